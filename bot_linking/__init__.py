@@ -1,0 +1,86 @@
+"""Account linking for Facebook Messenger bots: a pluggable Flask blueprint, the whole flow.
+
+    from bot_linking import Account, AccountLinking
+
+    linking = AccountLinking(authenticate=check_password)
+    app.register_blueprint(linking.blueprint, url_prefix="/linking")
+
+    @app.post("/webhook")
+    @linking.webhook
+    def webhook(): ...
+
+`linking.link_of(psid)` says whose account a message comes from; `@linking.login_required` asks for a login
+where one is needed and goes on by itself afterwards; the signals tell what happened.
+
+Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
+`webview` (the pages), `delivery` (the outbox), `simulator` (a Messenger on a laptop), `testing`.
+"""
+
+from bot_linking.core.errors import (
+    BotLinkingError,
+    ConfigurationError,
+    PageUnknown,
+    PayloadTooLarge,
+    PayloadUnreadable,
+    SignatureRefused,
+    StoreUnavailable,
+)
+from bot_linking.core.events import (
+    AccountLinked,
+    AccountUnlinked,
+    EventIgnored,
+    LinkingRefused,
+    LoginCancelled,
+    LoginPrompted,
+    MessageFailed,
+    MessageSent,
+    PersonErased,
+)
+from bot_linking.core.links import Account, Link
+from bot_linking.extension import AccountLinking
+from bot_linking.messenger.graph import GraphError
+from bot_linking.signals import (
+    account_linked,
+    account_unlinked,
+    event_ignored,
+    linking_refused,
+    login_cancelled,
+    login_prompted,
+    message_failed,
+    message_sent,
+    person_erased,
+)
+from bot_linking.webview.views import SignUpRefused
+
+__all__ = [
+    "Account",
+    "AccountLinked",
+    "AccountLinking",
+    "AccountUnlinked",
+    "BotLinkingError",
+    "ConfigurationError",
+    "EventIgnored",
+    "GraphError",
+    "Link",
+    "LinkingRefused",
+    "LoginCancelled",
+    "LoginPrompted",
+    "MessageFailed",
+    "MessageSent",
+    "PageUnknown",
+    "PayloadTooLarge",
+    "PayloadUnreadable",
+    "PersonErased",
+    "SignUpRefused",
+    "SignatureRefused",
+    "StoreUnavailable",
+    "account_linked",
+    "account_unlinked",
+    "event_ignored",
+    "linking_refused",
+    "login_cancelled",
+    "login_prompted",
+    "message_failed",
+    "message_sent",
+    "person_erased",
+]

@@ -1,0 +1,1 @@
+"""What linking means. Standard library only: no Flask, no HTTP, no SQL."""

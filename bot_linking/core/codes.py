@@ -1,0 +1,57 @@
+"""One-time authorization codes: mint, digest, and when one is still good.
+
+A code is 192 random bits; the store keeps only its SHA-256 digest. It dies five minutes after it was
+minted, or after sixty seconds when Graph could not say whose `account_linking_token` it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+UNBOUND_MAX_AGE_S = 60
+CLOCK_LEEWAY_MS = 60_000
+
+
+def mint_code() -> str:
+    """A new code: 32 characters, safe in a URL."""
+    return secrets.token_urlsafe(24)
+
+
+def digest_of(secret: str) -> str:
+    """What the store keeps in place of a code or a session secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCode:
+    """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own
+    count, so that no clock step can reorder them. Times are milliseconds since the epoch."""
+
+    tick: int
+    attempt_id: str
+    page_id: str | None
+    psid: str | None
+    account_id: str | None
+    username: str | None
+    email: str | None
+    phone_number: str | None
+    locale: str | None
+    minted_at: int
+    expires_at: int
+    consumed_at: int | None
+    consumed_by: str | None
+
+
+def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:
+    """Whether the code had not expired when it was used.
+
+    On time, our own clock judges. When the event arrives late, after an outage of ours, its signed
+    timestamp does: it must lie between minting and expiry.
+    """
+    if now_ms <= code.expires_at:
+        return True
+    if event_ms is None:
+        return False
+    return code.minted_at - CLOCK_LEEWAY_MS <= event_ms <= code.expires_at

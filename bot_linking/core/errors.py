@@ -1,0 +1,63 @@
+"""Errors with slugs. They know no HTTP: each door maps slug to status in its own table."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or unsafe. The message names the key and never shows its value."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key} {problem}")
+        self.key = key
+
+
+class BotLinkingError(Exception):
+    """Every refusal of this package. `slug` is stable and safe to log, count and compare."""
+
+    slug: ClassVar[str] = "error"
+
+
+class SignatureRefused(BotLinkingError):
+    """The bytes were not signed by an app secret that we know."""
+
+    slug = "signature_refused"
+
+
+class PayloadTooLarge(BotLinkingError):
+    """The body, or the number of events in it, is over the limit."""
+
+    slug = "payload_too_large"
+
+
+class PayloadUnreadable(BotLinkingError):
+    """The body is not the JSON or form that it should be."""
+
+    slug = "payload_unreadable"
+
+
+class StoreUnavailable(BotLinkingError):
+    """The database did not answer in time, is full, read-only or damaged. Nothing was stored."""
+
+    slug = "store_unavailable"
+
+
+class PageUnknown(BotLinkingError):
+    """Several pages are possible and none was named. Say which with `page_id=`."""
+
+    slug = "page_unknown"
+
+
+class DeliveryFailed(BotLinkingError):
+    """A message or call did not get through; says what the outbox should do with it.
+
+    `advice` is `"later"` (try again), `"never"` (permanent) or `"token"` (keep it until the page has
+    another access token). `whole_page` is true when every call for that page would fail alike, and
+    `retry_after` is the number of seconds the other side asked for, if it did.
+    """
+
+    slug = "delivery_failed"
+    advice: Literal["later", "never", "token"] = "later"
+    whole_page: bool = False
+    retry_after: float | None = None

@@ -1,0 +1,115 @@
+"""What comes in from Messenger, and what happened because of it. All frozen; the latter in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot_linking.core.links import Link
+
+
+@dataclass(frozen=True, slots=True)
+class LinkingEvent:
+    """One `account_linking` webhook event, read and normalised. `timestamp` is in milliseconds, or None
+    where the event had none. `authorization_code` is only present when `status` is `linked`."""
+
+    page_id: str
+    psid: str
+    status: Literal["linked", "unlinked"]
+    authorization_code: str | None = None
+    timestamp: int | None = None
+
+    def __repr__(self) -> str:
+        return f"LinkingEvent({self.status}, page_id={self.page_id!r}, psid={self.psid!r}, {self.timestamp})"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLinked:
+    """A person was linked to an account. `previous_account_id` is set when another account was linked
+    before; `resume` is what `prompt_login(resume=...)` was given, or None."""
+
+    link: Link
+    previous_account_id: str | None = None
+    resume: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUnlinked:
+    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`."""
+
+    page_id: str
+    psid: str
+    account_id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkingRefused:
+    """A `linked` event, a request or an attempt was turned away. `reason` is a slug:
+    `code_unknown`, `code_expired`, `code_wrong_page`, `code_wrong_person`, `code_used_by_another`,
+    `account_refused`, `event_failed`, ..."""
+
+    reason: str
+    page_id: str | None = None
+    psid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventIgnored:
+    """An event that changes nothing, told apart from a refusal: a redelivery, or one that lost to a newer
+    one. `reason`: `duplicate`, `stale`, `not_linked`, `unchanged`."""
+
+    reason: str
+    page_id: str
+    psid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPrompted:
+    """A message with a Log In button was handed to Messenger."""
+
+    page_id: str | None
+    psid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginCancelled:
+    """A person left the linking page with Cancel. `psid` is None when Messenger could not say who it was;
+    `resume` is what they had been prompted for."""
+
+    page_id: str | None
+    psid: str | None
+    resume: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """An outbox entry was delivered. `waited` is the number of seconds since it was written."""
+
+    page_id: str
+    psid: str
+    kind: str
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFailed:
+    """An outbox entry could not be delivered. `dead` tells whether it was given up (see
+    `flask linking dead-letters`)."""
+
+    page_id: str
+    psid: str
+    kind: str
+    reason: str
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """Everything about a person was removed. Carries no id on purpose."""
+
+    rows: int
+
+
+Outcome = AccountLinked | AccountUnlinked | LinkingRefused | EventIgnored
+Happening = Outcome | LoginPrompted | LoginCancelled | MessageSent | MessageFailed | PersonErased

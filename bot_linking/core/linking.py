@@ -1,0 +1,151 @@
+"""The verbs: look up, approve, receive, unlink, erase. Each is one store transition, then the telling.
+
+Whatever is told is told after the store has committed, so nobody hears of what did not happen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
+from bot_linking.core.errors import PageUnknown
+from bot_linking.core.events import (
+    AccountUnlinked,
+    LinkingEvent,
+    LinkingRefused,
+    LoginCancelled,
+    Outcome,
+    PersonErased,
+)
+from bot_linking.core.links import Link
+from bot_linking.core.ports import Attempt, Clock, Store, Tell
+
+ATTEMPT_MAX_AGE_S = 900
+
+
+class Linking:
+    """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
+    the outbox may have something new."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        tell: Tell,
+        wake: Callable[[], None] = lambda: None,
+        clock: Clock = time.time,
+        page_id: str | None = None,
+        code_max_age: int = 300,
+        may_link: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.store = store
+        self.page_id = page_id
+        self._tell = tell
+        self._wake = wake
+        self._clock = clock
+        self._code_max_age = code_max_age
+        self._may_link = may_link
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return int(self._clock() * 1000)
+
+    # Look up
+
+    def link_of(self, psid: str, page_id: str | None = None) -> Link | None:
+        page_id = page_id or self.page_id
+        if page_id is not None:
+            return self.store.find_link(page_id, psid)
+        links = self.store.find_links_of_psid(psid)
+        if len(links) > 1:
+            raise PageUnknown("this PSID is linked on several pages; say which with page_id=")
+        return links[0] if links else None
+
+    def links_of(self, account_id: str) -> list[Link]:
+        return self.store.find_links_of_account(account_id)
+
+    # Approve, on the linking pages
+
+    def begin(self, attempt: Attempt, session: str) -> None:
+        """Keep a signed-in attempt; only the browser that holds `session` can go on with it."""
+        expires_at = self.now() + ATTEMPT_MAX_AGE_S * 1000
+        self.store.save_attempt(attempt, digest_of(session), expires_at)
+
+    def attempt_of(self, attempt_id: str, session: str) -> Attempt | None:
+        return self.store.find_attempt(attempt_id, digest_of(session), self.now())
+
+    def leave(self, attempt_id: str, session: str) -> None:
+        self.store.drop_attempt(attempt_id, digest_of(session))
+
+    def approve(self, attempt: Attempt, *, locale: str | None = None) -> str | None:
+        """The authorization code for a consent, committed before it is returned.
+
+        Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
+        """
+        max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
+        code, now = mint_code(), self.now()
+        if self.store.save_code(digest_of(code), attempt, locale, now, now + max_age * 1000):
+            return code
+        self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
+        return None
+
+    def cancel(self, page_id: str | None, psid: str | None) -> LoginCancelled:
+        """A person declined. What they had been prompted for is forgotten, so that nothing nags."""
+        resume = self.store.take_resume(page_id or "", psid) if psid else None
+        cancelled = LoginCancelled(page_id, psid, resume)
+        self._tell(cancelled)
+        return cancelled
+
+    def drop_pending(self, account_id: str) -> None:
+        """End codes and attempts of an account that were not used yet: call it when a password changes or
+        an account is disabled."""
+        self.store.drop_pending(account_id)
+
+    # Receive, from Messenger
+
+    def receive(self, events: Sequence[LinkingEvent]) -> list[Outcome]:
+        """Apply the linking events of one POST in one transaction, and say what each came to."""
+        allowed = [event for event in events if self._is_allowed(event)]
+        outcomes = self.store.receive(allowed, self.now()) if allowed else []
+        for outcome in outcomes:
+            self._tell(outcome)
+        if outcomes:
+            self._wake()
+        return outcomes
+
+    def _is_allowed(self, event: LinkingEvent) -> bool:
+        """Ask the site, when it wants to be asked, whether the code's account may still be linked."""
+        if self._may_link is None or event.authorization_code is None:
+            return True
+        account_id = self.store.account_of_code(digest_of(event.authorization_code))
+        if account_id is None or self._may_link(account_id):
+            return True
+        self._tell(LinkingRefused("account_refused", event.page_id, event.psid))
+        return False
+
+    # Unlink and erase
+
+    def unlink(self, psid: str, page_id: str | None = None, *, source: str = "python") -> bool:
+        """Unlink here at once; the farewell and Messenger's side follow through the outbox. False when
+        there was no link."""
+        link = self.link_of(psid, page_id)
+        if link is None:
+            return False
+        outcome = self.store.unlink(link.page_id, psid, source, self.now())
+        self._tell(outcome)
+        self._wake()
+        return isinstance(outcome, AccountUnlinked)
+
+    def erase(self, psid: str, page_id: str | None = None) -> int:
+        """Remove everything about a person. The number of rows that went."""
+        rows = self.store.erase(page_id, psid, self.now())
+        self._tell(PersonErased(rows))
+        return rows
+
+    # What was interrupted
+
+    def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
+        """Keep what a person was doing until they are linked, for an hour at most."""
+        self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())

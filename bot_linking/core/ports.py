@@ -1,0 +1,104 @@
+"""What the core needs from outside, as Protocols: a store, a clock, and someone to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot_linking.core.events import Happening, LinkingEvent, Outcome
+from bot_linking.core.links import Account, Link
+
+Clock = Callable[[], float]
+Tell = Callable[[Happening], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A signed-in pass through the linking pages. `page_id`, `psid` and `profile_name` are None where
+    Messenger did not say; `opened_at` is when the linking page was first shown."""
+
+    attempt_id: str
+    account: Account
+    linking_token: str
+    return_url: str
+    opened_at: int
+    page_id: str | None = None
+    psid: str | None = None
+    profile_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something that must get through. `kind` is `linked`, `unlinked`, `refused`, `unlink_call`,
+    `resume` or `event`; `attempts` counts this try."""
+
+    id: int
+    claim: str
+    page_id: str
+    psid: str
+    kind: str
+    payload: Any
+    created_at: int
+    attempts: int
+    last_error: str | None = None
+    dead_at: int | None = None
+    held: bool = False
+
+
+class Store(Protocol):
+    """Where links are kept. Each writing method is one whole transaction, committed to disk when it
+    returns; uniqueness and single use are the database's. Stores are silent: they return what happened
+    and tell nobody. Every method raises `StoreUnavailable` when the database does not answer.
+
+    Times are milliseconds since the epoch. One contract suite runs over every store.
+    """
+
+    def find_link(self, page_id: str, psid: str) -> Link | None: ...
+    def find_links_of_psid(self, psid: str) -> list[Link]: ...
+    def find_links_of_account(self, account_id: str) -> list[Link]: ...
+    def list_links(self) -> Iterator[Link]: ...
+    def find_pages(self) -> list[str]: ...
+
+    def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]: ...
+    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Outcome: ...
+    def erase(self, page_id: str | None, psid: str, now: int) -> int: ...
+
+    def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None: ...
+    def find_attempt(self, attempt_id: str, session_digest: str, now: int) -> Attempt | None: ...
+    def drop_attempt(self, attempt_id: str, session_digest: str) -> None: ...
+    def save_code(
+        self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int
+    ) -> bool: ...
+    def account_of_code(self, digest: str) -> str | None: ...
+    def drop_pending(self, account_id: str) -> None: ...
+
+    def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None: ...
+    def take_resume(self, page_id: str, psid: str) -> Any: ...
+
+    def has_due(self, now: int, tokens: Sequence[str]) -> bool: ...
+    def claim_due(self, now: int, until: int, limit: int, tokens: Sequence[str]) -> list[OutboxEntry]: ...
+    def finish(self, entry: OutboxEntry) -> None: ...
+    def postpone(
+        self,
+        entry: OutboxEntry,
+        next_at: int,
+        reason: str,
+        *,
+        now: int,
+        whole_page: bool = False,
+        held_for: str | None = None,
+        refund: bool = False,
+    ) -> None: ...
+    def bury(self, entry: OutboxEntry, reason: str, now: int) -> None: ...
+    def list_dead(self) -> list[OutboxEntry]: ...
+    def retry_dead(self, entry_id: int, now: int) -> bool: ...
+    def locale_of(self, page_id: str, psid: str) -> str | None: ...
+
+    def hit(self, key: str, expires_at: int, now: int, amount: int = 1) -> int: ...
+    def find_limit(self, key: str, now: int) -> tuple[int, int]: ...
+    def drop_limit(self, key: str) -> None: ...
+
+    def purge(self, now: int) -> None: ...
+    def check(self) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,186 @@
+"""Takes what is due from the outbox and hands it to its handler, until it got through or never will.
+
+An entry is leased, not removed, so a worker that dies loses nothing: its lease runs out and another takes
+over. Several workers may run, in threads, processes or machines.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed
+from bot_linking.core.events import MessageFailed, MessageSent
+from bot_linking.core.ports import Clock, OutboxEntry, Store, Tell
+from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, wait_before
+
+LEASE_S = 20  # longer than any call may take, and as long as a dead worker can hold an entry up
+THREADS = 4
+POLL_S = 1.0
+PURGE_EVERY_S = 600.0
+UNTIL_IT_WORKS = {"unlink_call"}
+
+_log = logging.getLogger("bot_linking.delivery")
+
+
+class GivenUp(DeliveryFailed):
+    """Trying again would not help."""
+
+    advice = "never"
+
+
+Handler = Callable[[OutboxEntry], None]
+
+
+class Delivery:
+    """One outbox, delivered by `handlers` (kind to callable).
+
+    A handler returns when its entry got through or is not needed any more, and raises `DeliveryFailed` when
+    not. `tokens` names the access tokens in use, so that entries held for a bad one go on with another.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        handlers: Mapping[str, Handler],
+        *,
+        tell: Tell,
+        tokens: Callable[[str], str],
+        all_tokens: Sequence[str],
+        clock: Clock = time.time,
+        context: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._tell = tell
+        self._token_of = tokens
+        self._tokens = list(all_tokens)
+        self._clock = clock
+        self._context = context
+        self._purge_at = 0.0
+        self._follows_forks = False
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._due = threading.Event()
+
+    # Running
+
+    def start(self) -> None:
+        """Deliver from daemon threads of this process, and of every process forked from it."""
+        if not self._follows_forks:
+            self._follows_forks = True
+            restart = weakref.WeakMethod(self._restart_after_fork)
+            os.register_at_fork(after_in_child=lambda: (again := restart()) and again())
+        if not any(thread.is_alive() for thread in self._threads):
+            self._stopping.clear()
+            name = "bot_linking delivery"
+            self._threads = [
+                threading.Thread(target=self.run_forever, name=name, daemon=True) for _ in range(THREADS)
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish what is being sent, then end the threads or the loop."""
+        self._stopping.set()
+        self._due.set()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def wake(self) -> None:
+        """Look now instead of at the next poll."""
+        self._due.set()
+
+    def run_forever(self) -> None:
+        """Deliver until `stop`. A store that is away is waited for."""
+        while not self._stopping.is_set():
+            self._due.clear()
+            try:
+                busy = self.run_once()
+                self._purge_sometimes()
+            except BotLinkingError as problem:
+                busy = False
+                _log.error("delivery waits: %s", problem)
+            except Exception:
+                busy = False
+                _log.exception("delivery failed unexpectedly and goes on")
+            if not busy and not self._stopping.is_set():
+                self._due.wait(POLL_S)
+
+    def drain(self) -> int:
+        """Deliver all that is due now, in this thread. The number of entries that were tried."""
+        tried = 0
+        while self.run_once():
+            tried += 1
+        return tried
+
+    def run_once(self) -> bool:
+        """Deliver the one entry that has been due for longest. Whether there was one."""
+        now = self._now()
+        if not self._store.has_due(now, self._tokens):
+            return False
+        entries = self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens)
+        for entry in entries:
+            self._due.set()  # there may be more, for the other threads
+            self._deliver(entry)
+        return bool(entries)
+
+    # One entry
+
+    def _deliver(self, entry: OutboxEntry) -> None:
+        handler = self._handlers.get(entry.kind)
+        try:
+            if handler is None:
+                raise GivenUp(f"nothing handles entries of kind {entry.kind}")
+            with self._context():
+                handler(entry)
+        except BotLinkingError as problem:
+            self._fail(
+                entry, problem if isinstance(problem, DeliveryFailed) else DeliveryFailed(str(problem))
+            )
+        except Exception as problem:
+            # The site's own code, which may not bear being run again; its text may hold anything.
+            _log.exception("delivering a %s entry failed", entry.kind)
+            self._fail(entry, GivenUp(f"{type(problem).__name__} in the handler"))
+        else:
+            self._store.finish(entry)
+            waited = max(0.0, (self._now() - entry.created_at) / 1000)
+            self._tell(MessageSent(entry.page_id, entry.psid, entry.kind, waited))
+
+    def _fail(self, entry: OutboxEntry, problem: DeliveryFailed) -> None:
+        now, reason = self._now(), str(problem)[:500]
+        too_old = now - entry.created_at > MESSAGE_MAX_AGE_S * 1000 and entry.kind not in UNTIL_IT_WORKS
+        dead = problem.advice == "never" or (too_old and problem.advice != "token")
+        if dead:
+            self._store.bury(entry, reason, now)
+        else:
+            wait = wait_before(entry.attempts, problem.retry_after)
+            held_for = self._token_of(entry.page_id) if problem.advice == "token" else None
+            self._store.postpone(
+                entry,
+                now + int(wait * 1000),
+                reason,
+                now=now,
+                whole_page=problem.whole_page,
+                held_for=held_for,
+            )
+        level = logging.ERROR if dead or problem.advice == "token" else logging.WARNING
+        _log.log(level, "%s not delivered (%s): %s", entry.kind, "given up" if dead else "kept", reason)
+        self._tell(MessageFailed(entry.page_id, entry.psid, entry.kind, reason, dead))
+
+    def _purge_sometimes(self) -> None:
+        if self._clock() >= self._purge_at:
+            self._purge_at = self._clock() + PURGE_EVERY_S
+            self._store.purge(self._now())
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _restart_after_fork(self) -> None:
+        self._threads, self._stopping, self._due = [], threading.Event(), threading.Event()
+        self.start()

@@ -1,0 +1,565 @@
+"""`AccountLinking`: from configuration to a store, from the store to the core, from the core to the doors."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+from flask import Blueprint, Flask, current_app
+from flask.blueprints import BlueprintSetupState
+
+from bot_linking import signals
+from bot_linking.config import Settings, default_database, read_settings
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import ConfigurationError, DeliveryFailed, PageUnknown
+from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account, Link
+from bot_linking.core.ports import Clock, OutboxEntry
+from bot_linking.delivery import Delivery
+from bot_linking.messenger import buttons
+from bot_linking.messenger.buttons import Button, Message
+from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.webhook import Webhook
+from bot_linking.redaction import guard_logs
+from bot_linking.stores import open_store
+from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview
+
+if TYPE_CHECKING:
+    from bot_linking.stores.store import SQLStore
+
+EXTENSION = "bot_linking"
+MOST_MESSAGES_AN_HOUR = 5
+HOUR_MS = 3_600_000
+
+View = TypeVar("View", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass
+class Installation:
+    """Everything of one app."""
+
+    app: Flask
+    settings: Settings
+    store: SQLStore
+    linking: Linking
+    webhook: Webhook
+    delivery: Delivery
+    messages: Messages
+    login_url: str
+    bots: dict[str | None, Any]
+
+    def bot_of(self, page_id: str | None) -> Any:
+        """The client of a page; without a page id, of the only one."""
+        bot = self.bots.get(page_id) or self.bots.get(None)
+        if bot is None:
+            if page_id is None and len(self.bots) == 1:
+                return next(iter(self.bots.values()))
+            raise PageUnknown("several pages are configured; say which with page_id=")
+        return bot
+
+    def locale_of(self, page_id: str | None, psid: str) -> str:
+        page_id = page_id or self.linking.page_id
+        known = self.store.locale_of(page_id, psid) if page_id else None
+        return known or self.settings.locale
+
+
+class AccountLinking:
+    """Joins the people in your bot's Messenger to the accounts of your site, as one Flask blueprint.
+
+        linking = AccountLinking(authenticate=check_password)
+        app.register_blueprint(linking.blueprint, url_prefix="/linking")
+
+    Configuration describes: the `BOT_LINKING_*` keys of `app.config` or of the environment, listed in
+    the README and in `bot_linking.config.Settings`, checked at registration (`ConfigurationError` names the
+    key). Keyword arguments decide:
+
+    - `authenticate(username, password) -> Account | None`: signs a person in on the linking page.
+    - `current_account() -> Account | None`: who is signed in at the site already, in this request.
+    - `create_account(username, email, password) -> Account`: makes an account inside the flow; may raise
+      `SignUpRefused("a sentence for the person")`. Without it there is no sign-up page.
+    - `may_link(account_id) -> bool`: asked when the code comes back, in case the account has been
+      disabled since.
+    - `confirmation(link) -> message | None`, `farewell(link_end) -> message | None`: your own messages
+      in place of ours; None sends nothing. They are called when the message is sent.
+    - `bot`: your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration.
+    - `strict`, `confirmation_page`: the settings of these names, when code is where you want them.
+    - `clock() -> seconds`: for tests.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        authenticate: Authenticate | None = None,
+        current_account: CurrentAccount | None = None,
+        create_account: CreateAccount | None = None,
+        may_link: Callable[[str], bool] | None = None,
+        confirmation: Callable[[Link], Message | None] | None = None,
+        farewell: Callable[[str, str], Message | None] | None = None,
+        bot: Any = None,
+        strict: bool | None = None,
+        confirmation_page: bool | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        self._deciders = {
+            "authenticate": authenticate,
+            "current_account": current_account,
+            "create_account": create_account,
+        }
+        self._may_link = may_link
+        self._confirmation = confirmation
+        self._farewell = farewell
+        self._bot = bot
+        self._overrides = {"strict": strict, "confirmation_page": confirmation_page}
+        self._clock = clock
+        self._message_handler: Callable[[dict[str, Any]], Any] | None = None
+        self._resumable: dict[str, Callable[..., Any]] = {}
+        self._on_cancel: dict[str, Callable[..., Any]] = {}
+        self._apps: dict[Flask, Installation] = {}
+        self._sole: Installation | None = None
+        self.blueprint = self._make_blueprint()
+        if app is not None:
+            self.init_app(app)
+
+    def __repr__(self) -> str:
+        return f"<AccountLinking in {len(self._apps)} app(s)>"
+
+    # Set-up
+
+    def init_app(self, app: Flask, url_prefix: str = "/linking") -> None:
+        """The same as `app.register_blueprint(linking.blueprint, url_prefix=...)`."""
+        app.register_blueprint(self.blueprint, url_prefix=url_prefix)
+
+    def _make_blueprint(self) -> Blueprint:
+        from bot_linking.cli import commands
+
+        blueprint = Blueprint(
+            EXTENSION, "bot_linking.webview", template_folder="templates", static_folder="static",
+            static_url_path="/static", url_prefix="/linking", cli_group="linking",
+        )  # fmt: skip
+        for command in commands(self):
+            blueprint.cli.add_command(command)
+        blueprint.record(self._install)
+        return blueprint
+
+    def _install(self, state: BlueprintSetupState) -> None:
+        app = cast(Flask, state.app)
+        if EXTENSION in app.extensions:
+            raise RuntimeError("this app has an AccountLinking already: register it once")
+        guard_logs()
+        installation, webview = self._build(app, state.url_prefix or "")
+        app.extensions[EXTENSION] = self
+        self._sole = installation if not self._apps else None
+        self._apps[app] = installation
+        for rule, endpoint, view, methods in webview.routes():
+            state.add_url_rule(rule, endpoint, view, methods=methods)
+        state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
+        if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
+            app.extensions["csrf"].exempt(self.blueprint)
+        if installation.settings.delivery == "thread" and _is_serving(app):
+            installation.delivery.start()
+            atexit.register(_stop_quietly, weakref.ref(installation.delivery))
+
+    def _build(self, app: Flask, prefix: str) -> tuple[Installation, Webview]:
+        settings = self._read_settings(app)
+        store = open_store(settings.database)
+        tell = partial(self._tell, weakref.ref(app))
+        linking = Linking(
+            store, tell=tell, wake=lambda: delivery.wake(), clock=self._clock,
+            page_id=settings.pages[0].id if len(settings.pages) == 1 else None,
+            code_max_age=settings.code_max_age, may_link=self._may_link,
+        )  # fmt: skip
+        graphs = [_graph_of(page, settings) for page in settings.pages]
+        tokens = {page.id: digest_of(page.access_token)[:16] for page in settings.pages}
+        delivery = Delivery(
+            store,
+            {
+                "linked": self._send_linked,
+                "unlinked": self._send_unlinked,
+                "refused": self._send_refused,
+                "unlink_call": self._unlink_at_messenger,
+                "resume": self._resume,
+            },
+            tell=tell,
+            tokens=lambda page_id: tokens.get(page_id) or tokens.get(None, ""),
+            all_tokens=list(tokens.values()),
+            clock=self._clock,
+            context=app.app_context,
+        )
+        webhook = Webhook(
+            linking, secrets=_owners(settings), tell=tell,
+            verify_tokens=[page.verify_token for page in settings.pages],
+        )  # fmt: skip
+        webview = Webview(linking, settings, graphs=graphs, tell=tell, **self._deciders)  # type: ignore[arg-type]
+        login_url = f"{settings.public_url}{prefix}/login"
+        messages = Messages(
+            brand_name=settings.brand_name,
+            login_button=buttons.login_button(login_url),
+            next_step=settings.next_step,
+        )
+        bots = {page.id: self._bot or _BotOfPage(page, settings) for page in settings.pages}
+        return (
+            Installation(app, settings, store, linking, webhook, delivery, messages, login_url, bots),
+            webview,
+        )
+
+    def _read_settings(self, app: Flask) -> Settings:
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or []
+        defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
+        if app.secret_key:
+            defaults["secret_key"] = [_as_text(key) for key in (app.secret_key, *fallbacks)]
+        given = {name: value for name, value in self._overrides.items() if value is not None}
+        config = {**app.config, **{f"BOT_LINKING_{name.upper()}": value for name, value in given.items()}}
+        settings = read_settings(config, os.environ, defaults)
+        if not (self._deciders["authenticate"] or self._deciders["current_account"]):
+            raise ConfigurationError("AccountLinking(authenticate=...)", "or current_account= is needed")
+        if settings.login_url and not self._deciders["current_account"]:
+            raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
+        return settings
+
+    def _here(self) -> Installation:
+        """The installation of the current app, or of the only one."""
+        if self._sole is not None:
+            return self._sole
+        if not self._apps:
+            raise RuntimeError("this AccountLinking is not registered with any app yet")
+        installation = self._apps.get(current_app._get_current_object())  # type: ignore[attr-defined]
+        if installation is None:
+            raise RuntimeError("this AccountLinking is not registered with the current app")
+        return installation
+
+    @property
+    def settings(self) -> Settings:
+        return self._here().settings
+
+    @property
+    def delivery(self) -> Delivery:
+        return self._here().delivery
+
+    @property
+    def store(self) -> SQLStore:
+        return self._here().store
+
+    def now(self) -> int:
+        """Milliseconds since the epoch, by the clock in use."""
+        return self._here().linking.now()
+
+    # Four ways into a bot
+
+    def webhook(self, view: View) -> View:
+        """Decorates the webhook view that your bot has already, below its route decorator.
+
+        Verifies the signature, takes the account linking events, and calls the view with everything
+        else; answers Messenger's GET handshake. Answers 403, 413, 400 or 503 itself where that is due.
+        """
+
+        @wraps(view)
+        def webhook(*args: Any, **kwargs: Any) -> Any:
+            return self._here().webhook.serve(view, args, kwargs)
+
+        webhook.required_methods = {"GET", "POST"}  # type: ignore[attr-defined]  # Flask adds them to the rule
+        return webhook  # type: ignore[return-value]
+
+    def attach(self, app: Flask, endpoint: str) -> None:
+        """The same as `webhook` for a view that can't be edited: by its endpoint's name."""
+        if endpoint not in app.view_functions:
+            raise LookupError(f"the app has no endpoint {endpoint!r}")
+        app.view_functions[endpoint] = self.webhook(app.view_functions[endpoint])
+        paths = {rule.rule for rule in app.url_map.iter_rules(endpoint)}
+        for path in paths:
+            methods = {m for r in app.url_map.iter_rules() if r.rule == path for m in r.methods or ()}
+            if "GET" not in methods:
+                app.add_url_rule(path, f"{endpoint}_handshake", lambda: self._here().webhook.handshake())
+
+    def receive(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """For a bot without Flask: acts on the linking events in these raw bytes.
+
+        The payload comes back without them, for the bot to go on with. Raises `SignatureRefused`,
+        `PayloadTooLarge`, `PayloadUnreadable` (answer 403, 413, 400) or `StoreUnavailable` (answer 503,
+        so that Messenger sends it again).
+        """
+        return self._here().webhook.receive(body, headers)
+
+    def on_message(self, handler: Handler) -> Handler:
+        """For a bot with no webhook of its own: the blueprint's `/webhook` calls the handler with each
+        event (a dict) that is not account linking. What it raises is logged."""
+        self._message_handler = handler
+        return handler
+
+    def _own_webhook(self) -> Any:
+        return self._here().webhook.route(self._message_handler)
+
+    # Buttons and messages
+
+    def login_button(self) -> Button:
+        """`{"type": "account_link", "url": ...}`, for any template of your own."""
+        return buttons.login_button(self._here().login_url)
+
+    def logout_button(self) -> Button:
+        """`{"type": "account_unlink"}`."""
+        return buttons.logout_button()
+
+    def login_message(
+        self,
+        text: str | None = None,
+        *,
+        title: str | None = None,
+        subtitle: str | None = None,
+        image_url: str | None = None,
+    ) -> Message:
+        """A `message` object with a Log In button, for any client's send call.
+
+        A button template, or a generic template when there is a title, subtitle or picture. `ValueError`
+        at once for what Messenger would refuse: text over 640, title or subtitle over 80 characters, an
+        address that is not https.
+        """
+        here = self._here()
+        text = text or here.messages.login_prompt(here.settings.locale)
+        return buttons.message_with(
+            self.login_button(), text, title=title, subtitle=subtitle, image_url=image_url
+        )
+
+    def logout_message(
+        self,
+        text: str | None = None,
+        *,
+        title: str | None = None,
+        subtitle: str | None = None,
+        image_url: str | None = None,
+    ) -> Message:
+        """The same with a Log Out button."""
+        here = self._here()
+        text = text or here.messages.logout_prompt(here.settings.locale)
+        return buttons.message_with(
+            self.logout_button(), text, title=title, subtitle=subtitle, image_url=image_url
+        )
+
+    @property
+    def bot(self) -> Any:
+        """The pymessenger Bot of the only page: yours, or one made from the configuration."""
+        return self.bot_of()
+
+    def bot_of(self, page_id: str | None = None) -> Any:
+        """The pymessenger Bot of a page, with time-outs, one pooled connection, and `GraphError`."""
+        bot = self._here().bot_of(page_id)
+        return bot.made() if isinstance(bot, _BotOfPage) else bot
+
+    def prompt_login(
+        self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
+    ) -> None:
+        """Send a message with a Log In button. Raises `GraphError` when Messenger does not take it.
+
+        `resume`, any JSON value, comes back as `event.resume` of the linked event, within an hour.
+        """
+        here = self._here()
+        text = text or here.messages.login_prompt(here.locale_of(page_id, psid))
+        message = self.login_message(text)
+        if resume is not None:
+            here.linking.remember(psid, resume, page_id)
+        self._send(page_id, psid, message)
+        self._tell(weakref.ref(here.app), LoginPrompted(page_id or here.linking.page_id, psid))
+
+    def login_required(
+        self,
+        handler: Callable[..., Any] | None = None,
+        *,
+        text: str | None = None,
+        cancelled: Callable[..., Any] | None = None,
+    ) -> Any:
+        """On a handler of events: runs it with the link, or prompts for a login and runs it afterwards.
+
+            @linking.login_required(text="Log in to see your orders.")
+            def orders(event, link): ...
+
+        The handler is called as `handler(event, link, *args)`; `event` is a webhook event or a PSID, and
+        `args` are JSON values. After linking it runs by itself, from the outbox: at least once, in the
+        process that delivers. `cancelled(event, *args)` is told when the person declines.
+        """
+
+        def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+            name = f"{handler.__module__}.{handler.__qualname__}"
+            self._resumable[name] = handler
+            if cancelled is not None:
+                self._on_cancel[name] = cancelled
+
+            @wraps(handler)
+            def guarded(event: Any, *args: Any) -> Any:
+                psid, page_id = _person_of(event)
+                link = self.link_of(psid, page_id)
+                if link is not None:
+                    return handler(event, link, *args)
+                resume = {"handler": name, "event": event, "args": args}
+                return self.prompt_login(psid, text, resume=resume, page_id=page_id)
+
+            return guarded
+
+        return decorate if handler is None else decorate(handler)
+
+    # The verbs
+
+    def link_of(self, psid: str, page_id: str | None = None) -> Link | None:
+        """The person's link, or None. One indexed read: ask on every message.
+
+        `page_id` is only needed with several pages. Raises `PageUnknown` when it would have to guess, and
+        `StoreUnavailable`.
+        """
+        return self._here().linking.link_of(psid, page_id)
+
+    def links_of(self, account_id: str) -> list[Link]:
+        """Every link of an account: a person may have several phones or write to several pages."""
+        return self._here().linking.links_of(account_id)
+
+    def unlink(self, psid: str, page_id: str | None = None) -> bool:
+        """Unlink here at once, and at Messenger as soon as it answers (tried until it works).
+
+        False when there was no link. The person gets a short farewell.
+        """
+        return self._here().linking.unlink(psid, page_id)
+
+    def erase(self, psid: str, page_id: str | None = None) -> int:
+        """Remove everything about a person, from every table. The number of rows that went."""
+        return self._here().linking.erase(psid, page_id)
+
+    def drop_pending(self, account_id: str) -> None:
+        """End logins of an account that are under way: when its password changes or it is disabled."""
+        self._here().linking.drop_pending(account_id)
+
+    # What the outbox delivers
+
+    def _send_linked(self, entry: OutboxEntry) -> None:
+        here = self._here()
+        link = here.linking.link_of(entry.psid, entry.page_id)
+        if link is None:
+            return  # unlinked since: the farewell says it
+        message = (
+            self._confirmation(link)
+            if self._confirmation
+            else here.messages.linked(link, here.locale_of(entry.page_id, entry.psid))
+        )
+        self._send_entry(entry, message)
+
+    def _send_unlinked(self, entry: OutboxEntry) -> None:
+        here = self._here()
+        if here.linking.link_of(entry.psid, entry.page_id) is not None:
+            return  # linked again since
+        message = (
+            self._farewell(entry.page_id, entry.psid)
+            if self._farewell
+            else here.messages.unlinked(here.locale_of(entry.page_id, entry.psid))
+        )
+        self._send_entry(entry, message)
+
+    def _send_refused(self, entry: OutboxEntry) -> None:
+        here = self._here()
+        self._send_entry(entry, here.messages.refused(here.locale_of(entry.page_id, entry.psid)))
+
+    def _send_entry(self, entry: OutboxEntry, message: Message | None) -> None:
+        """Send, but no more than a few an hour to one person, however often they log in and out."""
+        if message is None:
+            return
+        here = self._here()
+        if entry.attempts == 1:
+            key, now = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}", here.linking.now()
+            if here.store.hit(key, now + HOUR_MS, now) > MOST_MESSAGES_AN_HOUR:
+                problem = DeliveryFailed("enough messages for this hour")
+                problem.retry_after = (here.store.find_limit(key, now)[1] - now) / 1000
+                raise problem
+        self._send(entry.page_id, entry.psid, message)
+
+    def _unlink_at_messenger(self, entry: OutboxEntry) -> None:
+        here = self._here()
+        page = next(page for page in here.settings.pages if page.id in (None, entry.page_id))
+        _graph_of(page, here.settings).unlink(entry.psid)
+
+    def _resume(self, entry: OutboxEntry) -> None:
+        """Run the handler that a login had interrupted."""
+        resume = entry.payload if isinstance(entry.payload, dict) else {}
+        handler = self._resumable.get(str(resume.get("handler")))
+        link = self.link_of(entry.psid, entry.page_id)
+        if handler is not None and link is not None:
+            handler(resume["event"], link, *resume["args"])
+
+    def _send(self, page_id: str | None, psid: str, message: Message) -> None:
+        from bot_linking.messenger.send import send_with
+
+        send_with(self.bot_of(page_id), psid, message)
+
+    # Telling
+
+    def _tell(self, app: weakref.ref[Flask], event: Happening) -> None:
+        resume = event.resume if isinstance(event, LoginCancelled) else None
+        if isinstance(resume, dict) and (hook := self._on_cancel.get(str(resume.get("handler")))):
+            signals.guarded(hook, resume["event"], *resume["args"])
+        signals.tell(app(), event)
+
+
+class _BotOfPage:
+    """Makes a page's bot when it is first needed: pymessenger brings requests, which takes a while to load."""
+
+    def __init__(self, page: Any, settings: Settings) -> None:
+        self._make = partial(_make_bot, page, settings)
+        self._bot: Any = None
+
+    def made(self) -> Any:
+        if self._bot is None:
+            self._bot = self._make()
+        return self._bot
+
+
+def _make_bot(page: Any, settings: Settings) -> Any:
+    from bot_linking.messenger.send import GraphBot
+
+    return GraphBot(
+        page.access_token, page.app_secrets[0], url=settings.graph_url, version=settings.graph_version
+    )
+
+
+def _graph_of(page: Any, settings: Settings) -> Any:
+    from bot_linking.messenger.graph import Graph
+
+    url, version = settings.graph_url, settings.graph_version
+    return Graph(page.access_token, page.app_secrets[0], url=url, version=version)
+
+
+def _owners(settings: Settings) -> dict[bytes, frozenset[str] | None]:
+    """Which pages each app secret may speak for; None where any page will do."""
+    owners: dict[bytes, frozenset[str] | None] = {}
+    for page in settings.pages:
+        for secret in page.app_secrets:
+            known = owners.get(secret.encode(), frozenset())
+            owners[secret.encode()] = None if page.id is None or known is None else known | {page.id}
+    return owners
+
+
+def _person_of(event: Any) -> tuple[str, str | None]:
+    """PSID and page of a webhook event; a bare PSID will do."""
+    if isinstance(event, str):
+        return event, None
+    return str(event["sender"]["id"]), str(event["recipient"]["id"]) if "recipient" in event else None
+
+
+def _is_serving(app: Flask) -> bool:
+    """Whether this process answers requests, rather than running a command or a test."""
+    context = click.get_current_context(silent=True)
+    return not app.testing and (context is None or context.info_name in {"run", None})
+
+
+def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
+    if (still := delivery()) is not None:
+        still.stop(timeout=2.0)
+
+
+def _as_text(key: str | bytes) -> str:
+    return key.decode("latin-1") if isinstance(key, bytes) else key
+
+
+__all__ = ["Account", "AccountLinking", "Link"]

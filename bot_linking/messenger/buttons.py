@@ -1,0 +1,74 @@
+"""Log In and Log Out buttons, and the messages that carry them.
+
+Sources: Messenger's button reference pages for login and logout, its button and generic templates. A Log In
+button has exactly a type and a url: a title makes the whole message vanish. Wrong arguments raise
+`ValueError` here, at once, rather than as a lost message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+Message = dict[str, Any]
+Button = dict[str, str]
+
+LONGEST_TEXT = 640
+LONGEST_TITLE = 80
+_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+def login_button(url: str) -> Button:
+    """A button that opens the linking page. Messenger labels it in the person's language."""
+    return {"type": "account_link", "url": _https(url, "url")}
+
+
+def logout_button() -> Button:
+    """A button that unlinks on Messenger's side, which then sends an `unlinked` event."""
+    return {"type": "account_unlink"}
+
+
+def message_with(
+    button: Button,
+    text: str,
+    *,
+    title: str | None = None,
+    subtitle: str | None = None,
+    image_url: str | None = None,
+) -> Message:
+    """A `message` object for any client's send call.
+
+    A button template of `text` (640 characters at most); with a `title`, `subtitle` (80 each) or
+    `image_url` a generic template, whose title is `title` or else `text`.
+    """
+    if title is None and subtitle is None and image_url is None:
+        return _template(
+            {"template_type": "button", "text": _text(text, "text", LONGEST_TEXT), "buttons": [button]}
+        )
+    element: dict[str, Any] = {"title": _text(title or text, "title", LONGEST_TITLE), "buttons": [button]}
+    if subtitle is not None or title is not None:
+        element["subtitle"] = _text(subtitle or text, "subtitle", LONGEST_TITLE)
+    if image_url is not None:
+        element["image_url"] = _https(image_url, "image_url")
+    return _template({"template_type": "generic", "elements": [element]})
+
+
+def _template(payload: dict[str, Any]) -> Message:
+    return {"attachment": {"type": "template", "payload": payload}}
+
+
+def _text(value: str, name: str, longest: int) -> str:
+    if not value.strip():
+        raise ValueError(f"{name} is empty")
+    if len(value) > longest:
+        raise ValueError(f"{name} is longer than {longest} characters")
+    return value
+
+
+def _https(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS:
+        return url
+    raise ValueError(f"{name} is not https")

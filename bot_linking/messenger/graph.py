@@ -1,0 +1,238 @@
+"""The Graph calls that linking needs, and what Graph's errors mean.
+
+One pooled session for each process, time-outs on everything, the token in a header rather than in a URL,
+`appsecret_proof` with every call, and errors as `GraphError` whose text never holds a secret.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from bot_linking.core.errors import DeliveryFailed
+from bot_linking.core.reading import read_id
+
+if TYPE_CHECKING:
+    import requests
+
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 5.0
+TOTAL_TIMEOUT_S = 10.0
+LARGEST_ANSWER = 1 << 20
+INVALID_LINKING_TOKEN = 10303
+
+_RATE_LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
+_TEMPORARY = {1, 2, 1200}
+_BUSY_THREAD = {2018300, 2018321, 2534037}  # another app has the conversation for now
+_PERMANENT_SUBCODES = {1545041, 2018108, 2018278, 2018065, 2534022, 1893063, 2018336, 2018001, 2018028}
+
+
+class Recipient(NamedTuple):
+    """Whose `account_linking_token` it is: a person, in one page's Messenger."""
+
+    page_id: str
+    psid: str
+
+
+class GraphError(DeliveryFailed):
+    """Graph refused a call, or did not answer.
+
+    `status` is the HTTP status (None without an answer), `code` and `subcode` are Graph's numbers.
+    `advice`, `whole_page` and `retry_after` say what the outbox does with it; `transient` is short for
+    advice `later`.
+    """
+
+    slug: ClassVar[str] = "graph_error"
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        subcode: int | None = None,
+        is_transient: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.status, self.code, self.subcode = status, code, subcode
+        self.retry_after = retry_after
+        self.advice = advice_for(status, code, subcode, is_transient)
+        self.whole_page = self.advice == "token" or code in _RATE_LIMITS or status == 429
+
+    @property
+    def transient(self) -> bool:
+        return self.advice == "later"
+
+
+def advice_for(
+    status: int | None, code: int | None, subcode: int | None, is_transient: bool
+) -> Literal["later", "never", "token"]:
+    """Retry or stop, by Messenger's error table; the subcode is asked first, as it says more."""
+    if subcode in _PERMANENT_SUBCODES:
+        return "never"
+    if subcode in _BUSY_THREAD or is_transient:
+        return "later"
+    if code == 190:
+        return "token"
+    if code in _RATE_LIMITS or code in _TEMPORARY:
+        return "later"
+    if status is None or status == 429 or status >= 500:
+        return "later"
+    return "never"
+
+
+class Graph:
+    """Calls for one page. `url` is the Graph address, `version` as in `v26.0`."""
+
+    def __init__(self, access_token: str, app_secret: str, *, url: str, version: str) -> None:
+        self._token = access_token
+        self._url, self._version = url, version
+        self._base = f"{url.rstrip('/')}/{version}"
+        self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
+
+    def __repr__(self) -> str:
+        return f"Graph({self._base!r})"
+
+    def owner_of(self, account_linking_token: str) -> Recipient:
+        """Who opened the linking page. `GraphError` 10303 when the token has expired or is not Messenger's.
+
+        Source: account linking, "Retrieving the PSID".
+        """
+        answer = self.get("me", fields="recipient", account_linking_token=account_linking_token)
+        page_id, psid = read_id(answer.get("id")), read_id(answer.get("recipient"))
+        if page_id is None or psid is None:
+            raise GraphError("Graph named no recipient for the account_linking_token", status=200)
+        return Recipient(page_id, psid)
+
+    def as_app(self, app_id: str, app_secret: str) -> Graph:
+        """The same Graph, asked as the app itself."""
+        return Graph(f"{app_id}|{app_secret}", app_secret, url=self._url, version=self._version)
+
+    def page_id(self) -> str | None:
+        """The page that the access token belongs to."""
+        return read_id(self.get("me", fields="id").get("id"))
+
+    def unlink(self, psid: str) -> None:
+        """End the link on Messenger's side. Source: account linking, "Unlinking"."""
+        self.post("me/unlink_accounts", {"psid": psid})
+
+    def profile_name(self, psid: str) -> str | None:
+        """The person's name, as far as this page may know it; None when it may not.
+
+        Source: User Profile API, which answers an empty object without permission.
+        """
+        answer = self.get(psid, fields="first_name,last_name")
+        names = (answer.get("first_name"), answer.get("last_name"))
+        return " ".join(name for name in names if isinstance(name, str) and name) or None
+
+    def send(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """One Send API call; the answer has `recipient_id` and `message_id`."""
+        return self.post("me/messages", {"messaging_type": "RESPONSE", **payload})
+
+    def get(self, path: str, **parameters: str) -> dict[str, Any]:
+        return self._call("GET", path, params=parameters)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._call("POST", path, json=body)
+
+    def _call(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
+    ) -> dict[str, Any]:
+        import requests
+
+        deadline = time.monotonic() + TOTAL_TIMEOUT_S
+        query = {**(params or {}), "appsecret_proof": self._proof}
+        try:
+            with _session().request(
+                method, f"{self._base}/{path}", params=query, auth=self._authorize,
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False, stream=True, **body,
+            ) as response:  # fmt: skip
+                content = _read(response, deadline)
+                return self._judge(response, content)
+        except requests.RequestException as problem:
+            # The text of the original holds the whole URL.
+            raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """As an `auth` callable, so that no .netrc can put another Authorization in its place."""
+        request.headers["Authorization"] = "Bearer " + self._token
+        return request
+
+    def _judge(self, response: requests.Response, content: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            answer = None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        if isinstance(answer, dict) and error is None and response.status_code == 200:
+            return answer
+        error = error if isinstance(error, dict) else {}
+        code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
+        raise GraphError(
+            self._explain(response.status_code, code, subcode, error),
+            status=response.status_code,
+            code=code,
+            subcode=subcode,
+            is_transient=error.get("is_transient") is True,
+            retry_after=_retry_after(response.headers),
+        )
+
+    def _explain(self, status: int, code: int | None, subcode: int | None, error: dict[str, Any]) -> str:
+        numbers = f"Graph answered {status}" + (f", code {code}" if code is not None else "")
+        numbers += f", subcode {subcode}" if subcode is not None else ""
+        said = str(error.get("message", ""))[:200].replace(self._token, "***").replace(self._proof, "***")
+        trace = str(error.get("fbtrace_id", ""))[:64]
+        return numbers + (f": {said}" if said else "") + (f" (fbtrace_id {trace})" if trace else "")
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """The answer's bytes, however slowly they drip, within the call's total time."""
+    content = b""
+    while chunk := response.raw.read1(65536, decode_content=True):
+        content += chunk
+        if len(content) > LARGEST_ANSWER or time.monotonic() > deadline:
+            raise GraphError("Graph's answer is too long or too slow")
+    return content
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, by `Retry-After` or the use case's own estimate, which is in minutes."""
+    if (headers.get("Retry-After") or "").isdecimal():
+        return float(min(int(headers["Retry-After"][:9]), 86_400))
+    try:
+        usage = json.loads(headers.get("X-Business-Use-Case-Usage", "{}"))
+        minutes = [use["estimated_time_to_regain_access"] for uses in usage.values() for use in uses]
+        return max(minutes, default=0) * 60.0 or None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_sessions: dict[int, requests.Session] = {}
+
+
+def _session() -> requests.Session:
+    """This process's pooled session; a forked child must not share its parent's sockets."""
+    session = _sessions.get(os.getpid())
+    if session is None:
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        session = requests.Session()
+        # A request that may have arrived is never repeated here: that is for the outbox to decide.
+        retry = Retry(total=None, connect=1, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=retry)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        _sessions.clear()
+        _sessions[os.getpid()] = session
+    return session

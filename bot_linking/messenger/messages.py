@@ -1,0 +1,66 @@
+"""What the bot says about linking: friendly, short, in the person's language, with the next step."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bot_linking.core.links import Link
+from bot_linking.messenger.buttons import LONGEST_TEXT, Button, Message, logout_button, message_with
+from bot_linking.translations import translate
+
+_LOOKS_LIKE_ADDRESS = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*:)?//\S*|\bwww\.\S+")
+
+
+def safe_name(name: str, longest: int = 80) -> str:
+    """A name that somebody chose, made fit for a sentence of ours: one line, no address, no hidden marks."""
+    kept = "".join(" " if mark.isspace() else mark for mark in name if _is_visible(mark))
+    return " ".join(_LOOKS_LIKE_ADDRESS.sub(" ", kept).split())[:longest]
+
+
+def _is_visible(mark: str) -> bool:
+    return mark.isspace() or unicodedata.category(mark) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+class Messages:
+    """The messages of one app, for one brand."""
+
+    def __init__(self, *, brand_name: str, login_button: Button, next_step: str | None = None) -> None:
+        self._brand = safe_name(brand_name)
+        self._login_button = login_button
+        self._next_step = next_step
+
+    def linked(self, link: Link, locale: str) -> Message:
+        """You are linked, as whom, what to do next, and the way out."""
+        name = safe_name(link.username or link.email or link.phone_number or "")
+        if name:
+            text = translate(
+                locale, "You are now connected to {brand} as {name}. Welcome!", brand=self._brand, name=name
+            )
+        else:
+            text = translate(locale, "You are now connected to {brand}. Welcome!", brand=self._brand)
+        step = self._next_step or translate(locale, "Just carry on here: I know your account now.")
+        out = translate(locale, "You can log out whenever you like.")
+        return message_with(logout_button(), f"{text}\n{step}\n{out}"[:LONGEST_TEXT])
+
+    def unlinked(self, locale: str) -> Message:
+        """A short farewell, and the way back."""
+        text = translate(
+            locale, "You are logged out of {brand} here. You can log in again at any time.", brand=self._brand
+        )
+        return message_with(self._login_button, text)
+
+    def refused(self, locale: str) -> Message:
+        """It did not work; here is a new button."""
+        text = translate(
+            locale,
+            "Sorry, that login took too long or was used already, so nothing was connected. "
+            "Please tap Log In once more.",
+        )
+        return message_with(self._login_button, text)
+
+    def login_prompt(self, locale: str) -> str:
+        return translate(locale, "Please log in to {brand} to go on.", brand=self._brand)
+
+    def logout_prompt(self, locale: str) -> str:
+        return translate(locale, "You are connected to {brand}. Do you want to log out?", brand=self._brand)

@@ -1,0 +1,75 @@
+"""The `redirect_uri` that Messenger hands to the linking page: where the browser must go at the end.
+
+Anybody can put anything there, and whoever gets the authorization code gets the account. So the string is
+taken by one exact rule or not at all, with no URL parser that a browser could disagree with, and the very
+bytes that were checked are the bytes that are sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from urllib.parse import quote, unquote_plus
+
+LONGEST = 2048
+DEFAULT_HOSTS = ("facebook.com", "www.facebook.com", "messenger.com", "www.messenger.com")
+
+_SHAPE = re.compile(
+    r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)"
+    r"/messenger_platform/account_linking/?"
+    r"(?:\?(?P<query>(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*))?"
+)
+_CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
+_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+
+
+class ReturnURLRefused(ValueError):
+    """The `redirect_uri` is not one that Messenger makes. Never show it as a link."""
+
+
+def origin_of(host: str) -> str:
+    """The origin that an entry of `RETURN_HOSTS` stands for.
+
+    A plain host means https; `http://127.0.0.1:5001` is accepted for loopback only, for the simulator.
+    Raises `ValueError` for anything else.
+    """
+    if _LOOPBACK.fullmatch(host):
+        return host
+    if _HOST.fullmatch(host):
+        return "https://" + host
+    raise ValueError("names a host, or an http origin on loopback")
+
+
+def is_loopback(origin: str) -> bool:
+    return _LOOPBACK.fullmatch(origin) is not None
+
+
+def check_return_url(url: str, token: str, origins: Collection[str], *, strict: bool = False) -> str:
+    """The same string, when Messenger could have made it for this `account_linking_token`.
+
+    `strict` also refuses one that does not repeat the token. Raises `ReturnURLRefused`.
+    """
+    match = _SHAPE.fullmatch(url) if len(url) <= LONGEST else None
+    if match is None or match["origin"] not in origins or _CONTROL_ESCAPE.search(url):
+        raise ReturnURLRefused("the redirect_uri is not Messenger's")
+    query = match["query"] or ""
+    if any(_name(pair).startswith("authorization_code") for pair in re.split("[&;]", query)):
+        raise ReturnURLRefused("the redirect_uri carries an authorization_code already")
+    pairs = [pair for pair in query.split("&") if _name(pair) == "account_linking_token"]
+    inner = [unquote_plus(pair.partition("=")[2]) for pair in pairs]
+    if inner != [token] and (inner or strict):
+        raise ReturnURLRefused("the redirect_uri belongs to another account_linking_token")
+    return url
+
+
+def with_code(url: str, code: str) -> str:
+    """A checked return URL with `authorization_code` added; what it had stays, byte for byte."""
+    base, _, query = url.partition("?")
+    added = "authorization_code=" + quote(code, safe="")
+    return f"{base}?{query}&{added}" if query else f"{base}?{added}"
+
+
+def _name(pair: str) -> str:
+    """A query parameter's name as the most forgiving reader would take it."""
+    return re.sub(r"[ .\[]", "_", unquote_plus(pair.partition("=")[0]).casefold())

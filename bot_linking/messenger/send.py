@@ -1,0 +1,48 @@
+"""Where a message is sent: `pymessenger.bot.Bot` with time-outs, one pooled connection, and errors raised.
+
+pymessenger builds the payloads; all of its working `send_*` methods go through `send_raw`, which is the one
+method replaced here (with the profile look-up, which had a connection of its own).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymessenger.bot import Bot
+
+from bot_linking.messenger.graph import Graph, GraphError
+
+
+class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
+    """A pymessenger Bot for one page. Every failure is a `GraphError`; no error text holds a token."""
+
+    def __init__(self, access_token: str, app_secret: str, *, url: str, version: str) -> None:
+        super().__init__(access_token, app_secret=app_secret, api_version=version.removeprefix("v"))
+        self.graph = Graph(access_token, app_secret, url=url, version=version)
+        self.graph_url = f"{url.rstrip('/')}/{version}"
+
+    def __repr__(self) -> str:
+        return f"GraphBot({self.graph_url!r})"
+
+    def send_raw(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Send one Send API payload; `messaging_type` is `RESPONSE` unless it says otherwise."""
+        return self.graph.send(payload)
+
+    def get_user_info(self, recipient_id: str, fields: list[str] | None = None) -> dict[str, Any]:
+        """The person's profile, as far as the page may see it."""
+        return self.graph.get(recipient_id, **({"fields": ",".join(fields)} if fields else {}))
+
+
+def send_with(bot: Any, psid: str, message: dict[str, Any]) -> dict[str, Any]:
+    """Send through any pymessenger Bot, also one that returns errors instead of raising them."""
+    answer = bot.send_raw({"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": message})
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if error:
+        raise GraphError(
+            "the bot's client reported an error",
+            status=400,
+            code=error.get("code"),
+            subcode=error.get("error_subcode"),
+            is_transient=error.get("is_transient") is True,
+        )
+    return answer if isinstance(answer, dict) else {}

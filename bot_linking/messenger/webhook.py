@@ -1,0 +1,194 @@
+"""Where a webhook comes in: verify the raw bytes, read, act, acknowledge; always in this order.
+
+200 is only said after the commit. 5xx is only said when an event could not be recorded, so that Messenger
+sends it again. What is not account linking goes on to the bot as it came.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+from flask import Response, current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot_linking.core.errors import (
+    BotLinkingError,
+    PayloadTooLarge,
+    PayloadUnreadable,
+    SignatureRefused,
+    StoreUnavailable,
+)
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Tell
+from bot_linking.core.reading import read_json
+from bot_linking.messenger.events import KEY, events_of, linking_events_of, may_link, without_linking
+from bot_linking.messenger.signature import HEADER, sign, signer_of
+
+LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
+
+STATUS = {
+    SignatureRefused.slug: 403,
+    PayloadTooLarge.slug: 413,
+    PayloadUnreadable.slug: 400,
+    StoreUnavailable.slug: 503,
+}
+
+Pages = Collection[str] | None
+_CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
+_log = logging.getLogger("bot_linking.webhook")
+
+
+class Webhook:
+    """One app's webhook. `secrets` maps each app secret to the pages that it may speak for (None: any)."""
+
+    def __init__(
+        self, linking: Linking, *, secrets: Mapping[bytes, Pages], verify_tokens: Sequence[str], tell: Tell
+    ) -> None:
+        self._linking = linking
+        self._secrets = dict(secrets)
+        self._verify_tokens = [token.encode() for token in verify_tokens]
+        self._tell = tell
+
+    # Without Flask
+
+    def receive(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Act on the linking events in these bytes; the payload without them comes back.
+
+        Raises `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`, and `StoreUnavailable` when
+        Messenger must send it again (answer 503).
+        """
+        header = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), None)
+        pages = self._pages_of_signer(body, header)
+        payload = read_json(body)
+        events_of(payload)
+        self._apply(payload, pages)
+        return without_linking(payload)
+
+    def _pages_of_signer(self, body: bytes, header: str | None) -> Pages:
+        if len(body) > LARGEST_BODY:
+            raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
+        secret = signer_of(body, header, self._secrets)
+        if secret is None:
+            raise SignatureRefused(f"no valid {HEADER}")
+        return self._secrets[secret]
+
+    def _apply(self, payload: dict[str, Any], pages: Pages) -> None:
+        events = linking_events_of(payload, pages)
+        if events:
+            self._linking.receive(events)
+
+    # As a decorator around the bot's own view
+
+    def serve(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """The bot's view behind signature and linking; it sees what it always saw, verified."""
+        if request.method != "POST":
+            return self._other_method(view, args, kwargs)
+        try:
+            body, pages = self._read_request()
+            rest = self._take(body, pages) if may_link(body) else body
+        except BotLinkingError as refusal:
+            return self._refuse(refusal)
+        if rest is body:
+            return current_app.ensure_sync(view)(*args, **kwargs)
+        return self._pass_rest(rest, view, args, kwargs) if rest else _acknowledge()
+
+    def _take(self, body: bytes, pages: Pages) -> bytes:
+        """Act on the linking events; what is left for the view: the same bytes, fewer, or none."""
+        payload = read_json(body)
+        if not any(KEY in event for event in events_of(payload)):
+            return body
+        self._apply(payload, pages)
+        rest = without_linking(payload)
+        return _dump(rest) if rest["entry"] else b""
+
+    def _pass_rest(self, rest: bytes, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the view on a request that holds, rightly signed, what was not ours."""
+        signer = signer_of(request.get_data(), request.headers.get(HEADER), self._secrets)
+        environ = request.environ | {
+            "wsgi.input": BytesIO(rest),
+            "CONTENT_LENGTH": str(len(rest)),
+            "HTTP_X_HUB_SIGNATURE_256": sign(rest, signer or b""),
+        }
+        for stale in ("HTTP_X_HUB_SIGNATURE", "HTTP_TRANSFER_ENCODING", "werkzeug.request"):
+            environ.pop(stale, None)
+        with current_app._get_current_object().request_context(environ):  # type: ignore[attr-defined]
+            return current_app.ensure_sync(view)(*args, **kwargs)
+
+    def _other_method(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if "hub.mode" in request.args:
+            return self.handshake()
+        if request.content_length or request.headers.get("Transfer-Encoding"):
+            return self._refuse(SignatureRefused("only a signed POST carries events"))
+        return current_app.ensure_sync(view)(*args, **kwargs)
+
+    # As the blueprint's own route
+
+    def route(self, handler: Callable[[dict[str, Any]], Any] | None) -> Response:
+        """`/webhook` for a bot that has none: each event that is not account linking goes to the handler.
+
+        A handler that raises is logged and fails neither the batch nor the linking events.
+        """
+        if request.method != "POST":
+            return self.handshake()
+        try:
+            body, pages = self._read_request()
+            payload = read_json(body)
+            events = events_of(payload)
+            if may_link(body):
+                self._apply(payload, pages)
+        except BotLinkingError as refusal:
+            return self._refuse(refusal)
+        for event in events:
+            if handler is not None and KEY not in event:
+                try:
+                    current_app.ensure_sync(handler)(event)
+                except Exception:
+                    _log.exception("the bot's message handler failed")
+        return _acknowledge()
+
+    def handshake(self) -> Response:
+        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
+        token = request.args.get("hub.verify_token", "").encode("utf-8", "replace")
+        challenge = request.args.get("hub.challenge", "")
+        known = sum(hmac.compare_digest(token, each) for each in self._verify_tokens) > 0
+        if request.args.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
+            return _plain("the verify token is not ours\n", 403)
+        return _plain(challenge, 200)
+
+    def _read_request(self) -> tuple[bytes, Pages]:
+        limit = request.max_content_length
+        request.max_content_length = LARGEST_BODY if limit is None else min(limit, LARGEST_BODY)
+        try:
+            body = request.get_data()
+        except RequestEntityTooLarge:
+            raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes") from None
+        return body, self._pages_of_signer(body, request.headers.get(HEADER))
+
+    def _refuse(self, refusal: BotLinkingError) -> Response:
+        if refusal.slug == StoreUnavailable.slug:
+            _log.error("webhook not recorded, Messenger will send it again: %s", refusal)
+        self._tell(LinkingRefused(refusal.slug))
+        reason = "the store is not available" if refusal.slug == StoreUnavailable.slug else str(refusal)
+        return _plain(reason + "\n", STATUS[refusal.slug])
+
+
+def _acknowledge() -> Response:
+    return _plain("EVENT_RECEIVED", 200)
+
+
+def _plain(text: str, status: int) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return Response(text, status, headers, mimetype="text/plain")
+
+
+def _dump(payload: dict[str, Any]) -> bytes:
+    """As Messenger writes it: ASCII, everything else escaped."""
+    import json
+
+    return json.dumps(payload, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,79 @@
+"""One signal for each thing that happens. Signals tell; what may refuse is a keyword argument.
+
+A receiver gets the Flask app as sender and a frozen `event`; what it returns is ignored, and what it
+raises is logged. It is called after the commit, in the process that did it:
+
+    @account_linked.connect
+    def welcome(app, event):
+        crm.note(event.link.account_id, "linked in Messenger")
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from blinker import NamedSignal, Namespace
+
+from bot_linking.core import events
+
+_signals = Namespace()
+_log = logging.getLogger("bot_linking")
+
+account_linked = _signals.signal("account-linked")
+"""`AccountLinked`: a person was linked, or linked to another account."""
+
+account_unlinked = _signals.signal("account-unlinked")
+"""`AccountUnlinked`: a link ended."""
+
+linking_refused = _signals.signal("linking-refused")
+"""`LinkingRefused`: a code, a request or an attempt was turned away; `reason` is a slug."""
+
+event_ignored = _signals.signal("event-ignored")
+"""`EventIgnored`: a redelivery, or an event that lost to a newer one."""
+
+login_prompted = _signals.signal("login-prompted")
+"""`LoginPrompted`: somebody was shown a Log In button."""
+
+login_cancelled = _signals.signal("login-cancelled")
+"""`LoginCancelled`: somebody left the linking page with Cancel."""
+
+message_sent = _signals.signal("message-sent")
+"""`MessageSent`: an outbox entry got through."""
+
+message_failed = _signals.signal("message-failed")
+"""`MessageFailed`: an outbox entry did not get through, for now or for good."""
+
+person_erased = _signals.signal("person-erased")
+"""`PersonErased`: everything about a person was removed."""
+
+_BY_EVENT: dict[type, NamedSignal] = {
+    events.AccountLinked: account_linked,
+    events.AccountUnlinked: account_unlinked,
+    events.LinkingRefused: linking_refused,
+    events.EventIgnored: event_ignored,
+    events.LoginPrompted: login_prompted,
+    events.LoginCancelled: login_cancelled,
+    events.MessageSent: message_sent,
+    events.MessageFailed: message_failed,
+    events.PersonErased: person_erased,
+}
+
+
+def tell(app: Any, event: events.Happening) -> None:
+    """Log refusals by their slug and call the receivers, whatever they raise."""
+    if isinstance(event, events.LinkingRefused):
+        _log.warning("linking refused: %s", event.reason, extra={"reason": event.reason})
+    signal = _BY_EVENT[type(event)]
+    for receiver in signal.receivers_for(app):
+        guarded(partial(receiver, app, event=event))
+
+
+def guarded(hook: Callable[..., Any], *args: Any) -> None:
+    """Call something of the host's that only wants to know; what it raises is logged."""
+    try:
+        hook(*args)
+    except Exception:
+        _log.exception("a hook or signal receiver failed")

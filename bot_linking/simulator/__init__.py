@@ -1,0 +1,36 @@
+"""Messenger on a laptop: the other end of the wire, for development and for tests.
+
+Account linking cannot be tried without a Facebook page, an app, https and a phone. This is all of that in one
+process: a chat page in the browser, a Graph API over real HTTP, webhooks with real signatures, five-minute
+``account_linking_token``s, and the faults of real life on demand. ::
+
+    from bot_linking.simulator import Simulator
+
+    with Simulator("http://127.0.0.1:5000/webhook") as sim:
+        print(sim.url)                       # open it in a browser; settings_for_bot() configures the bot
+        ada = sim.people[0].psid
+        sim.say(ada, "log in")               # a signed message event reaches the bot
+        sim.wait_until(lambda: sim.messages(ada))
+        sim.open_login(ada, "http://127.0.0.1:5000/linking/login")
+        sim.switches.redeliver = True        # from now on every event arrives three times
+
+It runs on loopback addresses only, with throw-away secrets that begin with ``simulator-``, and refuses to
+start beside a production server. It imports nothing of the rest of the package: the rules of the protocol
+are written here a second time, so that one mistake cannot confirm itself.
+
+Where to look: ``engine`` what a person and Messenger can do; ``events`` the webhook's JSON; ``wire`` and
+``postman`` signing, posting, trying again; ``graph`` and ``rules`` the Graph API and what the Send API
+accepts; ``login`` and ``tokens`` the way to the login page and back; ``switches`` the faults; ``safety`` what keeps it on the laptop;
+``server`` the pages and the Graph API over HTTP.
+
+Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url http://127.0.0.1:5000/webhook``.
+"""
+
+from .login import Outcome
+from .person import Person
+from .simulator import Simulator
+from .switches import Switches
+from .wire import Delivery
+from .wirelog import GraphCall
+
+__all__ = ["Delivery", "GraphCall", "Outcome", "Person", "Simulator", "Switches"]

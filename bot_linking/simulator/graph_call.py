@@ -1,0 +1,107 @@
+"""What a Graph call is in plain values, what answers it needs from Messenger, and how parameters are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .errors import GraphError, refused
+from .person import Person
+from .switches import Switches
+from .tokens import LinkingTokens
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GraphRequest:
+    """One call: ``path`` has no leading slash, ``query`` and ``body`` are decoded."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Mapping[str, Any]
+    bearer: str = ""
+
+    def get(self, name: str) -> Any:
+        """Return a parameter, wherever it was sent."""
+        return self.query.get(name, self.body.get(name))
+
+
+@dataclass(frozen=True)
+class GraphAnswer:
+    """What goes back: HTTP status, JSON body, and the extra headers."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+class Messenger(Protocol):
+    """What the Graph API needs from Messenger itself."""
+
+    page_fields: list[str]
+    app_fields: list[str]
+    profile: dict[str, Any]
+    messaging_type_required: bool
+
+    @property
+    def page_id(self) -> str: ...
+    @property
+    def page_name(self) -> str: ...
+    @property
+    def app_secret(self) -> str: ...
+    @property
+    def page_access_token(self) -> str: ...
+    @property
+    def webhook_url(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
+    @property
+    def switches(self) -> Switches: ...
+    @property
+    def tokens(self) -> LinkingTokens: ...
+    def person(self, psid: str) -> Person | None: ...
+    def receive(self, psid: str, body: Mapping[str, Any]) -> str | None: ...
+    def unlink(self, psid: str) -> Any: ...
+
+
+def unknown_path(call: GraphRequest) -> GraphError:
+    """Build the answer to a path or a method that nobody serves."""
+    message = f"Unknown path components: {call.method} /{call.path[:200]}"
+    return GraphError(2500, message, status=404)
+
+
+def comma_separated(value: object) -> list[str]:
+    """Read a list that may come as ``a,b``, as a JSON array in a string, or as a JSON array."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json_or_refuse(value)
+    parts = value if isinstance(value, list) else str(value or "").split(",")
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def with_objects_parsed(body: Mapping[str, Any], names: tuple[str, ...]) -> Fields:
+    """Read the fields that a form carries as JSON in a string, as older clients send them."""
+    parsed = dict(body)
+    for name in names:
+        if isinstance(parsed.get(name), str):
+            parsed[name] = _json_or_refuse(parsed[name])
+    return parsed
+
+
+def _json_or_refuse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise refused("A parameter is not valid JSON") from None
+
+
+def refuse_unknown_fields(fields: Any, known: Any) -> None:
+    """Raise ``GraphError`` for the first of ``fields`` that is not among the ``known``."""
+    for name in fields:
+        if name not in known:
+            raise refused(f"Tried accessing nonexisting field ({name})")

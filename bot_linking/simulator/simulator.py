@@ -1,0 +1,52 @@
+"""The engine with its HTTP server: what a developer starts, and what tests take as a fixture."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from .engine import Engine
+from .server import Server
+
+
+class Simulator(Engine):
+    """Messenger on a laptop: a chat page and a Graph API over HTTP, and signed events to ``webhook_url``.
+
+    Begin with ``with Simulator(webhook_url) as sim`` or ``sim.start()``; the chat page is then at
+    ``sim.url``. ``port=0`` takes a free port, which it keeps when it is started again. ``clock`` gives
+    seconds since the epoch: tokens expire by it and events are stamped with it.
+    ``messaging_type_required=False`` accepts the messages of older clients that never send a
+    ``messaging_type``. ``retry_pauses`` are the seconds between the tries of a delivery.
+
+    Raises ``ValueError`` for an address that is not loopback and for a secret that could be a real one;
+    ``start`` raises ``RuntimeError`` beside a production server or real credentials, ``OSError`` when the
+    port is taken.
+    """
+
+    _server: Server | None = None
+
+    def start(self) -> None:
+        """Begin to listen and to deliver, both in the background."""
+        super().start()
+        try:
+            self._server = Server(self, self.host, self._port)
+        except OSError:
+            super().stop()
+            raise
+        self._port = self._server.port
+        self._server.start()
+
+    def stop(self) -> None:
+        """End listening and delivering; stopping twice is fine. What was said can still be read."""
+        super().stop()
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> Simulator:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,26 @@
+"""Where a link is saved. `open_store("sqlite:////var/lib/bot/links.db")` chooses the engine by its scheme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot_linking.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bot_linking.stores.store import SQLStore
+
+
+def open_store(url: str) -> SQLStore:
+    """The store at this address, with its schema brought up to date. Drivers are imported late.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`. Raises `ConfigurationError` for another scheme and
+    `StoreUnavailable` when the database cannot be opened.
+    """
+    from bot_linking.stores.store import SQLStore
+
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
+        from bot_linking.stores.sqlite import SQLiteEngine
+
+        return SQLStore(SQLiteEngine(rest[1:]))
+    raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path")

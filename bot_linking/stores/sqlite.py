@@ -1,0 +1,263 @@
+"""The SQLite engine: one file, WAL, every commit flushed to disk.
+
+Writers of one process stand in one queue, and whoever reaches its head commits for all who wait: one
+flush for many transitions, and nobody starves behind SQLite's unfair busy handler. Each transition is
+still all or nothing, by a savepoint.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.stores.sql import load_schema, load_statements
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
+LARGEST_GROUP = 64  # transitions in one commit
+_WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
+
+
+class Transaction:
+    """Named statements on one connection, inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    def all(self, name: str, **values: Any) -> list[Row]:
+        cursor = self._connection.execute(self._statements[name], values)
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def one(self, name: str, **values: Any) -> Row | None:
+        rows = self.all(name, **values)
+        return rows[0] if rows else None
+
+    def run(self, name: str, **values: Any) -> int:
+        """The number of rows that changed."""
+        return self._connection.execute(self._statements[name], values).rowcount
+
+    def isolated(self, work: Callable[[], T]) -> T:
+        """Do the work behind a savepoint, so that its failure undoes only itself."""
+        self._connection.execute("savepoint isolated")
+        try:
+            result = work()
+        except BaseException:
+            # A full disk may have rolled the whole transaction back already.
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute("rollback to isolated")
+                self._connection.execute("release isolated")
+            raise
+        self._connection.execute("release isolated")
+        return result
+
+
+class _Ticket(Generic[T]):
+    """One transition in the queue, and what became of it."""
+
+    def __init__(self, work: Callable[[Transaction], T]) -> None:
+        self.work = work
+        self.done = False
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]
+
+
+class _Connections(threading.local):
+    """A connection for each thread and process: SQLite's may cross neither."""
+
+    pid = 0
+    inode = 0
+    transaction: Transaction | None = None
+    connection: sqlite3.Connection | None = None
+
+
+class SQLiteEngine:
+    """Runs named statements against one file; made for `SQLStore`."""
+
+    #: Errors of the data in one transition, as opposed to those of the database.
+    poison = (sqlite3.IntegrityError, sqlite3.ProgrammingError, ValueError, OverflowError)
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path).absolute()
+        self.statements = load_statements()
+        self._find_link = re.sub(r":\w+", "?", self.statements["find_link"])
+        self._local = _Connections()
+        self._pid = 0
+        self._reset_after_fork()
+        self._migrate()
+
+    def read(self, name: str, **values: Any) -> list[Row]:
+        """The rows of one statement, as last committed."""
+        try:
+            return self._transaction().all(name, **values)
+        except sqlite3.Error as problem:
+            raise self._unavailable(problem) from problem
+
+    def read_link(self, page_id: str, psid: str) -> Any:
+        """One link as a bare tuple: what a bot asks on every message."""
+        try:
+            self._transaction()
+            return self._local.connection.execute(self._find_link, (page_id, psid)).fetchone()  # type: ignore[union-attr]
+        except sqlite3.Error as problem:
+            raise self._unavailable(problem) from problem
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run one transition and return when it is on disk.
+
+        What it raises undoes it alone and comes out here. Raises `StoreUnavailable` when nothing could
+        be committed.
+        """
+        if self._pid != os.getpid():
+            self._reset_after_fork()
+        ticket = _Ticket(work)
+        self._queue.append(ticket)
+        while not ticket.done:
+            with self._turn:
+                if not ticket.done:
+                    self._commit([self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GROUP))])
+        return ticket.settle()
+
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in the write-ahead log, as far as readers allow."""
+        with self._turn, suppress(sqlite3.Error):
+            self._transaction()
+            self._local.connection.execute("pragma wal_checkpoint(truncate)")  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Close this thread's connection; those of other threads close with them."""
+        if self._local.connection is not None and self._local.pid == os.getpid():
+            self._local.connection.close()
+        self._local.connection = self._local.transaction = None
+
+    def _reset_after_fork(self) -> None:
+        self._queue: deque[_Ticket[Any]] = deque()
+        self._turn = threading.Lock()
+        self._pid = os.getpid()
+
+    def _commit(self, batch: list[_Ticket[Any]]) -> None:
+        try:
+            self._leave_ghost()
+            transaction = self._transaction()
+            connection = self._local.connection
+            assert connection is not None
+            connection.execute("begin immediate")
+            try:
+                for ticket in batch:
+                    self._run(ticket, transaction)
+                connection.execute("commit")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+        except (OSError, sqlite3.Error) as problem:
+            for ticket in batch:
+                ticket.error = self._unavailable(problem)
+        finally:
+            for ticket in batch:
+                ticket.done = True
+
+    def _run(self, ticket: _Ticket[Any], transaction: Transaction) -> None:
+        try:
+            ticket.result = transaction.isolated(lambda: ticket.work(transaction))
+        except sqlite3.OperationalError:
+            raise
+        except Exception as problem:
+            ticket.error = problem
+
+    def _transaction(self) -> Transaction:
+        local = self._local
+        if local.transaction is None or local.pid != os.getpid():
+            self._connect()
+        return local.transaction  # type: ignore[return-value]
+
+    def _leave_ghost(self) -> None:
+        """Never write to a file that was moved away or deleted under us: what it takes is lost."""
+        if self._local.transaction is not None and self._local.inode != os.stat(self.path).st_ino:
+            self.close()
+
+    def _connect(self) -> None:
+        local = self._local
+        local.connection = connection = self._open()
+        local.transaction = Transaction(connection, self.statements)
+        local.pid = os.getpid()
+        local.inode = os.stat(self.path).st_ino
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{_quoted(self.path)}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            cached_statements=256,
+        )
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma foreign_keys = on")
+            connection.execute("pragma secure_delete = on")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self) -> None:
+        """Create the file with mode 0600 and bring its schema up to date, whoever else starts now."""
+        import sqlite_utils
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = self._open()
+        except (OSError, sqlite3.Error) as problem:
+            raise self._unavailable(problem) from problem
+        try:
+            database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+            connection.execute("begin immediate")
+            _migrations().apply(database)
+            connection.execute("commit")
+        except sqlite3.Error as problem:
+            raise self._unavailable(problem) from problem
+        finally:
+            connection.close()
+
+    def _unavailable(self, problem: Exception) -> StoreUnavailable:
+        return StoreUnavailable(f"the database file {self.path} does not work: {problem}")
+
+
+def _migrations() -> Any:
+    """The schema steps as sqlite-utils migrations, which keep the record of what was applied."""
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations("bot_linking")
+    for name, statements in load_schema(_WORDS).items():
+
+        def apply(database: Any, statements: list[str] = statements) -> None:
+            for statement in statements:
+                database.conn.execute(statement)
+
+        migrations(name=name)(apply)
+    return migrations
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path))

@@ -1,0 +1,440 @@
+"""The transitions, each one transaction, in named SQL that both engines run.
+
+What an event means is decided by the pure rules of `core.ordering`; here it is read, decided and written
+under the database's own lock, so that no other process can step in between.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from bot_linking.core.codes import PendingCode, digest_of
+from bot_linking.core.events import (
+    AccountLinked,
+    AccountUnlinked,
+    EventIgnored,
+    LinkingEvent,
+    LinkingRefused,
+    Outcome,
+)
+from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
+from bot_linking.core.ports import Attempt, OutboxEntry
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+RESUME_MAX_AGE_MS = HOUR_MS
+REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
+KEEP_DEAD_MS = 30 * DAY_MS
+
+
+class Tx(Protocol):
+    """Named statements inside one transaction, as an engine offers them."""
+
+    def all(self, name: str, **values: Any) -> list[Row]: ...
+    def one(self, name: str, **values: Any) -> Row | None: ...
+    def run(self, name: str, **values: Any) -> int: ...
+    def isolated(self, work: Callable[[], T]) -> T: ...
+
+
+class Engine(Protocol):
+    """What differs between databases."""
+
+    @property
+    def poison(self) -> tuple[type[Exception], ...]: ...
+
+    def read(self, name: str, **values: Any) -> list[Row]: ...
+    def read_link(self, page_id: str, psid: str) -> Any: ...
+    def write(self, work: Callable[[Any], T]) -> T: ...
+    def scrub(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class SQLStore:
+    """`core.ports.Store` over an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    # Links
+
+    def find_link(self, page_id: str, psid: str) -> Link | None:
+        row = self.engine.read_link(page_id, psid)
+        return None if row is None else _link_of(row)
+
+    def find_links_of_psid(self, psid: str) -> list[Link]:
+        return [_link(row) for row in self.engine.read("find_links_of_psid", psid=psid)]
+
+    def find_links_of_account(self, account_id: str) -> list[Link]:
+        return [_link(row) for row in self.engine.read("find_links_of_account", account_id=account_id)]
+
+    def list_links(self) -> Iterator[Link]:
+        after = ("", "")
+        while True:
+            rows = self.engine.read("list_links", after_page=after[0], after_psid=after[1], limit=500)
+            yield from map(_link, rows)
+            if len(rows) < 500:
+                return
+            after = (rows[-1]["page_id"], rows[-1]["psid"])
+
+    def find_pages(self) -> list[str]:
+        (row,) = self.engine.read("find_pages")
+        return sorted({row["first"], row["last"]} - {None})
+
+    def locale_of(self, page_id: str, psid: str) -> str | None:
+        rows = self.engine.read("find_person", page_id=page_id, psid=psid)
+        return rows[0]["locale"] if rows else None
+
+    # Events
+
+    def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+        """Apply one POST's events in order. One that fails is kept as a dead letter and harms no other."""
+        return self.engine.write(lambda tx: [self._receive_one(tx, event, now) for event in events])
+
+    def _receive_one(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+        apply = _apply_linked if event.status == "linked" else _apply_unlinked
+        try:
+            return tx.isolated(lambda: apply(tx, event, now))
+        except self.engine.poison as problem:
+            reason = f"{type(problem).__name__} while applying an event"
+            payload = json.dumps([event.status, event.timestamp])
+            tx.run("queue_dead", page_id=event.page_id, psid=event.psid, kind="event", payload=payload,
+                   reason=reason, now=now)  # fmt: skip
+            return LinkingRefused("event_failed", event.page_id, event.psid)
+
+    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Outcome:
+        """Unlink by our side: the farewell and the call to Messenger are queued with it."""
+
+        def work(tx: Tx) -> Outcome:
+            person = _person(tx, page_id, psid)
+            if person is None or person.account_id is None:
+                return EventIgnored("not_linked", page_id, psid)
+            _end_link(tx, page_id, psid, person, source, unlinked_ms=now, now=now)
+            tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
+            return AccountUnlinked(page_id, psid, person.account_id, source)
+
+        return self.engine.write(work)
+
+    def erase(self, page_id: str | None, psid: str, now: int) -> int:
+        """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
+
+        def work(tx: Tx) -> int:
+            return (
+                len(tx.all("erase_links", page_id=page_id, psid=psid))
+                + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
+                + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in _ERASED_WHOLE)
+            )
+
+        rows = self.engine.write(work)
+        self.engine.scrub()
+        return rows
+
+    # Attempts and codes
+
+    def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None:
+        values = _identity(attempt.account) | {"display_name": attempt.account.display_name}
+        self.engine.write(
+            lambda tx: tx.run(
+                "save_attempt", attempt_id=attempt.attempt_id, session_digest=session_digest,
+                page_id=attempt.page_id, psid=attempt.psid, profile_name=attempt.profile_name,
+                linking_token=attempt.linking_token, return_url=attempt.return_url,
+                opened_at=attempt.opened_at,
+                expires_at=expires_at, **values,
+            )
+        )  # fmt: skip
+
+    def find_attempt(self, attempt_id: str, session_digest: str, now: int) -> Attempt | None:
+        rows = self.engine.read("find_attempt", attempt_id=attempt_id, session_digest=session_digest, now=now)
+        return _attempt(rows[0]) if rows else None
+
+    def drop_attempt(self, attempt_id: str, session_digest: str) -> None:
+        self.engine.write(
+            lambda tx: tx.run("drop_attempt", attempt_id=attempt_id, session_digest=session_digest)
+        )
+
+    def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
+        """Commit a pending code. False when this attempt has linked already, or was another account's."""
+
+        def work(tx: Tx) -> bool:
+            identity = _identity(attempt.account)
+            if tx.one("is_attempt_used", attempt_id=attempt.attempt_id, account_id=attempt.account.id):
+                return False
+            tx.run("save_code", digest=digest, attempt_id=attempt.attempt_id, page_id=attempt.page_id,
+                   psid=attempt.psid, locale=locale, now=now, expires_at=expires_at, **identity)  # fmt: skip
+            return True
+
+        return self.engine.write(work)
+
+    def account_of_code(self, digest: str) -> str | None:
+        """The account of a code that is not consumed yet."""
+        rows = self.engine.read("find_code", digest=digest)
+        return rows[0]["account_id"] if rows and rows[0]["consumed_at"] is None else None
+
+    def drop_pending(self, account_id: str) -> None:
+        def work(tx: Tx) -> None:
+            tx.run("drop_codes_of_account", account_id=account_id)
+            tx.run("drop_attempts_of_account", account_id=account_id)
+
+        self.engine.write(work)
+
+    # What was interrupted
+
+    def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None:
+        text = json.dumps(payload)
+        self.engine.write(lambda tx: tx.run("save_resume", page_id=page_id, psid=psid, payload=text, now=now))
+
+    def take_resume(self, page_id: str, psid: str) -> Any:
+        return self.engine.write(lambda tx: _take_resume(tx, page_id, psid, 0))
+
+    # The outbox
+
+    def has_due(self, now: int, tokens: Sequence[str]) -> bool:
+        return bool(self.engine.read("has_due", now=now, tokens=json.dumps(tokens)))
+
+    def claim_due(self, now: int, until: int, limit: int, tokens: Sequence[str]) -> list[OutboxEntry]:
+        """Lease due entries, never two of one person at a time and each person's in order."""
+        claim = secrets.token_hex(8)
+        rows = self.engine.write(
+            lambda tx: tx.all(
+                "claim_due", claim=claim, now=now, until=until, limit=limit, tokens=json.dumps(tokens)
+            )
+        )
+        return sorted((_entry(row, claim) for row in rows), key=lambda entry: entry.id)
+
+    def finish(self, entry: OutboxEntry) -> None:
+        self.engine.write(lambda tx: tx.run("finish", id=entry.id, claim=entry.claim))
+
+    def postpone(
+        self,
+        entry: OutboxEntry,
+        next_at: int,
+        reason: str,
+        *,
+        now: int,
+        whole_page: bool = False,
+        held_for: str | None = None,
+        refund: bool = False,
+    ) -> None:
+        """Try again later; with `whole_page` everything else of that page waits as long."""
+        values = {"next_at": next_at, "reason": reason, "held_for": held_for}
+
+        def work(tx: Tx) -> None:
+            tx.run("postpone", id=entry.id, claim=entry.claim, refund=int(refund), **values)
+            if whole_page:
+                tx.run("postpone_page", page_id=entry.page_id, now=now, **values)
+
+        self.engine.write(work)
+
+    def bury(self, entry: OutboxEntry, reason: str, now: int) -> None:
+        self.engine.write(lambda tx: tx.run("bury", id=entry.id, claim=entry.claim, reason=reason, now=now))
+
+    def list_dead(self) -> list[OutboxEntry]:
+        return [_entry(row, "") for row in self.engine.read("list_dead")]
+
+    def retry_dead(self, entry_id: int, now: int) -> bool:
+        return self.engine.write(lambda tx: tx.one("retry_dead", id=entry_id, now=now)) is not None
+
+    def outbox_depth(self) -> Row:
+        """`depth`, `oldest` (ms or None) and `held` of what waits, and `dead`."""
+        (row,), (dead,) = self.engine.read("outbox_depth"), self.engine.read("count_dead")
+        return row | dead
+
+    # Throttles
+
+    def hit(self, key: str, expires_at: int, now: int, amount: int = 1) -> int:
+        """Count `amount` more on a key that starts again after `expires_at`; the count so far."""
+        row = self.engine.write(
+            lambda tx: tx.one("hit", key=key, expires_at=expires_at, now=now, amount=amount)
+        )
+        assert row is not None
+        return int(row["hits"])
+
+    def find_limit(self, key: str, now: int) -> tuple[int, int]:
+        """Hits, and when they expire."""
+        rows = self.engine.read("find_limit", key=key, now=now)
+        return (rows[0]["hits"], rows[0]["expires_at"]) if rows else (0, now)
+
+    def drop_limit(self, key: str) -> None:
+        self.engine.write(lambda tx: tx.run("drop_limit", key=key))
+
+    # Upkeep
+
+    def purge(self, now: int) -> None:
+        """Forget what no event can need any more, one short transaction for each table."""
+        for statement, age in _RETENTION.items():
+            self.engine.write(partial(_purge, statement=statement, before=now - age))
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless the store reads and writes."""
+        self.engine.write(lambda tx: tx.run("purge_limits", before=0))
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox")
+_RETENTION = {
+    "purge_codes": REDELIVERY_MS,
+    "purge_attempts": 0,
+    "purge_unlinks_seen": REDELIVERY_MS,
+    "purge_resumes": RESUME_MAX_AGE_MS,
+    "purge_limits": 0,
+    "purge_unlinked": REDELIVERY_MS,
+    "purge_dead": KEEP_DEAD_MS,
+}
+
+
+def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    page_id, psid = event.page_id, event.psid
+    row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
+    code = PendingCode(**row) if row else None
+    refusal = refusal_of(code, event, now_ms=now)
+    if refusal == "duplicate":
+        return EventIgnored("duplicate", page_id, psid)
+    if refusal is not None or code is None:
+        return _refuse(tx, refusal or "code_unknown", event, now)
+    person = _person(tx, page_id, psid) or Person()
+    tx.run("consume_code", attempt_id=code.attempt_id, psid=psid, now=now)
+    if is_outrun(code, event, person):
+        return EventIgnored("stale", page_id, psid)
+    saved = tx.one(
+        "save_link", page_id=page_id, psid=psid, account_id=code.account_id, username=code.username,
+        email=code.email, phone_number=code.phone_number, locale=code.locale, source="login", now=now,
+        event_ms=event.timestamp, code_tick=code.tick, changed_tick=_newest_tick(tx),
+    )  # fmt: skip
+    assert saved is not None
+    link = _link(saved)
+    if person.account_id == link.account_id:
+        return EventIgnored("unchanged", page_id, psid)
+    resume = _take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
+    _announce(tx, "linked", page_id, psid, now)
+    if resume is not None:
+        tx.run("queue", page_id=page_id, psid=psid, kind="resume", payload=json.dumps(resume), now=now)
+    return AccountLinked(link, person.account_id, resume)
+
+
+def _apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    page_id, psid, event_ms = event.page_id, event.psid, event.timestamp
+    person = _person(tx, page_id, psid) or Person()
+    seen_before = False
+    if event_ms is not None:
+        seen_before = tx.one("is_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms) is not None
+        if not seen_before:
+            tx.run("save_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms, now=now)
+    if person.account_id is None:
+        if event_ms is not None and event_ms > (person.unlinked_ms or -1):
+            _save_unlink(tx, page_id, psid, "messenger", event_ms, now)
+        return EventIgnored("not_linked", page_id, psid)
+    if is_stale_unlink(event, person, seen_before=seen_before):
+        return EventIgnored("stale", page_id, psid)
+    unlinked_ms = event_ms if event_ms is not None else person.event_ms
+    _end_link(tx, page_id, psid, person, "messenger", unlinked_ms=unlinked_ms, now=now)
+    return AccountUnlinked(page_id, psid, person.account_id, "messenger")
+
+
+def _end_link(
+    tx: Tx, page_id: str, psid: str, person: Person, source: str, *, unlinked_ms: int | None, now: int
+) -> None:
+    latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
+    _save_unlink(tx, page_id, psid, source, latest, now)
+    _announce(tx, "unlinked", page_id, psid, now)
+
+
+def _save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:
+    tx.run("save_unlink", page_id=page_id, psid=psid, source=source, unlinked_ms=unlinked_ms, now=now,
+           changed_tick=_newest_tick(tx))  # fmt: skip
+
+
+def _announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
+    """Queue the message about the state as it now is, in place of what was not sent yet."""
+    tx.run("supersede", page_id=page_id, psid=psid, now=now)
+    tx.run("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
+
+
+def _refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
+    """Refuse a code, and tell the person at most once in ten minutes."""
+    key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
+    limit = tx.one("find_limit", key=key, now=now)
+    if limit is None:
+        tx.run("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now, amount=1)
+        tx.run("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
+    return LinkingRefused(reason, event.page_id, event.psid)
+
+
+def _take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> Any:
+    rows = tx.all("take_resumes", page_id=page_id, psid=psid)
+    fresh = [row for row in rows if row["created_at"] >= not_before]
+    newest = max(fresh, key=lambda row: row["created_at"], default=None)
+    return None if newest is None else json.loads(newest["payload"])
+
+
+def _newest_tick(tx: Tx) -> int:
+    row = tx.one("newest_tick")
+    assert row is not None
+    return int(row["tick"])
+
+
+def _person(tx: Tx, page_id: str, psid: str) -> Person | None:
+    row = tx.one("find_person", page_id=page_id, psid=psid)
+    if row is None:
+        return None
+    row.pop("locale")
+    return Person(**row)
+
+
+def _identity(account: Account) -> Row:
+    return {
+        "account_id": account.id,
+        "username": account.username,
+        "email": account.email,
+        "phone_number": account.phone_number,
+    }
+
+
+def _attempt(row: Row) -> Attempt:
+    account = Account(
+        row["account_id"], row["username"], row["email"], row["phone_number"], row["display_name"]
+    )
+    return Attempt(
+        row["attempt_id"], account, row["linking_token"], row["return_url"], row["opened_at"],
+        row["page_id"], row["psid"], row["profile_name"],
+    )  # fmt: skip
+
+
+def _purge(tx: Tx, statement: str, before: int) -> int:
+    return tx.run(statement, before=before)
+
+
+def _link(row: Row) -> Link:
+    return _link_of(tuple(row.values()))
+
+
+def _link_of(row: tuple[Any, ...]) -> Link:
+    """A link from its columns in the order of the statements."""
+    page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at = row
+    return Link(
+        page_id,
+        psid,
+        account_id,
+        username,
+        email,
+        phone_number,
+        source,
+        from_ms(linked_at),
+        from_ms(updated_at),
+    )
+
+
+def _entry(row: Row, claim: str) -> OutboxEntry:
+    return OutboxEntry(
+        row["id"], claim, row["page_id"], row["psid"], row["kind"], json.loads(row["payload"]),
+        row["created_at"], row["attempts"], row["last_error"], row["dead_at"], row["held_for"] is not None,
+    )  # fmt: skip

@@ -1,0 +1,519 @@
+"""The linking pages: sign in, consent, done; sign up, cancel.
+
+Nothing happens on GET or HEAD. A POST needs the signed ticket of its page and the cookie of the browser
+that the page was given to. The only thing that links is the consent button, and what it commits is a
+pending code: the link itself is made when Messenger sends that code back, signed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
+from ipaddress import ip_address, ip_network
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot_linking.config import Settings
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt, Tell
+from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
+from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
+from bot_linking.throttle import Limit, Throttle, TooManyAttempts
+from bot_linking.webview.pages import Pages, brand_stylesheet
+from bot_linking.webview.tickets import Ticket, Tickets
+
+LARGEST_FORM = 64 * 1024
+LONGEST_TOKEN = 2048
+LONGEST_NAME = 254
+LONGEST_PASSWORD = 1024
+SHORTEST_PASSWORD = 8
+LINKING_TOKEN_AGE_S = 300
+
+Authenticate = Callable[[str, str], Account | None]
+CurrentAccount = Callable[[], Account | None]
+CreateAccount = Callable[[str, str | None, str], Account]
+View = Callable[..., Response]
+Route = tuple[str, str, View, list[str]]
+
+_log = logging.getLogger("bot_linking.webview")
+
+
+class SignUpRefused(BotLinkingError):
+    """For `create_account` to raise; its text is shown to the person beside the form."""
+
+    slug: ClassVar[str] = "sign_up_refused"
+
+
+class _Stop(Exception):
+    """Leave the view with this page."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+def _view(method: Callable[..., Response]) -> View:
+    """Turns what stops a view into its page; anything unforeseen stays the host's to handle."""
+
+    @wraps(method)
+    def view(self: Webview, *args: Any, **kwargs: Any) -> Response:
+        try:
+            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            return method(self, *args, **kwargs)
+        except _Stop as stop:
+            return stop.response
+        except RequestEntityTooLarge:
+            return self._notice("broken", 413)
+        except StoreUnavailable as problem:
+            _log.error("linking page not served: %s", problem)
+            return self._notice("busy", 503, retry_after=10)
+
+    return view
+
+
+class Webview:
+    """The pages of one app. The callables are the host's: who somebody is, is for the site to say."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        settings: Settings,
+        *,
+        graphs: Sequence[Graph],
+        tell: Tell,
+        authenticate: Authenticate | None,
+        current_account: CurrentAccount | None,
+        create_account: CreateAccount | None,
+    ) -> None:
+        self._linking = linking
+        self._settings = settings
+        self._graphs = graphs
+        self._tell = tell
+        self._authenticate = authenticate
+        self._current_account = current_account
+        self._create_account = create_account
+        self._pages = Pages(settings)
+        self._tickets = Tickets(settings.secret_key, lambda: linking.now() / 1000)
+        self._throttle = Throttle(linking)
+        self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
+        self._by_address = Limit("address", settings.address_limit, 60)
+        self._admission = threading.BoundedSemaphore(settings.sign_in_concurrency)
+        host_prefix = "__Host-" if settings.is_https else ""
+        self._browser_cookie = host_prefix + "bot_linking"
+        self._session_cookie = host_prefix + "bot_linking_session"
+
+    def routes(self) -> list[Route]:
+        """Rule, endpoint, view, methods."""
+        return [
+            ("/login", "login", self.show_login, ["GET"]),
+            ("/login", "sign_in", self.sign_in, ["POST"]),
+            ("/signup", "signup", self.show_sign_up, ["GET"]),
+            ("/signup", "sign_up", self.sign_up, ["POST"]),
+            ("/consent/<attempt_id>", "consent", self.show_consent, ["GET"]),
+            ("/consent", "approve", self.approve, ["POST"]),
+            ("/switch", "switch", self.switch, ["POST"]),
+            ("/cancel", "cancel", self.cancel, ["POST"]),
+            ("/brand.css", "brand", self.show_brand, ["GET"]),
+        ]
+
+    # Sign in
+
+    @_view
+    def show_login(self) -> Response:
+        """What the Log In button opens."""
+        ticket, cookie = self._enter()
+        account = self._account_of_site() if "switch" not in request.args else None
+        if account is not None:
+            return self._with_browser(self._consent_of_session(ticket, account), cookie)
+        if self._authenticate is None and "returned" not in request.args and self._settings.login_url:
+            return self._with_browser(self._pages.go(self._site_login(ticket)), cookie)
+        return self._with_browser(self._login_page(ticket), cookie)
+
+    @_view
+    def sign_in(self) -> Response:
+        ticket = self._ticket(self._browser_cookie)
+        if self._authenticate is None:
+            raise self._stop("broken", 400)
+        username, password = self._field("username", LONGEST_NAME), self._field("password", LONGEST_PASSWORD)
+        if not username or not password:
+            missing = self._pages.text("Enter your user name and password.")
+            return self._login_page(ticket, username, missing, 422)
+        account = self._verify(ticket, username, password, self._authenticate)
+        if account is None:
+            wrong = self._pages.text("That user name or password is not right.")
+            return self._login_page(ticket, username, wrong, 401)
+        return self._begin(ticket, account)
+
+    def _verify(
+        self, ticket: Ticket, username: str, password: str, authenticate: Authenticate
+    ) -> Account | None:
+        """Ask the site, within the limits. Counted before it is verified; a good one is taken back."""
+        name, address = _canonical(username), self._address()
+        try:
+            self._throttle.count(self._by_address, address)
+            self._throttle.count(self._by_name, name)
+        except TooManyAttempts as refusal:
+            self._tell(LinkingRefused(refusal.slug))
+            minutes = str(-(-refusal.retry_after // 60))
+            text = self._pages.text("Too many attempts. Please try again in {minutes} min.", minutes=minutes)
+            page = self._login_page(ticket, username, text, 429)
+            page.headers["Retry-After"] = str(refusal.retry_after)
+            raise _Stop(page) from None
+        if not self._admission.acquire(blocking=False):
+            self._refund(name, address)
+            text = self._pages.text("Many people are signing in just now. Please try again in a moment.")
+            page = self._login_page(ticket, username, text, 503)
+            page.headers["Retry-After"] = "2"
+            raise _Stop(page)
+        try:
+            account = authenticate(username, password)
+        finally:
+            self._admission.release()
+        if account is not None:
+            self._throttle.forget(self._by_name, name)
+            self._throttle.refund(self._by_address, address)
+        return account
+
+    def _login_page(
+        self, ticket: Ticket, username: str = "", error: str | None = None, status: int = 200
+    ) -> Response:
+        return self._pages.show(
+            "login",
+            status,
+            ticket=self._tickets.sign(ticket),
+            username=username,
+            error=error,
+            has_password=self._authenticate is not None,
+            site_login=self._site_login(ticket) if self._settings.login_url else None,
+            signup_query=_query_of(ticket) if self._create_account else None,
+        )
+
+    # Sign up
+
+    @_view
+    def show_sign_up(self) -> Response:
+        ticket, cookie = self._enter()
+        if self._create_account is None:
+            raise self._stop("broken", 404)
+        return self._with_browser(self._sign_up_page(ticket), cookie)
+
+    @_view
+    def sign_up(self) -> Response:
+        ticket = self._ticket(self._browser_cookie)
+        if self._create_account is None:
+            raise self._stop("broken", 404)
+        username, email = self._field("username", LONGEST_NAME), self._field("email", LONGEST_NAME)
+        password = self._field("password", LONGEST_PASSWORD)
+        text = self._pages.text
+        if not username or not password:
+            missing = text("Choose a user name and a password.")
+            return self._sign_up_page(ticket, username, email, missing, 422)
+        if len(password) < SHORTEST_PASSWORD:
+            short = text("The password needs {count} characters or more.", count=str(SHORTEST_PASSWORD))
+            return self._sign_up_page(ticket, username, email, short, 422)
+        try:
+            self._throttle.count(self._by_address, self._address())
+            account = self._create_account(username, email or None, password)
+        except TooManyAttempts as refusal:
+            minutes = str(-(-refusal.retry_after // 60))
+            late = text("Too many attempts. Please try again in {minutes} min.", minutes=minutes)
+            return self._sign_up_page(ticket, username, email, late, 429)
+        except SignUpRefused as refusal:
+            return self._sign_up_page(ticket, username, email, str(refusal), 422)
+        return self._begin(ticket, account)
+
+    def _sign_up_page(
+        self,
+        ticket: Ticket,
+        username: str = "",
+        email: str = "",
+        error: str | None = None,
+        status: int = 200,
+    ) -> Response:
+        return self._pages.show(
+            "signup",
+            status,
+            ticket=self._tickets.sign(ticket),
+            username=username,
+            email=email,
+            error=error,
+            shortest_password=SHORTEST_PASSWORD,
+            login_query=_query_of(ticket),
+        )
+
+    # Consent
+
+    def _begin(self, ticket: Ticket, account: Account) -> Response:
+        """Signed in: a session of its own for this attempt, and on to the consent page."""
+        recipient, name = self._identify(ticket)
+        attempt = Attempt(
+            ticket.attempt_id, account, ticket.linking_token, ticket.return_url, int(ticket.issued_at * 1000),
+            recipient and recipient.page_id, recipient and recipient.psid, name,
+        )  # fmt: skip
+        session = secrets.token_urlsafe(32)
+        self._linking.begin(attempt, session)
+        response = self._pages.go(f"consent/{quote(ticket.attempt_id)}")
+        self._set_cookie(response, self._session_cookie, session)
+        return response
+
+    @_view
+    def show_consent(self, attempt_id: str) -> Response:
+        session = request.cookies.get(self._session_cookie, "")
+        attempt = self._linking.attempt_of(attempt_id, session)
+        if attempt is None:
+            raise self._stop("expired", 400)
+        ticket = self._tickets.begin(attempt.linking_token, attempt.return_url, session)
+        ticket = replace(
+            ticket,
+            attempt_id=attempt.attempt_id,
+            account_id=attempt.account.id,
+            issued_at=attempt.opened_at / 1000,
+        )
+        return self._consent_page(ticket, attempt.account, attempt.profile_name)
+
+    def _consent_of_session(self, ticket: Ticket, account: Account) -> Response:
+        """The consent page for somebody who is signed in at the site already: nothing is stored for it."""
+        recipient, name = self._identify(ticket)
+        if recipient is not None:
+            ticket = replace(ticket, page_id=recipient.page_id, psid=recipient.psid)
+        return self._consent_page(replace(ticket, account_id=account.id), account, name)
+
+    def _consent_page(self, ticket: Ticket, account: Account, profile_name: str | None) -> Response:
+        return self._pages.show(
+            "consent", ticket=self._tickets.sign(ticket), account=account, profile_name=profile_name
+        )
+
+    @_view
+    def approve(self) -> Response:
+        """The consent button: commit a pending code, then lead the browser back to Messenger."""
+        ticket, attempt = self._signed_in()
+        if attempt.psid is None or self._linking.now() / 1000 - ticket.issued_at > LINKING_TOKEN_AGE_S:
+            recipient, _ = self._identify(ticket, with_name=False)
+            if recipient is None and self._settings.strict:
+                self._tell(LinkingRefused("messenger_silent"))
+                raise self._stop("silent", 503, retry_after=10)
+            if recipient is not None:
+                attempt = replace(attempt, page_id=recipient.page_id, psid=recipient.psid)
+        code = self._linking.approve(attempt, locale=self._pages.locale())
+        if code is None:
+            raise self._stop("expired", 400)
+        target = with_code(ticket.return_url, code)
+        if not self._settings.confirmation_page:
+            return self._pages.go(target)
+        return self._pages.show("done", target=target)
+
+    @_view
+    def switch(self) -> Response:
+        """Use another account: back to the sign-in page, which passes over any session of the site."""
+        ticket, _ = self._signed_in()
+        self._linking.leave(ticket.attempt_id, request.cookies.get(self._session_cookie, ""))
+        response = self._pages.go(f"login?{_query_of(ticket)}&switch=1")
+        self._drop_cookie(response, self._session_cookie)
+        return response
+
+    @_view
+    def cancel(self) -> Response:
+        """Back to Messenger by the very same return URL, without a code."""
+        ticket = self._ticket(self._session_cookie, self._browser_cookie)
+        page_id, psid = ticket.page_id, ticket.psid
+        session = request.cookies.get(self._session_cookie, "")
+        if attempt := self._linking.attempt_of(ticket.attempt_id, session):
+            page_id, psid = attempt.page_id, attempt.psid
+            self._linking.leave(ticket.attempt_id, session)
+        if psid is None:
+            page_id, psid = self._who_cancelled(ticket)
+        self._linking.cancel(page_id, psid)
+        response = self._pages.go(ticket.return_url)
+        self._drop_cookie(response, self._session_cookie)
+        return response
+
+    def _who_cancelled(self, ticket: Ticket) -> tuple[str | None, str | None]:
+        """Ask Messenger, unless somebody makes us ask too often."""
+        try:
+            self._throttle.count(self._by_address, self._address())
+            return self._ask(ticket.linking_token) or (None, None)
+        except (TooManyAttempts, GraphError):
+            return None, None
+
+    @_view
+    def show_brand(self) -> Response:
+        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
+    # What comes in
+
+    def _enter(self) -> tuple[Ticket, str]:
+        """A ticket for what Messenger opened, and the browser's cookie. Nothing is stored."""
+        tokens = request.args.getlist("account_linking_token")
+        urls = request.args.getlist("redirect_uri")
+        if not any(tokens) or not any(urls):
+            raise self._stop("phone", 400)
+        if len(tokens) != 1 or len(urls) != 1 or not _is_token(tokens[0]):
+            raise self._refuse_entry()
+        try:
+            url = check_return_url(urls[0], tokens[0], self._settings.origins, strict=self._settings.strict)
+        except ReturnURLRefused:
+            raise self._refuse_entry() from None
+        cookie = request.cookies.get(self._browser_cookie) or secrets.token_urlsafe(24)
+        return self._tickets.begin(tokens[0], url, cookie), cookie
+
+    def _refuse_entry(self) -> _Stop:
+        self._tell(LinkingRefused("return_url_refused"))
+        return self._stop("broken", 400)
+
+    def _ticket(self, *cookies: str) -> Ticket:
+        """The ticket of a form that this browser got from us, or the page that says it has expired."""
+        if not self._is_same_site():
+            self._tell(LinkingRefused("cross_site"))
+            raise self._stop("broken", 403)
+        signed = request.form.get("ticket", "")
+        for cookie in cookies:
+            ticket = self._tickets.read(signed, request.cookies.get(cookie))
+            if ticket is not None:
+                return ticket
+        raise self._stop("expired", 400)
+
+    def _signed_in(self) -> tuple[Ticket, Attempt]:
+        """The ticket of a consent page and the attempt it stands for, of the account that it named."""
+        ticket = self._ticket(self._session_cookie, self._browser_cookie)
+        session = request.cookies.get(self._session_cookie, "")
+        attempt = self._linking.attempt_of(ticket.attempt_id, session)
+        if attempt is None and (account := self._account_of_site()):
+            attempt = Attempt(
+                ticket.attempt_id, account, ticket.linking_token, ticket.return_url,
+                int(ticket.issued_at * 1000), ticket.page_id, ticket.psid,
+            )  # fmt: skip
+        if attempt is None or ticket.account_id is None or attempt.account.id != ticket.account_id:
+            raise self._stop("expired", 400)
+        return ticket, attempt
+
+    def _account_of_site(self) -> Account | None:
+        return self._current_account() if self._current_account else None
+
+    def _is_same_site(self) -> bool:
+        """Beside the ticket: a browser that says the form came from elsewhere is believed.
+
+        `Origin` is `null` for forms of pages without a referrer, which ours are.
+        """
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            return False
+        parts = urlsplit(self._settings.public_url)
+        return request.headers.get("Origin", "null") in {"null", f"{parts.scheme}://{parts.netloc}"}
+
+    def _field(self, name: str, longest: int) -> str:
+        value = request.form.get(name, "")
+        if len(value) > longest or "\0" in value:
+            raise self._stop("broken", 400)
+        return value if name == "password" else value.strip()
+
+    def _address(self) -> str:
+        """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
+        hops = [request.remote_addr or ""]
+        if self._settings.trusted_proxies:
+            hops = [*",".join(request.headers.getlist("X-Forwarded-For")).split(","), *hops]
+        hop = hops[max(0, len(hops) - 1 - self._settings.trusted_proxies)].strip()
+        try:
+            address = ip_address(hop)
+        except ValueError:
+            return hop[:64]
+        return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
+
+    # Who it is in Messenger
+
+    def _identify(self, ticket: Ticket, *, with_name: bool = True) -> tuple[Recipient | None, str | None]:
+        """Whose Messenger this is, and their name there, as far as Messenger says; both None when it is
+        silent. Only asked for somebody who has signed in."""
+        try:
+            recipient = self._ask(ticket.linking_token)
+        except GraphError as problem:
+            if problem.code == INVALID_LINKING_TOKEN:
+                raise self._stop("expired", 400) from None
+            _log.warning("Messenger did not say whose login it is: %s", problem)
+            return None, None
+        return recipient, self._name_of(recipient) if recipient and with_name else None
+
+    def _ask(self, linking_token: str) -> Recipient | None:
+        """The owner of the token, who must be on one of our pages. Tries each page's Graph in turn."""
+        refusal: GraphError | None = None
+        for graph, page in zip(self._graphs, self._settings.pages, strict=True):
+            try:
+                recipient = graph.owner_of(linking_token)
+            except GraphError as problem:
+                refusal = problem
+                continue
+            if page.id in (None, recipient.page_id):
+                return recipient
+            refusal = GraphError("Graph named another page than the configured one", status=200)
+        if refusal is not None:
+            raise refusal
+        return None
+
+    def _name_of(self, recipient: Recipient) -> str | None:
+        for graph, page in zip(self._graphs, self._settings.pages, strict=True):
+            if page.id in (None, recipient.page_id):
+                try:
+                    return graph.profile_name(recipient.psid)
+                except GraphError:
+                    return None  # a name is pleasant, not needed
+        return None
+
+    # What goes out
+
+    def _site_login(self, ticket: Ticket) -> str:
+        """The site's own login page, told where to come back to."""
+        here = self._settings.public_url + request.script_root + request.path
+        back = f"{here}?{_query_of(ticket)}&returned=1"
+        return (self._settings.login_url or "").replace("{next}", quote(back, safe=""))
+
+    def _notice(self, name: str, status: int, *, retry_after: int | None = None) -> Response:
+        page = self._pages.show("notice", status, notice=name)
+        if retry_after is not None:
+            page.headers["Retry-After"] = str(retry_after)
+        return page
+
+    def _stop(self, notice: str, status: int, *, retry_after: int | None = None) -> _Stop:
+        return _Stop(self._notice(notice, status, retry_after=retry_after))
+
+    def _refund(self, name: str, address: str) -> None:
+        self._throttle.refund(self._by_name, name)
+        self._throttle.refund(self._by_address, address)
+
+    def _with_browser(self, response: Response, cookie: str) -> Response:
+        self._set_cookie(response, self._browser_cookie, cookie)
+        return response
+
+    def _set_cookie(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(
+            name, value, max_age=ATTEMPT_MAX_AGE_S * 2, path="/", secure=self._settings.is_https,
+            httponly=True, samesite="Lax",
+        )  # fmt: skip
+
+    def _drop_cookie(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=self._settings.is_https, httponly=True, samesite="Lax")
+
+
+def _query_of(ticket: Ticket) -> str:
+    """What Messenger opened us with, to come to this attempt's pages again."""
+    return urlencode({"account_linking_token": ticket.linking_token, "redirect_uri": ticket.return_url})
+
+
+def _canonical(username: str) -> str:
+    """One spelling for each name that a site may take for the same."""
+    return unicodedata.normalize("NFKC", username).casefold().strip()
+
+
+def _is_token(value: str) -> bool:
+    """Opaque to us: only its length and the absence of control characters are judged."""
+    return 0 < len(value) <= LONGEST_TOKEN and value.isascii() and value.isprintable()

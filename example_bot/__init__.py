@@ -1,0 +1,60 @@
+"""A small existing Messenger bot of a made-up shop, with account linking added in about ten lines.
+
+`python -m example_bot` runs it with a Messenger on this laptop; `create_app` is the factory for
+`flask --app example_bot ...` and for a production server, configured by `BOT_LINKING_*`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from example_bot.bot import add_bot
+from example_bot.shop import Shop
+
+LAST_RUN = "simulator.json"
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The shop's app. `config` goes over `BOT_LINKING_*` of the environment.
+
+    Without either, a `flask` command (never a server) takes the settings of the last run with the simulator,
+    so that the operator's commands can be tried beside it.
+    """
+    app = Flask(__name__)
+    instance = Path(app.instance_path)
+    app.secret_key = _kept_secret(instance / "secret_key")
+    app.config.from_mapping(BOT_LINKING_BRAND_NAME="Acme", BOT_LINKING_NEXT_STEP="Try: orders, points.")
+    app.config.from_mapping(config or _last_run(instance))
+    add_bot(app, Shop(instance / "shop.db"))
+
+    @app.get("/")
+    def home() -> str:
+        return "The example bot is running. Talk to it in Messenger."
+
+    return app
+
+
+def _last_run(instance: Path) -> dict[str, Any]:
+    is_command = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    path = instance / LAST_RUN
+    if not is_command or "BOT_LINKING_APP_SECRET" in os.environ or not path.exists():
+        return {}
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def _kept_secret(path: Path) -> str:
+    """The key that signs forms: made once, kept for every process that reads this file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text("ascii")

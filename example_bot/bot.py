@@ -1,0 +1,79 @@
+"""The bot: text in, text out, as such bots are. What account linking added is marked."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, request
+
+from bot_linking import AccountLinking, GraphError, Link
+from example_bot.shop import Shop
+
+HELP = "I can tell you about your orders and points. Try: orders, points, log in, log out."
+SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
+
+_log = logging.getLogger("example_bot")
+
+
+def add_bot(app: Flask, shop: Shop) -> AccountLinking:
+    """Put the bot into the app: its `/webhook` and what it answers."""
+
+    # Linking: who the customers are, and where the pages go.
+    linking = AccountLinking(authenticate=shop.check_password, create_account=shop.sign_up)
+    app.register_blueprint(linking.blueprint, url_prefix="/linking")
+
+    @app.post("/webhook")
+    @linking.webhook  # Linking: verifies, takes the account linking events, lets everything else through.
+    def webhook() -> str:
+        for entry in request.get_json()["entry"]:
+            for event in entry.get("messaging", ()):
+                answer(event)
+        return "ok"
+
+    def answer(event: dict[str, Any]) -> None:
+        text = event.get("message", {}).get("text", "").strip().lower()
+        if not text or event["message"].get("is_echo"):
+            return
+        command = {"orders": orders, "points": points, "log in": log_in, "log out": log_out}.get(text, help_)
+        try:
+            command(event)
+        except GraphError as problem:
+            _log.warning("not answered: %s", problem)
+
+    def say(event: dict[str, Any], text: str) -> None:
+        replies = [{"content_type": "text", "title": word, "payload": word} for word in SUGGESTIONS]
+        linking.bot.send_message(event["sender"]["id"], {"text": text, "quick_replies": replies})
+
+    def help_(event: dict[str, Any]) -> None:
+        say(event, HELP)
+
+    # Linking: asks for a login where one is needed, and goes on by itself afterwards.
+    @linking.login_required(
+        text="Log in to see your orders.",
+        cancelled=lambda event: say(event, "No problem. Ask me again whenever you like."),
+    )
+    def orders(event: dict[str, Any], link: Link) -> None:
+        say(event, "\n".join(shop.orders_of(link.account_id)) or "You have no orders yet.")
+
+    @linking.login_required(text="Log in to see your points.")
+    def points(event: dict[str, Any], link: Link) -> None:
+        say(event, f"You have {shop.points_of(link.account_id)} points, {link.username}.")
+
+    def log_in(event: dict[str, Any]) -> None:
+        psid = event["sender"]["id"]
+        if link := linking.link_of(psid):
+            linking.bot.send_message(
+                psid, linking.logout_message(f"You are logged in as {link.username}. Log out?")
+            )
+        else:
+            linking.prompt_login(psid, "Log in to connect this chat with your account.")
+
+    def log_out(event: dict[str, Any]) -> None:
+        psid = event["sender"]["id"]
+        if linking.link_of(psid):
+            linking.bot.send_message(psid, linking.logout_message("Do you want to log out?"))
+        else:
+            say(event, "You are not logged in.")
+
+    return linking

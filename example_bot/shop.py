@@ -1,0 +1,95 @@
+"""The made-up shop behind the bot: customers with passwords, their orders and points, in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from bot_linking import Account, SignUpRefused
+
+# One of OWASP's settings: as hard as its first choice, with 32 MiB for each hash.
+HASH = "scrypt:32768:8:3"
+
+DEMO_CUSTOMERS = (
+    ("ada", "ada@example.com", "lovelace-1815"),
+    ("grace", "grace@example.com", "hopper-1906"),
+)
+ORDERS = {
+    "1": ("Order 1042: an analytical engine, on its way", "Order 1017: punched cards, delivered"),
+    "2": ("Order 1044: a compiler, being packed",),
+}
+POINTS = {"1": 1815, "2": 1906}
+
+
+class Shop:
+    """Customers and what they bought. Several processes may share the file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with self._open() as database:
+            database.execute(
+                "create table if not exists customers ("
+                "id integer primary key, name text not null unique, email text, password text not null)"
+            )
+            missing = {name for name, *_ in DEMO_CUSTOMERS} - {
+                name for (name,) in database.execute("select name from customers")
+            }
+        for name, email, password in DEMO_CUSTOMERS:
+            if name in missing:
+                self._insert(name, email, password)
+
+    def check_password(self, username: str, password: str) -> Account | None:
+        """The customer of this name and password. An unknown name takes as long as a wrong password."""
+        with self._open() as database:
+            row = database.execute(
+                "select id, name, email, password from customers where name = ?", (_canonical(username),)
+            ).fetchone()
+        known = row[3] if row else self._nobody
+        if not check_password_hash(known, password) or row is None:
+            return None
+        return Account(str(row[0]), username=row[1], email=row[2])
+
+    def sign_up(self, username: str, email: str | None, password: str) -> Account:
+        name = _canonical(username)
+        if not name.isascii() or not name.isprintable() or len(name) > 30:
+            raise SignUpRefused("A user name has up to 30 plain letters, digits and signs.")
+        customer_id = self._insert(name, email, password)
+        if customer_id is None:
+            raise SignUpRefused("That user name is taken. Please choose another one.")
+        return Account(customer_id, username=name, email=email)
+
+    def orders_of(self, customer_id: str) -> tuple[str, ...]:
+        return ORDERS.get(customer_id, ())
+
+    def points_of(self, customer_id: str) -> int:
+        return POINTS.get(customer_id, 0)
+
+    @cached_property
+    def _nobody(self) -> str:
+        return generate_password_hash("nobody has this password", HASH)
+
+    def _insert(self, name: str, email: str | None, password: str) -> str | None:
+        hashed = generate_password_hash(password, HASH)
+        with self._open() as database:
+            rows = database.execute(
+                "insert into customers (name, email, password) values (?, ?, ?) "
+                "on conflict (name) do nothing returning id",
+                (name, email, hashed),
+            ).fetchall()
+        return str(rows[0][0]) if rows else None
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
+            yield database
+
+
+def _canonical(username: str) -> str:
+    return unicodedata.normalize("NFKC", username).casefold().strip()
