@@ -13,12 +13,15 @@
 where one is needed and goes on by itself afterwards; the signals tell what happened.
 
 Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
-`webview` (the pages), `delivery` (the outbox), `simulator` (a Messenger on a laptop), `testing`.
+`webview` (the pages), `account_link_api` (the site tells the bot), `delivery` (the outbox), `simulator` (a
+Messenger on a laptop), `testing`.
 """
 
 from bot_linking.core.errors import (
+    AccountUnknown,
     BotLinkingError,
     ConfigurationError,
+    IdentifierRefused,
     PageUnknown,
     PayloadTooLarge,
     PayloadUnreadable,
@@ -29,6 +32,7 @@ from bot_linking.core.events import (
     AccountLinked,
     AccountUnlinked,
     EventIgnored,
+    LinkChanged,
     LinkingRefused,
     LoginCancelled,
     LoginPrompted,
@@ -36,6 +40,7 @@ from bot_linking.core.events import (
     MessageSent,
     PersonErased,
 )
+from bot_linking.core.ledger import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
@@ -43,6 +48,7 @@ from bot_linking.signals import (
     account_linked,
     account_unlinked,
     event_ignored,
+    link_changed,
     linking_refused,
     login_cancelled,
     login_prompted,
@@ -56,12 +62,16 @@ __all__ = [
     "Account",
     "AccountLinked",
     "AccountLinking",
+    "AccountUnknown",
     "AccountUnlinked",
     "BotLinkingError",
+    "Change",
     "ConfigurationError",
     "EventIgnored",
     "GraphError",
+    "IdentifierRefused",
     "Link",
+    "LinkChanged",
     "LinkingRefused",
     "LoginCancelled",
     "LoginPrompted",
@@ -77,6 +87,7 @@ __all__ = [
     "account_linked",
     "account_unlinked",
     "event_ignored",
+    "link_changed",
     "linking_refused",
     "login_cancelled",
     "login_prompted",

@@ -28,6 +28,9 @@ account_linked = _signals.signal("account-linked")
 account_unlinked = _signals.signal("account-unlinked")
 """`AccountUnlinked`: a link ended."""
 
+link_changed = _signals.signal("link-changed")
+"""`LinkChanged`: a link got another user name, e-mail address or phone number of the same account."""
+
 linking_refused = _signals.signal("linking-refused")
 """`LinkingRefused`: a code, a request or an attempt was turned away; `reason` is a slug."""
 
@@ -52,6 +55,7 @@ person_erased = _signals.signal("person-erased")
 _BY_EVENT: dict[type, NamedSignal] = {
     events.AccountLinked: account_linked,
     events.AccountUnlinked: account_unlinked,
+    events.LinkChanged: link_changed,
     events.LinkingRefused: linking_refused,
     events.EventIgnored: event_ignored,
     events.LoginPrompted: login_prompted,

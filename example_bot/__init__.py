@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ LAST_RUN = "simulator.json"
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The shop's app. `config` goes over `BOT_LINKING_*` of the environment.
 
-    Without either, a `flask` command (never a server) takes the settings of the last run with the simulator,
+    Its files are in the folder `instance`, or in the one that `EXAMPLE_BOT_INSTANCE` names. Without any
+    settings, a `flask` command (never a server) takes the settings of the last run with the simulator,
     so that the operator's commands can be tried beside it.
     """
-    app = Flask(__name__)
+    app = Flask(__name__, instance_path=os.environ.get("EXAMPLE_BOT_INSTANCE"))
     instance = Path(app.instance_path)
     app.secret_key = _kept_secret(instance / "secret_key")
     app.config.from_mapping(BOT_LINKING_BRAND_NAME="Acme", BOT_LINKING_NEXT_STEP="Try: orders, points.")
@@ -52,9 +54,10 @@ def _last_run(instance: Path) -> dict[str, Any]:
 def _kept_secret(path: Path) -> str:
     """The key that signs forms: made once, kept for every process that reads this file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    with suppress(FileExistsError):
+        os.link(draft, path)  # whole or not at all, whoever else starts now
+    draft.unlink()
     return path.read_text("ascii")

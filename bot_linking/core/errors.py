@@ -49,6 +49,18 @@ class PageUnknown(BotLinkingError):
     slug = "page_unknown"
 
 
+class AccountUnknown(BotLinkingError):
+    """`resolve_account` knows no account with these identifiers."""
+
+    slug = "account_unknown"
+
+
+class IdentifierRefused(BotLinkingError, ValueError):
+    """A user name, e-mail address or phone number is missing, too long, or holds control characters."""
+
+    slug = "identifier_refused"
+
+
 class DeliveryFailed(BotLinkingError):
     """A message or call did not get through; says what the outbox should do with it.
 

@@ -35,7 +35,7 @@ class AccountLinked:
 
 @dataclass(frozen=True, slots=True)
 class AccountUnlinked:
-    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`."""
+    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`."""
 
     page_id: str
     psid: str
@@ -44,10 +44,19 @@ class AccountUnlinked:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """A person stayed linked to the same account, which is known by something else now. `identifiers` names
+    what changed of `username`, `email` and `phone_number`."""
+
+    link: Link
+    identifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LinkingRefused:
     """A `linked` event, a request or an attempt was turned away. `reason` is a slug:
     `code_unknown`, `code_expired`, `code_wrong_page`, `code_wrong_person`, `code_used_by_another`,
-    `account_refused`, `event_failed`, ..."""
+    `account_refused`, `event_failed`, `api_key_refused`, ..."""
 
     reason: str
     page_id: str | None = None
@@ -111,5 +120,5 @@ class PersonErased:
     rows: int
 
 
-Outcome = AccountLinked | AccountUnlinked | LinkingRefused | EventIgnored
+Outcome = AccountLinked | AccountUnlinked | LinkChanged | LinkingRefused | EventIgnored
 Happening = Outcome | LoginPrompted | LoginCancelled | MessageSent | MessageFailed | PersonErased

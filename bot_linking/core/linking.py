@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
-from bot_linking.core.errors import PageUnknown
+from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown
 from bot_linking.core.events import (
     AccountUnlinked,
     LinkingEvent,
@@ -19,7 +19,9 @@ from bot_linking.core.events import (
     Outcome,
     PersonErased,
 )
-from bot_linking.core.links import Link
+from bot_linking.core.identifiers import LONGEST, Identifiers, ResolveAccount
+from bot_linking.core.ledger import NO_AUDIT, Audit, Change
+from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Clock, Store, Tell
 
 ATTEMPT_MAX_AGE_S = 900
@@ -27,7 +29,8 @@ ATTEMPT_MAX_AGE_S = 900
 
 class Linking:
     """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
-    the outbox may have something new."""
+    the outbox may have something new; `ask_page` names the page of the access token, where there is one
+    page whose id was not configured."""
 
     def __init__(
         self,
@@ -39,6 +42,8 @@ class Linking:
         page_id: str | None = None,
         code_max_age: int = 300,
         may_link: Callable[[str], bool] | None = None,
+        resolve_account: ResolveAccount | None = None,
+        ask_page: Callable[[], str | None] | None = None,
     ) -> None:
         self.store = store
         self.page_id = page_id
@@ -47,6 +52,9 @@ class Linking:
         self._clock = clock
         self._code_max_age = code_max_age
         self._may_link = may_link
+        self._resolve_account = resolve_account
+        self._ask_page = ask_page
+        self._asked_page: str | None = None
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -65,6 +73,31 @@ class Linking:
 
     def links_of(self, account_id: str) -> list[Link]:
         return self.store.find_links_of_account(account_id)
+
+    def history_of(self, psid: str, page_id: str | None = None) -> list[Change]:
+        return self.store.history_of(page_id or self.page_id, psid)
+
+    def only_page(self) -> str:
+        """The page that is meant when nobody named one. Raises `PageUnknown` when it would have to guess."""
+        page_id = self.page_id or self._asked_page
+        if page_id is None and self._ask_page is not None:
+            known = self.store.find_pages()
+            if len(known) == 1:
+                return known[0]
+            page_id = self._asked_page = self._ask_for_page(self._ask_page)
+        if page_id is None:
+            raise PageUnknown("several pages are configured; say which")
+        return page_id
+
+    @staticmethod
+    def _ask_for_page(ask: Callable[[], str | None]) -> str:
+        try:
+            page_id = ask()
+        except DeliveryFailed:
+            page_id = None
+        if page_id is None:
+            raise PageUnknown("Messenger does not say which page it is: set BOT_LINKING_PAGE_ID")
+        return page_id
 
     # Approve, on the linking pages
 
@@ -125,15 +158,54 @@ class Linking:
         self._tell(LinkingRefused("account_refused", event.page_id, event.psid))
         return False
 
-    # Unlink and erase
+    # Bind, unlink and erase
 
-    def unlink(self, psid: str, page_id: str | None = None, *, source: str = "python") -> bool:
+    def bind(
+        self,
+        psid: str,
+        given: Identifiers,
+        page_id: str | None = None,
+        *,
+        source: str,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
+        """Link a person by what the site knows them by, without the linking pages; the confirmation follows
+        through the outbox.
+
+        A person who is linked is updated: what is given replaces what was there. The same facts again are
+        `EventIgnored`. Raises `AccountUnknown` when `resolve_account` has no answer, and `PageUnknown`.
+        """
+        page_id = page_id or self.only_page()
+        account = self._resolve(page_id, psid, given)
+        outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
+        self._tell(outcome)
+        self._wake()
+        return outcome
+
+    def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:
+        """Ask the site, when it wants to be asked, whose identifiers these are, with those known before."""
+        if self._resolve_account is None:
+            return None
+        known = given.over(self.store.find_link(page_id, psid))
+        account = self._resolve_account(*(getattr(known, name) for name in LONGEST))
+        if account is None:
+            raise AccountUnknown("no account has these identifiers")
+        return account
+
+    def unlink(
+        self,
+        psid: str,
+        page_id: str | None = None,
+        *,
+        source: str = "python",
+        audit: Audit = NO_AUDIT,
+    ) -> bool:
         """Unlink here at once; the farewell and Messenger's side follow through the outbox. False when
         there was no link."""
         link = self.link_of(psid, page_id)
         if link is None:
             return False
-        outcome = self.store.unlink(link.page_id, psid, source, self.now())
+        outcome = self.store.unlink(link.page_id, psid, source, self.now(), audit=audit)
         self._tell(outcome)
         self._wake()
         return isinstance(outcome, AccountUnlinked)

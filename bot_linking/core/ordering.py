@@ -19,7 +19,8 @@ class Person:
 
     `event_ms` is the timestamp of the event that made the present link (None for a link made by the API),
     `code_tick` its code's tick; `changed_tick` is the newest code's tick when the row last changed hands,
-    so a code with a greater tick was minted after that change. `unlinked_ms` is the time of the last unlink.
+    so a code with a greater tick was minted after that change. `unlinked_ms` is the time of the last unlink,
+    `unlinked_tick` the newest code's tick when it was processed.
     """
 
     account_id: str | None = None
@@ -27,6 +28,7 @@ class Person:
     code_tick: int = 0
     changed_tick: int = 0
     unlinked_ms: int | None = None
+    unlinked_tick: int = 0
 
 
 def refusal_of(code: PendingCode | None, event: LinkingEvent, *, now_ms: int) -> str | None:
@@ -46,12 +48,12 @@ def refusal_of(code: PendingCode | None, event: LinkingEvent, *, now_ms: int) ->
 
 def is_outrun(code: PendingCode, event: LinkingEvent, person: Person) -> bool:
     """Whether something newer has happened to this person already, so that a good code comes too late."""
-    if code.tick > person.changed_tick:
+    if code.tick <= person.unlinked_tick and _not_after(event.timestamp, person.unlinked_ms):
+        return True  # minted before the last unlink was processed, and its event is no newer
+    if person.account_id is None or code.tick > person.changed_tick:
         return False  # minted after the last change was processed: a new attempt
-    if person.account_id is None:
-        return _not_after(event.timestamp, person.unlinked_ms)
     if event.timestamp is None or person.event_ms is None:
-        return _not_after(event.timestamp, person.unlinked_ms)
+        return False  # nothing to compare: the order of arrival
     return (event.timestamp, code.tick) < (person.event_ms, person.code_tick)
 
 

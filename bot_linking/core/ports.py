@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot_linking.core.events import Happening, LinkingEvent, Outcome
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link
 
 Clock = Callable[[], float]
@@ -46,6 +48,20 @@ class OutboxEntry:
     held: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of the account_link API as the store knows it: by its digest. `pages` are the pages it may act
+    on, none of them meaning every page. Times are milliseconds since the epoch."""
+
+    id: str
+    name: str
+    digest: str
+    pages: tuple[str, ...]
+    created_at: int
+    last_used_at: int | None = None
+    revoked_at: int | None = None
+
+
 class Store(Protocol):
     """Where links are kept. Each writing method is one whole transaction, committed to disk when it
     returns; uniqueness and single use are the database's. Stores are silent: they return what happened
@@ -61,7 +77,21 @@ class Store(Protocol):
     def find_pages(self) -> list[str]: ...
 
     def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]: ...
-    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Outcome: ...
+    def unlink(
+        self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT
+    ) -> Outcome: ...
+    def bind(
+        self,
+        page_id: str,
+        psid: str,
+        given: Identifiers,
+        source: str,
+        now: int,
+        *,
+        account: Account | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome: ...
+    def history_of(self, page_id: str | None, psid: str) -> list[Change]: ...
     def erase(self, page_id: str | None, psid: str, now: int) -> int: ...
 
     def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None: ...
@@ -98,6 +128,12 @@ class Store(Protocol):
     def hit(self, key: str, expires_at: int, now: int, amount: int = 1) -> int: ...
     def find_limit(self, key: str, now: int) -> tuple[int, int]: ...
     def drop_limit(self, key: str) -> None: ...
+
+    def save_api_key(self, key: ApiKey) -> bool: ...
+    def find_api_key(self, digest: str) -> ApiKey | None: ...
+    def list_api_keys(self) -> list[ApiKey]: ...
+    def touch_api_key(self, key_id: str, now: int) -> None: ...
+    def revoke_api_key(self, name: str, now: int) -> bool: ...
 
     def purge(self, now: int) -> None: ...
     def check(self) -> None: ...

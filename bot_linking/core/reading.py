@@ -9,6 +9,8 @@ from typing import Any
 from bot_linking.core.errors import PayloadUnreadable
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+# Control characters, line and paragraph separators, marks that turn the reading direction, lone surrogates.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -28,6 +30,16 @@ def read_json(body: bytes) -> Any:
         return _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as problem:
         raise PayloadUnreadable("the body is not UTF-8 JSON") from problem
+
+
+def has_hidden_marks(text: str) -> bool:
+    """Whether the text could end a line, move a cursor, or read otherwise than it is written."""
+    return _HIDDEN.search(text) is not None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be stored and sent: JSON may escape half a surrogate pair, UTF-8 cannot."""
+    return not any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def read_id(value: object) -> str | None:

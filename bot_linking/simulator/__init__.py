@@ -20,8 +20,8 @@ are written here a second time, so that one mistake cannot confirm itself.
 
 Where to look: ``engine`` what a person and Messenger can do; ``events`` the webhook's JSON; ``wire`` and
 ``postman`` signing, posting, trying again; ``graph`` and ``rules`` the Graph API and what the Send API
-accepts; ``login`` and ``tokens`` the way to the login page and back; ``switches`` the faults; ``safety`` what keeps it on the laptop;
-``server`` the pages and the Graph API over HTTP.
+accepts; ``login`` and ``tokens`` the way to the login page and back; ``switches`` the faults; ``safety`` what
+keeps it on the laptop; ``server`` the pages and the Graph API over HTTP.
 
 Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url http://127.0.0.1:5000/webhook``.
 """

@@ -62,6 +62,8 @@ class Graph:
         self._check_token(call)
         if len(parts) > 2 or not node:
             raise unknown_path(call)
+        if node in ("app", APP_ID) and not edge and call.method == "GET":
+            return {"id": APP_ID, "name": "Simulator"}
         if page:
             return self._page.answer(call, edge)
         if edge or call.method != "GET":

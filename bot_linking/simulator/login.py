@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from urllib.parse import parse_qs, quote, urlsplit
 
 from .rules import is_web_address
@@ -11,7 +11,7 @@ from .rules import is_web_address
 RETURN_PATH = "/messenger_platform/account_linking/"
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """How a login ended when the browser came back to Messenger."""
 
     LINKED = "linked"

@@ -11,6 +11,8 @@ import os
 import re
 import sqlite3
 import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,6 +72,7 @@ class _Ticket(Generic[T]):
 
     def __init__(self, work: Callable[[Transaction], T]) -> None:
         self.work = work
+        self.deadline = time.monotonic() + BUSY_TIMEOUT_S
         self.done = False
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -93,16 +96,23 @@ class SQLiteEngine:
     """Runs named statements against one file; made for `SQLStore`."""
 
     #: Errors of the data in one transition, as opposed to those of the database.
-    poison = (sqlite3.IntegrityError, sqlite3.ProgrammingError, ValueError, OverflowError)
+    poison = (
+        sqlite3.IntegrityError,
+        sqlite3.ProgrammingError,
+        sqlite3.InterfaceError,
+        sqlite3.DataError,
+        ValueError,
+        OverflowError,
+    )
 
     def __init__(self, path: str) -> None:
         self.path = Path(path).absolute()
         self.statements = load_statements()
         self._find_link = re.sub(r":\w+", "?", self.statements["find_link"])
         self._local = _Connections()
-        self._pid = 0
         self._reset_after_fork()
         self._migrate()
+        _mind_forks(weakref.ref(self))
 
     def read(self, name: str, **values: Any) -> list[Row]:
         """The rows of one statement, as last committed."""
@@ -125,8 +135,6 @@ class SQLiteEngine:
         What it raises undoes it alone and comes out here. Raises `StoreUnavailable` when nothing could
         be committed.
         """
-        if self._pid != os.getpid():
-            self._reset_after_fork()
         ticket = _Ticket(work)
         self._queue.append(ticket)
         while not ticket.done:
@@ -147,10 +155,24 @@ class SQLiteEngine:
             self._local.connection.close()
         self._local.connection = self._local.transaction = None
 
+    def hold_for_fork(self) -> None:
+        """No transaction may be under way while the process forks."""
+        self._turn.acquire()
+
+    def go_on_after_fork(self, *, in_child: bool) -> None:
+        """An inherited connection is closed before another is opened: as long as it stands, SQLite takes
+        the parent's locks for the child's own, and what the child commits could be lost."""
+        if in_child:
+            if self._local.connection is not None:
+                self._local.connection.close()
+                self._local.connection = self._local.transaction = None
+            self._reset_after_fork()
+        else:
+            self._turn.release()
+
     def _reset_after_fork(self) -> None:
         self._queue: deque[_Ticket[Any]] = deque()
         self._turn = threading.Lock()
-        self._pid = os.getpid()
 
     def _commit(self, batch: list[_Ticket[Any]]) -> None:
         try:
@@ -158,7 +180,7 @@ class SQLiteEngine:
             transaction = self._transaction()
             connection = self._local.connection
             assert connection is not None
-            connection.execute("begin immediate")
+            self._begin(connection, min(ticket.deadline for ticket in batch))
             try:
                 for ticket in batch:
                     self._run(ticket, transaction)
@@ -167,17 +189,34 @@ class SQLiteEngine:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
-        except (OSError, sqlite3.Error) as problem:
+        except BaseException as problem:
+            # Nobody may take for committed what was not, whatever ended this thread's work.
             for ticket in batch:
                 ticket.error = self._unavailable(problem)
+            if not isinstance(problem, OSError | sqlite3.Error):
+                raise
         finally:
             for ticket in batch:
                 ticket.done = True
 
+    def _begin(self, connection: sqlite3.Connection, deadline: float) -> None:
+        """Wait for the file's lock no longer than the one who has waited longest still may."""
+        left_s = deadline - time.monotonic()
+        if left_s > BUSY_TIMEOUT_S - 0.1:
+            connection.execute("begin immediate")
+            return
+        connection.execute(f"pragma busy_timeout = {max(1, int(left_s * 1000))}")
+        try:
+            connection.execute("begin immediate")
+        finally:
+            connection.execute(f"pragma busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+
     def _run(self, ticket: _Ticket[Any], transaction: Transaction) -> None:
         try:
             ticket.result = transaction.isolated(lambda: ticket.work(transaction))
-        except sqlite3.OperationalError:
+        except self.poison as problem:
+            ticket.error = problem
+        except sqlite3.Error:
             raise
         except Exception as problem:
             ticket.error = problem
@@ -238,8 +277,28 @@ class SQLiteEngine:
         finally:
             connection.close()
 
-    def _unavailable(self, problem: Exception) -> StoreUnavailable:
+    def _unavailable(self, problem: BaseException) -> StoreUnavailable:
         return StoreUnavailable(f"the database file {self.path} does not work: {problem}")
+
+
+def _mind_forks(engine: weakref.ref[SQLiteEngine]) -> None:
+    """See to the engine's connections when this process forks, for as long as the engine lives."""
+    held: list[SQLiteEngine] = []
+
+    def before() -> None:
+        if (here := engine()) is not None:
+            here.hold_for_fork()
+            held.append(here)
+
+    def after(*, in_child: bool) -> None:
+        while held:
+            held.pop().go_on_after_fork(in_child=in_child)
+
+    os.register_at_fork(
+        before=before,
+        after_in_parent=lambda: after(in_child=False),
+        after_in_child=lambda: after(in_child=True),
+    )
 
 
 def _migrations() -> Any:

@@ -16,7 +16,7 @@ from links where account_id is not null and (page_id, psid) > (:after_page, :aft
 order by page_id, psid limit :limit
 
 -- name: find_person
-select account_id, event_ms, code_tick, changed_tick, unlinked_ms, locale
+select account_id, event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, locale
 from links where page_id = :page_id and psid = :psid
 
 -- name: find_pages
@@ -39,13 +39,20 @@ on conflict (page_id, psid) do update set
   changed_tick = excluded.changed_tick
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
+-- name: change_link
+update links set username = :username, email = :email, phone_number = :phone_number, updated_at = :now
+where page_id = :page_id and psid = :psid
+returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+
 -- name: save_unlink
-insert into links (page_id, psid, source, linked_at, updated_at, code_tick, changed_tick, unlinked_ms)
-values (:page_id, :psid, :source, :now, :now, 0, :changed_tick, :unlinked_ms)
+insert into links (page_id, psid, source, linked_at, updated_at, code_tick, changed_tick, unlinked_ms,
+                   unlinked_tick)
+values (:page_id, :psid, :source, :now, :now, 0, :changed_tick, :unlinked_ms, :changed_tick)
 on conflict (page_id, psid) do update set
   account_id = null, username = null, email = null, phone_number = null,
   source = excluded.source, updated_at = excluded.updated_at, event_ms = null,
-  changed_tick = excluded.changed_tick, unlinked_ms = excluded.unlinked_ms
+  changed_tick = excluded.changed_tick, unlinked_ms = excluded.unlinked_ms,
+  unlinked_tick = excluded.unlinked_tick
 
 -- name: save_code
 insert into codes (digest, attempt_id, page_id, psid, account_id, username, email, phone_number, locale,
@@ -196,6 +203,34 @@ delete from resumes where psid = :psid and (:page_id is null or page_id in (:pag
 -- name: erase_outbox
 delete from outbox where psid = :psid and (:page_id is null or page_id = :page_id)
 
+-- name: erase_history
+delete from history where psid = :psid and (:page_id is null or page_id = :page_id)
+
+-- name: save_history
+insert into history (at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta)
+values (:at, :page_id, :psid, :door, :account_before, :account_after, :identifiers, :key_id, :request_id, :meta)
+
+-- name: find_history
+select at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and (:page_id is null or page_id = :page_id) order by id
+
+-- name: save_api_key
+insert into api_keys (id, name, digest, pages, created_at) values (:id, :name, :digest, :pages, :now)
+on conflict do nothing
+
+-- name: find_api_key
+select id, name, digest, pages, created_at, last_used_at, revoked_at
+from api_keys where digest = :digest and revoked_at is null
+
+-- name: list_api_keys
+select id, name, digest, pages, created_at, last_used_at, revoked_at from api_keys order by created_at, id
+
+-- name: touch_api_key
+update api_keys set last_used_at = :now where id = :id and coalesce(last_used_at, 0) < :now
+
+-- name: revoke_api_key
+update api_keys set revoked_at = :now where name = :name and revoked_at is null
+
 -- name: purge_codes
 delete from codes where expires_at < :before
 
@@ -216,3 +251,9 @@ delete from links where account_id is null and updated_at < :before
 
 -- name: purge_dead
 delete from outbox where dead_at < :before
+
+-- name: purge_history
+delete from history where at < :before
+
+-- name: purge_api_keys
+delete from api_keys where revoked_at < :before

@@ -17,13 +17,16 @@ from bot_linking.core.events import (
     AccountLinked,
     AccountUnlinked,
     EventIgnored,
+    LinkChanged,
     LinkingEvent,
     LinkingRefused,
     Outcome,
 )
+from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
+from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
-from bot_linking.core.ports import Attempt, OutboxEntry
+from bot_linking.core.ports import ApiKey, Attempt, OutboxEntry
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -34,6 +37,7 @@ DAY_MS = 24 * HOUR_MS
 RESUME_MAX_AGE_MS = HOUR_MS
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
+KEEP_HISTORY_MS = 400 * DAY_MS
 
 
 class Tx(Protocol):
@@ -110,18 +114,49 @@ class SQLStore:
                    reason=reason, now=now)  # fmt: skip
             return LinkingRefused("event_failed", event.page_id, event.psid)
 
-    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Outcome:
+    def unlink(
+        self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT
+    ) -> Outcome:
         """Unlink by our side: the farewell and the call to Messenger are queued with it."""
 
         def work(tx: Tx) -> Outcome:
             person = _person(tx, page_id, psid)
             if person is None or person.account_id is None:
                 return EventIgnored("not_linked", page_id, psid)
-            _end_link(tx, page_id, psid, person, source, unlinked_ms=now, now=now)
+            _end_link(tx, page_id, psid, person, source, unlinked_ms=now, now=now, audit=audit)
             tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
             return AccountUnlinked(page_id, psid, person.account_id, source)
 
         return self.engine.write(work)
+
+    def bind(
+        self,
+        page_id: str,
+        psid: str,
+        given: Identifiers,
+        source: str,
+        now: int,
+        *,
+        account: Account | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
+        """Link or update by what the site gave; the confirmation is queued with it. The same facts again
+        write nothing."""
+
+        def work(tx: Tx) -> Outcome:
+            before = _find_link(tx, page_id, psid)
+            after = account_after(given, before, account)
+            if before is None or before.account_id != after.id:
+                return _link_by_site(tx, page_id, psid, before, after, source, now, audit)
+            if not changed_identifiers(before, after):
+                return EventIgnored("unchanged", page_id, psid)
+            return _change_link(tx, before, after, source, now, audit)
+
+        return self.engine.write(work)
+
+    def history_of(self, page_id: str | None, psid: str) -> list[Change]:
+        """What happened to this person's links, oldest first."""
+        return [_change(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
 
     def erase(self, page_id: str | None, psid: str, now: int) -> int:
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
@@ -265,6 +300,33 @@ class SQLStore:
     def drop_limit(self, key: str) -> None:
         self.engine.write(lambda tx: tx.run("drop_limit", key=key))
 
+    # API keys
+
+    def save_api_key(self, key: ApiKey) -> bool:
+        """Keep a new key. False when an active one has this name already."""
+        return self.engine.write(
+            lambda tx: tx.run(
+                "save_api_key", id=key.id, name=key.name, digest=key.digest, pages=json.dumps(key.pages),
+                now=key.created_at,
+            )
+        ) == 1  # fmt: skip
+
+    def find_api_key(self, digest: str) -> ApiKey | None:
+        """The active key of this digest, as last committed by any process."""
+        rows = self.engine.read("find_api_key", digest=digest)
+        return _api_key(rows[0]) if rows else None
+
+    def list_api_keys(self) -> list[ApiKey]:
+        """All keys, oldest first, with those that were revoked."""
+        return [_api_key(row) for row in self.engine.read("list_api_keys")]
+
+    def touch_api_key(self, key_id: str, now: int) -> None:
+        self.engine.write(lambda tx: tx.run("touch_api_key", id=key_id, now=now))
+
+    def revoke_api_key(self, name: str, now: int) -> bool:
+        """End a key, committed when this returns. False when there is no active one of this name."""
+        return self.engine.write(lambda tx: tx.run("revoke_api_key", name=name, now=now)) > 0
+
     # Upkeep
 
     def purge(self, now: int) -> None:
@@ -280,7 +342,7 @@ class SQLStore:
         self.engine.close()
 
 
-_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox")
+_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history")
 _RETENTION = {
     "purge_codes": REDELIVERY_MS,
     "purge_attempts": 0,
@@ -289,6 +351,8 @@ _RETENTION = {
     "purge_limits": 0,
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
+    "purge_history": KEEP_HISTORY_MS,
+    "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
 }
 
 
@@ -301,7 +365,7 @@ def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         return EventIgnored("duplicate", page_id, psid)
     if refusal is not None or code is None:
         return _refuse(tx, refusal or "code_unknown", event, now)
-    person = _person(tx, page_id, psid) or Person()
+    person, before = _person(tx, page_id, psid) or Person(), _find_link(tx, page_id, psid)
     tx.run("consume_code", attempt_id=code.attempt_id, psid=psid, now=now)
     if is_outrun(code, event, person):
         return EventIgnored("stale", page_id, psid)
@@ -312,13 +376,47 @@ def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     )  # fmt: skip
     assert saved is not None
     link = _link(saved)
+    _record(tx, link, before, link, "login", now)
     if person.account_id == link.account_id:
         return EventIgnored("unchanged", page_id, psid)
+    return _welcome(tx, link, person.account_id, now)
+
+
+def _link_by_site(
+    tx: Tx, page_id: str, psid: str, before: Link | None, after: Account, source: str, now: int, audit: Audit
+) -> Outcome:
+    """Another account than before, or the first: no event made this link, so none has a timestamp to lose
+    against."""
+    saved = tx.one(
+        "save_link", page_id=page_id, psid=psid, locale=None, source=source, now=now,
+        event_ms=None, code_tick=0, changed_tick=_newest_tick(tx), **_identity(after),
+    )  # fmt: skip
+    assert saved is not None
+    link = _link(saved)
+    _record(tx, link, before, link, source, now, audit)
+    return _welcome(tx, link, before and before.account_id, now)
+
+
+def _change_link(tx: Tx, before: Link, after: Account, source: str, now: int, audit: Audit) -> Outcome:
+    """The same account under other identifiers: whoever made the link, and when, stays."""
+    values = _identity(after)
+    values.pop("account_id")
+    saved = tx.one("change_link", page_id=before.page_id, psid=before.psid, now=now, **values)
+    assert saved is not None
+    link = _link(saved)
+    _record(tx, link, before, link, source, now, audit)
+    _announce(tx, "linked", link.page_id, link.psid, now)
+    return LinkChanged(link, changed_identifiers(before, link))
+
+
+def _welcome(tx: Tx, link: Link, previous_account_id: str | None, now: int) -> Outcome:
+    """Queue the confirmation, then what the person was doing when they were asked to log in."""
+    page_id, psid = link.page_id, link.psid
     resume = _take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
     _announce(tx, "linked", page_id, psid, now)
     if resume is not None:
         tx.run("queue", page_id=page_id, psid=psid, kind="resume", payload=json.dumps(resume), now=now)
-    return AccountLinked(link, person.account_id, resume)
+    return AccountLinked(link, previous_account_id, resume)
 
 
 def _apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
@@ -341,8 +439,19 @@ def _apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
 
 
 def _end_link(
-    tx: Tx, page_id: str, psid: str, person: Person, source: str, *, unlinked_ms: int | None, now: int
+    tx: Tx,
+    page_id: str,
+    psid: str,
+    person: Person,
+    source: str,
+    *,
+    unlinked_ms: int | None,
+    now: int,
+    audit: Audit = NO_AUDIT,
 ) -> None:
+    before = _find_link(tx, page_id, psid)
+    if before is not None:
+        _record(tx, before, before, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     _save_unlink(tx, page_id, psid, source, latest, now)
     _announce(tx, "unlinked", page_id, psid, now)
@@ -357,6 +466,21 @@ def _announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
     """Queue the message about the state as it now is, in place of what was not sent yet."""
     tx.run("supersede", page_id=page_id, psid=psid, now=now)
     tx.run("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
+
+
+def _record(
+    tx: Tx, whose: Link, before: Link | None, after: Link | None, door: str, now: int,
+    audit: Audit = NO_AUDIT,
+) -> None:  # fmt: skip
+    """One line of history, if anything changed."""
+    account_before, account_after = before and before.account_id, after and after.account_id
+    identifiers = changed_identifiers(before, after)
+    if account_before != account_after or identifiers:
+        tx.run(
+            "save_history", at=now, page_id=whose.page_id, psid=whose.psid, door=door,
+            account_before=account_before, account_after=account_after, identifiers=",".join(identifiers),
+            key_id=audit.key_id, request_id=audit.request_id, meta=audit.meta,
+        )  # fmt: skip
 
 
 def _refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
@@ -388,6 +512,11 @@ def _person(tx: Tx, page_id: str, psid: str) -> Person | None:
         return None
     row.pop("locale")
     return Person(**row)
+
+
+def _find_link(tx: Tx, page_id: str, psid: str) -> Link | None:
+    row = tx.one("find_link", page_id=page_id, psid=psid)
+    return None if row is None else _link(row)
 
 
 def _identity(account: Account) -> Row:
@@ -431,6 +560,23 @@ def _link_of(row: tuple[Any, ...]) -> Link:
         from_ms(linked_at),
         from_ms(updated_at),
     )
+
+
+def _change(row: Row) -> Change:
+    before, after = row["account_before"], row["account_after"]
+    return Change(
+        from_ms(row["at"]), row["page_id"], row["psid"], row["door"],
+        "unlinked" if after is None else "changed" if before == after else "linked",
+        before, after, tuple(filter(None, row["identifiers"].split(","))),
+        row["key_id"], row["request_id"], row["meta"],
+    )  # fmt: skip
+
+
+def _api_key(row: Row) -> ApiKey:
+    return ApiKey(
+        row["id"], row["name"], row["digest"], tuple(json.loads(row["pages"])),
+        row["created_at"], row["last_used_at"], row["revoked_at"],
+    )  # fmt: skip
 
 
 def _entry(row: Row, claim: str) -> OutboxEntry:

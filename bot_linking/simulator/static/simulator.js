@@ -32,7 +32,7 @@ function returnPage() {
     event.preventDefault();
     tellChat();
   });
-  if (document.body.dataset.outcome === "linked") setTimeout(tellChat, CLOSE_AFTER_MS);
+  if (["linked", "cancelled"].includes(document.body.dataset.outcome)) setTimeout(tellChat, CLOSE_AFTER_MS);
 }
 
 // --- the chat page

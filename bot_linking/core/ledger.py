@@ -1,0 +1,54 @@
+"""The history of links: what changed, when, and through which door. It holds ids, never a secret.
+
+Of the identifiers only the names of those that changed are kept, not their values: an unlink must leave
+nothing behind by which a person could be looked up at the site, save the account's id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a caller of the account_link API leaves in the history: its key's id, its own id for the
+    request, and its `meta`."""
+
+    key_id: str | None = None
+    request_id: str | None = None
+    meta: str | None = None
+
+
+NO_AUDIT = Audit()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one person's link; `at` is aware and UTC.
+
+    `door` says through which door it came: `login` (the linking page), `messenger` (the Log Out button),
+    `python`, `api` or `cli`. `identifiers` names what changed of username, email and phone_number; the last
+    three are what the API's caller left.
+    """
+
+    at: datetime
+    page_id: str
+    psid: str
+    door: str
+    what: Literal["linked", "changed", "unlinked"]
+    account_before: str | None
+    account_after: str | None
+    identifiers: tuple[str, ...] = ()
+    key_id: str | None = None
+    request_id: str | None = None
+    meta: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values; the time in RFC 3339."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return values | {
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "identifiers": list(self.identifiers),
+        }

@@ -1,0 +1,31 @@
+"""What the tests of a bot get: a Messenger, a server for the bot, and a person who walks the linking pages.
+
+With the package installed, pytest finds the fixtures `messenger`, `bot_server` and `linking_walk` by itself.
+A whole test of a bot looks like this:
+
+    def test_ada_sees_her_orders_after_logging_in(messenger, bot_server, linking_walk, tmp_path):
+        app = create_app({
+            **messenger.settings_for_bot(),
+            "BOT_LINKING_PUBLIC_URL": bot_server.url,
+            "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db",
+        })
+        bot_server.serve(app)
+        messenger.webhook_url = bot_server.url + "/webhook"
+
+        ada = messenger.people[0].psid
+        messenger.say(ada, "orders")                     # the bot answers with a Log In button
+        linking_walk.link(ada, "ada", "lovelace-1815")   # tap, sign in, consent, back to Messenger
+        assert linking_walk.hears(ada, "Order 1042")     # and the bot goes on by itself
+
+Nothing in it is faked but Messenger: webhooks are signed and posted, pages are fetched, the Graph API is
+called, all over HTTP on this machine.
+
+The fixtures are thin. Without pytest, `bot_linking.simulator.Simulator`, `BotServer` and `LinkingWalk` are
+context managers that do the same.
+"""
+
+from bot_linking.testing.pages import Form, forms_of, refresh_of
+from bot_linking.testing.server import BotServer
+from bot_linking.testing.walk import LinkingWalk
+
+__all__ = ["BotServer", "Form", "LinkingWalk", "forms_of", "refresh_of"]

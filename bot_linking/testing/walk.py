@@ -1,0 +1,150 @@
+"""A person's browser on the linking pages, over real HTTP: sign in, consent, go back."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+from bot_linking.simulator import Simulator
+from bot_linking.testing.pages import forms_of, refresh_of
+
+TIMEOUT_S = 15.0
+
+
+class LinkingWalk:
+    """Walks the linking pages of a bot that talks to this simulated Messenger.
+
+    `link` does everything; the steps by themselves are `open`, `sign_in` or `sign_up`, `consent` or
+    `cancel`, and `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that is
+    not offered on the present page raises `LookupError`.
+    """
+
+    def __init__(self, messenger: Simulator) -> None:
+        self._messenger = messenger
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._page: requests.Response | None = None
+
+    def link(self, psid: str, username: str, password: str) -> None:
+        """Tap the newest Log In button, sign in, consent, go back, and wait until the bot has been told.
+
+        Raises `AssertionError` when Messenger does not take the person for linked afterwards.
+        """
+        self.open(psid)
+        self.sign_in(username, password)
+        self.consent()
+        self.go_back()
+        told = self._messenger.wait_until(lambda: self._messenger.is_linked(psid) and self._was_told(psid))
+        assert told, f"the login did not end in a link; the last page was {self.page.status_code}"
+
+    # Steps
+
+    def open(self, psid: str) -> requests.Response:
+        """Tap the newest Log In button that the bot has sent to this person; waits for one to come."""
+        opened = self._messenger.tap(psid, self.login_button(psid))
+        return self.visit(str(opened))
+
+    def visit(self, url: str) -> requests.Response:
+        """Go to an address."""
+        return self._arrive(self._session.get(url, timeout=TIMEOUT_S))
+
+    def sign_in(self, username: str, password: str) -> requests.Response:
+        return self.submit("login", username=username, password=password)
+
+    def sign_up(self, username: str, password: str, email: str = "") -> requests.Response:
+        """Follow "Create an account", then fill its form."""
+        url = self.page.url.replace("/login?", "/signup?", 1)
+        self.visit(url)
+        return self.submit("signup", username=username, email=email, password=password)
+
+    def consent(self) -> requests.Response:
+        """Press the button that links."""
+        return self.submit("consent")
+
+    def use_another_account(self) -> requests.Response:
+        return self.submit("switch")
+
+    def cancel(self) -> requests.Response:
+        """Press Cancel, which leads back to Messenger without a code."""
+        return self.submit("cancel")
+
+    def go_back(self) -> requests.Response:
+        """Follow the page "Linked, going back to Messenger"; does nothing when we are there already."""
+        target = refresh_of(self.page.text)
+        return self.page if target is None else self.visit(urljoin(self.page.url, target))
+
+    def submit(self, form: str, **fields: str) -> requests.Response:
+        """Send the form of this name (the last part of its address) with these fields filled in."""
+        found = next((each for each in forms_of(self.page.text) if each.name == form), None)
+        if found is None:
+            raise LookupError(f"no {form} form on the page {self.page.url} ({self.page.status_code})")
+        url = urljoin(self.page.url, found.action)
+        return self._arrive(self._session.post(url, data={**found.fields, **fields}, timeout=TIMEOUT_S))
+
+    # What can be seen
+
+    @property
+    def page(self) -> requests.Response:
+        """The page that the browser shows."""
+        if self._page is None:
+            raise LookupError("no page has been opened yet")
+        return self._page
+
+    def login_button(self, psid: str) -> dict[str, Any]:
+        """The newest Log In button in the person's chat; waits for one, `LookupError` when none comes."""
+        if not self._messenger.wait_until(lambda: self._find_button(psid)):
+            raise LookupError(f"the bot sent no Log In button to {psid}")
+        button = self._find_button(psid)
+        assert button is not None
+        return button
+
+    def hears(self, psid: str, words: str, timeout: float = 5.0) -> bool:
+        """Wait until the bot has said these words to the person, in a text or a template."""
+        return self._messenger.wait_until(lambda: self._said(psid, words), timeout)
+
+    # Inside
+
+    def _arrive(self, page: requests.Response) -> requests.Response:
+        self._page = page
+        return page
+
+    def _find_button(self, psid: str) -> dict[str, Any] | None:
+        for sent in reversed(self._messenger.messages(psid)):
+            for button in _buttons_in(sent.get("message")):
+                if button.get("type") == "account_link":
+                    return button
+        return None
+
+    def _said(self, psid: str, words: str) -> bool:
+        sent = self._messenger.messages(psid)
+        return any(words in json.dumps(each, ensure_ascii=False) for each in sent)
+
+    def _was_told(self, psid: str) -> bool:
+        deliveries = self._messenger.deliveries
+        return any(psid in each.people and b'"linked"' in each.body and each.accepted for each in deliveries)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> LinkingWalk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _buttons_in(message: Any) -> list[dict[str, Any]]:
+    """The buttons of a button template, a generic template or a media template."""
+    if not isinstance(message, dict):
+        return []
+    payload = message.get("attachment", {}).get("payload", {})
+    found = list(payload.get("buttons", ()))
+    for element in payload.get("elements", ()):
+        found += element.get("buttons", ())
+    return found

@@ -1,0 +1,121 @@
+"""The example bot as a stranger starts it, and a real browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@dataclass
+class RunningBot:
+    """`python -m example_bot` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    chat_url: str
+    output: Path
+    environment: dict[str, str]
+
+    def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`flask --app example_bot linking ...` beside it."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
+    """Starts example bots, each with an empty database, and ends them."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*, port: int | None = None) -> RunningBot:
+        port = port or _free_pair()
+        output = tmp_path / f"output-{len(running)}.txt"
+        environment = {
+            **os.environ,
+            "EXAMPLE_BOT_INSTANCE": str(tmp_path / "instance"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "example_bot", "--port", str(port)],
+                cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+        running.append(process)
+        chat = _wait_for_address(process, output)
+        return RunningBot(process, f"http://127.0.0.1:{port}", chat, output, environment)
+
+    yield start
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    for process in running:
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def bot(start_bot: Callable[..., RunningBot]) -> RunningBot:
+    return start_bot()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's chromium, headless."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def _free_pair() -> int:
+    """A port that is free together with the next one, which the simulator takes."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+    raise RuntimeError("no two free ports in a row")
+
+
+def _wait_for_address(process: subprocess.Popen[str], output: Path) -> str:
+    """The chat page's address, as printed."""
+    import time
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        text = output.read_text()
+        if found := re.search(r"^\s+(http://127\.0\.0\.1:\d+/)$", text, re.MULTILINE):
+            if "Stop with Ctrl-C" in text:
+                return found[1]
+        elif process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(f"the example bot did not start:\n{output.read_text()}")

@@ -1,0 +1,1 @@
+"""What linking means, without a web server: the rules, the codes, the values, the verbs."""

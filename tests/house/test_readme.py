@@ -1,0 +1,88 @@
+"""Everything in the README runs, and nothing public is missing from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bot_linking
+from bot_linking import AccountLinking, config
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def between(mark: str) -> str:
+    """What stands between `<!-- mark -->` and the next `<!-- end -->`."""
+    return README.split(f"<!-- {mark} -->\n")[1].split("<!-- end -->")[0]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def settings_table() -> str:
+    """The settings as the README must show them."""
+    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
+    for key, default, meaning in config.table():
+        rows.append(f"| `{key}` | {_shown(default)} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: Any) -> str:
+    if default is MISSING or default in (None, ()):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_the_settings_table_is_the_one_of_the_code() -> None:
+    assert between("settings") == settings_table()
+
+
+def test_every_public_name_and_method_is_in_the_readme() -> None:
+    methods = [name for name in vars(AccountLinking) if not name.startswith("_")]
+    missing = [name for name in (*bot_linking.__all__, *methods) if name not in README]
+    assert missing == []
+
+
+def test_every_command_is_in_the_readme() -> None:
+    from bot_linking.cli import commands
+
+    shown = between("cli")
+    assert [c.name for c in commands(AccountLinking()) if f"flask linking {c.name}" not in shown] == []
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_every_python_block_compiles(number: int) -> None:
+    compile(blocks("python")[number], f"README block {number}", "exec")
+
+
+def test_the_ten_lines_make_a_bot_that_links(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The README's bot, with the README's settings, walks a person through the whole flow."""
+    from bot_linking.testing import Messenger
+
+    code = next(block for block in blocks("python") if "AccountLinking(authenticate" in block)
+    with Messenger() as messenger:
+        for name, value in messenger.settings_for_bot().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("BOT_LINKING_DATABASE", f"sqlite:///{tmp_path}/links.db")
+        monkeypatch.setenv("BOT_LINKING_SECRET_KEY", "k" * 32)
+        monkeypatch.setenv("BOT_LINKING_PUBLIC_URL", "http://127.0.0.1:1")
+        names: dict[str, Any] = {"__name__": "readme"}
+        exec(compile(code, "README", "exec"), names)
+        with messenger.serving(names["app"]):
+            ada = messenger.people[0].psid
+            messenger.say(ada, "orders")
+            messenger.log_in(ada, "ada", "lovelace-1815")
+            assert messenger.wait_until(lambda: "account 1" in str(messenger.messages(ada)[-1]))
+            assert names["linking"].link_of(ada).username == "ada"
+
+
+def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
+    assert "-m pytest" in between("test command")
+    assert "-m example_bot" in between("run command")
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text("utf-8")

@@ -1,0 +1,108 @@
+"""What the bot says is friendly, short, and never somebody else's advertisement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot_linking import Link
+from bot_linking.messenger.buttons import LONGEST_TEXT
+from bot_linking.messenger.messages import Messages, safe_name
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LINK = Link("1", "2", "3", "ada", "ada@example.com", "+44 1", "login", NOON, NOON)
+MESSAGES = Messages(brand_name="Acme", login_button={"type": "account_link", "url": "https://a.example/"})
+
+
+def text_of(link: Link, messages: Messages = MESSAGES) -> str:
+    return str(messages.linked(link, "en")["attachment"]["payload"]["text"])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ada", "ada"), (" ada  lovelace ", "ada lovelace"), ("ada@example.com", "ada@example.com"),
+        ("Your prize: http://evil.example/x", "Your prize:"), ("https://evil.example", ""),
+        ("HTTPS://EVIL.EXAMPLE ada", "ada"), ("ada www.evil.example", "ada"), ("//evil.example ada", "ada"),
+        ("tel://123 ada", "ada"), ("ada\nAdmin: pay now", "ada Admin: pay now"), ("a\r\nb\tc", "a b c"),
+        ("a\u2028b\u2029c\x85d", "a b c d"), ("\u202emoc.live\u202c", "moc.live"), ("a\u200bd\u200da", "ada"),
+        ("\x1b[31mred", "[31mred"), ("a\0b", "ab"), ("\ue000x", "x"), ("\U000e0041x", "x"), ("李小龍", "李小龍"),
+        ("Zoë", "Zoë"), ("", ""), ("\u2066\u2069", ""), ("😀", "😀"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_chosen_name_is_one_line_without_addresses_or_hidden_marks(name: str, shown: str) -> None:
+    assert safe_name(name) == shown
+
+
+@given(st.text(max_size=300))
+def test_whatever_the_name_it_is_short_printable_and_leads_nowhere(name: str) -> None:
+    shown = safe_name(name)
+    assert len(shown) <= 80
+    assert shown.isprintable()
+    assert "http://" not in shown.lower()
+    assert shown == safe_name(shown)
+
+
+@pytest.mark.parametrize("name", ["{brand}", "{name}", "{0.__class__}", "{{7*7}}", "%(brand)s", "{", "}"])
+def test_placeholders_in_a_name_are_not_expanded(name: str) -> None:
+    assert f"as {name}. Welcome!" in text_of(replace(LINK, username=name))
+
+
+@pytest.mark.parametrize("brand", ["{name}", "{brand}", "{x}"])
+def test_placeholders_in_the_brand_are_not_expanded(brand: str) -> None:
+    messages = Messages(brand_name=brand, login_button={"type": "account_link", "url": "https://a.example/"})
+    assert f"connected to {brand} as ada." in text_of(LINK, messages)
+
+
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        (LINK, "ada"), (replace(LINK, username=None), "ada@example.com"),
+        (replace(LINK, username=None, email=None), "+44 1"), (replace(LINK, username="http://x.example"), None),
+        (replace(LINK, username=None, email=None, phone_number=None), None),
+    ],
+)  # fmt: skip
+def test_the_confirmation_names_the_account_as_well_as_it_can(link: Link, name: str | None) -> None:
+    expected = f"You are now connected to Acme as {name}. Welcome!" if name else "You are now connected to Acme. Welcome!"
+    assert text_of(link).splitlines()[0] == expected
+
+
+def test_the_confirmation_says_the_next_step_and_the_way_out() -> None:
+    messages = Messages(
+        brand_name="Acme", next_step="Try: orders.",
+        login_button={"type": "account_link", "url": "https://a.example/"},
+    )  # fmt: skip
+    message = messages.linked(LINK, "en")
+    assert "Try: orders." in message["attachment"]["payload"]["text"]
+    assert message["attachment"]["payload"]["buttons"] == [{"type": "account_unlink"}]
+
+
+def test_the_farewell_and_the_refusal_bring_a_log_in_button() -> None:
+    for message in (MESSAGES.unlinked("en"), MESSAGES.refused("en")):
+        assert message["attachment"]["payload"]["buttons"][0]["type"] == "account_link"
+
+
+def test_the_longest_names_still_fit_into_a_template() -> None:
+    messages = Messages(
+        brand_name="B" * 500, next_step="N" * 2000,
+        login_button={"type": "account_link", "url": "https://a.example/"},
+    )  # fmt: skip
+    for message in (messages.linked(replace(LINK, username="x" * 500), "en"), messages.unlinked("en")):
+        assert len(message["attachment"]["payload"]["text"]) <= LONGEST_TEXT
+
+
+@pytest.mark.parametrize("locale", ["zh_CN", "zh-Hans-CN", "zh"])
+def test_the_messages_speak_the_persons_language(locale: str) -> None:
+    text = str(MESSAGES.linked(LINK, locale)["attachment"]["payload"]["text"])
+    assert text != text_of(LINK)
+    assert "Acme" in text
+    assert "ada" in text
+
+
+def test_an_unknown_language_gets_english() -> None:
+    assert MESSAGES.linked(LINK, "tlh") == MESSAGES.linked(LINK, "en")
