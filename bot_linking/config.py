@@ -234,6 +234,12 @@ class Settings:
     sign_in_concurrency: int = _key(
         _between(1, 64), "Sign-ins checked at once in one process; more are asked to try again.", 4
     )
+    api_failure_limit: int = _key(
+        _between(1, 10_000), "Calls of the account_link API with a wrong key, from one address in a minute.", 30
+    )
+    verify_psid: bool = _key(
+        _boolean, "Let the account_link API ask Messenger whether a PSID exists before it links one.", False
+    )
     trusted_proxies: int = _key(
         _between(0, 10), "Proxies in front that add to X-Forwarded-For; 0 ignores the header.", 0
     )

@@ -6,7 +6,7 @@ import logging
 import re
 
 _SECRET = re.compile(
-    r"(?i)\b(account_linking_token|authorization_code|access_token|appsecret_proof|hub\.verify_token)"
+    r"(?i)\b(account_linking_token|authorization_code|access_token|appsecret_proof|hub\.verify_token|apikey)"
     r"(=|%3D|%253D)[^&\s\"'#%]+"
 )
 _LOGGERS = (

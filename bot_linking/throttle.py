@@ -6,7 +6,9 @@ limit. Keys are kept as digests. When the store is away nothing is allowed: `Sto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from bot_linking.core.codes import digest_of
@@ -44,8 +46,17 @@ class Throttle:
         now = self._linking.now()
         hits = self._linking.store.hit(_key(limit, key), now + limit.seconds * 1000, now)
         if hits > limit.most:
-            _, expires_at = self._linking.store.find_limit(_key(limit, key), now)
-            raise TooManyAttempts(limit.name, max(1, -(-(expires_at - now) // 1000)))
+            self._refuse(limit, key, now)
+
+    def check(self, limit: Limit, key: str) -> None:
+        """`TooManyAttempts` when the limit is used up; only reads, so that a flood costs no write."""
+        now = self._linking.now()
+        if self._linking.store.find_limit(_key(limit, key), now)[0] >= limit.most:
+            self._refuse(limit, key, now)
+
+    def _refuse(self, limit: Limit, key: str, now: int) -> None:
+        _, expires_at = self._linking.store.find_limit(_key(limit, key), now)
+        raise TooManyAttempts(limit.name, max(1, -(-(expires_at - now) // 1000)))
 
     def refund(self, limit: Limit, key: str) -> None:
         """Take one back, as it turned out to be good."""
@@ -55,6 +66,19 @@ class Throttle:
     def forget(self, limit: Limit, key: str) -> None:
         """Start the key again."""
         self._linking.store.drop_limit(_key(limit, key))
+
+
+def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_proxies: int) -> str:
+    """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
+    hops = [remote_addr or ""]
+    if trusted_proxies:
+        hops = [*",".join(forwarded_for).split(","), *hops]
+    hop = hops[max(0, len(hops) - 1 - trusted_proxies)].strip()
+    try:
+        address = ip_address(hop)
+    except ValueError:
+        return hop[:64]
+    return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
 
 
 def _key(limit: Limit, key: str) -> str:

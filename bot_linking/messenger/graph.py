@@ -28,6 +28,7 @@ INVALID_LINKING_TOKEN = 10303
 _RATE_LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
 _TEMPORARY = {1, 2, 1200}
 _BUSY_THREAD = {2018300, 2018321, 2534037}  # another app has the conversation for now
+_NO_SUCH_USER = {33, 2018001}
 _PERMANENT_SUBCODES = {1545041, 2018108, 2018278, 2018065, 2534022, 1893063, 2018336, 2018001, 2018028}
 
 
@@ -129,6 +130,19 @@ class Graph:
         answer = self.get(psid, fields="first_name,last_name")
         names = (answer.get("first_name"), answer.get("last_name"))
         return " ".join(name for name in names if isinstance(name, str) and name) or None
+
+    def knows(self, psid: str) -> bool:
+        """Whether this PSID is a person on this page.
+
+        Source: Graph's error table; 100 with subcode 33 or 2018001 is "no such user".
+        """
+        try:
+            self.get(psid, fields="id")
+        except GraphError as problem:
+            if problem.code == 100 and problem.subcode in _NO_SUCH_USER:
+                return False
+            raise
+        return True
 
     def send(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """One Send API call; the answer has `recipient_id` and `message_id`."""

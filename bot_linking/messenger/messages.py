@@ -9,7 +9,7 @@ from bot_linking.core.links import Link
 from bot_linking.messenger.buttons import LONGEST_TEXT, Button, Message, logout_button, message_with
 from bot_linking.translations import translate
 
-_LOOKS_LIKE_ADDRESS = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*:)?//\S*|\bwww\.\S+")
+_LOOKS_LIKE_ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//\S*|(?<![a-z0-9])www\.\S+")
 
 
 def safe_name(name: str, longest: int = 80) -> str:

@@ -14,7 +14,6 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
-from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -29,7 +28,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
-from bot_linking.throttle import Limit, Throttle, TooManyAttempts
+from bot_linking.throttle import Limit, Throttle, TooManyAttempts, caller_of
 from bot_linking.webview.pages import Pages, brand_stylesheet
 from bot_linking.webview.tickets import Ticket, Tickets
 
@@ -419,16 +418,8 @@ class Webview:
         return value if name == "password" else value.strip()
 
     def _address(self) -> str:
-        """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
-        hops = [request.remote_addr or ""]
-        if self._settings.trusted_proxies:
-            hops = [*",".join(request.headers.getlist("X-Forwarded-For")).split(","), *hops]
-        hop = hops[max(0, len(hops) - 1 - self._settings.trusted_proxies)].strip()
-        try:
-            address = ip_address(hop)
-        except ValueError:
-            return hop[:64]
-        return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
+        forwarded_for = request.headers.getlist("X-Forwarded-For")
+        return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
 
     # Who it is in Messenger
 

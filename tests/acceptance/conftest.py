@@ -51,7 +51,7 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
     running: list[subprocess.Popen[str]] = []
 
     def start(*, port: int | None = None) -> RunningBot:
-        port = port or _free_pair()
+        port = port or free_pair()
         output = tmp_path / f"output-{len(running)}.txt"
         environment = {
             **os.environ,
@@ -91,7 +91,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _free_pair() -> int:
+def free_pair() -> int:
     """A port that is free together with the next one, which the simulator takes."""
     for _ in range(50):
         with socket.socket() as first, socket.socket() as second:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from bot_linking.core.events import Happening, LinkingEvent
+from bot_linking.core.events import AccountLinked, Happening, LinkingEvent
+from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Store
@@ -15,6 +16,7 @@ from .model import Model, Who
 
 START_S = 1_800_000_000
 STATIC_MS = 1_234_567_890_000
+ACCOUNTS = ("ada", "grace", "joan")
 CLOCKS = ("real", "seconds", "static", "missing", "mixed", "wild")
 
 
@@ -61,6 +63,10 @@ class Stage:
     def unlink(self, who: Who) -> None:
         assert self.linking.unlink(who[1], who[0]) == self.model.unlinked_by_us(who, self.now)
 
+    def bind(self, who: Who, account: str) -> None:
+        outcome = self.linking.bind(who[1], Identifiers(username=account), who[0], source="api")
+        assert isinstance(outcome, AccountLinked) == self.model.bound_by_us(who, account)
+
     def account_of(self, who: Who) -> str | None:
         link = self.store.find_link(*who)
         return link.account_id if link else None
@@ -83,21 +89,29 @@ class History:
     def step(self, stage: Stage) -> LinkingEvent | None:
         """Do one thing; the event to deliver now, if that is what it is."""
         do = self.rng.choices(
-            (self._mint, self._tap_login, self._tap_logout, self._arrive, self._again, self._unlink_by_us),
-            (4, 6, 3, 9, 2, 0.6),
+            (
+                self._mint,
+                self._tap_login,
+                self._tap_logout,
+                self._arrive,
+                self._again,
+                self._unlink_by_us,
+                self._bind_by_us,
+            ),
+            (4, 6, 3, 9, 2, 0.5, 0.5),
         )[0]
         return do(stage)
 
     def last_deliveries(self) -> list[LinkingEvent]:
         """What is still under way, in any order."""
         self.rng.shuffle(self.in_flight)
-        return self.in_flight
+        return [self._note_late(event) for event in self.in_flight]
 
     def _mint(self, stage: Stage) -> None:
         who = self.rng.choice(self.people)
         psid = who[1] if self.rng.random() < 0.8 else None
         attempt = f"{self.name}-{self.rng.randrange(4) if self.rng.random() < 0.2 else stage.model._count}"
-        code = stage.mint(attempt, self.page, psid, self.rng.choice(("ada", "grace", "joan")))
+        code = stage.mint(attempt, self.page, psid, self.rng.choice(ACCOUNTS))
         if code != "refused":
             self.codes.append((code, who))
             self.log.append(f"{stage.now}: mint {code} in {attempt} for {psid}")
@@ -133,10 +147,19 @@ class History:
         self.log.append(f"{stage.now}: {event} {event.authorization_code}")
         return event
 
+    def _note_late(self, event: LinkingEvent) -> LinkingEvent:
+        self.log.append(f"last: {event} {event.authorization_code}")
+        return event
+
     def _unlink_by_us(self, stage: Stage) -> None:
         who = self.rng.choice(self.people)
         self.log.append(f"{stage.now}: we unlink {who}")
         stage.unlink(who)
+
+    def _bind_by_us(self, stage: Stage) -> None:
+        who, account = self.rng.choice(self.people), self.rng.choice(ACCOUNTS)
+        self.log.append(f"{stage.now}: we link {who} to {account}")
+        stage.bind(who, account)
 
     def _timestamp(self, stage: Stage) -> int | None:
         clock = self.rng.choice(CLOCKS) if self.clock == "mixed" else self.clock

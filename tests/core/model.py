@@ -94,6 +94,15 @@ class Model:
         self._end(person, now)
         return True
 
+    def bound_by_us(self, who: Who, account: str) -> bool:
+        """A link that no event made: it has no timestamp. The same account again is no news."""
+        person = self._person(who)
+        if person.account == account:
+            return False
+        person.account = account
+        person.link_time, person.link_number, person.link_code = None, self._next(), 0
+        return True
+
     def _end(self, person: ModelPerson, time: int | None) -> None:
         person.account = None
         person.unlink_number = self._next()

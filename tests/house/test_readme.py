@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 import bot_linking
+import example_bot
 from bot_linking import AccountLinking, config
+from bot_linking.simulator import Simulator
+from bot_linking.testing import BotServer, LinkingWalk
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -61,25 +64,42 @@ def test_every_python_block_compiles(number: int) -> None:
     compile(blocks("python")[number], f"README block {number}", "exec")
 
 
-def test_the_ten_lines_make_a_bot_that_links(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The README's bot, with the README's settings, walks a person through the whole flow."""
-    from bot_linking.testing import Messenger
-
+def test_the_ten_lines_make_a_bot_that_links(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    messenger: Simulator,
+    bot_server: BotServer,
+    linking_walk: LinkingWalk,
+) -> None:
+    """The README's bot, with the README's settings, takes a person through the whole flow."""
+    settings = {
+        **messenger.settings_for_bot(),
+        "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db",
+        "BOT_LINKING_SECRET_KEY": "k" * 32,
+        "BOT_LINKING_PUBLIC_URL": bot_server.url,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     code = next(block for block in blocks("python") if "AccountLinking(authenticate" in block)
-    with Messenger() as messenger:
-        for name, value in messenger.settings_for_bot().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("BOT_LINKING_DATABASE", f"sqlite:///{tmp_path}/links.db")
-        monkeypatch.setenv("BOT_LINKING_SECRET_KEY", "k" * 32)
-        monkeypatch.setenv("BOT_LINKING_PUBLIC_URL", "http://127.0.0.1:1")
-        names: dict[str, Any] = {"__name__": "readme"}
-        exec(compile(code, "README", "exec"), names)
-        with messenger.serving(names["app"]):
-            ada = messenger.people[0].psid
-            messenger.say(ada, "orders")
-            messenger.log_in(ada, "ada", "lovelace-1815")
-            assert messenger.wait_until(lambda: "account 1" in str(messenger.messages(ada)[-1]))
-            assert names["linking"].link_of(ada).username == "ada"
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README", "exec"), names)
+    bot_server.serve(names["app"])
+    messenger.webhook_url = bot_server.url + "/webhook"
+    ada = messenger.people[0].psid
+    messenger.say(ada, "orders")
+    linking_walk.link(ada, "ada", "lovelace-1815")
+    assert linking_walk.hears(ada, "Orders of account 1: none yet.")
+    assert names["linking"].link_of(ada).username == "ada"
+
+
+def test_the_test_of_ones_own_bot_passes(
+    tmp_path: Path, messenger: Simulator, bot_server: BotServer, linking_walk: LinkingWalk
+) -> None:
+    """The README's test of a bot, run with the example bot."""
+    code = next(block for block in blocks("python") if "linking_walk.link" in block)
+    names: dict[str, Any] = {"create_app": example_bot.create_app}
+    exec(compile(code, "README", "exec"), names)
+    names["test_ada_sees_her_orders_after_logging_in"](messenger, bot_server, linking_walk, tmp_path)
 
 
 def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:

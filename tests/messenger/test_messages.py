@@ -28,6 +28,7 @@ def text_of(link: Link, messages: Messages = MESSAGES) -> str:
         ("ada", "ada"), (" ada  lovelace ", "ada lovelace"), ("ada@example.com", "ada@example.com"),
         ("Your prize: http://evil.example/x", "Your prize:"), ("https://evil.example", ""),
         ("HTTPS://EVIL.EXAMPLE ada", "ada"), ("ada www.evil.example", "ada"), ("//evil.example ada", "ada"),
+        ("1http://evil.example", "1"), ("_www.evil.example", "_"), ("(http://evil.example)", "("),
         ("tel://123 ada", "ada"), ("ada\nAdmin: pay now", "ada Admin: pay now"), ("a\r\nb\tc", "a b c"),
         ("a\u2028b\u2029c\x85d", "a b c d"), ("\u202emoc.live\u202c", "moc.live"), ("a\u200bd\u200da", "ada"),
         ("\x1b[31mred", "[31mred"), ("a\0b", "ab"), ("\ue000x", "x"), ("\U000e0041x", "x"), ("李小龍", "李小龍"),

@@ -1,0 +1,39 @@
+"""Outside system 2: the site tells the bot. Where a site's account_link call comes in; and, for the site's
+side, a client that makes it.
+
+    from bot_linking.account_link_api import Client
+
+    Client("https://bot.example.com/linking/api", api_key).link(psid, email="mike@example.com")
+"""
+
+from bot_linking.account_link_api.client import (
+    AccountLinkError,
+    AccountNotFound,
+    CallNotAccepted,
+    Client,
+    IdentifierInvalid,
+    KeyNotValid,
+    MethodUnknown,
+    NoAnswer,
+    RecipientInvalid,
+    RecipientMissing,
+    ServiceUnavailable,
+    StatusInvalid,
+    TooManyRequests,
+)
+
+__all__ = [
+    "AccountLinkError",
+    "AccountNotFound",
+    "CallNotAccepted",
+    "Client",
+    "IdentifierInvalid",
+    "KeyNotValid",
+    "MethodUnknown",
+    "NoAnswer",
+    "RecipientInvalid",
+    "RecipientMissing",
+    "ServiceUnavailable",
+    "StatusInvalid",
+    "TooManyRequests",
+]

@@ -1,0 +1,220 @@
+"""The other side: tells a bot that a person is linked to an account, or is not any more.
+
+A call may be repeated without harm, as the same facts again change nothing; so a call that got no answer is
+repeated here, a few times, and never sooner than the bot asked.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from bot_linking.account_link_api.codes import Code
+from bot_linking.core.errors import BotLinkingError
+
+if TYPE_CHECKING:
+    import requests
+
+TRIES = 4
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 10.0
+LARGEST_ANSWER = 1 << 16
+_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+class AccountLinkError(BotLinkingError):
+    """A call that was not done. `code` is the protocol's error code, or the HTTP status where the protocol
+    has none, or None without an answer; `status` is the HTTP status. No text of it holds the key."""
+
+    slug: ClassVar[str] = "account_link_error"
+
+    def __init__(
+        self, problem: str, *, code: int | None = None, status: int | None = None, request_id: str = ""
+    ) -> None:
+        super().__init__(problem)
+        self.code, self.status, self.request_id = code, status, request_id
+
+
+class KeyNotValid(AccountLinkError):
+    """10005: the key is missing, wrong or revoked, or may not act on this page."""
+
+
+class MethodUnknown(AccountLinkError):
+    """10000: `request.method` is not one that the bot knows."""
+
+
+class RecipientMissing(AccountLinkError):
+    """13000: no PSID."""
+
+
+class RecipientInvalid(AccountLinkError):
+    """13002: the PSID is not valid, or Messenger says that there is no such person."""
+
+
+class StatusInvalid(AccountLinkError):
+    """13003: neither `linked` nor `unlinked`."""
+
+
+class IdentifierInvalid(AccountLinkError):
+    """13001: none of user name, e-mail address and phone number, or one that is not valid."""
+
+
+class AccountNotFound(AccountLinkError):
+    """404: the bot's site knows no account with these identifiers."""
+
+
+class TooManyRequests(AccountLinkError):
+    """429, still so after the last try."""
+
+
+class ServiceUnavailable(AccountLinkError):
+    """503 or another server error, still so after the last try."""
+
+
+class CallNotAccepted(AccountLinkError):
+    """Any other refusal, or an answer that is none of this protocol: is the address right?"""
+
+
+class NoAnswer(AccountLinkError):
+    """The bot could not be reached, or did not answer in time, after the last try."""
+
+
+_BY_CODE: dict[int, type[AccountLinkError]] = {
+    Code.KEY_NOT_VALID: KeyNotValid,
+    Code.METHOD_UNKNOWN: MethodUnknown,
+    Code.RECIPIENT_MISSING: RecipientMissing,
+    Code.RECIPIENT_INVALID: RecipientInvalid,
+    Code.STATUS_INVALID: StatusInvalid,
+    Code.IDENTIFIER_INVALID: IdentifierInvalid,
+    404: AccountNotFound,
+    429: TooManyRequests,
+}
+
+
+class Client:
+    """Calls one bot's account_link API.
+
+    `url` is the address of the endpoint, `https://bot.example.com/linking/api`; without the `/api` at its end
+    it is taken for the prefix that the bot's blueprint has, and `/api` is added. It is https, or plain http
+    on loopback: `ValueError` otherwise. `timeout` is (connect, read) in seconds for one try, and `tries` the
+    number of them.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, timeout: tuple[float, float] = (3.05, 10.0), tries: int = TRIES
+    ) -> None:
+        self.url = _endpoint(url)
+        self._api_key = api_key
+        self._timeout = timeout
+        self._tries = max(1, tries)
+        if not api_key.isascii() or not api_key.isprintable():
+            raise ValueError("the API key holds characters that no key has")
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def link(
+        self,
+        psid: str,
+        *,
+        username: str | None = None,
+        email: str | None = None,
+        phone_number: str | None = None,
+        request_id: str | None = None,
+        meta: str = "",
+    ) -> str:
+        """Link a person, or add to what they are known by; what is not given stays. At least one is needed.
+
+        The request id comes back: yours, or the one that was made up. Raises `AccountLinkError`.
+        """
+        given = {"username": username, "email": email, "phone_number": phone_number}
+        identifiers = {name: value for name, value in given.items() if value is not None}
+        return self._call(psid, {"status": "linked", **identifiers}, request_id, meta)
+
+    def unlink(self, psid: str, *, request_id: str | None = None, meta: str = "") -> str:
+        """Unlink a person, whoever linked them; fine when they are not linked. Else as `link`."""
+        return self._call(psid, {"status": "unlinked"}, request_id, meta)
+
+    def _call(
+        self, psid: str, account_linking: dict[str, str], request_id: str | None, meta: str
+    ) -> str:
+        request_id = uuid.uuid4().hex if request_id is None else request_id
+        body = {
+            "request": {"method": "account_link", "id": request_id, "meta": meta},
+            "recipient": {"id": psid},
+            "account_linking": account_linking,
+            "timestamp": str(int(time.time())),
+        }
+        for left in reversed(range(self._tries)):
+            problem, wait = self._try(body, self._tries - left)
+            if problem is None:
+                return request_id
+            if wait is None or left == 0:
+                raise problem
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _try(self, body: dict[str, Any], attempt: int) -> tuple[AccountLinkError | None, float | None]:
+        """What went wrong, and how long to wait before the next try; no wait where that would not help."""
+        import requests
+
+        wait = FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
+        try:
+            with requests.post(
+                self.url, json=body, headers={"APIKEY": self._api_key}, timeout=self._timeout,
+                allow_redirects=False, stream=True,
+            ) as response:  # fmt: skip
+                answer = _read(response)
+        except (requests.ConnectionError, requests.Timeout) as problem:
+            # The original may hold the whole request, and the key with it.
+            return NoAnswer(f"no answer from {self.url}: {type(problem).__name__}"), wait
+        except requests.RequestException as problem:
+            return CallNotAccepted(f"{self.url} cannot be called: {type(problem).__name__}"), None
+        if response.status_code == 200 and answer.get("result") is True:
+            return None, None
+        error = _error_of(response.status_code, answer)
+        if response.status_code != 429 and response.status_code < 500:
+            return error, None
+        return error, _wait_asked_for(response, wait)
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS):
+        raise ValueError("the url must be https, as the key travels with every call")
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("the url is not an address like https://bot.example.com/linking/api")
+    url = url.rstrip("/")
+    return url if url.endswith("/api") else url + "/api"
+
+
+def _read(response: requests.Response) -> dict[str, Any]:
+    """The answer's object, or an empty one where it is none."""
+    import json
+
+    try:
+        answer = json.loads(response.raw.read(LARGEST_ANSWER, decode_content=True))
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _error_of(status: int, answer: dict[str, Any]) -> AccountLinkError:
+    code = answer.get("error_code")
+    code = code if isinstance(code, int) and code else status
+    kind = _BY_CODE.get(code) if answer else None
+    if kind is None:
+        kind = ServiceUnavailable if status >= 500 else TooManyRequests if status == 429 else CallNotAccepted
+    said = str(answer.get("error_message") or f"the answer was {status}")[:300]
+    request_id = str(answer.get("request_id") or "")
+    return kind(f"{said} ({code})", code=code, status=status, request_id=request_id)
+
+
+def _wait_asked_for(response: requests.Response, wait: float) -> float | None:
+    """Never sooner than asked; None where that is longer than anyone would wait here."""
+    asked = response.headers.get("Retry-After", "")
+    seconds = float(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0.0
+    return None if seconds > LONGEST_WAIT_S else max(wait, seconds)

@@ -1,0 +1,16 @@
+"""Benchmarks: what linking costs, as ratios of contestants that ran side by side within one run.
+
+    python -m tests.benchmarks [--quick] [GROUP ...]
+    python -m tests.benchmarks --draw FILE.svg
+
+Absolute figures wobble with the machine and with whatever else runs on it; a ratio of two contestants that
+took turns in short rounds does not. Beside ours stand a bare view, the host's own view that reads its
+JSON, and `ideal`: the least code that does the job right. Nothing here is a test, and pytest collects none
+of it: a clock must never fail a build.
+
+Groups: `webhook` (one request, in process), `store` (look-up, flushes, growth), `http` (a real server and
+16 connections), `slow_disk`, `imports`, `sign_in` (webhooks while people sign in), `outbox`.
+
+Not measured yet: the `account_link` API beside a bare view, the PostgreSQL store, disks of real
+machines (the slow one here is a sleep before each commit), TLS, and a proxy in front.
+"""

@@ -1,0 +1,58 @@
+"""`python -m tests.benchmarks`: runs the groups and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import http, imports, outbox, sign_in, slow_disk, store, webhook
+from .drawing import draw
+from .measure import Finding, table
+
+GROUPS: dict[str, Callable[[Path, bool], Iterator[Finding]]] = {
+    "webhook": webhook.run,
+    "store": store.run,
+    "imports": imports.run,
+    "http": http.run,
+    "slow_disk": slow_disk.run,
+    "sign_in": sign_in.run,
+    "outbox": outbox.run,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    groups = dict(GROUPS)
+    if options.large:
+        groups["store"] = partial(store.run, large=True)
+    findings: list[Finding] = []
+    with TemporaryDirectory(prefix="benchmarks", dir=options.folder) as folder:
+        for name in options.groups or groups:
+            began = time.monotonic()
+            place = Path(folder) / name
+            place.mkdir()
+            findings += groups[name](place, options.quick)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    print(table(findings))
+    if options.draw:
+        options.draw.write_text(draw(findings), "utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", choices=[*GROUPS, []], help=", ".join(GROUPS))
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, about a minute in all")
+    parser.add_argument("--large", action="store_true", help="growth up to ten million links")
+    parser.add_argument("--draw", type=Path, metavar="FILE.svg", help="draw the findings, too")
+    parser.add_argument("--folder", type=Path, help="where the databases are written (its disk is measured)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

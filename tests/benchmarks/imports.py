@@ -1,0 +1,45 @@
+"""Starting up: `import flask` beside the same with linking in it (target 9).
+
+Each start is a process of its own and counts its own processor time, from after the interpreter is up.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .measure import Finding, Round, alternate
+from .ours import our_app, settings
+
+_TIMED = "import time; began = time.process_time()\n{}\nprint((time.process_time() - began) * 1e3)"
+_APP = "app = flask.Flask('bot'); app.config.from_mapping({config!r})\n"
+_JOIN = "linking = bot_linking.AccountLinking(app, authenticate=lambda name, password: None)\n"
+
+
+def run(folder: Path, quick: bool) -> Iterator[Finding]:
+    our_app(folder)  # creates the database: a start finds it up to date
+    app = "import flask\n" + _APP.format(config=settings(folder))
+    joined = "import flask, bot_linking\n" + _APP.format(config=settings(folder)) + _JOIN
+    starts = {
+        "flask": "import flask",
+        "ours": "import flask, bot_linking",
+        "app": app,
+        "joined": joined,
+        "sending": joined + "linking.bot\n",
+        "pymessenger": app + "import pymessenger.bot\n",
+    }
+    took = alternate({name: _start(code) for name, code in starts.items()}, 12 if quick else 40)
+    for name, beside, what, bound in (
+        ("ours", "flask", "import flask, bot_linking; beside import flask", 1.35),
+        ("joined", "app", "an app joined to its SQLite store, beside the app", 1.35),
+        ("sending", "app", "the same with pymessenger in use, beside the app", None),
+        ("sending", "pymessenger", "... beside the app and pymessenger alone", None),
+    ):
+        yield Finding("9", what, took.of(name), took.of(beside), took.ratio(name, beside), bound, "ms")
+
+
+def _start(code: str) -> Round:
+    command = [sys.executable, "-c", _TIMED.format(code)]
+    return lambda: float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,0 +1,117 @@
+"""Our side: the same host with linking in it, its codes, and a count of what its store holds."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from bot_linking import Account, AccountLinking
+
+from . import payloads
+from .ideal import Ideal
+
+HOUR_MS = 3_600_000
+
+
+def settings(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "SECRET_KEY": "benchmark-secret-key",
+        "BOT_LINKING_PAGE_ACCESS_TOKEN": "benchmark-page-token",
+        "BOT_LINKING_APP_SECRET": payloads.SECRET,
+        "BOT_LINKING_VERIFY_TOKEN": "benchmark-verify-token",
+        "BOT_LINKING_PAGE_ID": payloads.PAGE,
+        "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1",
+        "BOT_LINKING_DATABASE": f"sqlite:///{folder / 'ours.db'}",
+        "BOT_LINKING_GRAPH_URL": "http://127.0.0.1:9",
+        "BOT_LINKING_DELIVERY": "worker",
+        **more,
+    }
+
+
+def nobody(username: str, password: str) -> Account | None:
+    return None
+
+
+def our_app(
+    folder: Path,
+    view: Callable[[], Any] = lambda: "ok",
+    *,
+    authenticate: Callable[[str, str], Account | None] = nobody,
+    bot: Any = None,
+    **more: Any,
+) -> tuple[Flask, AccountLinking]:
+    """A host whose `/webhook` is decorated; the blueprint's own is at `/linking/webhook`."""
+    app = Flask("ours")
+    app.config.from_mapping(settings(folder, **more))
+    linking = AccountLinking(app, authenticate=authenticate, bot=bot)
+    app.post("/webhook", endpoint="webhook")(linking.webhook(view))
+    app.get("/other", endpoint="other")(lambda: "ok")
+    return app, linking
+
+
+def seed_ours(linking: AccountLinking, numbers: Iterable[int]) -> None:
+    """Pending codes, as consents on the linking page leave them."""
+    now = int(time.time() * 1000)
+    statement = linking.store.engine.statements["save_code"]  # type: ignore[attr-defined]
+    _insert(linking.store.engine.path, statement, (_code(number, now) for number in numbers))  # type: ignore[attr-defined]
+
+
+def seed_ideal(path: Path, numbers: Iterable[int]) -> None:
+    Ideal(path)
+    expires_at = int(time.time() * 1000) + HOUR_MS
+    rows = (
+        (payloads.digest(n), payloads.psid(n), str(n), f"user{n}", f"user{n}@example.com", expires_at)
+        for n in numbers
+    )
+    _insert(path, "insert into codes values (?, ?, ?, ?, ?, ?, null)", rows)
+
+
+def rows_of(path: Path) -> tuple[int, int, int]:
+    """Links, used codes, and outbox rows: the same in both schemas."""
+    database = sqlite3.connect(path)
+    try:
+        return tuple(
+            database.execute(f"select count(*) from {what}").fetchone()[0]
+            for what in ("links where account_id is not null", "codes where consumed_at is not null", "outbox")
+        )  # type: ignore[return-value]
+    finally:
+        database.close()
+
+
+def insist(path: Path, links: int) -> None:
+    """Both sides must have done the work that was timed: as many links, used codes and queued messages."""
+    found = rows_of(path)
+    if found != (links, links, links):
+        raise AssertionError(f"{path.name} holds {found}, not {links} of each")
+
+
+def _code(number: int, now: int) -> dict[str, Any]:
+    return {
+        "digest": payloads.digest(number),
+        "attempt_id": f"attempt-{number}",
+        "page_id": payloads.PAGE,
+        "psid": payloads.psid(number),
+        "account_id": str(number),
+        "username": f"user{number}",
+        "email": f"user{number}@example.com",
+        "phone_number": None,
+        "locale": "en",
+        "now": now,
+        "expires_at": now + HOUR_MS,
+    }
+
+
+def _insert(path: Path, statement: str, rows: Iterable[Any]) -> None:
+    database = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        database.execute("begin immediate")
+        database.executemany(statement, rows)
+        database.execute("commit")
+        database.execute("pragma wal_checkpoint(truncate)")
+    finally:
+        database.close()

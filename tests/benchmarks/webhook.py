@@ -1,0 +1,218 @@
+"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 7 and 12 (forged).
+
+Processor time, but where a flush is part of the work: there it is the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from itertools import count, cycle
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from bot_linking import AccountLinking
+
+from . import payloads
+from .ideal import bare_app, host_app, ideal_app, read_json
+from .measure import Finding, Round, alternate, busy, waiting
+from .ours import insist, our_app, seed_ideal, seed_ours
+
+Call = Callable[[], object]
+MICROSECONDS_OF_B = 10 / 49  # target 1 allows 10 µs where a bare view took 49
+
+
+def run(folder: Path, quick: bool) -> Iterator[Finding]:
+    with _quiet_log():
+        yield from _ordinary(folder, 60 if quick else 250)
+        yield from _other_routes(folder, 150 if quick else 600)
+        yield from _first_and_again(folder, 15 if quick else 60)
+        yield from _batches(folder, 10 if quick else 30)
+        yield from _forged(folder, 60 if quick else 250)
+
+
+def caller(
+    app: Flask, body: bytes, path: str = "/webhook", *, signed: str | None = None, expected: str = "200"
+) -> Call:
+    """One WSGI call; any other status fails the run."""
+    base = payloads.environ(body, path, signed=signed)
+
+    def start_response(status: str, *_: object) -> Callable[[bytes], object]:
+        assert status.startswith(expected), status
+        return len
+
+    def call() -> None:
+        answer = app({**base, "wsgi.input": BytesIO(body)}, start_response)
+        b"".join(answer)
+
+    return call
+
+
+def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
+    body = payloads.ordinary()
+    around_host, _ = our_app(_made(folder / "around_host"), read_json)
+    around_bare, linking = our_app(_made(folder / "around_bare"))
+    linking.on_message(lambda event: None)
+    apps = {"bare": bare_app(), "host": host_app(), "ours": around_host, "around bare": around_bare}
+    apps["ideal"] = ideal_app(folder / "ideal_ordinary.db", payloads.SECRET)
+    contestants = {name: busy(caller(app, body), 40) for name, app in apps.items()}
+    contestants["own"] = busy(caller(around_bare, body, "/linking/webhook"), 40)
+    took = alternate(contestants, rounds)
+    bare = took.of("bare")
+    yield Finding(
+        "1", "linking.webhook, above the host's view (in B)", took.of("ours"), took.of("host"),
+        took.excess("ours", "host", "bare"), round(MICROSECONDS_OF_B, 2), "µs",
+    )  # fmt: skip
+    own = took.excess("own", "bare", "bare")
+    yield Finding("1", "own /webhook, above a bare view (in B)", took.of("own"), bare, own, 0.6, "µs")
+    yield Finding(
+        "1", "linking.webhook around a bare view, beside ideal", took.of("around bare"), took.of("ideal"),
+        took.ratio("around bare", "ideal"), None, "µs",
+    )  # fmt: skip
+
+
+def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
+    """The same app with and without linking in it, asked for something else."""
+    with_linking, _ = our_app(_made(folder / "other"))
+    get = {"REQUEST_METHOD": "GET", "CONTENT_LENGTH": ""}
+    calls = {
+        name: _get(app, payloads.environ(b"", "/other") | get)
+        for name, app in (("ours", with_linking), ("bare", bare_app()))
+    }
+    took = alternate({name: busy(call, 50) for name, call in calls.items()}, rounds)
+    above = took.ratio("ours", "bare") - 1
+    yield Finding("1", "the host's other routes (in B)", took.of("ours"), took.of("bare"), above, 0.01, "µs")
+
+
+def _get(app: Flask, base: dict[str, Any]) -> Call:
+    return lambda: b"".join(app({**base, "wsgi.input": BytesIO()}, lambda *_: len))
+
+
+def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
+    """Linking events, durable, one by one; and others that were delivered before, once more."""
+    each, seen = 20, 20
+    total = seen + each * (rounds + 1)
+    app, linking = our_app(_made(folder / "first"))
+    ideal_path = folder / "ideal_first.db"
+    seed_ours(linking, range(total))
+    seed_ideal(ideal_path, range(total))
+    contestants: dict[str, Round] = {}
+    for name, side in (("ours", app), ("ideal", ideal_app(ideal_path, payloads.SECRET))):
+        caller(side, payloads.linking(range(seen)))()
+        fresh = (payloads.linking([number]) for number in range(seen, total))
+        old = cycle([caller(side, payloads.linking([number])) for number in range(seen)])
+        contestants[name] = waiting(_one_after_another(side, fresh), each)
+        contestants[name + " again"] = waiting(partial(_next_of, old), each)
+    took = alternate(contestants, rounds)
+    insist(_database_of(linking), total)
+    insist(ideal_path, total)
+    for name, beside, what, bound in (
+        ("ours", "ideal", "one linking event, beside ideal", None),
+        ("ours again", "ours", "a redelivery, beside the first delivery", 0.5),
+        ("ours again", "ideal again", "a redelivery, beside ideal's", None),
+    ):
+        yield Finding("4", what, took.of(name), took.of(beside), took.ratio(name, beside), bound, "µs")
+
+
+def _one_after_another(app: Flask, bodies: Iterable[bytes]) -> Call:
+    return partial(_next_of, iter([caller(app, body) for body in bodies]))
+
+
+def _next_of(calls: Iterator[Call]) -> object:
+    return next(calls)()
+
+
+def _batches(folder: Path, rounds: int) -> Iterator[Finding]:
+    app, linking = our_app(_made(folder / "batches"), read_json)
+    linking.on_message(lambda event: None)
+    ideal_path = folder / "ideal_batches.db"
+    ideal = ideal_app(ideal_path, payloads.SECRET)
+    thousand, hundred = payloads.ordinary(1000), payloads.ordinary(100)
+    took = alternate(
+        {
+            "ideal": busy(caller(ideal, thousand), 2),
+            "ours": busy(caller(app, thousand), 2),
+            "own": busy(caller(app, thousand, "/linking/webhook"), 2),
+            "own hundred": busy(caller(app, hundred, "/linking/webhook"), 20),
+        },
+        rounds,
+    )
+    for name, what in (("ours", "linking.webhook"), ("own", "own /webhook")):
+        ratio = took.ratio(name, "ideal")
+        label = f"1,000 ordinary events, {what}, beside ideal"
+        yield Finding("7", label, took.of(name), took.of("ideal"), ratio, 1.5, "µs")
+    growth = took.ratio("own", "own hundred") / 10
+    yield Finding(
+        "7", "growth: an event of 1,000 beside one of 100", took.of("own") / 1000,
+        took.of("own hundred") / 100, growth, 1.1, "µs",
+    )  # fmt: skip
+    yield from _linking_batches(folder, rounds)
+
+
+def _linking_batches(folder: Path, rounds: int) -> Iterator[Finding]:
+    app, linking = our_app(_made(folder / "linking_batches"))
+    numbers = count()
+    total = (rounds + 1) * (5 * 100 + 20)
+    seed_ours(linking, range(total))
+    batches = [payloads.linking([next(numbers) for _ in range(100)]) for _ in range(5 * (rounds + 1))]
+    singles = [payloads.linking([next(numbers)]) for _ in range(20 * (rounds + 1))]
+    took = alternate(
+        {
+            "hundred": waiting(_one_after_another(app, batches), 5),
+            "single": waiting(_one_after_another(app, singles), 20),
+        },
+        rounds,
+    )
+    insist(_database_of(linking), total)
+    each = took.ratio("hundred", "single") / 100
+    what = "100 linking events in one POST, each beside a single one"
+    yield Finding("7", what, took.of("hundred") / 100, took.of("single"), each, 0.2, "µs")
+
+
+def _forged(folder: Path, rounds: int) -> Iterator[Finding]:
+    """Refusing must not cost more than serving; and nothing is parsed before the check."""
+    app, _ = our_app(_made(folder / "forged"), read_json)
+    forged = "sha256=" + "0" * 64
+    body, broken = payloads.ordinary(), b"{" * payloads.ORDINARY_SIZE
+    took = alternate(
+        {
+            "valid": busy(caller(app, body), 40),
+            "forged": busy(caller(app, body, signed=forged, expected="403"), 40),
+            "broken": busy(caller(app, broken, signed=forged, expected="403"), 40),
+        },
+        rounds,
+    )
+    for name, what in (("forged", "a forged webhook"), ("broken", "forged, and no JSON at all")):
+        ratio = took.ratio(name, "valid")
+        yield Finding("12", f"{what}, beside a valid one", took.of(name), took.of("valid"), ratio, 1.0, "µs")
+
+
+def _database_of(linking: AccountLinking) -> Path:
+    return Path(linking.settings.database.removeprefix("sqlite:///"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Log as a server does, formatted and written, but to nowhere."""
+    log = logging.getLogger("bot_linking")
+    with open(os.devnull, "w") as nowhere:
+        handler = logging.StreamHandler(nowhere)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.propagate = True
