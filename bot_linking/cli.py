@@ -16,13 +16,23 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
+from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import BotLinkingError
+from bot_linking.core.events import EventIgnored
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.ledger import Change
 from bot_linking.core.links import Link, from_ms
+from bot_linking.core.reading import read_id
 
 if TYPE_CHECKING:
     from bot_linking.extension import AccountLinking
 
 _COLUMNS = ("page_id", "psid", "account_id", "username", "email", "phone_number", "source", "updated_at")
+
+_HISTORY_COLUMNS = (
+    "at", "page_id", "psid", "door", "what", "account_before", "account_after", "identifiers",
+    "key_id", "request_id", "meta",
+)  # fmt: skip
 
 
 def commands(linking: AccountLinking) -> list[click.Command]:
@@ -64,12 +74,41 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         for name, value in link.as_dict().items():
             click.echo(f"{name}: {_safe(value)}")
 
+    @command("link")
+    @click.argument("psid")
+    @click.option("--username", help="The account's user name.")
+    @click.option("--email", help="The account's e-mail address.")
+    @click.option("--phone", "phone_number", help="The account's phone number.")
+    @page_option
+    def link(
+        psid: str, username: str | None, email: str | None, phone_number: str | None, page_id: str | None
+    ) -> None:
+        """Link a PSID to an account, or add to what it is known by."""
+        if read_id(psid) is None:
+            raise click.BadParameter("is not a PSID", param_hint="PSID")
+        given = Identifiers(username, email, phone_number)
+        outcome = linking.core.bind(psid, given, page_id, source="cli")
+        if isinstance(outcome, EventIgnored):
+            click.echo(f"{_safe(psid)} is linked so already", err=True)
+            return
+        linking.delivery.drain()
+        click.echo(f"{_safe(psid)} is linked", err=True)
+
+    @command("history")
+    @click.argument("psid")
+    @page_option
+    @json_option
+    def history(psid: str, page_id: str | None, as_json: bool) -> None:
+        """Every change of a PSID's link: when, through which door, from what, to what."""
+        for change in linking.history_of(psid, page_id):
+            click.echo(json.dumps(change.as_dict()) if as_json else _history_line(change))
+
     @command("unlink")
     @click.argument("psid")
     @page_option
     def unlink(psid: str, page_id: str | None) -> None:
         """Unlink a PSID, here and then at Messenger."""
-        if not linking.unlink(psid, page_id):
+        if not linking.core.unlink(psid, page_id, source="cli"):
             click.echo(f"{_safe(psid)} is not linked", err=True)
             sys.exit(1)
         linking.delivery.drain()
@@ -121,7 +160,46 @@ def commands(linking: AccountLinking) -> list[click.Command]:
             click.echo(f"{finding.state:5}  {finding.what}")
         sys.exit(1 if failed else 0)
 
-    return [links, show, unlink, erase, deliver, dead_letters, check]
+    @click.group("api-key")
+    def api_key() -> None:
+        """Keys of the account_link API: create, list, revoke."""
+
+    @command("create")
+    @click.argument("name")
+    @click.option("--page", "pages", metavar="ID", multiple=True, help="Only for this page; may be repeated.")
+    def create(name: str, pages: tuple[str, ...]) -> None:
+        """Make a key and print it, this once."""
+        served = {page.id for page in linking.settings.pages} - {None}
+        if unknown := [page for page in pages if read_id(page) is None or (served and page not in served)]:
+            raise click.BadParameter(f"{_safe(unknown[0])} is not a page of this bot", param_hint="--page")
+        click.echo(Keys(linking.core).create(name, pages))
+        click.echo("Keep it in a safe place: it cannot be shown again.", err=True)
+
+    @command("list")
+    @json_option
+    def list_keys(as_json: bool) -> None:
+        """List the keys: name, id, pages, created, last used, revoked. Not the keys themselves."""
+        for key in Keys(linking.core).list():
+            times = [_time(moment) for moment in (key.created_at, key.last_used_at, key.revoked_at)]
+            if as_json:
+                names = ("created_at", "last_used_at", "revoked_at")
+                shown = {"name": key.name, "id": key.id, "pages": key.pages}
+                click.echo(json.dumps(shown | dict(zip(names, times, strict=True))))
+            else:
+                pages = ",".join(key.pages) or "every page"
+                click.echo("\t".join(map(_safe, (key.name, key.id, pages, *times))))
+
+    @command("revoke")
+    @click.argument("name")
+    def revoke(name: str) -> None:
+        """End a key, in every process at once."""
+        if not Keys(linking.core).revoke(name):
+            raise click.ClickException(f"there is no active key named {_safe(name)}")
+        click.echo(f"{_safe(name)} is revoked", err=True)
+
+    for subcommand in (create, list_keys, revoke):
+        api_key.add_command(subcommand)
+    return [links, show, link, unlink, history, erase, api_key, deliver, dead_letters, check]
 
 
 def _reporting(function: Callable[..., None]) -> Callable[..., None]:
@@ -135,6 +213,16 @@ def _reporting(function: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(str(problem)) from None
 
     return command
+
+
+def _history_line(change: Change) -> str:
+    values = change.as_dict()
+    values["identifiers"] = ",".join(change.identifiers) or None
+    return "\t".join(_safe(values[name]) for name in _HISTORY_COLUMNS)
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else from_ms(milliseconds).isoformat(timespec="seconds")
 
 
 def _columns(link: Link) -> str:

@@ -192,7 +192,9 @@ class Settings:
         _matching(r"sqlite:///.+", "sqlite:///path"),
         "Where links are kept. By default a file in the instance folder.",
     )
-    brand_name: str = _key(_text, "The business's name on the pages and in the chat.", "our site")
+    brand_name: str = _key(
+        _text, "The business's name on the pages and in the chat. By default the host of the public URL.", ""
+    )
     brand_logo: str | None = _key(_page_address, "Address of a logo: a path of this site, or https.", None)
     brand_color: str = _key(
         _matching(r"#[0-9A-Fa-f]{6}", "a colour like #1f6feb"), "The buttons' colour, #rrggbb.", "#1b5e52"
@@ -235,7 +237,7 @@ class Settings:
         _between(1, 64), "Sign-ins checked at once in one process; more are asked to try again.", 4
     )
     api_failure_limit: int = _key(
-        _between(1, 10_000), "Calls of the account_link API with a wrong key, from one address in a minute.", 30
+        _between(1, 10_000), "Calls of the account_link API with a bad key, from one address in a minute.", 30
     )
     verify_psid: bool = _key(
         _boolean, "Let the account_link API ask Messenger whether a PSID exists before it links one.", False
@@ -310,7 +312,8 @@ def _with_pages(settings: Settings) -> Settings:
                 raise ConfigurationError(PREFIX + name.upper(), "is missing")
         token, verify_token = settings.page_access_token or "", settings.verify_token or ""
         pages = (Page(settings.page_id, token, settings.app_secret, verify_token),)
-    settings = dataclasses.replace(settings, pages=pages)
+    brand_name = settings.brand_name or urlsplit(settings.public_url).hostname or ""
+    settings = dataclasses.replace(settings, pages=pages, brand_name=brand_name)
     _refuse_simulator(settings)
     return settings
 

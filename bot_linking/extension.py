@@ -16,10 +16,13 @@ from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
 from bot_linking import signals
+from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config import Settings, default_database, read_settings
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import ConfigurationError, DeliveryFailed, PageUnknown
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
+from bot_linking.core.identifiers import ResolveAccount
+from bot_linking.core.ledger import Change
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock, OutboxEntry
@@ -88,6 +91,9 @@ class AccountLinking:
       `SignUpRefused("a sentence for the person")`. Without it there is no sign-up page.
     - `may_link(account_id) -> bool`: asked when the code comes back, in case the account has been
       disabled since.
+    - `resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller of
+      the account_link API means; each is text or None. None refuses the call. Without it the account's id is
+      the user name, else what it was, else the e-mail address, else the phone number.
     - `confirmation(link) -> message | None`, `farewell(link_end) -> message | None`: your own messages
       in place of ours; None sends nothing. They are called when the message is sent.
     - `bot`: your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration.
@@ -103,6 +109,7 @@ class AccountLinking:
         current_account: CurrentAccount | None = None,
         create_account: CreateAccount | None = None,
         may_link: Callable[[str], bool] | None = None,
+        resolve_account: ResolveAccount | None = None,
         confirmation: Callable[[Link], Message | None] | None = None,
         farewell: Callable[[str, str], Message | None] | None = None,
         bot: Any = None,
@@ -116,6 +123,7 @@ class AccountLinking:
             "create_account": create_account,
         }
         self._may_link = may_link
+        self._resolve_account = resolve_account
         self._confirmation = confirmation
         self._farewell = farewell
         self._bot = bot
@@ -156,12 +164,13 @@ class AccountLinking:
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
-        installation, webview = self._build(app, state.url_prefix or "")
+        installation, doors = self._build(app, state.url_prefix or "")
         app.extensions[EXTENSION] = self
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for rule, endpoint, view, methods in webview.routes():
-            state.add_url_rule(rule, endpoint, view, methods=methods)
+        for door in doors:
+            for rule, endpoint, view, methods in door.routes():
+                state.add_url_rule(rule, endpoint, view, methods=methods)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
             app.extensions["csrf"].exempt(self.blueprint)
@@ -169,16 +178,17 @@ class AccountLinking:
             installation.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(installation.delivery))
 
-    def _build(self, app: Flask, prefix: str) -> tuple[Installation, Webview]:
+    def _build(self, app: Flask, prefix: str) -> tuple[Installation, tuple[Webview, AccountLinkAPI]]:
         settings = self._read_settings(app)
         store = open_store(settings.database)
         tell = partial(self._tell, weakref.ref(app))
+        graphs = [_graph_of(page, settings) for page in settings.pages]
         linking = Linking(
             store, tell=tell, wake=lambda: delivery.wake(), clock=self._clock,
             page_id=settings.pages[0].id if len(settings.pages) == 1 else None,
             code_max_age=settings.code_max_age, may_link=self._may_link,
+            resolve_account=self._resolve_account, ask_page=graphs[0].page_id if len(graphs) == 1 else None,
         )  # fmt: skip
-        graphs = [_graph_of(page, settings) for page in settings.pages]
         tokens = {page.id: digest_of(page.access_token)[:16] for page in settings.pages}
         delivery = Delivery(
             store,
@@ -200,6 +210,11 @@ class AccountLinking:
             verify_tokens=[page.verify_token for page in settings.pages],
         )  # fmt: skip
         webview = Webview(linking, settings, graphs=graphs, tell=tell, **self._deciders)  # type: ignore[arg-type]
+        graph_of = dict(zip((page.id for page in settings.pages), graphs, strict=True))
+        api = AccountLinkAPI(
+            linking, settings, prefix=prefix, tell=tell,
+            knows=partial(_knows, graph_of) if settings.verify_psid else None,
+        )  # fmt: skip
         login_url = f"{settings.public_url}{prefix}/login"
         messages = Messages(
             brand_name=settings.brand_name,
@@ -209,7 +224,7 @@ class AccountLinking:
         bots = {page.id: self._bot or _BotOfPage(page, settings) for page in settings.pages}
         return (
             Installation(app, settings, store, linking, webhook, delivery, messages, login_url, bots),
-            webview,
+            (webview, api),
         )
 
     def _read_settings(self, app: Flask) -> Settings:
@@ -249,6 +264,11 @@ class AccountLinking:
     def store(self) -> SQLStore:
         return self._here().store
 
+    @property
+    def core(self) -> Linking:
+        """The verbs under the other methods, for commands and tests."""
+        return self._here().linking
+
     def now(self) -> int:
         """Milliseconds since the epoch, by the clock in use."""
         return self._here().linking.now()
@@ -278,7 +298,10 @@ class AccountLinking:
         for path in paths:
             methods = {m for r in app.url_map.iter_rules() if r.rule == path for m in r.methods or ()}
             if "GET" not in methods:
-                app.add_url_rule(path, f"{endpoint}_handshake", lambda: self._here().webhook.handshake())
+                app.add_url_rule(path, f"{endpoint}_handshake", self._handshake)
+
+    def _handshake(self, **_: Any) -> Any:
+        return self._here().webhook.handshake()
 
     def receive(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         """For a bot without Flask: acts on the linking events in these raw bytes.
@@ -418,6 +441,11 @@ class AccountLinking:
         """Every link of an account: a person may have several phones or write to several pages."""
         return self._here().linking.links_of(account_id)
 
+    def history_of(self, psid: str, page_id: str | None = None) -> list[Change]:
+        """Every change of a person's links, oldest first: what, when, and through which door. Kept for 400
+        days, or until `erase`."""
+        return self._here().linking.history_of(psid, page_id)
+
     def unlink(self, psid: str, page_id: str | None = None) -> bool:
         """Unlink here at once, and at Messenger as soon as it answers (tried until it works).
 
@@ -528,6 +556,11 @@ def _graph_of(page: Any, settings: Settings) -> Any:
 
     url, version = settings.graph_url, settings.graph_version
     return Graph(page.access_token, page.app_secrets[0], url=url, version=version)
+
+
+def _knows(graph_of: Mapping[str | None, Any], page_id: str, psid: str) -> bool:
+    """Whether the page's Graph knows the person."""
+    return bool((graph_of.get(page_id) or graph_of[None]).knows(psid))
 
 
 def _owners(settings: Settings) -> dict[bytes, frozenset[str] | None]:

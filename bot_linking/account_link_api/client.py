@@ -138,9 +138,7 @@ class Client:
         """Unlink a person, whoever linked them; fine when they are not linked. Else as `link`."""
         return self._call(psid, {"status": "unlinked"}, request_id, meta)
 
-    def _call(
-        self, psid: str, account_linking: dict[str, str], request_id: str | None, meta: str
-    ) -> str:
+    def _call(self, psid: str, account_linking: dict[str, str], request_id: str | None, meta: str) -> str:
         request_id = uuid.uuid4().hex if request_id is None else request_id
         body = {
             "request": {"method": "account_link", "id": request_id, "meta": meta},

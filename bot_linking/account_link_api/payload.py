@@ -12,8 +12,16 @@ from io import BytesIO
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -68,43 +76,46 @@ def _given(value: Any) -> Any:
 def _psid(value: Any) -> Any:
     if value is None or value == "" or value is REPEATED:
         raise PydanticCustomError("not_given", "no recipient.id")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # in JSON 2.0 is the integer 2
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**64:
         return str(value)
     return value
 
 
-def _visible(value: str | None) -> str | None:
-    if value is not None and has_hidden_marks(value):
+def _visible(value: str) -> str:
+    if has_hidden_marks(value):
         raise PydanticCustomError("hidden_marks", "control characters")
     return value
 
 
-_NO_HIDDEN_MARKS = {
-    "not": {
-        "pattern": r"[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]",
-    }
-}
+def _without_hidden_marks(schema: dict[str, Any]) -> None:
+    marks = r"[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    schema["not"] = {"pattern": marks}
 
 
-def _identifier(name: str, example: str) -> Any:
-    return Annotated[
-        Annotated[str, Field(max_length=LONGEST[name], json_schema_extra=_NO_HIDDEN_MARKS)] | None,
-        BeforeValidator(_given),
-        AfterValidator(_visible),
-        Field(description=f"The site account: {name.replace('_', ' ')}.", examples=[example]),
-    ]
-
-
-Username = _identifier("username", "myaccount")
-Email = _identifier("email", "mike@example.com")
-PhoneNumber = _identifier("phone_number", "18900001111")
-Digits = Annotated[str, Field(pattern="^[0-9]{1,64}$")]
-PSID_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "pattern": "^[0-9]{1,64}$"},
-        {"type": "integer", "minimum": 0, "maximum": 10**64 - 1},
-    ]
-}
+_VISIBLE = Field(json_schema_extra=_without_hidden_marks)
+Name = Annotated[
+    Annotated[str, Field(max_length=LONGEST["username"]), _VISIBLE, AfterValidator(_visible)] | None,
+    BeforeValidator(_given),
+]
+Number = Annotated[
+    Annotated[str, Field(max_length=LONGEST["phone_number"]), _VISIBLE, AfterValidator(_visible)] | None,
+    BeforeValidator(_given),
+]
+_DIGITS = "^[0-9]{1,64}$"  # pydantic matches whole, and no line end before the $
+PSID = Annotated[
+    Annotated[str, Field(pattern=_DIGITS)],
+    BeforeValidator(_psid),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _DIGITS},
+                {"type": "integer", "minimum": 0, "maximum": 10**64 - 1},
+            ]
+        }
+    ),
+]
 
 
 class _Model(BaseModel):
@@ -122,9 +133,7 @@ class RequestPart(_Model):
 class RecipientPart(_Model):
     """Whom it is about."""
 
-    id: Annotated[Digits, BeforeValidator(_psid)] = Field(
-        description="The Facebook user id (PSID).", json_schema_extra=None
-    )
+    id: PSID = Field(description="The Facebook user id (PSID).", examples=["123456"])
 
 
 class LinkedPart(_Model):
@@ -139,13 +148,15 @@ class LinkedPart(_Model):
         }
     )
     status: Literal["linked"]
-    username: Username = None
-    email: Email = None
-    phone_number: PhoneNumber = None
+    username: Name = Field(None, description="The site account: user name.", examples=["myaccount"])
+    email: Name = Field(None, description="The site account: e-mail address.", examples=["mike@example.com"])
+    phone_number: Number = Field(
+        None, description="The site account: phone number.", examples=["18900001111"]
+    )
 
     @model_validator(mode="after")
     def _has_one(self) -> LinkedPart:
-        if self.username is self.email is self.phone_number is None:
+        if not (self.username or self.email or self.phone_number):
             raise PydanticCustomError("none_given", "no identifier")
         return self
 
@@ -177,11 +188,15 @@ class AccountLinkCall(_Model):
         return Identifiers(part.username, part.email, part.phone_number)
 
 
-FORM_FIELDS = tuple(
-    f"{part}.{name}"
-    for part, model in (("request", RequestPart), ("recipient", RecipientPart), ("account_linking", LinkedPart))
-    for name in model.model_fields
-) + ("timestamp",)
+_PARTS: dict[str, type[BaseModel]] = {
+    "request": RequestPart,
+    "recipient": RecipientPart,
+    "account_linking": LinkedPart,
+}
+FORM_FIELDS = {
+    "timestamp",
+    *(f"{part}.{name}" for part, model in _PARTS.items() for name in model.model_fields),
+}
 
 
 # Reading
@@ -307,4 +322,4 @@ def _message_of(code: Code, error: ErrorDetails) -> str | None:
 
 def psid_of(fields: Fields) -> str:
     """The `recipient.id` of a call that got as far as having a valid one."""
-    return str(fields["recipient"]["id"])
+    return str(_psid(fields["recipient"]["id"]))

@@ -39,7 +39,7 @@ class Account:
     @property
     def label(self) -> str:
         """What the person knows this account by."""
-        return self.display_name or self.username or self.email or self.phone_number or self.id
+        return self.display_name or self.email or self.username or self.phone_number or self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 1 << 20
+LONGEST_WAIT_S = 86_400
 INVALID_LINKING_TOKEN = 10303
 
 _RATE_LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
@@ -158,6 +159,7 @@ class Graph:
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
     ) -> dict[str, Any]:
         import requests
+        from urllib3.exceptions import HTTPError
 
         deadline = time.monotonic() + TOTAL_TIMEOUT_S
         query = {**(params or {}), "appsecret_proof": self._proof}
@@ -168,7 +170,7 @@ class Graph:
             ) as response:  # fmt: skip
                 content = _read(response, deadline)
                 return self._judge(response, content)
-        except requests.RequestException as problem:
+        except (requests.RequestException, HTTPError) as problem:  # the latter while the body is read
             # The text of the original holds the whole URL.
             raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
 
@@ -217,12 +219,12 @@ def _read(response: requests.Response, deadline: float) -> bytes:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, by `Retry-After` or the use case's own estimate, which is in minutes."""
     if (headers.get("Retry-After") or "").isdecimal():
-        return float(min(int(headers["Retry-After"][:9]), 86_400))
+        return float(min(int(headers["Retry-After"][:9]), LONGEST_WAIT_S))
     try:
         usage = json.loads(headers.get("X-Business-Use-Case-Usage", "{}"))
         minutes = [use["estimated_time_to_regain_access"] for uses in usage.values() for use in uses]
-        return max(minutes, default=0) * 60.0 or None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return min(max(minutes, default=0) * 60.0, float(LONGEST_WAIT_S)) or None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 

@@ -39,7 +39,7 @@ class Messages:
             )
         else:
             text = translate(locale, "You are now connected to {brand}. Welcome!", brand=self._brand)
-        step = self._next_step or translate(locale, "Just carry on here: I know your account now.")
+        step = self._next_step or translate(locale, "You are all set: just carry on here.")
         out = translate(locale, "You can log out whenever you like.")
         return message_with(logout_button(), f"{text}\n{step}\n{out}"[:LONGEST_TEXT])
 

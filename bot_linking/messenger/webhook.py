@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Request, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.core.errors import (
@@ -31,6 +31,7 @@ from bot_linking.messenger.events import KEY, events_of, linking_events_of, may_
 from bot_linking.messenger.signature import HEADER, sign, signer_of
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
+SMALL_DIGITS = len(str(LARGEST_BODY))  # a length of fewer digits is below it
 
 STATUS = {
     SignatureRefused.slug: 403,
@@ -40,6 +41,8 @@ STATUS = {
 }
 
 Pages = Collection[str] | None
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_HEADER_IN_ENVIRON = "HTTP_" + HEADER.upper().replace("-", "_")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 _log = logging.getLogger("bot_linking.webhook")
 
@@ -87,10 +90,11 @@ class Webhook:
 
     def serve(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """The bot's view behind signature and linking; it sees what it always saw, verified."""
-        if request.method != "POST":
+        this = _this_request()
+        if this.method != "POST":
             return self._other_method(view, args, kwargs)
         try:
-            body, pages = self._read_request()
+            body, pages = self._read_request(this)
             rest = self._take(body, pages) if may_link(body) else body
         except BotLinkingError as refusal:
             return self._refuse(refusal)
@@ -134,23 +138,28 @@ class Webhook:
 
         A handler that raises is logged and fails neither the batch nor the linking events.
         """
-        if request.method != "POST":
+        this = _this_request()
+        if this.method != "POST":
             return self.handshake()
         try:
-            body, pages = self._read_request()
+            body, pages = self._read_request(this)
             payload = read_json(body)
             events = events_of(payload)
             if may_link(body):
                 self._apply(payload, pages)
         except BotLinkingError as refusal:
             return self._refuse(refusal)
+        if handler is not None:
+            self._hand_on(events, current_app.ensure_sync(handler))
+        return _acknowledge()
+
+    def _hand_on(self, events: list[dict[str, Any]], handler: Callable[[dict[str, Any]], Any]) -> None:
         for event in events:
-            if handler is not None and KEY not in event:
+            if KEY not in event:
                 try:
-                    current_app.ensure_sync(handler)(event)
+                    handler(event)
                 except Exception:
                     _log.exception("the bot's message handler failed")
-        return _acknowledge()
 
     def handshake(self) -> Response:
         """Messenger's verification GET: the challenge back, as plain text, for the right token."""
@@ -161,14 +170,15 @@ class Webhook:
             return _plain("the verify token is not ours\n", 403)
         return _plain(challenge, 200)
 
-    def _read_request(self) -> tuple[bytes, Pages]:
-        limit = request.max_content_length
-        request.max_content_length = LARGEST_BODY if limit is None else min(limit, LARGEST_BODY)
+    def _read_request(self, this: Request) -> tuple[bytes, Pages]:
+        if not _says_it_is_small(this.environ):
+            limit = this.max_content_length
+            this.max_content_length = LARGEST_BODY if limit is None else min(limit, LARGEST_BODY)
         try:
-            body = request.get_data()
+            body = this.get_data()
         except RequestEntityTooLarge:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes") from None
-        return body, self._pages_of_signer(body, request.headers.get(HEADER))
+        return body, self._pages_of_signer(body, this.environ.get(_HEADER_IN_ENVIRON))
 
     def _refuse(self, refusal: BotLinkingError) -> Response:
         if refusal.slug == StoreUnavailable.slug:
@@ -178,13 +188,23 @@ class Webhook:
         return _plain(reason + "\n", STATUS[refusal.slug])
 
 
+def _this_request() -> Request:
+    """The request itself: its proxy would look it up again for each attribute."""
+    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
+
+
+def _says_it_is_small(environ: Mapping[str, Any]) -> bool:
+    """Whether the request ends, by its own Content-Length, before a limit needs to be set."""
+    length: str = environ.get("CONTENT_LENGTH", "")
+    return length.isdecimal() and len(length) < SMALL_DIGITS and "HTTP_TRANSFER_ENCODING" not in environ
+
+
 def _acknowledge() -> Response:
     return _plain("EVENT_RECEIVED", 200)
 
 
 def _plain(text: str, status: int) -> Response:
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    return Response(text, status, headers, mimetype="text/plain")
+    return Response(text.encode(), status, _HEADERS, content_type="text/plain; charset=utf-8")
 
 
 def _dump(payload: dict[str, Any]) -> bytes:

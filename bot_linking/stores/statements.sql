@@ -215,7 +215,7 @@ select at, page_id, psid, door, account_before, account_after, identifiers, key_
 from history where psid = :psid and (:page_id is null or page_id = :page_id) order by id
 
 -- name: save_api_key
-insert into api_keys (id, name, digest, pages, created_at) values (:id, :name, :digest, :pages, :now)
+insert into api_keys (id, name, digest, pages, created_at) values (:id, :called, :digest, :pages, :now)
 on conflict do nothing
 
 -- name: find_api_key
@@ -229,7 +229,7 @@ select id, name, digest, pages, created_at, last_used_at, revoked_at from api_ke
 update api_keys set last_used_at = :now where id = :id and coalesce(last_used_at, 0) < :now
 
 -- name: revoke_api_key
-update api_keys set revoked_at = :now where name = :name and revoked_at is null
+update api_keys set revoked_at = :now where name = :called and revoked_at is null
 
 -- name: purge_codes
 delete from codes where expires_at < :before

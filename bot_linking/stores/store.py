@@ -114,9 +114,7 @@ class SQLStore:
                    reason=reason, now=now)  # fmt: skip
             return LinkingRefused("event_failed", event.page_id, event.psid)
 
-    def unlink(
-        self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT
-    ) -> Outcome:
+    def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
         """Unlink by our side: the farewell and the call to Messenger are queued with it."""
 
         def work(tx: Tx) -> Outcome:
@@ -304,12 +302,12 @@ class SQLStore:
 
     def save_api_key(self, key: ApiKey) -> bool:
         """Keep a new key. False when an active one has this name already."""
-        return self.engine.write(
-            lambda tx: tx.run(
-                "save_api_key", id=key.id, name=key.name, digest=key.digest, pages=json.dumps(key.pages),
-                now=key.created_at,
-            )
-        ) == 1  # fmt: skip
+
+        def work(tx: Tx) -> bool:
+            values = {"digest": key.digest, "pages": json.dumps(key.pages), "now": key.created_at}
+            return tx.run("save_api_key", id=key.id, called=key.name, **values) > 0
+
+        return self.engine.write(work)
 
     def find_api_key(self, digest: str) -> ApiKey | None:
         """The active key of this digest, as last committed by any process."""
@@ -325,7 +323,11 @@ class SQLStore:
 
     def revoke_api_key(self, name: str, now: int) -> bool:
         """End a key, committed when this returns. False when there is no active one of this name."""
-        return self.engine.write(lambda tx: tx.run("revoke_api_key", name=name, now=now)) > 0
+
+        def work(tx: Tx) -> bool:
+            return tx.run("revoke_api_key", called=name, now=now) > 0
+
+        return self.engine.write(work)
 
     # Upkeep
 
@@ -394,7 +396,7 @@ def _link_by_site(
     assert saved is not None
     link = _link(saved)
     _record(tx, link, before, link, source, now, audit)
-    return _welcome(tx, link, before and before.account_id, now)
+    return _welcome(tx, link, before.account_id if before else None, now)
 
 
 def _change_link(tx: Tx, before: Link, after: Account, source: str, now: int, audit: Audit) -> Outcome:
@@ -473,7 +475,8 @@ def _record(
     audit: Audit = NO_AUDIT,
 ) -> None:  # fmt: skip
     """One line of history, if anything changed."""
-    account_before, account_after = before and before.account_id, after and after.account_id
+    account_before = before.account_id if before else None
+    account_after = after.account_id if after else None
     identifiers = changed_identifiers(before, after)
     if account_before != account_after or identifiers:
         tx.run(

@@ -27,6 +27,7 @@ from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
+from bot_linking.messenger.messages import safe_name
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
 from bot_linking.throttle import Limit, Throttle, TooManyAttempts, caller_of
 from bot_linking.webview.pages import Pages, brand_stylesheet
@@ -164,13 +165,13 @@ class Webview:
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug))
             minutes = str(-(-refusal.retry_after // 60))
-            text = self._pages.text("Too many attempts. Please try again in {minutes} min.", minutes=minutes)
+            text = self._pages.text("Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes)
             page = self._login_page(ticket, username, text, 429)
             page.headers["Retry-After"] = str(refusal.retry_after)
             raise _Stop(page) from None
         if not self._admission.acquire(blocking=False):
             self._refund(name, address)
-            text = self._pages.text("Many people are signing in just now. Please try again in a moment.")
+            text = self._pages.text("Many people are logging in just now. Please try again in a moment.")
             page = self._login_page(ticket, username, text, 503)
             page.headers["Retry-After"] = "2"
             raise _Stop(page)
@@ -212,7 +213,7 @@ class Webview:
         if self._create_account is None:
             raise self._stop("broken", 404)
         username, email = self._field("username", LONGEST_NAME), self._field("email", LONGEST_NAME)
-        password = self._field("password", LONGEST_PASSWORD)
+        password = self._field("password", LARGEST_FORM)
         text = self._pages.text
         if not username or not password:
             missing = text("Choose a user name and a password.")
@@ -220,12 +221,15 @@ class Webview:
         if len(password) < SHORTEST_PASSWORD:
             short = text("The password needs {count} characters or more.", count=str(SHORTEST_PASSWORD))
             return self._sign_up_page(ticket, username, email, short, 422)
+        if len(password) > LONGEST_PASSWORD:
+            long = text("The password may have {count} characters at most.", count=str(LONGEST_PASSWORD))
+            return self._sign_up_page(ticket, username, email, long, 422)
         try:
             self._throttle.count(self._by_address, self._address())
             account = self._create_account(username, email or None, password)
         except TooManyAttempts as refusal:
             minutes = str(-(-refusal.retry_after // 60))
-            late = text("Too many attempts. Please try again in {minutes} min.", minutes=minutes)
+            late = text("Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes)
             return self._sign_up_page(ticket, username, email, late, 429)
         except SignUpRefused as refusal:
             return self._sign_up_page(ticket, username, email, str(refusal), 422)
@@ -455,7 +459,8 @@ class Webview:
         for graph, page in zip(self._graphs, self._settings.pages, strict=True):
             if page.id in (None, recipient.page_id):
                 try:
-                    return graph.profile_name(recipient.psid)
+                    name = graph.profile_name(recipient.psid)
+                    return safe_name(name) if name else None
                 except GraphError:
                     return None  # a name is pleasant, not needed
         return None

@@ -30,7 +30,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
         "sending": joined + "linking.bot\n",
         "pymessenger": app + "import pymessenger.bot\n",
     }
-    took = alternate({name: _start(code) for name, code in starts.items()}, 12 if quick else 40)
+    took = alternate({name: _start(code) for name, code in starts.items()}, 3 if quick else 25)
     for name, beside, what, bound in (
         ("ours", "flask", "import flask, bot_linking; beside import flask", 1.35),
         ("joined", "app", "an app joined to its SQLite store, beside the app", 1.35),

@@ -20,7 +20,8 @@ HOUR_MS = 3_600_000
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:
     return {
-        "SECRET_KEY": "benchmark-secret-key",
+        # Not Flask's SECRET_KEY: with one, Flask opens a session for every request, in whatever host.
+        "BOT_LINKING_SECRET_KEY": "benchmark-secret-key",
         "BOT_LINKING_PAGE_ACCESS_TOKEN": "benchmark-page-token",
         "BOT_LINKING_APP_SECRET": payloads.SECRET,
         "BOT_LINKING_VERIFY_TOKEN": "benchmark-verify-token",

@@ -27,7 +27,7 @@ def test_ten_thousand_random_histories_end_where_the_model_ends(store: Store, ch
     stage, rng = Stage(store), random.Random(chunk)
     histories = [History(f"h{chunk}-{n}", random.Random(f"{chunk}/{n}")) for n in range(HISTORIES)]
     jump = rng.choice((2, 40, 500))  # some never see a code expire, some see nothing but late arrivals
-    for _ in range(rng.choice((8, 14, 24))):
+    for _ in range(rng.choice((8, 12, 20))):
         stage.now_s += rng.choice((0, 0.3, 1, 20, jump))
         stage.deliver([event for each in histories if (event := each.step(stage)) is not None])
     rest = [each.last_deliveries() for each in histories]
@@ -50,7 +50,7 @@ def test_a_whole_history_delivered_again_changes_nothing_and_queues_nothing(
     store: Store, seed: int, order: str
 ) -> None:
     stage, rng = Stage(store), random.Random(seed)
-    events = _live_through(stage, rng, people=150)
+    events = _live_through(stage, rng, people=60)
     before, queued, told = _links(store), _outbox(store), len(stage.told)
     assert queued
     again = events if order == "as it was" else events[::-1] if order == "backwards" else _shuffled(rng, events)

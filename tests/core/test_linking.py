@@ -1,0 +1,247 @@
+"""The verbs tell after the store has committed, and only what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.core.events import (
+    AccountLinked,
+    AccountUnlinked,
+    EventIgnored,
+    Happening,
+    LinkingEvent,
+    LinkingRefused,
+    LoginCancelled,
+    Outcome,
+    PersonErased,
+)
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt, Store
+
+from ..conftest import Clock
+
+NewLinking = Callable[..., "Heard"]
+
+
+class Heard:
+    """A Linking, and what it told."""
+
+    def __init__(self, store: Store, clock: Clock, **given: object) -> None:
+        self.told: list[Happening] = []
+        self.woken = 0
+        self.linking = Linking(store, tell=self.told.append, wake=self._wake, clock=clock, **given)  # type: ignore[arg-type]
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def code(self, psid: str | None = "psid", page: str = "page", account: str = "ada") -> str:
+        attempt = Attempt(f"attempt-{account}-{psid}", Account(account), "token", "https://x", 0, page, psid)
+        code = self.linking.approve(attempt)
+        assert code is not None
+        return code
+
+    def link(self, psid: str = "psid", page: str = "page") -> list[Outcome]:
+        code = self.code(psid, page)
+        return self.linking.receive([LinkingEvent(page, psid, "linked", code, None)])
+
+
+@pytest.fixture
+def new_linking(store: Store, clock: Clock) -> NewLinking:
+    return lambda **given: Heard(store, clock, **given)
+
+
+@pytest.fixture
+def heard(new_linking: NewLinking) -> Heard:
+    return new_linking()
+
+
+def test_what_receive_returns_is_what_it_told_in_order(heard: Heard) -> None:
+    code = heard.code()
+    outcomes = heard.linking.receive(
+        [
+            LinkingEvent("page", "psid", "linked", code, None),
+            LinkingEvent("page", "psid", "linked", code, None),
+            LinkingEvent("page", "psid", "linked", "made up", None),
+            LinkingEvent("page", "psid", "unlinked", None, None),
+        ]
+    )
+    assert [type(each) for each in outcomes] == [AccountLinked, EventIgnored, LinkingRefused, AccountUnlinked]
+    assert heard.told == outcomes
+    assert heard.woken == 1
+
+
+def test_nothing_is_told_when_the_store_fails(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+        raise StoreUnavailable("away")
+
+    code = heard.code()
+    with monkeypatch.context() as patched:
+        patched.setattr(heard.linking.store, "receive", fail)
+        with pytest.raises(StoreUnavailable):
+            heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)])
+    assert (heard.told, heard.woken) == ([], 0)
+    heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)])
+    assert isinstance(heard.told[0], AccountLinked)
+
+
+def test_no_events_are_no_work(heard: Heard) -> None:
+    assert heard.linking.receive([]) == []
+    assert heard.woken == 0
+
+
+@pytest.mark.parametrize(("psid", "life"), [("psid", 300), (None, 60)])
+def test_a_bound_code_lives_five_minutes_and_an_unbound_one_a_minute(
+    heard: Heard, clock: Clock, psid: str | None, life: int
+) -> None:
+    in_time, too_late = heard.code(psid), heard.code(psid, account="grace")
+    clock.advance(life)
+    events = [LinkingEvent("page", "psid", "linked", code, None) for code in (in_time, too_late)]
+    assert isinstance(heard.linking.receive(events[:1])[0], AccountLinked)
+    clock.advance(0.001)
+    assert heard.linking.receive(events[1:]) == [LinkingRefused("code_expired", "page", "psid")]
+
+
+def test_a_late_event_is_judged_by_its_own_timestamp(heard: Heard, clock: Clock) -> None:
+    code = heard.code()
+    tapped = clock.ms + 100_000
+    clock.advance(36 * 3600)
+    assert isinstance(heard.linking.receive([LinkingEvent("page", "psid", "linked", code, tapped)])[0], AccountLinked)
+
+
+def test_a_refused_account_keeps_its_code_for_when_it_is_allowed(new_linking: NewLinking) -> None:
+    allowed = list[str]()
+    heard = new_linking(may_link=lambda account_id: account_id in allowed)
+    event = LinkingEvent("page", "psid", "linked", heard.code(), None)
+    assert heard.linking.receive([event]) == []
+    assert heard.told == [LinkingRefused("account_refused", "page", "psid")]
+    allowed.append("ada")
+    assert isinstance(heard.linking.receive([event])[0], AccountLinked)
+
+
+def test_pending_codes_and_attempts_of_an_account_end_when_its_password_changes(heard: Heard) -> None:
+    attempt = Attempt("attempt", Account("ada"), "token", "https://x", 0, "page", "psid")
+    heard.linking.begin(attempt, "session")
+    code = heard.linking.approve(attempt)
+    heard.linking.drop_pending("ada")
+    assert heard.linking.attempt_of("attempt", "session") is None
+    assert heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)]) == [
+        LinkingRefused("code_unknown", "page", "psid")
+    ]
+
+
+def test_an_attempt_is_found_by_its_own_session_until_it_is_too_old(heard: Heard, clock: Clock) -> None:
+    attempt = Attempt("attempt", Account("ada", display_name="Ada"), "token", "https://x", 5, "page", "psid", "Ada L.")
+    heard.linking.begin(attempt, "session")
+    assert heard.linking.attempt_of("attempt", "session") == attempt
+    assert heard.linking.attempt_of("attempt", "another session") is None
+    clock.advance(ATTEMPT_MAX_AGE_S)
+    assert heard.linking.attempt_of("attempt", "session") is None
+
+
+def test_leaving_needs_the_session_too(heard: Heard) -> None:
+    attempt = Attempt("attempt", Account("ada"), "token", "https://x", 5)
+    heard.linking.begin(attempt, "session")
+    heard.linking.leave("attempt", "another session")
+    assert heard.linking.attempt_of("attempt", "session") == attempt
+    heard.linking.leave("attempt", "session")
+    assert heard.linking.attempt_of("attempt", "session") is None
+
+
+def test_a_used_attempt_mints_no_code_and_says_so(heard: Heard) -> None:
+    heard.link()
+    attempt = Attempt("attempt-ada-psid", Account("ada"), "token", "https://x", 0, "page", "psid")
+    assert heard.linking.approve(attempt) is None
+    assert heard.told[-1] == LinkingRefused("attempt_over", "page", "psid")
+
+
+def test_unlinking_twice_tells_and_queues_once(heard: Heard) -> None:
+    heard.link()
+    assert heard.linking.unlink("psid")
+    assert not heard.linking.unlink("psid")
+    assert [each for each in heard.told if isinstance(each, AccountUnlinked)] == [
+        AccountUnlinked("page", "psid", "ada", "python")
+    ]
+
+
+def test_a_psid_on_two_pages_must_be_told_apart(heard: Heard) -> None:
+    heard.link(page="one")
+    assert heard.linking.link_of("psid") == heard.linking.link_of("psid", "one")
+    code = heard.code("psid", "two", "grace")
+    heard.linking.receive([LinkingEvent("two", "psid", "linked", code, None)])
+    with pytest.raises(PageUnknown):
+        heard.linking.link_of("psid")
+    link = heard.linking.link_of("psid", "two")
+    assert link is not None
+    assert link.account_id == "grace"
+
+
+def test_the_only_page_is_meant_when_none_is_named(new_linking: NewLinking) -> None:
+    heard = new_linking(page_id="one")
+    heard.link(page="two")
+    assert heard.linking.link_of("psid") is None
+
+
+def test_what_was_interrupted_comes_back_with_the_link_once(heard: Heard) -> None:
+    heard.linking.remember("psid", {"order": 7}, "page")
+    (outcome,) = heard.link()
+    assert isinstance(outcome, AccountLinked)
+    assert outcome.resume == {"order": 7}
+    heard.linking.unlink("psid")
+    code = heard.code(account="grace")
+    (again,) = heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)])
+    assert isinstance(again, AccountLinked)
+    assert again.resume is None
+
+
+def test_what_was_interrupted_is_forgotten_after_an_hour(heard: Heard, clock: Clock) -> None:
+    heard.linking.remember("psid", "order", "page")
+    clock.advance(3601)
+    (outcome,) = heard.link()
+    assert isinstance(outcome, AccountLinked)
+    assert outcome.resume is None
+
+
+def test_who_cancels_is_not_nagged(heard: Heard) -> None:
+    heard.linking.remember("psid", "order")
+    assert heard.linking.cancel("page", "psid") == LoginCancelled("page", "psid", "order")
+    assert heard.linking.cancel("page", "psid") == LoginCancelled("page", "psid", None)
+    assert heard.linking.cancel("page", None) == LoginCancelled("page", None, None)
+
+
+def test_erasing_tells_how_much_and_not_whom(heard: Heard) -> None:
+    heard.link()
+    rows = heard.linking.erase("psid")
+    assert rows >= 3  # the link, its code, its message
+    assert heard.told[-1] == PersonErased(rows)
+    assert heard.linking.erase("psid") == 0
+    assert heard.linking.link_of("psid") is None
+
+
+def test_an_erased_person_is_not_brought_back_by_a_redelivery(heard: Heard) -> None:
+    event = LinkingEvent("page", "psid", "linked", heard.code(), 10)
+    heard.linking.receive([event])
+    heard.linking.erase("psid")
+    assert heard.linking.receive([event]) == [EventIgnored("duplicate", "page", "psid")]
+    assert heard.linking.link_of("psid") is None
+
+
+def test_an_erased_person_is_not_linked_by_a_code_that_was_under_way(heard: Heard) -> None:
+    code = heard.code()
+    heard.linking.erase("psid")
+    heard.linking.receive([LinkingEvent("page", "psid", "linked", code, 10)])
+    assert heard.linking.link_of("psid") is None
+
+
+def test_binding_by_the_site_links_updates_and_keeps_quiet_when_nothing_is_new(heard: Heard) -> None:
+    ada = Identifiers(username="ada", email="ada@example.com")
+    assert isinstance(heard.linking.bind("psid", ada, "page", source="api"), AccountLinked)
+    assert heard.linking.bind("psid", ada, "page", source="api") == EventIgnored("unchanged", "page", "psid")
+    heard.linking.bind("psid", Identifiers(phone_number="+44"), "page", source="api")
+    link = heard.linking.link_of("psid", "page")
+    assert link is not None
+    assert (link.account_id, link.email, link.phone_number) == ("ada", "ada@example.com", "+44")

@@ -1,0 +1,121 @@
+"""The one reader of JSON takes UTF-8 JSON and nothing else, and never fails otherwise than by its own error."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot_linking.core.errors import PayloadUnreadable
+from bot_linking.core.reading import read_id, read_json
+
+REFUSED = {
+    "nothing": b"",
+    "blank": b" ",
+    "not JSON": b"entry=1",
+    "NaN": b'{"timestamp": NaN}',
+    "Infinity": b"[Infinity]",
+    "minus Infinity": b"[-Infinity]",
+    "a float beyond a float": b"[1e400]",
+    "a negative float beyond a float": b"[-1e999]",
+    "an integer of 5,000 digits": b"[" + b"9" * 5000 + b"]",
+    "nesting of 100,000": b"[" * 100_000 + b"]" * 100_000,
+    "nested objects of 100,000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "an open nesting": b"[" * 100_000,
+    "UTF-16": '{"a": "b"}'.encode("utf-16"),
+    "UTF-16 without a mark": '{"a": "b"}'.encode("utf-16-le"),
+    "UTF-32": '{"a": "b"}'.encode("utf-32"),
+    "UTF-8 with a mark": b'\xef\xbb\xbf{"a": "b"}',
+    "Latin-1": '{"a": "é"}'.encode("latin-1"),
+    "a raw surrogate": b'{"a": "\xed\xa0\x80"}',
+    "an overlong slash": b'{"a": "\xc0\xaf"}',
+    "a trailing comma": b'{"a": 1,}',
+    "single quotes": b"{'a': 1}",
+    "a comment": b'{"a": 1} // b',
+    "two values": b"{}{}",
+    "a raw line break in text": b'{"a": "b\nc"}',
+    "a zero byte": b'{"a": "\x00"}',
+    "a number with a leading zero": b"[01]",
+}
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_not_utf_8_json_is_refused_by_name(body: bytes) -> None:
+    with pytest.raises(PayloadUnreadable):
+        read_json(body)
+
+
+def test_the_refusal_repeats_nothing_of_the_body() -> None:
+    with pytest.raises(PayloadUnreadable) as refusal:
+        read_json(b'{"token": "EAAG-secret"')
+    assert "EAAG" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": "\\u00e4"}', {"a": "ä"}),
+        ('{"a": "ä😀"}'.encode(), {"a": "ä😀"}),
+        (b'"\\ud83d\\ude00"', "😀"),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b"[1e308, 1.5, -0.0, 1E-400]", [1e308, 1.5, -0.0, 0.0]),
+        (b"[18446744073709551616]", [2**64]),
+        (b" \r\n\t null ", None),
+        (b"[" * 200 + b"]" * 200, json.loads("[" * 200 + "]" * 200)),
+    ],
+)
+def test_what_is_json_is_read(body: bytes, value: object) -> None:
+    assert read_json(body) == value
+
+
+def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
+    """It is JSON, and may stand in somebody's message; it must not become a key."""
+    text = read_json(b'"\\ud800"')
+    assert text == "\ud800"
+    assert read_id(text) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail_otherwise(body: bytes) -> None:
+    try:
+        value = read_json(body)
+    except PayloadUnreadable:
+        return
+    assert json.loads(body.decode("utf-8")) == value
+
+
+def test_no_broken_webhook_makes_it_fail_otherwise() -> None:
+    rng = random.Random(1)
+    body = json.dumps({"object": "page", "entry": [{"id": "1", "messaging": [{"sender": {"id": "ä"}}]}]}).encode()
+    unreadable = 0
+    for _ in range(3000):
+        broken = bytearray(body)
+        for _ in range(rng.randrange(1, 4)):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        try:
+            read_json(bytes(broken))
+        except PayloadUnreadable:
+            unreadable += 1
+    assert 0 < unreadable < 3000
+
+
+@pytest.mark.parametrize("value", ["1", "0123", "USER_ID", "1e2", "a.b-c_d", "x" * 64, "00"])
+def test_an_id_is_kept_to_the_letter(value: str) -> None:
+    assert read_id(value) == value
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (10**62, "1" + "0" * 62), (254459154682919, "254459154682919")])
+def test_an_integer_id_is_its_decimal_form(value: int, text: str) -> None:
+    assert read_id(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " 1", "1 ", "1\n", "x" * 65, "ä", "１２３", "1/2", "a?b", "a%20b", "\x00", "\ud800", True, False, None,
+     1.0, 10**63, -(10**70), [], {}, ["1"], b"1"],
+)  # fmt: skip
+def test_what_is_no_id_is_none(value: object) -> None:
+    assert read_id(value) is None
