@@ -30,8 +30,9 @@ create index outbox_due on outbox (next_at);
 """
 _CONSUME = """update codes set consumed_at = ? where digest = ? and psid = ? and consumed_at is null
 and expires_at > ? returning account_id, username, email"""
-_SAVE = """insert into links values (?, ?, ?, ?, ?, 'login', ?, ?, ?) on conflict (page_id, psid) do update set
-account_id = excluded.account_id, username = excluded.username, email = excluded.email,
+_SAVE = """insert into links values (?, ?, ?, ?, ?, 'login', ?, ?, ?)
+on conflict (page_id, psid) do update set account_id = excluded.account_id,
+username = excluded.username, email = excluded.email,
 updated_at = excluded.updated_at, event_ms = excluded.event_ms"""
 _QUEUE = "insert into outbox (page_id, psid, kind, next_at) values (?, ?, 'linked', ?)"
 

@@ -72,7 +72,7 @@ def alternate(contestants: Mapping[str, Round], rounds: int) -> Rounds:
 
 
 def busy(call: Callable[[], object], count: int) -> Round:
-    """A round of `count` calls; µs of processor time for each, which others on the machine do not lengthen."""
+    """A round of `count` calls; µs of processor time for each, whoever else is running."""
     return _timed(call, count, time.thread_time)
 
 

@@ -33,7 +33,7 @@ def run(folder: Path, quick: bool, *, large: bool = False) -> Iterator[Finding]:
 
 
 def _look_up(folder: Path, rounds: int) -> Iterator[Finding]:
-    """`link_of` beside one select on a connection that is kept, and beside the same with the row as a dict."""
+    """`link_of` beside one select on a connection that is kept."""
     _, linking = our_app(_made(folder / "look_up"))
     path = linking.store.engine.path  # type: ignore[attr-defined]
     fill(path, 0, 10_000)
@@ -119,7 +119,15 @@ def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
     for kind in ("nothing", "ordinary", "linking", "redelivery"):
         place = _made(folder / f"flushes_{kind}")
         child = [sys.executable, "-c", _CHILD.format(package=__package__), str(place), kind]
-        trace = [tracer, "-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range", "-o", str(place / "trace")]
+        trace = [
+            tracer,
+            "-f",
+            "-qq",
+            "-e",
+            "trace=fsync,fdatasync,sync_file_range",
+            "-o",
+            str(place / "trace"),
+        ]
         if subprocess.run([*trace, *child], check=False, stderr=subprocess.DEVNULL).returncode:
             return
         counted[kind] = len((place / "trace").read_text().splitlines())
@@ -130,7 +138,9 @@ def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
     ):
         found = counted[kind] - counted["nothing"]
         ratio = float(found == expected)
-        yield Finding("4", f"flushes of ten {what}, by the kernel", found, expected, ratio, 1.0, "flushes", True)
+        yield Finding(
+            "4", f"flushes of ten {what}, by the kernel", found, expected, ratio, 1.0, "flushes", True
+        )
 
 
 # Growth

@@ -1,0 +1,195 @@
+"""The outbox against a Graph that answers at once, and with one page that does not answer: target 11.
+
+The drain is the product's own worker with its own threads; beside it the same number of bare calls to the
+same Graph by one pooled client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bot_linking import AccountLinking
+
+from . import payloads
+from .load import pin
+from .measure import Finding, Round, alternate
+from .ours import our_app
+from .serve import LOAD_CORE, on_server_core
+from .store import fill
+
+STUCK_PAGE, STUCK_TOKEN, STUCK_S = "2222222222222222", "token-of-the-stuck-page", 1.0
+PATIENCE_S = 60.0
+
+
+def run(folder: Path, quick: bool) -> Iterator[Finding]:
+    many, rounds = (150, 2) if quick else (1000, 5)
+    with _graph() as port, on_server_core():
+        yield from _drain(_made(folder / "drain"), port, many, rounds)
+        yield from _one_stuck(folder, port, many, 1 if quick else 3)
+
+
+class _InstantBot:
+    """A client whose Graph answers before it is asked."""
+
+    def send_raw(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"recipient_id": payload["recipient"]["id"], "message_id": "m"}
+
+
+def _drain(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]:
+    url = f"http://127.0.0.1:{port}"
+    _, instant = our_app(_made(folder / "instant"), bot=_InstantBot(), BOT_LINKING_GRAPH_URL=url)
+    _, over_http = our_app(_made(folder / "over_http"), BOT_LINKING_GRAPH_URL=url)
+    bot = over_http.bot
+    message = over_http.login_message("hello")
+
+    def bare_calls() -> float:
+        began = time.perf_counter()
+        for number in range(many):
+            bot.send_message(payloads.psid(number), message)
+        return many / (time.perf_counter() - began)
+
+    contestants: dict[str, Round] = {"calls": bare_calls}
+    for name, linking in (("instant", instant), ("http", over_http)):
+        fill(_path(linking), 0, many * (rounds + 1))
+        contestants[name] = _draining(linking, many)
+    took = alternate(contestants, rounds)
+    for name, what in (("instant", "a client that answers at once"), ("http", "a Graph on loopback")):
+        rate = took.of(name)
+        label = f"outbox drained to {what}, messages/s"
+        yield Finding("11", label, rate, took.of("calls"), rate, 1000.0, "msg/s", at_least=True)
+    ratio = took.ratio("http", "calls")
+    label = "... beside one thread of bare calls to it"
+    yield Finding("11", label, took.of("http"), took.of("calls"), ratio, None, "msg/s", at_least=True)
+
+
+def _draining(linking: AccountLinking, many: int) -> Round:
+    """Queue messages for as many people, none of whom was written to before; then the worker's threads."""
+    turn = iter(range(1_000_000))
+
+    def one_round() -> float:
+        first = next(turn) * many
+        queue(_path(linking), payloads.PAGE, range(first, first + many))
+        return many / _seconds_until(linking, lambda: _left(_path(linking), payloads.PAGE) == 0)
+
+    return one_round
+
+
+def _seconds_until(linking: AccountLinking, is_done: Callable[[], bool]) -> float:
+    began = time.perf_counter()
+    linking.delivery.start()
+    try:
+        while not is_done():
+            time.sleep(0.005)
+            if time.perf_counter() - began > PATIENCE_S:
+                break
+        return time.perf_counter() - began
+    finally:
+        linking.delivery.stop(timeout=10)
+
+
+def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]:
+    """Two pages; the messages of one hang. How much longer do the other's take?"""
+    pages = {
+        page: {"access_token": token, "app_secret": payloads.SECRET, "verify_token": "verify"}
+        for page, token in ((payloads.PAGE, "token-of-the-good-page"), (STUCK_PAGE, STUCK_TOKEN))
+    }
+    one_page = {"PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"}
+    config: dict[str, Any] = dict.fromkeys(f"BOT_LINKING_{name}" for name in one_page)
+    config |= {"BOT_LINKING_GRAPH_URL": f"http://127.0.0.1:{port}", "BOT_LINKING_PAGES": pages}
+    turns = iter(range(2 * (rounds + 1)))
+
+    def drain(stuck: int) -> float:
+        place = _made(folder / f"stuck_{next(turns)}")
+        _, linking = our_app(place, **config)
+        path = _path(linking)
+        fill(path, 0, many)
+        queue(path, STUCK_PAGE, range(stuck))
+        queue(path, payloads.PAGE, range(many))
+        return _seconds_until(linking, lambda: _left(path, payloads.PAGE) == 0)
+
+    took = alternate({"alone": lambda: drain(0), "beside": lambda: drain(12)}, rounds)
+    ratio = took.ratio("beside", "alone")
+    what = f"{many:,} messages while another page hangs, beside without"
+    yield Finding("11", what, took.of("beside"), took.of("alone"), ratio, 1.5, "s")
+
+
+def queue(path: Path, page_id: str, numbers: range) -> None:
+    """Outbox rows as transitions leave them; `refused` is sent whether or not the person is linked."""
+    now = int(time.time() * 1000)
+    database = sqlite3.connect(path, timeout=30)
+    with database:
+        database.executemany(
+            "insert into outbox (page_id, psid, kind, payload, created_at, next_at)"
+            " values (?, ?, 'refused', 'null', ?, ?)",
+            [(page_id, payloads.psid(number), now, now) for number in numbers],
+        )
+    database.close()
+
+
+def _left(path: Path, page_id: str) -> int:
+    database = sqlite3.connect(path, timeout=30)
+    try:
+        row = database.execute("select count(*) from outbox where page_id = ?", (page_id,)).fetchone()
+        return int(row[0])
+    finally:
+        database.close()
+
+
+@contextmanager
+def _graph() -> Iterator[int]:
+    """A Graph in a process of its own that takes every message at once, but for one page's."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve_graph, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve_graph(pipe: Connection) -> None:
+    pin(LOAD_CORE)
+    asyncio.run(_answer_forever(pipe))
+
+
+async def _answer_forever(pipe: Connection) -> None:
+    server = await asyncio.start_server(_answer, "127.0.0.1", 0)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    body = json.dumps({"recipient_id": "1", "message_id": "m"}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        while True:
+            request = await reader.readuntil(b"\r\n\r\n")
+            lines = request.lower().split(b"\r\n")
+            length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+            await reader.readexactly(length)
+            if STUCK_TOKEN.encode() in request:
+                await asyncio.sleep(STUCK_S)
+            writer.write(head.encode() + body)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+def _path(linking: AccountLinking) -> Path:
+    path: Path = linking.store.engine.path  # type: ignore[attr-defined]
+    return path
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
