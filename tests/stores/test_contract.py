@@ -1,0 +1,644 @@
+"""What every store promises, method by method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.events import (
+    AccountLinked,
+    AccountUnlinked,
+    EventIgnored,
+    LinkChanged,
+    LinkingEvent,
+    LinkingRefused,
+)
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.ledger import Audit
+from bot_linking.core.links import Account, from_ms
+from bot_linking.core.ports import ApiKey, OutboxEntry, Store
+from bot_linking.stores.store import SQLStore
+
+from .conftest import (
+    ADA,
+    DAY,
+    GRACE,
+    HOUR,
+    MINUTE,
+    NOW,
+    PAGE,
+    PSID,
+    attempt_for,
+    claim,
+    link,
+    linked,
+    queued,
+    save_code,
+    unlinked,
+)
+
+
+def test_the_store_is_a_store_to_the_type_checker(store: SQLStore) -> None:
+    promised: Store = store
+    promised.check()
+
+
+# Links
+
+
+def test_a_link_is_found_by_page_and_person_with_all_its_fields(store: SQLStore) -> None:
+    outcome = link(store)
+    assert isinstance(outcome, AccountLinked)
+    found = store.find_link(PAGE, PSID)
+    assert found == outcome.link
+    assert found is not None
+    assert found.as_dict() | {"linked_at": "", "updated_at": ""} == {
+        "page_id": PAGE, "psid": PSID, "account_id": "1", "username": "ada", "email": "ada@example.com",
+        "phone_number": "+44 1815", "source": "login", "linked_at": "", "updated_at": "",
+    }  # fmt: skip
+    assert found.linked_at == found.updated_at == from_ms(NOW)
+
+
+def test_nobody_is_found_under_another_page_or_person(store: SQLStore) -> None:
+    link(store)
+    assert store.find_link(PAGE, PSID + "0") is None
+    assert store.find_link(PAGE + "0", PSID) is None
+    assert store.find_link(PSID, PAGE) is None
+
+
+def test_ids_are_text_so_that_look_alike_numbers_are_different_people(store: SQLStore) -> None:
+    people = ["0123", "123", "123.0", "+123", "1e2", "100", "1E2", "00100", "0x7b", "9" * 30, "inf", "NaN", "-0", "0"]
+    for number, psid in enumerate(people):
+        link(store, Account(psid), psid=psid, page="007" if number % 2 else "7")
+    for number, psid in enumerate(people):
+        found = store.find_link("007" if number % 2 else "7", psid)
+        assert found is not None
+        assert (found.psid, found.account_id) == (psid, psid)
+        assert [each.psid for each in store.find_links_of_account(psid)] == [psid]
+        assert [each.account_id for each in store.find_links_of_psid(psid)] == [psid]
+
+
+@pytest.mark.parametrize("text", ["'; drop table links; --", "用户", "a\tb", "%", "_", "😀", "x" * 255])
+def test_an_account_may_be_called_anything(store: SQLStore, text: str) -> None:
+    link(store, Account(text, text, text, text))
+    found = store.find_link(PAGE, PSID)
+    assert found is not None
+    assert (found.account_id, found.username, found.email, found.phone_number) == (text,) * 4
+
+
+def test_a_name_with_a_null_character_is_kept_whole_or_refused_whole(store: SQLStore) -> None:
+    """PostgreSQL has no such text. It is never cut short, as it would be another account's."""
+    try:
+        link(store, Account("ada\x00"))
+    except store.engine.poison:
+        assert list(store.list_links()) == store.find_links_of_account("ada") == []
+    else:
+        assert [each.account_id for each in store.list_links()] == ["ada\x00"]
+    assert store.find_links_of_account("ada") == []
+    assert store.find_link(PAGE, PSID + "\x00") is None
+
+
+def test_links_of_an_account_come_by_age_and_without_those_that_ended(store: SQLStore) -> None:
+    for age, psid in enumerate(("30", "10", "20")):
+        link(store, psid=psid, now=NOW + age)
+    link(store, GRACE, psid="40")
+    store.unlink(PAGE, "10", "python", NOW + 9)
+    assert [each.psid for each in store.find_links_of_account("1")] == ["30", "20"]
+    assert store.find_links_of_account("3") == []
+
+
+def test_links_of_a_psid_are_told_apart_by_page(store: SQLStore) -> None:
+    for page in ("1", "2"):
+        link(store, page=page)
+    link(store, page="3", psid="another")
+    assert [each.page_id for each in store.find_links_of_psid(PSID)] == ["1", "2"]
+
+
+def test_all_links_are_listed_once_over_page_after_page(store: SQLStore) -> None:
+    many = [f"{number:04}" for number in range(1001)]
+    for start in range(0, len(many), 200):
+        names = many[start : start + 200]
+        codes = [save_code(store, attempt_for(psid=psid)) for psid in names]
+        store.receive([linked(code, psid=psid) for code, psid in zip(codes, names, strict=True)], NOW)
+    store.unlink(PAGE, "0500", "python", NOW)
+    assert [each.psid for each in store.list_links()] == [psid for psid in many if psid != "0500"]
+
+
+def test_pages_are_known_from_their_links(store: SQLStore) -> None:
+    assert store.find_pages() == []
+    link(store, page="1")
+    assert store.find_pages() == ["1"]
+    link(store, page="2")
+    assert store.find_pages() == ["1", "2"]
+
+
+def test_the_locale_of_the_linking_pages_is_kept_and_survives_an_unlink(store: SQLStore) -> None:
+    assert store.locale_of(PAGE, PSID) is None
+    link(store)
+    store.unlink(PAGE, PSID, "python", NOW)
+    assert store.locale_of(PAGE, PSID) == "en_GB"
+
+
+def test_a_new_link_to_the_same_account_keeps_the_day_it_began(store: SQLStore) -> None:
+    link(store)
+    assert link(store, now=NOW + 5) == EventIgnored("unchanged", PAGE, PSID)
+    found = store.find_link(PAGE, PSID)
+    assert found is not None
+    assert (found.linked_at, found.updated_at) == (from_ms(NOW), from_ms(NOW + 5))
+    link(store, GRACE, now=NOW + 7)
+    found = store.find_link(PAGE, PSID)
+    assert found is not None
+    assert found.linked_at == from_ms(NOW + 7)
+
+
+# Events
+
+
+def test_a_refused_code_is_not_used_up(store: SQLStore) -> None:
+    code = save_code(store)
+    for thief in (linked(code, psid="thief"), linked(code, page="elsewhere")):
+        (outcome,) = store.receive([thief], NOW)
+        assert isinstance(outcome, LinkingRefused)
+    assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
+
+
+def test_a_refusal_is_told_to_the_person_once_in_ten_minutes(store: SQLStore) -> None:
+    for now in (NOW, NOW + 1, NOW + 10 * MINUTE - 1):
+        store.receive([linked("made up")], now)
+    assert queued(store) == [(PSID, "refused")]
+    store.receive([linked("made up")], NOW + 10 * MINUTE)
+    assert queued(store) == [(PSID, "refused")]
+
+
+@pytest.mark.parametrize("poison", [2**63, -(2**70)])
+def test_an_event_that_cannot_be_stored_is_kept_as_a_dead_letter_and_harms_no_other(
+    store: SQLStore, poison: int
+) -> None:
+    first, bad, last = (save_code(store, attempt_for(psid=psid)) for psid in ("1", "2", "3"))
+    outcomes = store.receive(
+        [linked(first, psid="1"), linked(bad, psid="2", at=poison), unlinked(psid="2", at=poison), linked(last, psid="3")],
+        NOW,
+    )  # fmt: skip
+    assert [type(each) for each in outcomes] == [AccountLinked, LinkingRefused, LinkingRefused, AccountLinked]
+    assert outcomes[1] == LinkingRefused("event_failed", PAGE, "2")
+    assert [(entry.psid, entry.kind) for entry in store.list_dead()] == [("2", "event"), ("2", "event")]
+    assert isinstance(store.receive([linked(bad, psid="2")], NOW)[0], AccountLinked)
+
+
+def test_unlinking_by_our_side_queues_the_farewell_and_the_call_to_messenger(store: SQLStore) -> None:
+    link(store)
+    assert store.unlink(PAGE, PSID, "python", NOW + 1) == AccountUnlinked(PAGE, PSID, "1", "python")
+    assert store.find_link(PAGE, PSID) is None
+    assert queued(store) == [(PSID, "unlinked"), (PSID, "unlink_call")]
+
+
+def test_unlinking_who_is_not_linked_writes_nothing(store: SQLStore) -> None:
+    assert store.unlink(PAGE, PSID, "python", NOW) == EventIgnored("not_linked", PAGE, PSID)
+    assert queued(store) == []
+
+
+def test_logging_in_again_withdraws_an_unlink_call_that_was_not_made(store: SQLStore) -> None:
+    link(store)
+    store.unlink(PAGE, PSID, "python", NOW + 1)
+    link(store, now=NOW + 2)
+    assert queued(store) == [(PSID, "linked")]
+
+
+def test_an_unlinked_event_leaves_no_identifiers(store: SQLStore) -> None:
+    link(store)
+    assert store.receive([unlinked()], NOW + 1) == [AccountUnlinked(PAGE, PSID, "1", "messenger")]
+    assert store.find_links_of_account("1") == []
+    assert store.find_links_of_psid(PSID) == []
+
+
+def test_what_waits_is_replaced_by_the_news_that_overtook_it(store: SQLStore) -> None:
+    link(store)
+    store.receive([unlinked()], NOW + 1)
+    link(store, GRACE, now=NOW + 2)
+    store.receive([unlinked(at=NOW + 3)], NOW + 3)
+    assert queued(store) == [(PSID, "unlinked")]
+
+
+def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.receive([unlinked()], NOW + 1)
+    assert claim(store, NOW + 2) == []
+    store.finish(entry)
+    assert queued(store) == [(PSID, "unlinked")]
+
+
+# Binding by the site
+
+
+def test_binding_links_a_person_by_what_the_site_gave(store: SQLStore) -> None:
+    outcome = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW)
+    assert isinstance(outcome, AccountLinked)
+    assert (outcome.link.account_id, outcome.link.source) == ("ada@example.com", "api")
+    assert queued(store) == [(PSID, "linked")]
+
+
+def test_binding_the_same_facts_again_writes_nothing(store: SQLStore) -> None:
+    given = Identifiers(username="ada", email="ada@example.com")
+    store.bind(PAGE, PSID, given, "api", NOW)
+    before = store.find_link(PAGE, PSID)
+    assert store.bind(PAGE, PSID, given, "api", NOW + 5) == EventIgnored("unchanged", PAGE, PSID)
+    assert store.find_link(PAGE, PSID) == before
+    assert len(store.history_of(PAGE, PSID)) == 1
+
+
+def test_binding_other_identifiers_of_the_same_account_changes_the_link(store: SQLStore) -> None:
+    store.bind(PAGE, PSID, Identifiers(username="ada"), "api", NOW)
+    outcome = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW + 5)
+    assert isinstance(outcome, LinkChanged)
+    assert outcome.identifiers == ("email",)
+    assert (outcome.link.linked_at, outcome.link.updated_at) == (from_ms(NOW), from_ms(NOW + 5))
+
+
+def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLStore) -> None:
+    link(store)
+    audit = Audit("key-1", "request-1", '{"a": 1}')
+    store.bind(PAGE, PSID, Identifiers(username="grace"), "api", NOW + 1, audit=audit)
+    store.unlink(PAGE, PSID, "python", NOW + 2)
+    store.unlink(PAGE, PSID, "python", NOW + 3)
+    changes = store.history_of(PAGE, PSID)
+    assert [(each.door, each.what, each.account_before, each.account_after) for each in changes] == [
+        ("login", "linked", None, "1"),
+        ("api", "linked", "1", "grace"),
+        ("python", "unlinked", "grace", None),
+    ]
+    assert (changes[1].key_id, changes[1].request_id, changes[1].meta) == ("key-1", "request-1", '{"a": 1}')
+    assert store.history_of("elsewhere", PSID) == []
+    assert store.history_of(None, PSID) == changes
+
+
+# Attempts and codes
+
+
+def test_an_attempt_comes_back_as_it_was_to_its_session_only(store: SQLStore) -> None:
+    attempt = attempt_for()
+    store.save_attempt(attempt, "session", NOW + MINUTE)
+    assert store.find_attempt(attempt.attempt_id, "session", NOW) == attempt
+    assert store.find_attempt(attempt.attempt_id, "other", NOW) is None
+    assert store.find_attempt("other", "session", NOW) is None
+    assert store.find_attempt(attempt.attempt_id, "session", NOW + MINUTE) is None
+
+
+def test_signing_in_again_puts_the_attempt_into_the_new_hands(store: SQLStore) -> None:
+    attempt = attempt_for()
+    store.save_attempt(attempt, "session", NOW + MINUTE)
+    store.save_attempt(replace(attempt, account=GRACE), "another", NOW + MINUTE)
+    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
+    found = store.find_attempt(attempt.attempt_id, "another", NOW)
+    assert found is not None
+    assert found.account == GRACE
+
+
+def test_an_attempt_is_dropped_by_its_session_only(store: SQLStore) -> None:
+    attempt = attempt_for()
+    store.save_attempt(attempt, "session", NOW + MINUTE)
+    store.drop_attempt(attempt.attempt_id, "other")
+    assert store.find_attempt(attempt.attempt_id, "session", NOW) is not None
+    store.drop_attempt(attempt.attempt_id, "session")
+    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
+
+
+def test_the_account_of_a_code_is_known_until_the_code_is_used(store: SQLStore) -> None:
+    code = save_code(store)
+    assert store.account_of_code(digest_of(code)) == "1"
+    assert store.account_of_code(digest_of("made up")) is None
+    store.receive([linked(code)], NOW)
+    assert store.account_of_code(digest_of(code)) is None
+
+
+def test_an_attempt_gives_no_code_after_it_linked_nor_for_another_account(store: SQLStore) -> None:
+    attempt = attempt_for()
+    code = save_code(store, attempt)
+    assert not store.save_code("digest", replace(attempt, account=GRACE), None, NOW, NOW + 1)
+    assert store.save_code("another", attempt, None, NOW, NOW + 1)
+    store.receive([linked(code)], NOW)
+    assert not store.save_code("third", attempt, None, NOW, NOW + 1)
+
+
+def test_pending_codes_and_attempts_of_one_account_are_dropped_and_its_link_stays(store: SQLStore) -> None:
+    link(store)
+    adas, graces = save_code(store), save_code(store, attempt_for(GRACE, psid="9"))
+    attempt = attempt_for()
+    store.save_attempt(attempt, "session", NOW + MINUTE)
+    store.drop_pending("1")
+    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
+    assert store.receive([linked(adas)], NOW) == [LinkingRefused("code_unknown", PAGE, PSID)]
+    assert isinstance(store.receive([linked(graces, psid="9")], NOW)[0], AccountLinked)
+    assert store.find_link(PAGE, PSID) is not None
+
+
+def test_a_used_code_stays_used_when_its_account_drops_what_is_pending(store: SQLStore) -> None:
+    code = save_code(store)
+    store.receive([linked(code)], NOW)
+    store.drop_pending("1")
+    assert store.receive([linked(code)], NOW) == [EventIgnored("duplicate", PAGE, PSID)]
+
+
+# What was interrupted
+
+
+def test_what_was_interrupted_is_kept_per_person_and_taken_once(store: SQLStore) -> None:
+    store.save_resume(PAGE, PSID, {"order": [1, "ä"]}, NOW)
+    store.save_resume(PAGE, "9", "other", NOW)
+    assert store.take_resume(PAGE, PSID) == {"order": [1, "ä"]}
+    assert store.take_resume(PAGE, PSID) is None
+    assert store.take_resume(PAGE, "9") == "other"
+
+
+def test_the_latest_of_what_was_interrupted_counts_with_or_without_a_page(store: SQLStore) -> None:
+    store.save_resume(PAGE, PSID, "first", NOW)
+    store.save_resume(PAGE, PSID, "second", NOW + 1)
+    store.save_resume("", PSID, "third", NOW + 2)
+    assert store.take_resume(PAGE, PSID) == "third"
+    assert store.take_resume(PAGE, PSID) is None
+
+
+# The outbox
+
+
+def _four(store: SQLStore) -> list[OutboxEntry]:
+    """Four people's confirmations, claimed."""
+    for psid in ("1", "2", "3", "4"):
+        link(store, psid=psid)
+    return claim(store)
+
+
+def test_claimed_entries_come_whole_and_in_order(store: SQLStore) -> None:
+    entries = _four(store)
+    assert [entry.psid for entry in entries] == ["1", "2", "3", "4"]
+    first = entries[0]
+    assert (first.page_id, first.kind, first.payload, first.created_at, first.attempts) == (PAGE, "linked", None, NOW, 1)
+    assert (first.last_error, first.dead_at, first.held) == (None, None, False)
+
+
+def test_no_more_than_asked_for_are_claimed_and_nothing_before_its_time(store: SQLStore) -> None:
+    for psid in ("1", "2", "3"):
+        link(store, psid=psid)
+    assert claim(store, NOW - 1) == []
+    assert not store.has_due(NOW - 1, [])
+    assert store.has_due(NOW, [])
+    assert len(claim(store, limit=2)) == 2
+    assert len(claim(store, limit=2)) == 1
+    assert not store.has_due(NOW, [])
+
+
+def test_a_claimed_entry_is_nobody_elses_until_its_lease_runs_out(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store, until=NOW + 20)
+    assert claim(store, NOW + 19) == []
+    (again,) = claim(store, NOW + 20)
+    assert (again.id, again.attempts) == (entry.id, 2)
+    assert again.claim != entry.claim
+
+
+def test_a_worker_that_lost_its_lease_can_do_no_more_to_the_entry(store: SQLStore) -> None:
+    link(store)
+    (lost,) = claim(store, until=NOW + 20)
+    (held,) = claim(store, NOW + 20, until=NOW + HOUR)
+    store.finish(lost)
+    store.bury(lost, "late", NOW + 21)
+    store.postpone(lost, NOW + 21, "late", now=NOW + 21)
+    assert store.list_dead() == []
+    assert claim(store, NOW + 30) == []
+    store.finish(held)
+    assert claim(store, NOW + 2 * HOUR) == []
+
+
+def test_a_person_has_one_entry_at_a_time_and_in_order(store: SQLStore) -> None:
+    store.save_resume(PAGE, PSID, "order", NOW)
+    link(store)
+    link(store, psid="9")
+    first = claim(store)
+    assert [(entry.psid, entry.kind) for entry in first] == [(PSID, "linked"), ("9", "linked")]
+    store.postpone(first[0], NOW + HOUR, "down", now=NOW)
+    assert claim(store, NOW + MINUTE) != [first[0]]
+    assert [entry.kind for entry in claim(store, NOW + HOUR) if entry.psid == PSID] == ["linked"]
+
+
+def test_what_is_behind_a_finished_or_dead_entry_comes_next(store: SQLStore) -> None:
+    for psid in ("1", "2"):
+        store.save_resume(PAGE, psid, psid, NOW)
+        link(store, psid=psid)
+    one, two = claim(store)
+    store.finish(one)
+    store.bury(two, "never", NOW)
+    assert [(entry.psid, entry.kind, entry.payload) for entry in claim(store)] == [("1", "resume", "1"), ("2", "resume", "2")]
+
+
+def test_a_postponed_entry_waits_and_remembers_why(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.postpone(entry, NOW + HOUR, "down", now=NOW)
+    assert claim(store, NOW + HOUR - 1) == []
+    (again,) = claim(store, NOW + HOUR)
+    assert (again.attempts, again.last_error) == (2, "down")
+
+
+def test_a_try_that_was_none_is_given_back(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.postpone(entry, NOW + 1, "not now", now=NOW, refund=True)
+    (again,) = claim(store, NOW + 1)
+    assert again.attempts == 1
+
+
+def test_a_whole_page_waits_together_and_no_other_page_with_it(store: SQLStore) -> None:
+    for page, psid in (("1", "1"), ("1", "2"), ("2", "3")):
+        link(store, page=page, psid=psid)
+    (entry,) = claim(store, limit=1)
+    store.postpone(entry, NOW + HOUR, "limit", now=NOW, whole_page=True)
+    assert [each.psid for each in claim(store, NOW + MINUTE)] == ["3"]
+    assert [each.psid for each in claim(store, NOW + HOUR) if each.page_id == "1"] == ["1", "2"]
+
+
+def test_a_page_that_waits_is_not_called_back_sooner(store: SQLStore) -> None:
+    """Somebody who waits until tomorrow is not brought forward by a shorter pause of the page."""
+    for psid in ("1", "2"):
+        link(store, psid=psid)
+    one, two = claim(store)
+    store.postpone(two, NOW + DAY, "enough", now=NOW)
+    store.postpone(one, NOW + HOUR, "limit", now=NOW, whole_page=True)
+    assert [each.psid for each in claim(store, NOW + HOUR)] == ["1"]
+
+
+def test_an_entry_held_for_a_token_waits_for_another_token(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.postpone(entry, NOW + 1, "190", now=NOW, held_for="token")
+    later = NOW + DAY
+    assert not store.has_due(later, ["token"])
+    assert claim(store, later) == []
+    assert [each.held for each in store.list_dead()] == [True]
+    assert store.has_due(later, ["new token", "other page's"])
+    (again,) = store.claim_due(later, later + MINUTE, 10, ["new token", "other page's"])
+    assert again.id == entry.id
+
+
+def test_a_buried_entry_is_listed_with_its_reason_and_not_delivered(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.bury(entry, "blocked", NOW + 5)
+    (dead,) = store.list_dead()
+    assert (dead.id, dead.kind, dead.last_error, dead.dead_at) == (entry.id, "linked", "blocked", NOW + 5)
+    assert claim(store, NOW + DAY) == []
+    assert not store.has_due(NOW + DAY, [])
+
+
+def test_a_dead_letter_is_tried_again_as_if_for_the_first_time(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.bury(entry, "blocked", NOW)
+    assert store.retry_dead(entry.id, NOW + 9)
+    assert store.list_dead() == []
+    assert claim(store, NOW + 8) == []
+    (again,) = claim(store, NOW + 9)
+    assert (again.id, again.attempts) == (entry.id, 1)
+
+
+def test_a_held_entry_may_be_tried_again_with_the_same_token(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.postpone(entry, NOW + HOUR, "190", now=NOW, held_for="token")
+    assert store.retry_dead(entry.id, NOW + 1)
+    assert [each.id for each in claim(store, NOW + 1)] == [entry.id]
+
+
+def test_only_what_is_dead_or_held_can_be_retried(store: SQLStore) -> None:
+    """An entry that is being delivered must not be handed to a second worker."""
+    link(store)
+    (entry,) = claim(store)
+    assert not store.retry_dead(entry.id, NOW + 1)
+    assert not store.retry_dead(entry.id + 1000, NOW + 1)
+    assert claim(store, NOW + 2) == []
+
+
+def test_a_held_entry_that_is_being_delivered_is_not_handed_out_twice_by_a_retry(store: SQLStore) -> None:
+    link(store)
+    (entry,) = claim(store)
+    store.postpone(entry, NOW, "190", now=NOW, held_for="token")
+    (held,) = store.claim_due(NOW + 1, NOW + MINUTE, 10, ["new token"])
+    assert not store.retry_dead(held.id, NOW + 2)
+    assert store.claim_due(NOW + 3, NOW + MINUTE, 10, ["new token"]) == []
+
+
+def test_the_depth_of_the_outbox_is_known(store: SQLStore) -> None:
+    assert store.outbox_depth() == {"depth": 0, "oldest": None, "held": 0, "dead": 0}
+    entries = _four(store)
+    store.bury(entries[0], "blocked", NOW)
+    store.postpone(entries[1], NOW, "190", now=NOW, held_for="token")
+    assert store.outbox_depth() == {"depth": 3, "oldest": NOW, "held": 1, "dead": 1}
+
+
+# Throttles
+
+
+def test_hits_are_counted_in_a_window_that_does_not_slide(store: SQLStore) -> None:
+    assert [store.hit("key", NOW + 100, NOW), store.hit("key", NOW + 150, NOW + 50)] == [1, 2]
+    assert store.find_limit("key", NOW + 99) == (2, NOW + 100)
+    assert store.find_limit("key", NOW + 100) == (0, NOW + 100)
+    assert store.hit("key", NOW + 200, NOW + 100) == 1
+    assert store.find_limit("key", NOW + 150) == (1, NOW + 200)
+
+
+def test_a_hit_may_count_for_more_or_be_taken_back(store: SQLStore) -> None:
+    assert store.hit("key", NOW + 100, NOW, 3) == 3
+    assert store.hit("key", NOW + 100, NOW, -1) == 2
+    assert store.hit("other", NOW + 100, NOW) == 1
+
+
+def test_a_limit_starts_again_when_it_is_dropped(store: SQLStore) -> None:
+    store.hit("key", NOW + 100, NOW)
+    store.drop_limit("key")
+    assert store.find_limit("key", NOW) == (0, NOW)
+
+
+# API keys
+
+
+KEY = ApiKey("k1", "shop", "digest", (PAGE,), NOW)
+
+
+def test_an_api_key_is_found_by_its_digest_until_it_is_revoked(store: SQLStore) -> None:
+    assert store.save_api_key(KEY)
+    assert store.find_api_key("digest") == KEY
+    assert store.find_api_key("other") is None
+    assert store.revoke_api_key("shop", NOW + 5)
+    assert not store.revoke_api_key("shop", NOW + 6)
+    assert store.find_api_key("digest") is None
+    assert store.list_api_keys() == [replace(KEY, revoked_at=NOW + 5)]
+
+
+def test_a_name_is_free_again_once_its_key_is_revoked(store: SQLStore) -> None:
+    assert store.save_api_key(KEY)
+    second = replace(KEY, id="k2", digest="second", created_at=NOW + 1)
+    assert not store.save_api_key(second)
+    store.revoke_api_key("shop", NOW)
+    assert store.save_api_key(second)
+    assert store.find_api_key("second") == second
+
+
+def test_the_last_use_of_a_key_is_kept_and_never_goes_back(store: SQLStore) -> None:
+    store.save_api_key(KEY)
+    for now in (NOW + 5, NOW + 3):
+        store.touch_api_key("k1", now)
+    assert store.find_api_key("digest") == replace(KEY, last_used_at=NOW + 5)
+
+
+# Upkeep
+
+
+def test_nothing_is_forgotten_while_an_event_may_still_need_it(store: SQLStore) -> None:
+    late = save_code(store)
+    store.save_resume(PAGE, PSID, "order", NOW)
+    store.receive([unlinked(psid="9", at=NOW)], NOW)
+    store.purge(NOW + HOUR)
+    assert store.take_resume(PAGE, PSID) == "order"
+    store.purge(NOW + 36 * HOUR)  # the longest that a webhook is retried
+    assert isinstance(store.receive([linked(late)], NOW + 36 * HOUR)[0], AccountLinked)
+
+
+def test_a_stale_event_stays_stale_for_as_long_as_a_webhook_is_retried(store: SQLStore) -> None:
+    code = save_code(store)
+    store.receive([unlinked(at=NOW + 10)], NOW)
+    store.purge(NOW + 36 * HOUR)
+    assert store.receive([linked(code, at=NOW + 5)], NOW + 36 * HOUR) == [EventIgnored("stale", PAGE, PSID)]
+
+
+def test_purging_never_takes_a_link_or_what_waits_to_be_sent(store: SQLStore) -> None:
+    link(store)
+    store.purge(NOW + 1000 * DAY)
+    assert store.find_link(PAGE, PSID) is not None
+    assert queued(store) == [(PSID, "linked")]
+
+
+def test_a_store_that_works_passes_its_check(store: SQLStore) -> None:
+    store.check()
+
+
+def test_a_closed_store_opens_itself_again(store: SQLStore) -> None:
+    link(store)
+    store.close()
+    assert store.find_link(PAGE, PSID) is not None
+
+
+def test_one_post_may_hold_a_whole_life(store: SQLStore) -> None:
+    codes = [save_code(store, attempt_for(account)) for account in (ADA, GRACE)]
+    events: list[LinkingEvent] = [
+        linked(codes[0], at=NOW + 1),
+        unlinked(at=NOW + 2),
+        linked(codes[1], at=NOW + 3),
+        linked(codes[0], at=NOW + 1),
+    ]
+    assert [type(each) for each in store.receive(events, NOW)] == [
+        AccountLinked, AccountUnlinked, AccountLinked, EventIgnored,
+    ]  # fmt: skip
+    found = store.find_link(PAGE, PSID)
+    assert found is not None
+    assert found.account_id == "2"
