@@ -1,4 +1,4 @@
-"""What every room's tests share: an app with linking in it, a Graph that answers by script, a browser, a clock."""
+"""What every room's tests share: an app with linking in it, a Graph with a script, a browser, a clock."""
 
 from __future__ import annotations
 
@@ -314,7 +314,11 @@ class Bot:
         self, body: bytes, secret: str = APP_SECRET, path: str = "/linking/webhook", **headers: str
     ) -> TestResponse:
         """One webhook POST, signed."""
-        given = {"Content-Type": "application/json", "X-Hub-Signature-256": signature(body, secret), **headers}
+        given = {
+            "Content-Type": "application/json",
+            "X-Hub-Signature-256": signature(body, secret),
+            **headers,
+        }
         return self.client().post(path, data=body, headers=given)
 
     def link(self, psid: str = PSID, token: str = TOKEN) -> None:
@@ -331,7 +335,9 @@ class Bot:
         with closing(sqlite3.connect(self.database)) as connection:
             tables = [
                 name
-                for (name,) in connection.execute("select name from sqlite_master where type = 'table' order by 1")
+                for (name,) in connection.execute(
+                    "select name from sqlite_master where type = 'table' order by 1"
+                )
             ]
             return {name: connection.execute(f"select * from {name}").fetchall() for name in tables}
 
@@ -393,7 +399,7 @@ def settings(scripted: ScriptedGraph, tmp_path: Path) -> dict[str, Any]:
 def new_bot(
     settings: dict[str, Any], site: Site, clock: Clock, scripted: ScriptedGraph, tmp_path: Path
 ) -> Iterator[NewBot]:
-    """Makes bots: `new_bot(STRICT=True, authenticate=...)`. Keys in capitals are settings, others arguments."""
+    """Makes bots: `new_bot(STRICT=True, authenticate=...)`. Capitals are settings, others arguments."""
     heard = Heard()
     bots: list[Bot] = []
 

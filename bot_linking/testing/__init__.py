@@ -24,8 +24,23 @@ The fixtures are thin. Without pytest, `bot_linking.simulator.Simulator`, `BotSe
 context managers that do the same.
 """
 
-from bot_linking.testing.pages import Form, forms_of, refresh_of
-from bot_linking.testing.server import BotServer
-from bot_linking.testing.walk import LinkingWalk
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot_linking.testing.pages import Form, forms_of, refresh_of
+    from bot_linking.testing.server import BotServer
+    from bot_linking.testing.walk import LinkingWalk
 
 __all__ = ["BotServer", "Form", "LinkingWalk", "forms_of", "refresh_of"]
+
+_WHERE = {"BotServer": "server", "LinkingWalk": "walk"}
+
+
+def __getattr__(name: str) -> Any:
+    """Each name when it is first used: pytest imports this package in every run for its plugin."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE.get(name, 'pages')}"), name)

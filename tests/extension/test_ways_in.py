@@ -136,9 +136,12 @@ class Received:
         try:
             rest = self.bot.linking.receive(body, headers)
         except BotLinkingError as refusal:
-            return {SignatureRefused: 403, PayloadTooLarge: 413, PayloadUnreadable: 400, StoreUnavailable: 503}[
-                type(refusal)
-            ]
+            return {
+                SignatureRefused: 403,
+                PayloadTooLarge: 413,
+                PayloadUnreadable: 400,
+                StoreUnavailable: 503,
+            }[type(refusal)]
         for entry in rest["entry"]:
             self.seen.events += entry.get("messaging", ())
         return 200
@@ -208,13 +211,19 @@ class Cases:
     @pytest.mark.parametrize(
         "body",
         [
-            b"account_linking, but no JSON", b'{"account_linking', b'["account_linking"]', b'"account_linking"',
-            b'{"account_linking": NaN, "entry": []}', b'{"entry": {"account_linking": 1}}',
-            b'{"entry": [], "account_linking": ' + b"9" * 5000 + b"}", b"[" * 50_000 + b'"account_linking"',
-            '{"entry": [], "account_linking": "é"}'.encode("latin-1"), b'\xef\xbb\xbf{"account_linking": 1, "entry": []}',
+            b"account_linking, but no JSON",
+            b'{"account_linking',
+            b'["account_linking"]',
+            b'"account_linking"',
+            b'{"account_linking": NaN, "entry": []}',
+            b'{"entry": {"account_linking": 1}}',
+            b'{"entry": [], "account_linking": ' + b"9" * 5000 + b"}",
+            b"[" * 50_000 + b'"account_linking"',
+            '{"entry": [], "account_linking": "é"}'.encode("latin-1"),
+            b'\xef\xbb\xbf{"account_linking": 1, "entry": []}',
         ],
         ids=lambda body: str(body[:40]),
-    )  # fmt: skip
+    )
     def test_what_is_no_json_payload_is_refused_and_never_an_error(self, way: Way, body: bytes) -> None:
         assert way.post(body, signature(body)) == 400
         assert way.seen == Seen()
@@ -253,13 +262,17 @@ class Cases:
     @pytest.mark.parametrize(
         "bad",
         [
-            {"account_linking": None}, {"sender": None}, {"recipient": {}}, {"sender": {"user_ref": "x"}},
+            {"account_linking": None},
+            {"sender": None},
+            {"recipient": {}},
+            {"sender": {"user_ref": "x"}},
             {"account_linking": {"status": "linked", "authorization_code": "\ud800"}},
             {"account_linking": {"status": "linked", "authorization_code": "x" * 100_000}},
-            {"sender": {"id": 2**63}}, {"timestamp": 2**70},
+            {"sender": {"id": 2**63}},
+            {"timestamp": 2**70},
         ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_a_bad_event_does_not_fail_its_batch(self, way: Way, bad: dict[str, Any]) -> None:
         good = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)
         assert self.send(way, linked_event("x") | bad, good, linked_event("y") | bad) == 200
@@ -323,7 +336,7 @@ class HTTPCases(Cases):
 
         answer = way.bot.client().post(
             way.path,
-            environ_overrides={"wsgi.input": Untouched(), "CONTENT_LENGTH": str(LARGEST_BODY + 1)},
+            environ_overrides={"wsgi.input": Untouched(), "CONTENT_LENGTH": str(2 * LARGEST_BODY)},
         )
         assert answer.status_code == 413
 
@@ -377,7 +390,9 @@ class HTTPCases(Cases):
         ],
         ids=str,
     )  # fmt: skip
-    def test_any_other_handshake_is_403_and_echoes_nothing(self, way: HTTPWay, wrong: dict[str, str | None]) -> None:
+    def test_any_other_handshake_is_403_and_echoes_nothing(
+        self, way: HTTPWay, wrong: dict[str, str | None]
+    ) -> None:
         query = {name: value for name, value in (handshake() | wrong).items() if value is not None}
         answer = way.get(query)
         assert answer.status_code == 403
@@ -410,7 +425,9 @@ class DecoratedCases(HTTPCases):
         assert way.seen.bodies == bodies
         assert way.seen.signatures == [signature(body) for body in bodies]
 
-    def test_the_rest_of_a_mixed_batch_is_signed_with_the_secret_that_signed_the_whole(self, way: HTTPWay) -> None:
+    def test_the_rest_of_a_mixed_batch_is_signed_with_the_secret_that_signed_the_whole(
+        self, way: HTTPWay
+    ) -> None:
         for secret in (APP_SECRET, OLD_SECRET):
             self.send(way, linked_event("x"), message_event("hello"), secret=secret)
             body, header = way.seen.bodies.pop(), way.seen.signatures.pop()
@@ -471,7 +488,7 @@ class TestReceived(Cases):
         assert rest["entry"][0]["messaging"] == [message_event("hello")]
 
 
-def handshake() -> dict[str, str | None]:
+def handshake() -> dict[str, str]:
     return {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
 
 
@@ -523,4 +540,6 @@ def test_one_apps_secret_does_not_speak_for_another_apps_page(new_bot: NewBot) -
     assert bot.post(batch(linked_event(code)), secret="secret-number-one").status_code == 200
     assert bot.linking.store.find_link(PAGE, PSID) is not None
     for token in ("verify-one", "verify-two"):
-        assert bot.client().get("/linking/webhook", query_string=handshake() | {"hub.verify_token": token}).text
+        assert (
+            bot.client().get("/linking/webhook", query_string=handshake() | {"hub.verify_token": token}).text
+        )

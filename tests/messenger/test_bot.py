@@ -64,7 +64,9 @@ def test_the_sends_of_pymessenger_by_address_go_out_too(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_an_error_of_graph_is_raised_by_each_send(client: GraphBot, scripted: ScriptedGraph, name: str) -> None:
+def test_an_error_of_graph_is_raised_by_each_send(
+    client: GraphBot, scripted: ScriptedGraph, name: str
+) -> None:
     scripted.failures["me/messages"] = {"code": 551, "error_subcode": 1545041}
     with pytest.raises(GraphError) as caught:
         SENDS[name][0](client)
@@ -102,7 +104,9 @@ class ReturningBot:
 
 def test_an_error_that_a_plain_pymessenger_bot_returns_is_raised() -> None:
     with pytest.raises(GraphError) as caught:
-        send_with(ReturningBot({"error": {"code": 190, "error_subcode": 463, "message": "x"}}), PSID, {"text": "x"})
+        send_with(
+            ReturningBot({"error": {"code": 190, "error_subcode": 463, "message": "x"}}), PSID, {"text": "x"}
+        )
     assert caught.value.advice == "token"
 
 

@@ -1,4 +1,4 @@
-"""Buttons and templates have exactly the shape that Messenger accepts; what it would refuse is refused here."""
+"""Buttons and templates have the shape that Messenger accepts; what it would refuse is refused here."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def test_what_messenger_would_refuse_is_a_value_error_that_names_the_argument(
         bot.linking.login_message(arguments.pop("text") or " ", **arguments)
 
 
-@pytest.mark.parametrize("given", [{"text": "x" * 640}, {"text": "x", "title": "x" * 80, "subtitle": "x" * 80}])
+@pytest.mark.parametrize(
+    "given", [{"text": "x" * 640}, {"text": "x", "title": "x" * 80, "subtitle": "x" * 80}]
+)
 def test_the_longest_texts_are_accepted(bot: Bot, given: dict[str, Any]) -> None:
     assert bot.linking.login_message(**given)
     assert bot.linking.logout_message(**given)

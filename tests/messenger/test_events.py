@@ -165,7 +165,9 @@ def test_an_event_counts_only_for_the_page_that_its_entry_names_and_its_secret_m
     assert bool(linking_events_of(body, allowed)) is acts
 
 
-@pytest.mark.parametrize("body", [None, [], "x", 1, {}, {"entry": None}, {"entry": {}}, {"entry": "x"}], ids=repr)
+@pytest.mark.parametrize(
+    "body", [None, [], "x", 1, {}, {"entry": None}, {"entry": {}}, {"entry": "x"}], ids=repr
+)
 def test_what_has_no_entry_array_is_no_webhook_payload(body: Any) -> None:
     with pytest.raises(PayloadUnreadable):
         events_of(body)
@@ -183,7 +185,9 @@ def test_a_thousand_events_are_read_and_one_more_is_too_many() -> None:
 
 def test_what_is_not_linking_is_left_as_it_was_and_in_order() -> None:
     first, last = message_event("a"), message_event("b")
-    body = payload(entry(first, linked_event("c"), last), entry(unlinked_event()), {"id": PAGE, "changes": []})
+    body = payload(
+        entry(first, linked_event("c"), last), entry(unlinked_event()), {"id": PAGE, "changes": []}
+    )
     assert without_linking(body) == payload(entry(first, last), {"id": PAGE, "changes": []})
 
 
@@ -243,7 +247,13 @@ def test_bytes_that_may_not_link_hold_no_key_once_parsed(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", json.dumps(message_event("hello")).encode(), rb'{"text":"\u00e4\u00f6\u00fc"}', b'{"a":"\\\\n"}'],
+    [
+        b"",
+        b"{}",
+        json.dumps(message_event("hello")).encode(),
+        rb'{"text":"\u00e4\u00f6\u00fc"}',
+        b'{"a":"\\\\n"}',
+    ],
 )
 def test_ordinary_bodies_are_not_parsed_at_all(body: bytes) -> None:
     assert not may_link(body)

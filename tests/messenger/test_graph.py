@@ -169,7 +169,7 @@ def test_a_forked_child_opens_its_own_connection_and_the_parent_keeps_its(serve:
 def test_a_redirect_is_not_followed_and_the_token_stays(serve: Serve, httpserver: HTTPServer) -> None:
     elsewhere: list[Request] = []
     httpserver.expect_request("/v26.0/me").respond_with_handler(
-        lambda request: (elsewhere.append(request), Response("{}"))[1]
+        lambda request: elsewhere.append(request) or Response("{}")  # type: ignore[func-returns-value]
     )
     for status in ("301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"):
         wire = serve(always(reply(b"", status, Location=httpserver.url_for("/v26.0/me"))))
@@ -286,8 +286,12 @@ def test_an_answer_just_under_a_mebibyte_is_read(serve: Serve) -> None:
     assert graph_at(serve(always(reply(body))).url).page_id() == "1"
 
 
-@pytest.mark.parametrize("answer", [{}, {"id": PAGE}, {"recipient": PSID}, {"id": PAGE, "recipient": {"id": "1"}}])
-def test_an_answer_that_names_nobody_is_an_error_and_not_a_person(serve: Serve, answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "answer", [{}, {"id": PAGE}, {"recipient": PSID}, {"id": PAGE, "recipient": {"id": "1"}}]
+)
+def test_an_answer_that_names_nobody_is_an_error_and_not_a_person(
+    serve: Serve, answer: dict[str, Any]
+) -> None:
     failure_of(serve_and_ask(serve, always(reply(json.dumps(answer).encode()))))
 
 
@@ -303,7 +307,9 @@ def test_numeric_ids_in_an_answer_are_taken_as_text(serve: Serve) -> None:
         ({"first_name": "", "last_name": None}, None), ({"first_name": 7, "last_name": "L."}, "L."),
     ],
 )  # fmt: skip
-def test_a_profile_name_is_what_the_page_may_know(serve: Serve, answer: dict[str, Any], name: str | None) -> None:
+def test_a_profile_name_is_what_the_page_may_know(
+    serve: Serve, answer: dict[str, Any], name: str | None
+) -> None:
     wire = serve(always(reply(json.dumps(answer).encode())))
     assert graph_at(wire.url).profile_name(PSID) == name
 
@@ -314,21 +320,47 @@ def test_a_profile_name_is_what_the_page_may_know(serve: Serve, answer: dict[str
 @pytest.mark.parametrize(
     ("status", "code", "subcode", "transient", "advice"),
     [
-        (500, 1, None, False, "later"), (400, 1, 99, False, "later"), (503, 2, None, False, "later"),
-        (400, 4, None, False, "later"), (400, 17, None, False, "later"), (400, 32, None, False, "later"),
-        (400, 613, 1996, False, "later"), (400, 80001, None, False, "later"), (400, 80006, None, False, "later"),
-        (400, 341, None, False, "later"), (400, 368, None, False, "never"), (400, 10, 2018278, False, "never"),
-        (400, 10, 2018065, False, "never"), (400, 10, 2534022, False, "never"), (400, 10, 2018108, False, "never"),
-        (400, 10, 1893063, False, "never"), (400, 10, 2018336, False, "never"), (400, 10, None, False, "never"),
-        (400, 100, None, False, "never"), (400, 100, 33, False, "never"), (400, 100, 2018001, False, "never"),
-        (400, 100, 2534037, False, "later"), (400, 10, 2018300, False, "later"), (400, 10, 2018321, False, "later"),
-        (401, 190, 463, False, "token"), (400, 190, None, False, "token"), (400, 200, 2018028, False, "never"),
-        (400, 200, 1545041, False, "never"), (400, 551, None, False, "never"), (400, 551, 1545041, False, "never"),
-        (400, 1200, None, False, "later"), (400, 10303, None, False, "never"), (400, 4, None, True, "later"),
-        (400, 999, None, True, "later"), (400, 999, None, False, "never"), (400, 551, 1545041, True, "never"),
-        (502, None, None, False, "later"), (429, None, None, False, "later"), (404, None, None, False, "never"),
+        (500, 1, None, False, "later"),
+        (400, 1, 99, False, "later"),
+        (503, 2, None, False, "later"),
+        (400, 4, None, False, "later"),
+        (400, 17, None, False, "later"),
+        (400, 32, None, False, "later"),
+        (400, 613, 1996, False, "later"),
+        (400, 80001, None, False, "later"),
+        (400, 80006, None, False, "later"),
+        (400, 341, None, False, "later"),
+        (400, 368, None, False, "never"),
+        (400, 10, 2018278, False, "never"),
+        (400, 10, 2018065, False, "never"),
+        (400, 10, 2534022, False, "never"),
+        (400, 10, 2018108, False, "never"),
+        (400, 10, 1893063, False, "never"),
+        (400, 10, 2018336, False, "never"),
+        (400, 10, None, False, "never"),
+        (400, 100, None, False, "never"),
+        (400, 100, 33, False, "never"),
+        (400, 100, 2018001, False, "never"),
+        (400, 100, 2534037, False, "later"),
+        (400, 10, 2018300, False, "later"),
+        (400, 10, 2018321, False, "later"),
+        (401, 190, 463, False, "token"),
+        (400, 190, None, False, "token"),
+        (400, 200, 2018028, False, "never"),
+        (400, 200, 1545041, False, "never"),
+        (400, 551, None, False, "never"),
+        (400, 551, 1545041, False, "never"),
+        (400, 1200, None, False, "later"),
+        (400, 10303, None, False, "never"),
+        (400, 4, None, True, "later"),
+        (400, 999, None, True, "later"),
+        (400, 999, None, False, "never"),
+        (400, 551, 1545041, True, "never"),
+        (502, None, None, False, "later"),
+        (429, None, None, False, "later"),
+        (404, None, None, False, "never"),
     ],
-)  # fmt: skip
+)
 def test_messengers_error_table_says_whether_to_try_again(
     serve: Serve, status: int, code: int | None, subcode: int | None, transient: bool, advice: str
 ) -> None:
@@ -342,7 +374,14 @@ def test_messengers_error_table_says_whether_to_try_again(
 
 @pytest.mark.parametrize(
     ("status", "code", "whole"),
-    [(400, 613, True), (400, 4, True), (401, 190, True), (429, None, True), (400, 551, False), (503, 2, False)],
+    [
+        (400, 613, True),
+        (400, 4, True),
+        (401, 190, True),
+        (429, None, True),
+        (400, 551, False),
+        (503, 2, False),
+    ],
 )
 def test_what_would_fail_for_everybody_makes_the_whole_page_wait(
     serve: Serve, status: int, code: int | None, whole: bool
@@ -351,26 +390,40 @@ def test_what_would_fail_for_everybody_makes_the_whole_page_wait(
     assert failure_of(graph_at(wire.url).page_id).whole_page is whole
 
 
-USAGE = '{"1":[{"type":"messenger","estimated_time_to_regain_access":0},{"estimated_time_to_regain_access":7}]}'
+USAGE = (
+    '{"1":[{"type":"messenger","estimated_time_to_regain_access":0},{"estimated_time_to_regain_access":7}]}'
+)
 
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"Retry-After": "30"}, 30.0), ({"Retry-After": "999999999999"}, 86_400.0), ({"Retry-After": "-1"}, None),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None), ({"Retry-After": "1.5"}, None),
-        ({"X-Business-Use-Case-Usage": USAGE}, 420.0), ({"X-Business-Use-Case-Usage": "{}"}, None),
+        ({"Retry-After": "30"}, 30.0),
+        ({"Retry-After": "999999999999"}, 86_400.0),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"X-Business-Use-Case-Usage": USAGE}, 420.0),
+        ({"X-Business-Use-Case-Usage": "{}"}, None),
         ({"X-Business-Use-Case-Usage": '{"1":{"call_count":1}}'}, None),
         ({"X-Business-Use-Case-Usage": '{"1":[{"estimated_time_to_regain_access":0}]}'}, None),
         ({"X-Business-Use-Case-Usage": '{"1":[{"estimated_time_to_regain_access":"soon"}]}'}, None),
         ({"X-Business-Use-Case-Usage": '{"1":[{"estimated_time_to_regain_access":1e400}]}'}, 86_400.0),
-        ({"X-Business-Use-Case-Usage": '{"1":[{"estimated_time_to_regain_access":99999999999999}]}'}, 86_400.0),
-        ({"X-Business-Use-Case-Usage": f'{{"1":[{{"estimated_time_to_regain_access":1{"0" * 400}}}]}}'}, None),
-        ({"X-Business-Use-Case-Usage": "not JSON"}, None), ({"X-Business-Use-Case-Usage": "[]"}, None),
-        ({"Retry-After": "30", "X-Business-Use-Case-Usage": USAGE}, 30.0), ({}, None),
+        (
+            {"X-Business-Use-Case-Usage": '{"1":[{"estimated_time_to_regain_access":99999999999999}]}'},
+            86_400.0,
+        ),
+        (
+            {"X-Business-Use-Case-Usage": f'{{"1":[{{"estimated_time_to_regain_access":1{"0" * 400}}}]}}'},
+            None,
+        ),
+        ({"X-Business-Use-Case-Usage": "not JSON"}, None),
+        ({"X-Business-Use-Case-Usage": "[]"}, None),
+        ({"Retry-After": "30", "X-Business-Use-Case-Usage": USAGE}, 30.0),
+        ({}, None),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_wait_that_graph_asks_for_is_taken_in_seconds(
     serve: Serve, headers: dict[str, str], seconds: float | None
 ) -> None:
@@ -378,7 +431,9 @@ def test_the_wait_that_graph_asks_for_is_taken_in_seconds(
     assert failure_of(graph_at(wire.url).page_id).retry_after == seconds
 
 
-@pytest.mark.parametrize("error", [None, [], "x", {}, {"code": "7"}, {"code": True}, {"message": None}], ids=repr)
+@pytest.mark.parametrize(
+    "error", [None, [], "x", {}, {"code": "7"}, {"code": True}, {"message": None}], ids=repr
+)
 def test_an_error_of_an_odd_shape_is_still_a_graph_error(serve: Serve, error: object) -> None:
     wire = serve(always(reply(json.dumps({"error": error}).encode(), "400 X")))
     assert failure_of(graph_at(wire.url).page_id).code is None

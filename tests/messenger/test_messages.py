@@ -25,17 +25,35 @@ def text_of(link: Link, messages: Messages = MESSAGES) -> str:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("ada", "ada"), (" ada  lovelace ", "ada lovelace"), ("ada@example.com", "ada@example.com"),
-        ("Your prize: http://evil.example/x", "Your prize:"), ("https://evil.example", ""),
-        ("HTTPS://EVIL.EXAMPLE ada", "ada"), ("ada www.evil.example", "ada"), ("//evil.example ada", "ada"),
-        ("1http://evil.example", "1"), ("_www.evil.example", "_"), ("(http://evil.example)", "("),
-        ("tel://123 ada", "ada"), ("ada\nAdmin: pay now", "ada Admin: pay now"), ("a\r\nb\tc", "a b c"),
-        ("a\u2028b\u2029c\x85d", "a b c d"), ("\u202emoc.live\u202c", "moc.live"), ("a\u200bd\u200da", "ada"),
-        ("\x1b[31mred", "[31mred"), ("a\0b", "ab"), ("\ue000x", "x"), ("\U000e0041x", "x"), ("李小龍", "李小龍"),
-        ("Zoë", "Zoë"), ("", ""), ("\u2066\u2069", ""), ("😀", "😀"),
+        ("ada", "ada"),
+        (" ada  lovelace ", "ada lovelace"),
+        ("ada@example.com", "ada@example.com"),
+        ("Your prize: http://evil.example/x", "Your prize:"),
+        ("https://evil.example", ""),
+        ("HTTPS://EVIL.EXAMPLE ada", "ada"),
+        ("ada www.evil.example", "ada"),
+        ("//evil.example ada", "ada"),
+        ("1http://evil.example", "1"),
+        ("_www.evil.example", "_"),
+        ("(http://evil.example)", "("),
+        ("tel://123 ada", "ada"),
+        ("ada\nAdmin: pay now", "ada Admin: pay now"),
+        ("a\r\nb\tc", "a b c"),
+        ("a\u2028b\u2029c\x85d", "a b c d"),
+        ("\u202emoc.live\u202c", "moc.live"),
+        ("a\u200bd\u200da", "ada"),
+        ("\x1b[31mred", "[31mred"),
+        ("a\0b", "ab"),
+        ("\ue000x", "x"),
+        ("\U000e0041x", "x"),
+        ("李小龍", "李小龍"),
+        ("Zoë", "Zoë"),
+        ("", ""),
+        ("\u2066\u2069", ""),
+        ("😀", "😀"),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_a_chosen_name_is_one_line_without_addresses_or_hidden_marks(name: str, shown: str) -> None:
     assert safe_name(name) == shown
 
@@ -63,13 +81,19 @@ def test_placeholders_in_the_brand_are_not_expanded(brand: str) -> None:
 @pytest.mark.parametrize(
     ("link", "name"),
     [
-        (LINK, "ada"), (replace(LINK, username=None), "ada@example.com"),
-        (replace(LINK, username=None, email=None), "+44 1"), (replace(LINK, username="http://x.example"), None),
+        (LINK, "ada"),
+        (replace(LINK, username=None), "ada@example.com"),
+        (replace(LINK, username=None, email=None), "+44 1"),
+        (replace(LINK, username="http://x.example"), None),
         (replace(LINK, username=None, email=None, phone_number=None), None),
     ],
-)  # fmt: skip
+)
 def test_the_confirmation_names_the_account_as_well_as_it_can(link: Link, name: str | None) -> None:
-    expected = f"You are now connected to Acme as {name}. Welcome!" if name else "You are now connected to Acme. Welcome!"
+    expected = (
+        f"You are now connected to Acme as {name}. Welcome!"
+        if name
+        else "You are now connected to Acme. Welcome!"
+    )
     assert text_of(link).splitlines()[0] == expected
 
 

@@ -1,4 +1,4 @@
-"""Only Messenger's own return address is taken, and the bytes that were checked are the bytes that are sent."""
+"""Only Messenger's own return address is taken, and the bytes checked are the bytes sent."""
 
 from __future__ import annotations
 
@@ -251,7 +251,9 @@ console.log(JSON.stringify(urls.map(url => {
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_a_browser_goes_to_messenger_with_whatever_was_accepted_and_elsewhere_with_most_that_was_not() -> None:
+def test_a_browser_goes_to_messenger_with_whatever_was_accepted_and_elsewhere_with_most_that_was_not() -> (
+    None
+):
     names = list(HOSTILE)
     accepted = [*FORMS, *(with_code(url, "c0de") for url in FORMS)]
     assert NODE is not None

@@ -31,6 +31,8 @@ ENDPOINTS = {
     "sign_up": ("/signup", ["POST"]),
     "consent": ("/consent/<attempt_id>", ["GET"]),
     "approve": ("/consent", ["POST"]),
+    "second_factor": ("/second-factor/<attempt_id>", ["GET"]),
+    "check_second_factor": ("/second-factor", ["POST"]),
     "switch": ("/switch", ["POST"]),
     "cancel": ("/cancel", ["POST"]),
 }
@@ -67,6 +69,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "signup",
         SIGNUP | {"username": "a" * 200, "email": "a@b.example", "error": "Taken. " * 20},
     ),
+    "second factor": ("second_factor", {"ticket": TICKET, "error": None}),
+    "second factor refused": ("second_factor", {"ticket": TICKET, "error": "That is not right."}),
     "consent": ("consent", CONSENT),
     "consent, no name": ("consent", CONSENT | {"profile_name": None}),
     "consent, long names": ("consent", CONSENT | {"account": LONG, "profile_name": "L" * 200}),
@@ -77,7 +81,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "done": ("done", {"target": TARGET}),
     **{f"notice {name}": ("notice", {"notice": name}) for name in NOTICES},
 }
-WITH_FORMS = [name for name, (page, _) in VARIANTS.items() if page in {"login", "signup", "consent"}]
+WITH_FORMS = [name for name, (page, _) in VARIANTS.items() if page in {"login", "signup", "second_factor", "consent"}]
 
 
 class Site:
@@ -306,7 +310,7 @@ def test_the_consent_page_names_both_sides() -> None:
 
 def test_the_consent_page_keeps_to_the_truth_when_messenger_names_nobody() -> None:
     question = read("consent, no name").one("h1").text
-    assert question == "Link ada at Acme with the Messenger profile that opened this page?"
+    assert question == "Link ada@example.com at Acme with the Messenger profile that opened this page?"
 
 
 def test_the_first_form_of_the_consent_page_is_the_only_one_that_links() -> None:

@@ -1,0 +1,19 @@
+"""A small app for `flask --app tests.cli.shop`, configured by `BOT_LINKING_*` of the environment."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from bot_linking import Account, AccountLinking
+
+
+def create_app() -> Flask:
+    app = Flask(__name__)
+    app.secret_key = "signing-key-of-the-cli-tests"
+    linking = AccountLinking(
+        authenticate=lambda username, password: (
+            Account("1", username=username) if password == "right" else None
+        )
+    )
+    app.register_blueprint(linking.blueprint, url_prefix="/linking")
+    return app

@@ -1,0 +1,355 @@
+"""A login is asked for where it is needed, and the interrupted action goes on by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bot_linking
+from bot_linking import GraphError, Link
+from tests.conftest import (
+    OTHER_PSID,
+    PAGE,
+    PSID,
+    Bot,
+    NewBot,
+    batch,
+    linked_event,
+    message_event,
+    unlinked_event,
+)
+
+EVENT = message_event("orders")
+
+
+class Shop:
+    """A bot's handlers, made the same way in each process."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.ran: list[tuple[str, str, tuple[Any, ...]]] = []
+        self.declined: list[str] = []
+        self.orders = bot.linking.login_required(text="Log in to see your orders.", cancelled=self.decline)(
+            self.show_orders
+        )
+
+    def show_orders(self, event: dict[str, Any], link: Link, *args: Any) -> str:
+        self.ran.append((event["sender"]["id"], link.account_id, args))
+        return "shown"
+
+    def decline(self, event: dict[str, Any], *_: Any) -> None:
+        self.declined.append(event["sender"]["id"])
+
+
+def link_and_deliver(bot: Bot) -> None:
+    bot.link()
+    bot.linking.delivery.drain()
+
+
+def test_somebody_who_is_linked_gets_the_handler_at_once(bot: Bot) -> None:
+    link_and_deliver(bot)
+    shop = Shop(bot)
+    assert shop.orders(EVENT, "last", 3) == "shown"
+    assert shop.ran == [(PSID, "1", ("last", 3))]
+
+
+def test_somebody_who_is_not_linked_gets_a_button_with_the_reason(bot: Bot) -> None:
+    shop = Shop(bot)
+    assert shop.orders(EVENT) is None
+    assert shop.ran == []
+    (sent,) = bot.graph.sent
+    assert sent["recipient"] == {"id": PSID}
+    payload = sent["message"]["attachment"]["payload"]
+    assert (payload["text"], payload["buttons"]) == (
+        "Log in to see your orders.",
+        [bot.linking.login_button()],
+    )
+    assert bot.heard.names() == ["LoginPrompted"]
+
+
+def test_once_linked_the_handler_runs_with_what_it_was_called_with(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT, "last", 3)
+    link_and_deliver(bot)
+    assert shop.ran == [(PSID, "1", ("last", 3))]
+
+
+def test_the_handler_runs_once_even_when_messenger_delivers_thrice(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    body = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
+    for _ in range(3):
+        bot.post(body)
+        bot.linking.delivery.drain()
+    assert len(shop.ran) == 1
+
+
+def test_the_confirmation_comes_before_what_was_asked_for(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    link_and_deliver(bot)
+    assert [event.kind for event in bot.heard.of("MessageSent")] == ["linked", "resume"]
+
+
+def test_the_interrupted_action_survives_a_restart_of_the_process(new_bot: NewBot) -> None:
+    first = new_bot()
+    Shop(first).orders(EVENT, "last")
+    first.linking.store.close()
+    second = new_bot()
+    shop = Shop(second)
+    link_and_deliver(second)
+    assert shop.ran == [(PSID, "1", ("last",))]
+
+
+def test_a_restart_between_the_link_and_the_delivery_loses_nothing_either(new_bot: NewBot) -> None:
+    first = new_bot()
+    Shop(first).orders(EVENT)
+    first.link()
+    second = new_bot()
+    shop = Shop(second)
+    second.linking.delivery.drain()
+    assert [ran[0] for ran in shop.ran] == [PSID]
+
+
+def test_an_action_whose_handler_is_gone_is_dropped_in_peace(new_bot: NewBot) -> None:
+    first = new_bot()
+    Shop(first).orders(EVENT)
+    second = new_bot()
+    link_and_deliver(second)
+    assert second.linking.store.list_dead() == []
+    assert second.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_an_action_is_forgotten_after_an_hour(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    bot.clock.advance(3601)
+    link_and_deliver(bot)
+    assert shop.ran == []
+
+
+def test_only_the_newest_interrupted_action_goes_on(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT, "old")
+    bot.clock.advance(1)
+    shop.orders(EVENT, "new")
+    link_and_deliver(bot)
+    assert [args for _, _, args in shop.ran] == [("new",)]
+
+
+def test_somebody_elses_login_does_not_run_it(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(message_event("orders", psid=OTHER_PSID))
+    link_and_deliver(bot)
+    assert shop.ran == []
+
+
+def test_who_has_logged_out_again_before_the_delivery_is_not_served(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    bot.link()
+    bot.post(batch(unlinked_event(at=bot.clock.ms + 1)))
+    bot.linking.delivery.drain()
+    assert shop.ran == []
+
+
+def test_cancelling_tells_the_handler_and_does_not_nag(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    browser = bot.browser()
+    browser.open()
+    browser.submit("cancel")
+    bot.linking.delivery.drain()
+    assert shop.declined == [PSID]
+    assert len(bot.graph.sent) == 1  # the prompt itself
+    (cancelled,) = bot.heard.of("LoginCancelled")
+    assert (cancelled.page_id, cancelled.psid) == (PAGE, PSID)
+    link_and_deliver(bot)
+    assert shop.ran == []
+
+
+def test_cancelling_twice_tells_the_handler_once(bot: Bot) -> None:
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    for _ in range(2):
+        browser = bot.browser()
+        browser.open()
+        browser.submit("cancel")
+    assert shop.declined == [PSID]
+
+
+def test_a_cancelled_hook_that_raises_does_not_keep_the_person(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(event: dict[str, Any]) -> None:
+        raise RuntimeError("the hook's own mistake")
+
+    guarded = bot.linking.login_required(cancelled=broken)(Shop(bot).show_orders)
+    guarded(EVENT)
+    browser = bot.browser()
+    browser.open()
+    assert browser.submit("cancel").status_code == 303
+    assert "the hook's own mistake" in caplog.text
+
+
+def test_a_handler_that_raises_after_the_login_is_kept_as_a_dead_letter(bot: Bot) -> None:
+    """It may have done half of its work: running it again by itself could do that half twice."""
+
+    def broken(event: dict[str, Any], link: Link) -> None:
+        raise KeyError("secret detail")
+
+    bot.linking.login_required(broken)(EVENT)
+    link_and_deliver(bot)
+    (dead,) = bot.linking.store.list_dead()
+    assert (dead.kind, dead.last_error) == ("resume", "KeyError in the handler")
+    assert bot.linking.link_of(PSID) is not None
+
+
+def test_a_handler_whose_message_does_not_get_through_is_tried_again(bot: Bot) -> None:
+    tries = []
+
+    def answer(event: dict[str, Any], link: Link) -> None:
+        tries.append(1)
+        bot.linking.bot.send_text_message(PSID, "your orders")
+
+    bot.linking.login_required(answer)(EVENT)
+    bot.link()
+    bot.graph.failures["me/messages"] = {"code": 2}
+    bot.linking.delivery.drain()
+    bot.graph.failures.clear()
+    for _ in range(4):
+        bot.clock.advance(700)
+        bot.linking.delivery.drain()
+    assert len(tries) >= 1
+    assert bot.graph.sent[-1]["message"] == {"text": "your orders"}
+
+
+def test_a_bare_psid_will_do_for_an_event(bot: Bot) -> None:
+    ran = []
+    guarded = bot.linking.login_required(lambda psid, link: ran.append((psid, link.account_id)))
+    guarded(PSID)
+    link_and_deliver(bot)
+    assert ran == [(PSID, "1")]
+
+
+def test_the_decorator_keeps_the_handlers_name(bot: Bot) -> None:
+    def orders(event: object, link: Link) -> None:
+        """Docs."""
+
+    assert bot.linking.login_required(orders).__name__ == "orders"
+    assert bot.linking.login_required(text="x")(orders).__doc__ == "Docs."
+
+
+@pytest.mark.parametrize("resume", [{"x": [1, None, "é"]}, "text", 7, ["a"], 0, False], ids=repr)
+def test_what_a_prompt_was_given_comes_back_with_the_linked_event(bot: Bot, resume: Any) -> None:
+    bot.linking.prompt_login(PSID, "Please log in.", resume=resume)
+    bot.link()
+    (linked,) = bot.heard.of("AccountLinked")
+    assert linked.resume == resume
+    assert linked.link.psid == PSID
+    assert linked.previous_account_id is None
+
+
+def test_without_a_prompt_there_is_nothing_to_resume(bot: Bot) -> None:
+    bot.link()
+    assert bot.heard.of("AccountLinked")[0].resume is None
+
+
+def test_what_is_no_json_cannot_be_resumed_and_says_so_before_anything_is_sent(bot: Bot) -> None:
+    with pytest.raises(TypeError):
+        bot.linking.prompt_login(PSID, resume=object())
+    assert not bot.graph.calls
+
+
+@pytest.mark.parametrize("text", ["x" * 641, "  "])
+def test_a_text_that_messenger_would_refuse_is_refused_before_anything_is_kept(bot: Bot, text: str) -> None:
+    with pytest.raises(ValueError):
+        bot.linking.prompt_login(PSID, text, resume={"x": 1})
+    assert bot.linking.store.take_resume(PAGE, PSID) is None
+
+
+def test_a_prompt_that_messenger_does_not_take_raises_and_is_not_told_as_sent(bot: Bot) -> None:
+    bot.graph.failures["me/messages"] = {"code": 551}
+    with pytest.raises(GraphError):
+        bot.linking.prompt_login(PSID)
+    assert bot.heard.events == []
+
+
+def test_a_prompt_speaks_the_language_that_the_person_logged_in_with_before(bot: Bot) -> None:
+    browser = bot.browser()
+    browser.headers = {"Accept-Language": "zh-CN"}
+    bot.post(batch(linked_event(browser.code(), at=bot.clock.ms)))
+    bot.linking.unlink(PSID)
+    bot.linking.prompt_login(PSID)
+    bot.linking.prompt_login(OTHER_PSID)
+    ours, english = (sent["message"]["attachment"]["payload"]["text"] for sent in bot.graph.sent)
+    assert ours != english
+    assert "Acme" in ours
+
+
+# Signals
+
+
+def link_and_hear(bot: Bot, receiver: Callable[..., Any]) -> None:
+    with bot_linking.account_linked.connected_to(receiver, sender=bot.app):
+        bot.link()
+
+
+def test_a_receiver_that_raises_hurts_nobody(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(app: object, event: object) -> None:
+        raise RuntimeError("the receiver's own mistake")
+
+    link_and_hear(bot, broken)
+    assert bot.linking.link_of(PSID) is not None
+    assert bot.heard.names() == ["AccountLinked"]
+    assert "the receiver's own mistake" in caplog.text
+
+
+def test_a_receiver_is_called_after_the_commit_with_the_app_and_a_frozen_event(bot: Bot) -> None:
+    found = []
+
+    def look(app: object, event: bot_linking.AccountLinked) -> str:
+        found.append((app, bot.linking.link_of(PSID)))
+        with pytest.raises(AttributeError):
+            event.resume = 1  # type: ignore[misc]
+        return "ignored"
+
+    link_and_hear(bot, look)
+    assert found == [(bot.app, bot.linking.link_of(PSID))]
+    assert found[0][1] is not None
+
+
+def test_a_refusal_is_logged_by_its_slug_only(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    bot.post(batch(linked_event("a-code-that-nobody-minted")))
+    assert bot.heard.reasons() == ["code_unknown"]
+    assert "linking refused: code_unknown" in caplog.text
+    assert "a-code-that-nobody-minted" not in caplog.text
+    assert PSID not in caplog.text
+
+
+def test_another_apps_receivers_hear_nothing_of_this_one(new_bot: NewBot) -> None:
+    bot, other = new_bot(), new_bot()
+    heard = []
+
+    def hear(app: object, event: object) -> None:
+        heard.append(event)
+
+    with bot_linking.account_linked.connected_to(hear, sender=other.app):
+        bot.link()
+    assert heard == []
+
+
+def test_linking_to_another_account_tells_which_one_it_was_before(bot: Bot) -> None:
+    bot.link()
+    browser = bot.browser()
+    browser.open()
+    browser.sign_in("grace", "hopper-1906")
+    from tests.conftest import code_in
+
+    bot.post(batch(linked_event(code_in(browser.consent()), at=bot.clock.ms + 1)))
+    first, second = bot.heard.of("AccountLinked")
+    assert (first.previous_account_id, second.previous_account_id) == (None, "1")
+    assert second.link.account_id == "2"
