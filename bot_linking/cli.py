@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -130,7 +131,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
             click.echo(f"{linking.delivery.drain()} message(s) tried", err=True)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: linking.delivery.stop(timeout=0))
+            signal.signal(number, lambda *_: Thread(target=linking.delivery.stop).start())
         click.echo("delivering; stop with Ctrl-C", err=True)
         linking.delivery.run_forever()
 
@@ -149,6 +150,14 @@ def commands(linking: AccountLinking) -> list[click.Command]:
             line = (entry.id, since, entry.kind, entry.page_id, entry.psid, state, entry.last_error)
             click.echo("\t".join(map(_safe, line)))
 
+    @command("migrate")
+    def migrate() -> None:
+        """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
+        applied = linking.store.engine.applied
+        for step in applied:
+            click.echo(step)
+        click.echo(f"{len(applied)} step(s) applied" if applied else "the store is up to date", err=True)
+
     @command("check")
     def check() -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
@@ -157,7 +166,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         failed = False
         for finding in checkup(linking.settings, linking.store, linking.now()):
             failed = failed or finding.state == "wrong"
-            click.echo(f"{finding.state:5}  {finding.what}")
+            click.echo(f"{finding.state:5}  {_safe(finding.what)}")
         sys.exit(1 if failed else 0)
 
     @click.group("api-key")
@@ -199,7 +208,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
 
     for subcommand in (create, list_keys, revoke):
         api_key.add_command(subcommand)
-    return [links, show, link, unlink, history, erase, api_key, deliver, dead_letters, check]
+    return [links, show, link, unlink, history, erase, api_key, deliver, dead_letters, migrate, check]
 
 
 def _reporting(function: Callable[..., None]) -> Callable[..., None]:
@@ -210,7 +219,7 @@ def _reporting(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except BotLinkingError as problem:
-            raise click.ClickException(str(problem)) from None
+            raise click.ClickException(_safe(problem)) from None
 
     return command
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,22 @@ def _matching(pattern: str, what: str) -> Callable[[Any], str]:
     return read
 
 
+# Whatever else libpq would take: an @ or a / that a password holds unescaped would end up in its host.
+_POSTGRES = re.compile(
+    r"postgres(?:ql)?://(?:[^:@/?#\s]+(?::[^:@/?#\s]*)?@)?[\w.,:\[\]%-]*(?:/[^/@?#\s]*)?(?:\?[^#\s]*)?"
+)
+
+
+def _database(value: Any) -> str:
+    """An address that `open_store` knows. It may hold a password."""
+    url = _text(value)
+    if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
+        return url
+    if url.startswith("postgres"):
+        raise ValueError("must be postgresql://user:password@host/name; in a password write @ as %40, / as %2F")
+    raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page's side of the protocol. `id` is None for "whatever page the app secret signs for"."""
@@ -189,8 +205,9 @@ class Settings:
     )
     public_url: str = _key(_address, "The address of this app as Messenger and people see it, https.")
     database: str = _key(
-        _matching(r"sqlite:///.+", "sqlite:///path"),
-        "Where links are kept. By default a file in the instance folder.",
+        _database,
+        "Where links are kept: `sqlite:///path` or `postgresql://...`. By default a file in the instance folder.",
+        secret=True,
     )
     brand_name: str = _key(
         _text, "The business's name on the pages and in the chat. By default the host of the public URL.", ""
@@ -245,6 +262,29 @@ class Settings:
     trusted_proxies: int = _key(
         _between(0, 10), "Proxies in front that add to X-Forwarded-For; 0 ignores the header.", 0
     )
+    external_app: tuple[str, ...] = _key(
+        _several(_text),
+        "ExternalAccount: the applications in which links are bound, by appKey. By default every one.",
+        (),
+    )
+    external_keys: tuple[str, ...] = _key(
+        _several(_at_least(32)),
+        "ExternalAccount: encrypts second factors, 32 random characters or more; newest first.",
+        (),
+        secret=True,
+    )
+    external_token_age: int = _key(
+        _between(60, 86_400), "ExternalAccount: seconds that a token from SignIn lives.", 3600
+    )
+    external_sign_in_limit: int = _key(
+        _between(1, 10_000), "ExternalAccount: sign-ins of one unionID in a minute.", 20
+    )
+    external_address_limit: int = _key(
+        _between(1, 100_000), "ExternalAccount: sign-ins from one address in a minute.", 300
+    )
+    external_app_limit: int = _key(
+        _between(1, 100_000), "ExternalAccount: sign-ins of one application in a minute.", 600
+    )
 
     @property
     def origins(self) -> frozenset[str]:
@@ -271,19 +311,30 @@ def read_settings(
     config: Mapping[str, Any], environment: Mapping[str, str], defaults: Mapping[str, Any]
 ) -> Settings:
     """The settings of one app. Raises `ConfigurationError` for what is missing, unsafe or unknown."""
+    names = [each.name for each in fields(Settings)]
+    return _with_pages(Settings(**read_part(names, config, environment, defaults)))
+
+
+def read_part(
+    names: Collection[str], config: Mapping[str, Any], environment: Mapping[str, str], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Some of the settings by name, for an app that needs no others. Raises `ConfigurationError`."""
     known = {each.name for each in fields(Settings)}
     for name in config:
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in known:
             raise ConfigurationError(name, "is not a setting; see the table in the README")
     values: dict[str, Any] = {}
-    for each in fields(Settings):
+    for each in (each for each in fields(Settings) if each.name in names):
         key = PREFIX + each.name.upper()
-        raw = next((s[key] for s in (config, environment) if s.get(key) is not None), defaults.get(each.name))
-        if raw is not None and raw != "":
+        given = (source[key] for source in (config, environment) if source.get(key) not in (None, ""))
+        raw = next(given, defaults.get(each.name))
+        if raw is not None:
             values[each.name] = _read(key, each.metadata["read"], raw)
         elif each.default is MISSING:
             raise ConfigurationError(key, _MISSING.get(each.name, "is missing"))
-    return _with_pages(Settings(**values))
+        else:
+            values[each.name] = each.default
+    return values
 
 
 _MISSING = {"secret_key": "is missing, and the app has no SECRET_KEY of 8 characters or more to use instead"}

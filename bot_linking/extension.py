@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -25,7 +26,7 @@ from bot_linking.core.identifiers import ResolveAccount
 from bot_linking.core.ledger import Change
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Clock, OutboxEntry
+from bot_linking.core.ports import Clock, OutboxEntry, Tell
 from bot_linking.delivery import Delivery
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore
 
 EXTENSION = "bot_linking"
+INSTALLATION = "bot_linking.installation"  # for a module that stands beside this one
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
 
@@ -59,6 +61,9 @@ class Installation:
     messages: Messages
     login_url: str
     bots: dict[str | None, Any]
+    webview: Webview
+    api: AccountLinkAPI
+    tell: Tell
 
     def bot_of(self, page_id: str | None) -> Any:
         """The client of a page; without a page id, of the only one."""
@@ -165,7 +170,7 @@ class AccountLinking:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
         installation, doors = self._build(app, state.url_prefix or "")
-        app.extensions[EXTENSION] = self
+        app.extensions[EXTENSION], app.extensions[INSTALLATION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
         for door in doors:
@@ -223,7 +228,9 @@ class AccountLinking:
         )
         bots = {page.id: self._bot or _BotOfPage(page, settings) for page in settings.pages}
         return (
-            Installation(app, settings, store, linking, webhook, delivery, messages, login_url, bots),
+            Installation(
+                app, settings, store, linking, webhook, delivery, messages, login_url, bots, webview, api, tell
+            ),
             (webview, api),
         )
 
@@ -254,10 +261,12 @@ class AccountLinking:
 
     @property
     def settings(self) -> Settings:
+        """What was configured, as it was read."""
         return self._here().settings
 
     @property
     def delivery(self) -> Delivery:
+        """The outbox's worker; `drain()` delivers what is due, which is what tests want."""
         return self._here().delivery
 
     @property
@@ -282,9 +291,11 @@ class AccountLinking:
         else; answers Messenger's GET handshake. Answers 403, 413, 400 or 503 itself where that is due.
         """
 
+        run = _runnable(view)
+
         @wraps(view)
         def webhook(*args: Any, **kwargs: Any) -> Any:
-            return self._here().webhook.serve(view, args, kwargs)
+            return self._here().webhook.serve(run, args, kwargs)
 
         webhook.required_methods = {"GET", "POST"}  # type: ignore[attr-defined]  # Flask adds them to the rule
         return webhook  # type: ignore[return-value]
@@ -315,7 +326,7 @@ class AccountLinking:
     def on_message(self, handler: Handler) -> Handler:
         """For a bot with no webhook of its own: the blueprint's `/webhook` calls the handler with each
         event (a dict) that is not account linking. What it raises is logged."""
-        self._message_handler = handler
+        self._message_handler = _runnable(handler)
         return handler
 
     def _own_webhook(self) -> Any:
@@ -578,6 +589,15 @@ def _person_of(event: Any) -> tuple[str, str | None]:
     if isinstance(event, str):
         return event, None
     return str(event["sender"]["id"]), str(event["recipient"]["id"]) if "recipient" in event else None
+
+
+def _runnable(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view itself; one that is `async` is run in the app's own way."""
+    return partial(_run_async, view) if iscoroutinefunction(view) else view
+
+
+def _run_async(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return current_app.ensure_sync(view)(*args, **kwargs)
 
 
 def _is_serving(app: Flask) -> bool:

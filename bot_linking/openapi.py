@@ -46,6 +46,7 @@ class Operation:
     security: tuple[str, Schema]
     flat: frozenset[str] = frozenset()
     description: str = ""
+    parameters: Sequence[Schema] = ()
 
 
 def document(operations: Sequence[Operation], *, server: str) -> Schema:
@@ -81,6 +82,8 @@ def _describe(operation: Operation, schemas: Schema) -> Schema:
         "security": [{operation.security[0]: []}],
         "responses": {str(status): _reply(reply) for status, reply in operation.replies.items()},
     }
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
     if operation.bodies:
         content = {
             kind: {"schema": _flat(_ref(model), schemas) if kind in operation.flat else _ref(model)}

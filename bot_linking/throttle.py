@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import ClassVar
 
 from bot_linking.core.codes import digest_of
@@ -72,13 +72,17 @@ def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_pro
     """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
     hops = [remote_addr or ""]
     if trusted_proxies:
-        hops = [*",".join(forwarded_for).split(","), *hops]
-    hop = hops[max(0, len(hops) - 1 - trusted_proxies)].strip()
+        hops = [*filter(None, map(str.strip, ",".join(forwarded_for).split(","))), *hops]
+    hop = hops[max(0, len(hops) - 1 - trusted_proxies)]
     try:
         address = ip_address(hop)
     except ValueError:
         return hop[:64]
-    return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:  # a socket that serves both families shows IPv4 so
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))
 
 
 def _key(limit: Limit, key: str) -> str:

@@ -33,6 +33,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     instance = Path(app.instance_path)
     app.secret_key = _kept_secret(instance / "secret_key")
     app.config.from_mapping(BOT_LINKING_BRAND_NAME="Acme", BOT_LINKING_NEXT_STEP="Try: orders, points.")
+    app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
     add_bot(app, Shop(instance / "shop.db"))
 
@@ -41,6 +42,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         return "The example bot is running. Talk to it in Messenger."
 
     return app
+
+
+def _external_keys(instance: Path) -> str:
+    """What encrypts the secrets of two-factor sign-in: not in the database, kept beside it for a demo."""
+    return os.environ.get("BOT_LINKING_EXTERNAL_KEYS") or _kept_secret(instance / "external_key")
 
 
 def _last_run(instance: Path) -> dict[str, Any]:

@@ -72,6 +72,9 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
         print(f"    {simulator.url}/\n")
         for name, _, password in DEMO_CUSTOMERS:
             print(f"    user name {name}, password {password}")
+        if api := app.extensions["example_bot.site_api"]:
+            print("\ngrace has two-factor sign-in. For your authenticator app:\n")
+            print(f"    {api.enrol_demo_customer()}")
         print("\nStop with Ctrl-C.", flush=True)
         _serve(app, options.host, options.port)
     return 0

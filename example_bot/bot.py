@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from flask import Flask, request
 
 from bot_linking import AccountLinking, GraphError, Link
 from example_bot.shop import Shop
+
+try:
+    from example_bot import site_api
+except ImportError:  # it needs `pip install 'bot-linking[external-account]'`; the bot can do without
+    site_api = None  # type: ignore[assignment]
 
 HELP = "I can tell you about your orders and points. Try: orders, points, log in, log out."
 SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
@@ -20,8 +26,14 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
     """Put the bot into the app: its `/webhook` and what it answers."""
 
     # Linking: who the customers are, and where the pages go.
-    linking = AccountLinking(authenticate=shop.check_password, create_account=shop.sign_up)
+    linking = AccountLinking(
+        authenticate=shop.check_password, create_account=shop.sign_up, resolve_account=shop.find_account
+    )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
+
+    # Linking: a linked person's bot may call the shop's own API for them.
+    api = site_api.SiteAPI(app, linking, shop) if site_api else None
+    app.extensions["example_bot.site_api"] = api
 
     @app.post("/webhook")
     @linking.webhook  # Linking: verifies, takes the account linking events, lets everything else through.
@@ -36,8 +48,12 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
         if not text or event["message"].get("is_echo"):
             return
         command = {"orders": orders, "points": points, "log in": log_in, "log out": log_out}.get(text, help_)
+        with_code = re.fullmatch(r"points ([0-9]{6})", text)
         try:
-            command(event)
+            if with_code:
+                points(event, with_code[1])
+            else:
+                command(event)
         except GraphError as problem:
             _log.warning("not answered: %s", problem)
 
@@ -57,8 +73,14 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
         say(event, "\n".join(shop.orders_of(link.account_id)) or "You have no orders yet.")
 
     @linking.login_required(text="Log in to see your points.")
-    def points(event: dict[str, Any], link: Link) -> None:
-        say(event, f"You have {shop.points_of(link.account_id)} points, {link.username}.")
+    def points(event: dict[str, Any], link: Link, code: str | None = None) -> None:
+        try:
+            found = api.points_of(link.psid, code) if api else None
+        except site_api.SignInRefused as refusal:
+            say(event, str(refusal))
+            return
+        found = shop.points_of(link.account_id) if found is None else found
+        say(event, f"You have {found} points, {link.username}.")
 
     def log_in(event: dict[str, Any]) -> None:
         psid = event["sender"]["id"]

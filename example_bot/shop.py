@@ -65,6 +65,22 @@ class Shop:
             raise SignUpRefused("That user name is taken. Please choose another one.")
         return Account(customer_id, username=name, email=email)
 
+    def find_account(
+        self, username: str | None, email: str | None, phone_number: str | None
+    ) -> Account | None:
+        """Whom our newsletter means: the customer of that user name, or of that address. A reader who is no
+        customer yet is known by what they gave."""
+        name = _canonical(username) if username else None
+        with self._open() as database:
+            row = database.execute(
+                "select id, name, email from customers where name = ?1 or (?1 is null and email = ?2)",
+                (name, email),
+            ).fetchone()
+        if row:
+            return Account(str(row[0]), username=row[1], email=row[2])
+        known_by = username or email or phone_number
+        return Account(known_by) if known_by else None
+
     def orders_of(self, customer_id: str) -> tuple[str, ...]:
         return ORDERS.get(customer_id, ())
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Response, request
@@ -24,6 +24,7 @@ from bot_linking.throttle import Limit, Throttle, caller_of
 
 if TYPE_CHECKING:
     from bot_linking.account_link_api.payload import Fields
+    from bot_linking.openapi import Operation
 
 LARGEST_BODY = 64 * 1024
 RETRY_AFTER_S = 10
@@ -81,6 +82,7 @@ class AccountLinkAPI:
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
         self._pages = {page.id for page in settings.pages if page.id is not None}
         self._document: bytes | None = None
+        self.neighbours: list[Callable[[], Sequence[Operation]]] = []  # who else stands in the document
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""
@@ -197,7 +199,8 @@ class AccountLinkAPI:
             from bot_linking.account_link_api.operations import operations
             from bot_linking.openapi import document
 
-            made = document(operations(self._prefix), server=self._settings.public_url)
+            shown = [*operations(self._prefix), *(each for more in self.neighbours for each in more())]
+            made = document(shown, server=self._settings.public_url)
             self._document = json.dumps(made).encode()
         return _guard(Response(self._document, 200, mimetype="application/json"))
 

@@ -208,6 +208,7 @@ def read_fields(content_type: str | None, body: bytes) -> Fields:
     Raises `ContentTypeUnknown` and `PayloadUnreadable`.
     """
     kind, options = parse_options_header(content_type)
+    kind = kind.lower()
     if kind == JSON:
         fields = read_json(body)
         if not isinstance(fields, dict):
@@ -230,7 +231,7 @@ def _read_urlencoded(body: bytes) -> list[tuple[str, str]]:
 
 
 def _read_multipart(body: bytes, options: dict[str, str]) -> list[tuple[str, str]]:
-    parser = FormDataParser(max_form_parts=MOST_FIELDS, silent=False)
+    parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_parts=MOST_FIELDS, silent=False)
     try:
         body.decode("utf-8")
         _, form, _ = parser.parse(BytesIO(body), MULTIPART, len(body), options)

@@ -61,6 +61,12 @@ class IdentifierRefused(BotLinkingError, ValueError):
     slug = "identifier_refused"
 
 
+class SecondFactorLocked(BotLinkingError):
+    """Too many wrong codes in a row: only a recovery code or the operator opens it again."""
+
+    slug = "second_factor_locked"
+
+
 class DeliveryFailed(BotLinkingError):
     """A message or call did not get through; says what the outbox should do with it.
 

@@ -12,6 +12,7 @@ from bot_linking.core.errors import PayloadUnreadable
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 # Control characters, line and paragraph separators, marks that turn the reading direction, lone surrogates.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -46,7 +47,7 @@ def has_hidden_marks(text: str) -> bool:
 
 def is_unicode(text: str) -> bool:
     """Whether the text can be stored and sent: JSON may escape half a surrogate pair, UTF-8 cannot."""
-    return not any("\ud800" <= mark <= "\udfff" for mark in text)
+    return text.isascii() or _SURROGATE.search(text) is None
 
 
 def read_id(value: object) -> str | None:

@@ -17,7 +17,10 @@ _ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
 
 def may_link(body: bytes) -> bool:
     """Whether the raw bytes can hold a linking event at all, so that nothing else is ever parsed."""
-    return b"account_linking" in body or (b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None)
+    if b"account_linking" in body:
+        return True
+    # One byte is found faster than several, and most bodies have no backslash at all.
+    return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
 
 def events_of(payload: Any) -> list[dict[str, Any]]:

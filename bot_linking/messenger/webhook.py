@@ -99,7 +99,7 @@ class Webhook:
         except BotLinkingError as refusal:
             return self._refuse(refusal)
         if rest is body:
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
         return self._pass_rest(rest, view, args, kwargs) if rest else _acknowledge()
 
     def _take(self, body: bytes, pages: Pages) -> bytes:
@@ -122,14 +122,14 @@ class Webhook:
         for stale in ("HTTP_X_HUB_SIGNATURE", "HTTP_TRANSFER_ENCODING", "werkzeug.request"):
             environ.pop(stale, None)
         with current_app._get_current_object().request_context(environ):  # type: ignore[attr-defined]
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
 
     def _other_method(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if "hub.mode" in request.args:
             return self.handshake()
         if request.content_length or request.headers.get("Transfer-Encoding"):
             return self._refuse(SignatureRefused("only a signed POST carries events"))
-        return current_app.ensure_sync(view)(*args, **kwargs)
+        return view(*args, **kwargs)
 
     # As the blueprint's own route
 
@@ -150,7 +150,7 @@ class Webhook:
         except BotLinkingError as refusal:
             return self._refuse(refusal)
         if handler is not None:
-            self._hand_on(events, current_app.ensure_sync(handler))
+            self._hand_on(events, handler)
         return _acknowledge()
 
     def _hand_on(self, events: list[dict[str, Any]], handler: Callable[[dict[str, Any]], Any]) -> None:
@@ -172,8 +172,8 @@ class Webhook:
 
     def _read_request(self, this: Request) -> tuple[bytes, Pages]:
         if not _says_it_is_small(this.environ):
-            limit = this.max_content_length
-            this.max_content_length = LARGEST_BODY if limit is None else min(limit, LARGEST_BODY)
+            limit = min(this.max_content_length or LARGEST_BODY, LARGEST_BODY)
+            this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
         try:
             body = this.get_data()
         except RequestEntityTooLarge:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from bot_linking.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bot_linking.stores.store import SQLStore
+    from bot_linking.stores.store import Engine, SQLStore
 
 
 def open_store(url: str) -> SQLStore:
     """The store at this address, with its schema brought up to date. Drivers are imported late.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db`. Raises `ConfigurationError` for another scheme and
-    `StoreUnavailable` when the database cannot be opened.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host/name`. Raises
+    `ConfigurationError` for another scheme or a missing driver, and `StoreUnavailable` when the database
+    cannot be opened.
     """
     from bot_linking.stores.store import SQLStore
 
@@ -23,4 +24,17 @@ def open_store(url: str) -> SQLStore:
         from bot_linking.stores.sqlite import SQLiteEngine
 
         return SQLStore(SQLiteEngine(rest[1:]))
-    raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path")
+    if scheme in ("postgresql", "postgres") and separator:
+        return SQLStore(_postgres(url))
+    raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path or postgresql://...")
+
+
+def _postgres(url: str) -> Engine:
+    try:
+        import psycopg as _driver  # noqa: F401
+    except ImportError:
+        problem = "needs PostgreSQL's driver: pip install 'bot-linking[postgres]'"
+        raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
+    from bot_linking.stores.postgres import PostgresEngine
+
+    return PostgresEngine(url)

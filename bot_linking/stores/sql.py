@@ -1,24 +1,24 @@
-"""Loads the named SQL beside this file: `statements.sql` and the numbered schema steps."""
+"""Loads the named SQL of a room: its `statements.sql` and its numbered schema steps."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
 
-_HERE = files("bot_linking.stores")
+STORES = "bot_linking.stores"
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
-def load_statements(filename: str = "statements.sql") -> dict[str, str]:
-    """Name to statement."""
-    parts = _NAME.split(_HERE.joinpath(filename).read_text("utf-8"))
+def load_statements(filename: str = "statements.sql", *, room: str = STORES) -> dict[str, str]:
+    """Name to statement. `room` is the package that the file lies in."""
+    parts = _NAME.split(files(room).joinpath(filename).read_text("utf-8"))
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def load_schema(words: dict[str, str]) -> dict[str, list[str]]:
+def load_schema(words: dict[str, str], *, room: str = STORES) -> dict[str, list[str]]:
     """Step name to its statements, in order, with the dialect's few words put in."""
     steps: dict[str, list[str]] = {}
-    for path in sorted(_HERE.iterdir(), key=lambda entry: entry.name):
+    for path in sorted(files(room).iterdir(), key=lambda entry: entry.name):
         if path.name.startswith("schema_"):
             text = path.read_text("utf-8").format(**words)
             steps[path.name.removesuffix(".sql")] = [

@@ -16,17 +16,20 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.stores.sql import load_schema, load_statements
+from bot_linking.stores.sql import STORES, load_schema, load_statements
 
 T = TypeVar("T")
 Row = dict[str, Any]
 
 BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
+LOOK_FOR_GHOST_S = 1.0  # for readers; writers look each time
 LARGEST_GROUP = 64  # transitions in one commit
+LOOK_AGAIN_S = 0.2  # should whoever was woken have died
 _WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
 
 
@@ -36,6 +39,9 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
         self._connection = connection
         self._statements = statements
+
+    def hold(self, **whom: Any) -> None:
+        """Nothing to do: whoever writes has the whole file."""
 
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(self._statements[name], values)
@@ -74,8 +80,18 @@ class _Ticket(Generic[T]):
         self.work = work
         self.deadline = time.monotonic() + BUSY_TIMEOUT_S
         self.done = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
         self.result: T | None = None
         self.error: BaseException | None = None
+
+    def wait(self) -> None:
+        """Until somebody wakes this one: it is done, or it is its turn."""
+        self._gate.acquire(timeout=LOOK_AGAIN_S)
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # awake already
+            self._gate.release()
 
     def settle(self) -> T:
         if self.error is not None:
@@ -83,13 +99,43 @@ class _Ticket(Generic[T]):
         return self.result  # type: ignore[return-value]
 
 
+class _Readers:
+    """The locks that threads hold while they read, so that a fork can wait until nobody is inside SQLite:
+    a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
+
+    def __init__(self) -> None:
+        self._locks: weakref.WeakSet[threading.Lock] = weakref.WeakSet()
+        self._joining = threading.Lock()
+        self._held: list[threading.Lock] = []
+
+    def join(self) -> threading.Lock:
+        with self._joining:
+            self._locks.add(lock := threading.Lock())
+        return lock
+
+    def hold(self) -> None:
+        self._joining.acquire()
+        self._held = list(self._locks)
+        for lock in self._held:
+            lock.acquire()
+
+    def let_go(self) -> None:
+        while self._held:
+            self._held.pop().release()
+        self._joining.release()
+
+
 class _Connections(threading.local):
-    """A connection for each thread and process: SQLite's may cross neither."""
+    """A connection for each thread and process: SQLite's may cross neither. Its thread reads under `lock`."""
 
     pid = 0
     inode = 0
+    look_at = 0.0
     transaction: Transaction | None = None
     connection: sqlite3.Connection | None = None
+
+    def __init__(self, readers: _Readers) -> None:
+        self.lock = readers.join()
 
 
 class SQLiteEngine:
@@ -107,26 +153,36 @@ class SQLiteEngine:
 
     def __init__(self, path: str) -> None:
         self.path = Path(path).absolute()
+        self.applied: list[str] = []
         self.statements = load_statements()
         self._find_link = re.sub(r":\w+", "?", self.statements["find_link"])
-        self._local = _Connections()
+        self._readers = _Readers()
+        self._local = _Connections(self._readers)
         self._reset_after_fork()
-        self._migrate()
+        self._migrate("bot_linking", STORES)
         _mind_forks(weakref.ref(self))
+
+    def extend(self, name: str, room: str) -> None:
+        """Take in the tables and statements of another room, under a record of migrations of their own."""
+        self._migrate(name, room)
+        self.statements.update(load_statements(room=room))
 
     def read(self, name: str, **values: Any) -> list[Row]:
         """The rows of one statement, as last committed."""
         try:
-            return self._transaction().all(name, **values)
-        except sqlite3.Error as problem:
+            with self._local.lock:
+                return self._transaction().all(name, **values)
+        except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
 
     def read_link(self, page_id: str, psid: str) -> Any:
         """One link as a bare tuple: what a bot asks on every message."""
+        local = self._local
         try:
-            self._transaction()
-            return self._local.connection.execute(self._find_link, (page_id, psid)).fetchone()  # type: ignore[union-attr]
-        except sqlite3.Error as problem:
+            with local.lock:
+                self._transaction()
+                return local.connection.execute(self._find_link, (page_id, psid)).fetchone()  # type: ignore[union-attr]
+        except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -138,39 +194,71 @@ class SQLiteEngine:
         ticket = _Ticket(work)
         self._queue.append(ticket)
         while not ticket.done:
-            with self._turn:
+            if self._holders or not self._turn.acquire(blocking=False):
+                ticket.wait()
+                continue
+            try:
                 if not ticket.done:
                     self._commit([self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GROUP))])
+            finally:
+                self._end_turn()
         return ticket.settle()
+
+    def _end_turn(self) -> None:
+        """Let go, and wake whoever has waited longest: it is in the queue before it looks for a turn."""
+        self._turn.release()
+        with suppress(IndexError):
+            self._queue[0].wake()
 
     def scrub(self) -> None:
         """Leave nothing of deleted rows in the write-ahead log, as far as readers allow."""
-        with self._turn, suppress(sqlite3.Error):
+        self._hold()
+        try:
             self._transaction()
             self._local.connection.execute("pragma wal_checkpoint(truncate)")  # type: ignore[union-attr]
+        except sqlite3.Error:
+            pass
+        finally:
+            self._let_go()
 
     def close(self) -> None:
         """Close this thread's connection; those of other threads close with them."""
+        with self._local.lock:
+            self._drop()
+
+    def _drop(self) -> None:
         if self._local.connection is not None and self._local.pid == os.getpid():
             self._local.connection.close()
         self._local.connection = self._local.transaction = None
 
     def hold_for_fork(self) -> None:
-        """No transaction may be under way while the process forks."""
-        self._turn.acquire()
+        """No transaction may be under way while the process forks, and no thread inside SQLite."""
+        self._hold()
+        self._readers.hold()
 
     def go_on_after_fork(self, *, in_child: bool) -> None:
         """An inherited connection is closed before another is opened: as long as it stands, SQLite takes
         the parent's locks for the child's own, and what the child commits could be lost."""
+        self._readers.let_go()
         if in_child:
             if self._local.connection is not None:
                 self._local.connection.close()
                 self._local.connection = self._local.transaction = None
             self._reset_after_fork()
         else:
-            self._turn.release()
+            self._let_go()
+
+    def _hold(self) -> None:
+        """Keep writers from taking turns; one of them would always be quicker than we."""
+        self._holders.append(threading.get_ident())
+        self._turn.acquire()
+
+    def _let_go(self) -> None:
+        self._holders.pop()
+        self._end_turn()
 
     def _reset_after_fork(self) -> None:
+        self._holders: list[int] = []
         self._queue: deque[_Ticket[Any]] = deque()
         self._turn = threading.Lock()
 
@@ -182,9 +270,10 @@ class SQLiteEngine:
             assert connection is not None
             self._begin(connection, min(ticket.deadline for ticket in batch))
             try:
+                alone = len(batch) == 1  # then the transaction itself is what a failure undoes
                 for ticket in batch:
-                    self._run(ticket, transaction)
-                connection.execute("commit")
+                    self._run(ticket, transaction, alone)
+                connection.execute("rollback" if alone and batch[0].error is not None else "commit")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("rollback")
@@ -198,6 +287,7 @@ class SQLiteEngine:
         finally:
             for ticket in batch:
                 ticket.done = True
+                ticket.wake()
 
     def _begin(self, connection: sqlite3.Connection, deadline: float) -> None:
         """Wait for the file's lock no longer than the one who has waited longest still may."""
@@ -211,9 +301,10 @@ class SQLiteEngine:
         finally:
             connection.execute(f"pragma busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
 
-    def _run(self, ticket: _Ticket[Any], transaction: Transaction) -> None:
+    def _run(self, ticket: _Ticket[Any], transaction: Transaction, alone: bool) -> None:
         try:
-            ticket.result = transaction.isolated(lambda: ticket.work(transaction))
+            work = partial(ticket.work, transaction)
+            ticket.result = work() if alone else transaction.isolated(work)
         except self.poison as problem:
             ticket.error = problem
         except sqlite3.Error:
@@ -223,14 +314,24 @@ class SQLiteEngine:
 
     def _transaction(self) -> Transaction:
         local = self._local
+        if local.transaction is not None and time.monotonic() > local.look_at:
+            self._leave_ghost()
         if local.transaction is None or local.pid != os.getpid():
             self._connect()
         return local.transaction  # type: ignore[return-value]
 
     def _leave_ghost(self) -> None:
-        """Never write to a file that was moved away or deleted under us: what it takes is lost."""
-        if self._local.transaction is not None and self._local.inode != os.stat(self.path).st_ino:
-            self.close()
+        """Never write to a file that was moved away or deleted under us, nor believe it for long.
+
+        What was committed is put into the file it belongs to first: SQLite knows the log by its name only,
+        and would lose it or read it into whatever file has taken the place.
+        """
+        local = self._local
+        if local.transaction is not None and local.inode != os.stat(self.path).st_ino:
+            with suppress(sqlite3.Error):
+                local.connection.execute("pragma wal_checkpoint(truncate)")  # type: ignore[union-attr]
+            self._drop()
+        local.look_at = time.monotonic() + LOOK_FOR_GHOST_S
 
     def _connect(self) -> None:
         local = self._local
@@ -257,10 +358,8 @@ class SQLiteEngine:
             raise
         return connection
 
-    def _migrate(self) -> None:
+    def _migrate(self, name: str, room: str) -> None:
         """Create the file with mode 0600 and bring its schema up to date, whoever else starts now."""
-        import sqlite_utils
-
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -268,10 +367,9 @@ class SQLiteEngine:
         except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
         try:
-            database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
-            connection.execute("begin immediate")
-            _migrations().apply(database)
-            connection.execute("commit")
+            steps = load_schema(_WORDS, room=room)
+            if not _recorded(connection, name) >= steps.keys():
+                self.applied += _apply(connection, name, steps)
         except sqlite3.Error as problem:
             raise self._unavailable(problem) from problem
         finally:
@@ -301,19 +399,34 @@ def _mind_forks(engine: weakref.ref[SQLiteEngine]) -> None:
     )
 
 
-def _migrations() -> Any:
-    """The schema steps as sqlite-utils migrations, which keep the record of what was applied."""
+def _recorded(connection: sqlite3.Connection, of: str) -> set[str]:
+    """The schema steps that were applied. Asked without sqlite-utils, which takes longer to load than all
+    the rest of a start, and is only needed when there is a step to apply."""
+    try:
+        found = connection.execute("select name from _sqlite_migrations where migration_set = ?", (of,))
+        return {name for (name,) in found}
+    except sqlite3.OperationalError:  # a new file has no such table
+        return set()
+
+
+def _apply(connection: sqlite3.Connection, of: str, steps: dict[str, list[str]]) -> list[str]:
+    """Apply the pending steps as sqlite-utils migrations, which keep the record of what was applied."""
     import sqlite_utils
 
-    migrations = sqlite_utils.Migrations("bot_linking")
-    for name, statements in load_schema(_WORDS).items():
+    migrations = sqlite_utils.Migrations(of)
+    for name, statements in steps.items():
 
         def apply(database: Any, statements: list[str] = statements) -> None:
             for statement in statements:
                 database.conn.execute(statement)
 
         migrations(name=name)(apply)
-    return migrations
+    database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+    connection.execute("begin immediate")
+    missing = [f"{of} {step.name}" for step in migrations.pending(database)]
+    migrations.apply(database)
+    connection.execute("commit")
+    return missing
 
 
 def _quoted(path: Path) -> str:

@@ -161,7 +161,7 @@ from outbox where dead_at is not null or held_for is not null order by id
 
 -- name: retry_dead
 update outbox set dead_at = null, held_for = null, next_at = :now, claimed_until = 0, attempts = 0
-where id = :id returning id
+where id = :id and claimed_until <= :now and (dead_at is not null or held_for is not null) returning id
 
 -- name: outbox_depth
 select count(*) as depth, min(created_at) as oldest, coalesce(sum(case when held_for is null then 0 else 1 end), 0) as held
@@ -184,27 +184,33 @@ select hits, expires_at from limits where key = :key and expires_at > :now
 delete from limits where key = :key
 
 -- name: erase_links
-delete from links where psid = :psid and (:page_id is null or page_id = :page_id) returning account_id
+delete from links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) returning account_id
 
 -- name: erase_codes
 update codes set consumed_at = coalesce(consumed_at, :now), consumed_by = null, psid = null, account_id = null,
   username = null, email = null, phone_number = null, locale = null
-where (psid = :psid or consumed_by = :psid) and (:page_id is null or page_id = :page_id or page_id is null)
+where (psid = :psid or consumed_by = :psid) and (cast(:page_id as text) is null or page_id = :page_id or page_id is null)
+
+-- name: erase_unbound_codes
+delete from codes where account_id = :account_id and psid is null and consumed_at is null
+
+-- name: erase_unbound_attempts
+delete from attempts where account_id = :account_id and psid is null
 
 -- name: erase_attempts
-delete from attempts where psid = :psid and (:page_id is null or page_id = :page_id)
+delete from attempts where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: erase_unlinks_seen
-delete from unlinks_seen where psid = :psid and (:page_id is null or page_id = :page_id)
+delete from unlinks_seen where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: erase_resumes
-delete from resumes where psid = :psid and (:page_id is null or page_id in (:page_id, ''))
+delete from resumes where psid = :psid and (cast(:page_id as text) is null or page_id in (:page_id, ''))
 
 -- name: erase_outbox
-delete from outbox where psid = :psid and (:page_id is null or page_id = :page_id)
+delete from outbox where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: erase_history
-delete from history where psid = :psid and (:page_id is null or page_id = :page_id)
+delete from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: save_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta)
@@ -212,7 +218,7 @@ values (:at, :page_id, :psid, :door, :account_before, :account_after, :identifie
 
 -- name: find_history
 select at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
-from history where psid = :psid and (:page_id is null or page_id = :page_id) order by id
+from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
 
 -- name: save_api_key
 insert into api_keys (id, name, digest, pages, created_at) values (:id, :called, :digest, :pages, :now)

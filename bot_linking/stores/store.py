@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -38,10 +38,22 @@ RESUME_MAX_AGE_MS = HOUR_MS
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
+PURGED_AT_ONCE = 5000  # rows, where an engine purges by and by
 
 
 class Tx(Protocol):
     """Named statements inside one transaction, as an engine offers them."""
+
+    def hold(
+        self,
+        *,
+        psids: Iterable[str] = (),
+        codes: Iterable[str] = (),
+        attempts: Iterable[str] = (),
+        account_id: str | None = None,
+    ) -> None:
+        """Until the transaction ends, nobody else changes these people, the attempts of these codes (by
+        digest), these attempts, and what is pending of this account. Before anything is read."""
 
     def all(self, name: str, **values: Any) -> list[Row]: ...
     def one(self, name: str, **values: Any) -> Row | None: ...
@@ -52,9 +64,12 @@ class Tx(Protocol):
 class Engine(Protocol):
     """What differs between databases."""
 
+    applied: list[str]  # the migrations that this very object has applied
+
     @property
     def poison(self) -> tuple[type[Exception], ...]: ...
 
+    def extend(self, name: str, room: str) -> None: ...
     def read(self, name: str, **values: Any) -> list[Row]: ...
     def read_link(self, page_id: str, psid: str) -> Any: ...
     def write(self, work: Callable[[Any], T]) -> T: ...
@@ -62,11 +77,19 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+class Follower(Protocol):
+    """Tables of another room that follow the links: written in the very transaction of each change."""
+
+    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None: ...
+    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int: ...
+
+
 class SQLStore:
-    """`core.ports.Store` over an engine."""
+    """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.followers: list[Follower] = []
 
     # Links
 
@@ -101,12 +124,20 @@ class SQLStore:
 
     def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
         """Apply one POST's events in order. One that fails is kept as a dead letter and harms no other."""
-        return self.engine.write(lambda tx: [self._receive_one(tx, event, now) for event in events])
+
+        def work(tx: Tx) -> list[Outcome]:
+            tx.hold(
+                psids=(event.psid for event in events),
+                codes=(digest_of(event.authorization_code) for event in events if event.authorization_code),
+            )
+            return [self._receive_one(tx, event, now) for event in events]
+
+        return self.engine.write(work)
 
     def _receive_one(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         apply = _apply_linked if event.status == "linked" else _apply_unlinked
         try:
-            return tx.isolated(lambda: apply(tx, event, now))
+            return tx.isolated(lambda: self._followed(tx, apply(tx, event, now), now))
         except self.engine.poison as problem:
             reason = f"{type(problem).__name__} while applying an event"
             payload = json.dumps([event.status, event.timestamp])
@@ -114,10 +145,16 @@ class SQLStore:
                    reason=reason, now=now)  # fmt: skip
             return LinkingRefused("event_failed", event.page_id, event.psid)
 
+    def _followed(self, tx: Tx, outcome: Outcome, now: int) -> Outcome:
+        for follower in self.followers:
+            follower.follow(tx, outcome, now)
+        return outcome
+
     def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
         """Unlink by our side: the farewell and the call to Messenger are queued with it."""
 
         def work(tx: Tx) -> Outcome:
+            tx.hold(psids=[psid])
             person = _person(tx, page_id, psid)
             if person is None or person.account_id is None:
                 return EventIgnored("not_linked", page_id, psid)
@@ -125,7 +162,7 @@ class SQLStore:
             tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
             return AccountUnlinked(page_id, psid, person.account_id, source)
 
-        return self.engine.write(work)
+        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
 
     def bind(
         self,
@@ -142,6 +179,7 @@ class SQLStore:
         write nothing."""
 
         def work(tx: Tx) -> Outcome:
+            tx.hold(psids=[psid])
             before = _find_link(tx, page_id, psid)
             after = account_after(given, before, account)
             if before is None or before.account_id != after.id:
@@ -150,7 +188,7 @@ class SQLStore:
                 return EventIgnored("unchanged", page_id, psid)
             return _change_link(tx, before, after, source, now, audit)
 
-        return self.engine.write(work)
+        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first."""
@@ -160,10 +198,14 @@ class SQLStore:
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
 
         def work(tx: Tx) -> int:
+            tx.hold(psids=[psid])
+            ended = tx.all("erase_links", page_id=page_id, psid=psid)
             return (
-                len(tx.all("erase_links", page_id=page_id, psid=psid))
+                len(ended)
+                + sum(_erase_unbound(tx, row["account_id"]) for row in ended)
                 + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
                 + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in _ERASED_WHOLE)
+                + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )
 
         rows = self.engine.write(work)
@@ -198,6 +240,7 @@ class SQLStore:
 
         def work(tx: Tx) -> bool:
             identity = _identity(attempt.account)
+            tx.hold(attempts=[attempt.attempt_id])
             if tx.one("is_attempt_used", attempt_id=attempt.attempt_id, account_id=attempt.account.id):
                 return False
             tx.run("save_code", digest=digest, attempt_id=attempt.attempt_id, page_id=attempt.page_id,
@@ -213,6 +256,7 @@ class SQLStore:
 
     def drop_pending(self, account_id: str) -> None:
         def work(tx: Tx) -> None:
+            tx.hold(account_id=account_id)
             tx.run("drop_codes_of_account", account_id=account_id)
             tx.run("drop_attempts_of_account", account_id=account_id)
 
@@ -332,9 +376,10 @@ class SQLStore:
     # Upkeep
 
     def purge(self, now: int) -> None:
-        """Forget what no event can need any more, one short transaction for each table."""
+        """Forget what no event can need any more, in short transactions."""
         for statement, age in _RETENTION.items():
-            self.engine.write(partial(_purge, statement=statement, before=now - age))
+            while self.engine.write(partial(_purge, statement=statement, before=now - age)) >= PURGED_AT_ONCE:
+                pass
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the store reads and writes."""
@@ -358,6 +403,11 @@ _RETENTION = {
 }
 
 
+def _erase_unbound(tx: Tx, account_id: str | None) -> int:
+    """Logins under way of which Messenger did not say whose they are, but the account does."""
+    return sum(tx.run(f"erase_unbound_{table}", account_id=account_id) for table in ("codes", "attempts"))
+
+
 def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     page_id, psid = event.page_id, event.psid
     row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
@@ -368,7 +418,8 @@ def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     if refusal is not None or code is None:
         return _refuse(tx, refusal or "code_unknown", event, now)
     person, before = _person(tx, page_id, psid) or Person(), _find_link(tx, page_id, psid)
-    tx.run("consume_code", attempt_id=code.attempt_id, psid=psid, now=now)
+    if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
+        return _refuse(tx, "code_unknown", event, now)  # withdrawn at this very moment
     if is_outrun(code, event, person):
         return EventIgnored("stale", page_id, psid)
     saved = tx.one(

@@ -21,7 +21,7 @@ from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config import Settings
-from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
@@ -38,11 +38,13 @@ LONGEST_TOKEN = 2048
 LONGEST_NAME = 254
 LONGEST_PASSWORD = 1024
 SHORTEST_PASSWORD = 8
+LONGEST_CODE = 64
 LINKING_TOKEN_AGE_S = 300
 
 Authenticate = Callable[[str, str], Account | None]
 CurrentAccount = Callable[[], Account | None]
 CreateAccount = Callable[[str, str | None, str], Account]
+SecondFactor = Callable[[Account, str | None], bool]
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 
@@ -102,7 +104,10 @@ class Webview:
         self._authenticate = authenticate
         self._current_account = current_account
         self._create_account = create_account
+        #: Whether an account may go on, with this code or with none; set by whoever keeps second factors.
+        self.second_factor: SecondFactor | None = None
         self._pages = Pages(settings)
+        self._origin = _origin_of(settings.public_url)
         self._tickets = Tickets(settings.secret_key, lambda: linking.now() / 1000)
         self._throttle = Throttle(linking)
         self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
@@ -119,6 +124,8 @@ class Webview:
             ("/login", "sign_in", self.sign_in, ["POST"]),
             ("/signup", "signup", self.show_sign_up, ["GET"]),
             ("/signup", "sign_up", self.sign_up, ["POST"]),
+            ("/second-factor/<attempt_id>", "second_factor", self.show_second_factor, ["GET"]),
+            ("/second-factor", "check_second_factor", self.check_second_factor, ["POST"]),
             ("/consent/<attempt_id>", "consent", self.show_consent, ["GET"]),
             ("/consent", "approve", self.approve, ["POST"]),
             ("/switch", "switch", self.switch, ["POST"]),
@@ -133,6 +140,9 @@ class Webview:
         """What the Log In button opens."""
         ticket, cookie = self._enter()
         account = self._account_of_site() if "switch" not in request.args else None
+        if account is not None and not self._passes(account):
+            waiting = replace(ticket, account_id=account.id)
+            return self._with_browser(self._second_factor_page(waiting), cookie)
         if account is not None:
             return self._with_browser(self._consent_of_session(ticket, account), cookie)
         if self._authenticate is None and "returned" not in request.args and self._settings.login_url:
@@ -152,7 +162,7 @@ class Webview:
         if account is None:
             wrong = self._pages.text("That user name or password is not right.")
             return self._login_page(ticket, username, wrong, 401)
-        return self._begin(ticket, account)
+        return self._go_on(ticket, account)
 
     def _verify(
         self, ticket: Ticket, username: str, password: str, authenticate: Authenticate
@@ -228,12 +238,15 @@ class Webview:
             self._throttle.count(self._by_address, self._address())
             account = self._create_account(username, email or None, password)
         except TooManyAttempts as refusal:
+            self._tell(LinkingRefused(refusal.slug))
             minutes = str(-(-refusal.retry_after // 60))
             late = text("Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes)
-            return self._sign_up_page(ticket, username, email, late, 429)
+            page = self._sign_up_page(ticket, username, email, late, 429)
+            page.headers["Retry-After"] = str(refusal.retry_after)
+            return page
         except SignUpRefused as refusal:
             return self._sign_up_page(ticket, username, email, str(refusal), 422)
-        return self._begin(ticket, account)
+        return self._go_on(ticket, account)
 
     def _sign_up_page(
         self,
@@ -253,6 +266,69 @@ class Webview:
             shortest_password=SHORTEST_PASSWORD,
             login_query=_query_of(ticket),
         )
+
+    # The second factor
+
+    def _go_on(self, ticket: Ticket, account: Account) -> Response:
+        """To the consent page, or first to the second factor of an account that has one."""
+        return self._begin(ticket, account) if self._passes(account) else self._wait_for_code(ticket, account)
+
+    def _passes(self, account: Account, code: str | None = None) -> bool:
+        return self.second_factor is None or self.second_factor(account, code)
+
+    def _wait_for_code(self, ticket: Ticket, account: Account) -> Response:
+        """Keep who gave the right password, under a session that opens nothing but the next step."""
+        attempt = Attempt(
+            ticket.attempt_id, account, ticket.linking_token, ticket.return_url, int(ticket.issued_at * 1000)
+        )
+        session = secrets.token_urlsafe(32)
+        self._linking.begin(attempt, _half(session))
+        response = self._pages.go(f"second-factor/{quote(ticket.attempt_id)}")
+        self._set_cookie(response, self._session_cookie, session)
+        return response
+
+    @_view
+    def show_second_factor(self, attempt_id: str) -> Response:
+        session = request.cookies.get(self._session_cookie, "")
+        attempt = self._linking.attempt_of(attempt_id, _half(session))
+        if attempt is None:
+            raise self._stop("expired", 400)
+        return self._second_factor_page(self._ticket_of(attempt, session))
+
+    @_view
+    def check_second_factor(self) -> Response:
+        """Counted and judged by whoever keeps second factors, with every other way in."""
+        ticket = self._ticket(self._session_cookie, self._browser_cookie)
+        account = self._waiting(ticket)
+        code, text = self._field("code", LONGEST_CODE), self._pages.text
+        if not code:
+            return self._second_factor_page(ticket, text("Enter the code from your app."), 422)
+        try:
+            if self._passes(account, code):
+                return self._begin(ticket, account)
+        except TooManyAttempts as refusal:
+            minutes = str(-(-refusal.retry_after // 60))
+            late = text("Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes)
+            page = self._second_factor_page(ticket, late, 429)
+            page.headers["Retry-After"] = str(refusal.retry_after)
+            return page
+        except SecondFactorLocked:
+            locked = text("Too many wrong codes. Use one of your recovery codes.")
+            return self._second_factor_page(ticket, locked, 403)
+        wrong = text("That code is not right, or was used already. Wait for the next one.")
+        return self._second_factor_page(ticket, wrong, 401)
+
+    def _waiting(self, ticket: Ticket) -> Account:
+        """Who has given a right password in this attempt, or is signed in at the site."""
+        session = request.cookies.get(self._session_cookie, "")
+        attempt = self._linking.attempt_of(ticket.attempt_id, _half(session))
+        account = attempt.account if attempt else self._account_of_site()
+        if account is None or ticket.account_id != account.id:
+            raise self._stop("expired", 400)
+        return account
+
+    def _second_factor_page(self, ticket: Ticket, error: str | None = None, status: int = 200) -> Response:
+        return self._pages.show("second_factor", status, ticket=self._tickets.sign(ticket), error=error)
 
     # Consent
 
@@ -275,14 +351,16 @@ class Webview:
         attempt = self._linking.attempt_of(attempt_id, session)
         if attempt is None:
             raise self._stop("expired", 400)
-        ticket = self._tickets.begin(attempt.linking_token, attempt.return_url, session)
-        ticket = replace(
-            ticket,
+        return self._consent_page(self._ticket_of(attempt, session), attempt.account, attempt.profile_name)
+
+    def _ticket_of(self, attempt: Attempt, session: str) -> Ticket:
+        """The ticket of an attempt that is kept, for the browser that holds its session."""
+        return replace(
+            self._tickets.begin(attempt.linking_token, attempt.return_url, session),
             attempt_id=attempt.attempt_id,
             account_id=attempt.account.id,
             issued_at=attempt.opened_at / 1000,
         )
-        return self._consent_page(ticket, attempt.account, attempt.profile_name)
 
     def _consent_of_session(self, ticket: Ticket, account: Account) -> Response:
         """The consent page for somebody who is signed in at the site already: nothing is stored for it."""
@@ -330,9 +408,10 @@ class Webview:
         ticket = self._ticket(self._session_cookie, self._browser_cookie)
         page_id, psid = ticket.page_id, ticket.psid
         session = request.cookies.get(self._session_cookie, "")
-        if attempt := self._linking.attempt_of(ticket.attempt_id, session):
-            page_id, psid = attempt.page_id, attempt.psid
-            self._linking.leave(ticket.attempt_id, session)
+        for kept in (session, _half(session)):
+            if attempt := self._linking.attempt_of(ticket.attempt_id, kept):
+                page_id, psid = attempt.page_id, attempt.psid
+                self._linking.leave(ticket.attempt_id, kept)
         if psid is None:
             page_id, psid = self._who_cancelled(ticket)
         self._linking.cancel(page_id, psid)
@@ -393,7 +472,7 @@ class Webview:
         ticket = self._ticket(self._session_cookie, self._browser_cookie)
         session = request.cookies.get(self._session_cookie, "")
         attempt = self._linking.attempt_of(ticket.attempt_id, session)
-        if attempt is None and (account := self._account_of_site()):
+        if attempt is None and (account := self._account_of_site()) and self._passes(account):
             attempt = Attempt(
                 ticket.attempt_id, account, ticket.linking_token, ticket.return_url,
                 int(ticket.issued_at * 1000), ticket.page_id, ticket.psid,
@@ -412,8 +491,7 @@ class Webview:
         """
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
             return False
-        parts = urlsplit(self._settings.public_url)
-        return request.headers.get("Origin", "null") in {"null", f"{parts.scheme}://{parts.netloc}"}
+        return request.headers.get("Origin", "null") in {"null", self._origin}
 
     def _field(self, name: str, longest: int) -> str:
         value = request.form.get(name, "")
@@ -450,7 +528,7 @@ class Webview:
                 continue
             if page.id in (None, recipient.page_id):
                 return recipient
-            refusal = GraphError("Graph named another page than the configured one", status=200)
+            refusal = GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
         if refusal is not None:
             raise refusal
         return None
@@ -500,9 +578,21 @@ class Webview:
         response.delete_cookie(name, path="/", secure=self._settings.is_https, httponly=True, samesite="Lax")
 
 
+def _half(session: str) -> str:
+    """The name under which a session is kept that has passed the password alone."""
+    return f"second factor {session}"
+
+
 def _query_of(ticket: Ticket) -> str:
     """What Messenger opened us with, to come to this attempt's pages again."""
     return urlencode({"account_linking_token": ticket.linking_token, "redirect_uri": ticket.return_url})
+
+
+def _origin_of(address: str) -> str:
+    """The origin as browsers spell it: in lower case, without the port that goes without saying."""
+    parts = urlsplit(address)
+    port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"
 
 
 def _canonical(username: str) -> str:

@@ -1,0 +1,55 @@
+"""Calls for one person from several processes at once end in one link and one change for each fact."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ..conftest import PAGE, PSID
+from .conftest import Caller
+
+PROCESSES = 4
+CALLS = 25
+
+_CALL = """
+import sys
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.stores import open_store
+store, worker = open_store("sqlite:///" + sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+kinds = []
+for _ in range(int(sys.argv[3])):
+    given = Identifiers("ada", "mike@example.com") if worker % 2 else Identifiers("ada", None, "1")
+    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)).__name__)
+print(" ".join(kinds))
+"""
+
+
+def test_processes_that_tell_of_one_person_at_once_make_one_link(caller: Caller) -> None:
+    root = Path(__file__).parents[2]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CALL, str(caller.bot.database), str(number), str(CALLS), PAGE, PSID],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    kinds = " ".join(worker.communicate(timeout=60)[0] for worker in workers).split()
+    assert all(worker.returncode == 0 for worker in workers)
+    assert sorted(kinds) == ["AccountLinked"] + ["EventIgnored"] * (PROCESSES * CALLS - 2) + ["LinkChanged"]
+    (link,) = caller.bot.linking.store.list_links()
+    assert (link.account_id, link.email, link.phone_number) == ("ada", "mike@example.com", "1")
+    assert len(caller.bot.linking.history_of(PSID)) == 2
+    assert [row[3] for row in caller.bot.rows()["outbox"]] == ["linked"]
