@@ -28,6 +28,7 @@ from bot_linking.core.reading import read_id
 if TYPE_CHECKING:
     from bot_linking.extension import AccountLinking
 
+DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
 _COLUMNS = ("page_id", "psid", "account_id", "username", "email", "phone_number", "source", "updated_at")
 
 _HISTORY_COLUMNS = (
@@ -53,7 +54,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @page_option
     @json_option
     def links(account_id: str | None, page_id: str | None, as_json: bool) -> None:
-        """List the links."""
+        """List the links; with --json one object a line."""
         found: Iterable[Link] = linking.links_of(account_id) if account_id else linking.store.list_links()
         for link in found:
             if page_id in (None, link.page_id):
@@ -92,7 +93,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         if isinstance(outcome, EventIgnored):
             click.echo(f"{_safe(psid)} is linked so already", err=True)
             return
-        linking.delivery.drain()
+        linking.delivery.drain(within=DELIVER_WITHIN_S)
         click.echo(f"{_safe(psid)} is linked", err=True)
 
     @command("history")
@@ -112,7 +113,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         if not linking.core.unlink(psid, page_id, source="cli"):
             click.echo(f"{_safe(psid)} is not linked", err=True)
             sys.exit(1)
-        linking.delivery.drain()
+        linking.delivery.drain(within=DELIVER_WITHIN_S)
         click.echo(f"{_safe(psid)} is unlinked", err=True)
 
     @command("erase")
@@ -126,9 +127,12 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @command("deliver")
     @click.option("--once", is_flag=True, help="Send what is due now, then stop.")
     def deliver(once: bool) -> None:
-        """Run the delivery worker until it is stopped."""
+        """Run the delivery worker until it is stopped. With --once the exit status is 1 when messages still
+        wait afterwards."""
         if once:
             click.echo(f"{linking.delivery.drain()} message(s) tried", err=True)
+            if waiting := linking.store.outbox_depth()["depth"]:
+                raise click.ClickException(f"{waiting} message(s) still wait; see `flask linking check`")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: Thread(target=linking.delivery.stop).start())

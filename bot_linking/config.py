@@ -35,7 +35,7 @@ def _at_least(length: int) -> Callable[[Any], str]:
     """A secret, which is no sample and not guessable by its length."""
 
     def read(value: Any) -> str:
-        secret = _text(value)
+        secret = _text(value.decode("latin-1") if isinstance(value, bytes) else value)
         if secret.lower() in _SAMPLES or len(secret) < length:
             raise ValueError("is too short or a sample value; use a real secret")
         return secret
@@ -43,7 +43,15 @@ def _at_least(length: int) -> Callable[[Any], str]:
     return read
 
 
-_secret, _token = _at_least(8), _at_least(4)
+_secret = _at_least(8)
+
+
+def _secret_text(value: Any) -> str:
+    """A secret whose length is Messenger's or the operator's to choose."""
+    secret = _text(value)
+    if secret.lower() in _SAMPLES - {"test", "dev"}:
+        raise ValueError("is a sample value; use the real one")
+    return secret
 
 
 def _several(one: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
@@ -52,6 +60,8 @@ def _several(one: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
     def read(value: Any) -> tuple[str, ...]:
         if isinstance(value, str):
             value = [part for part in value.split(",") if part.strip()]
+        if isinstance(value, bytes):
+            value = [value]
         if not isinstance(value, list | tuple) or not value:
             raise ValueError("must be one value or a list of values")
         return tuple(one(part) for part in value)
@@ -67,8 +77,8 @@ def _page_id(value: Any) -> str:
 
 
 def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
     if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
         return value.strip().lower() in _TRUE
     raise ValueError("must be true or false")
@@ -99,6 +109,11 @@ def _address(value: Any) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS):
         raise ValueError("must be https (plain http is for loopback only)")
     return url
+
+
+def is_loopback_address(url: object) -> bool:
+    """Whether an address is of this very machine."""
+    return isinstance(url, str) and urlsplit(url).hostname in _LOOPBACK_HOSTS
 
 
 def _page_address(value: Any) -> str:
@@ -135,7 +150,7 @@ def _database(value: Any) -> str:
     if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
         return url
     if url.startswith("postgres"):
-        raise ValueError("must be postgresql://user:password@host/name; in a password write @ as %40, / as %2F")
+        raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
 
 
@@ -163,7 +178,7 @@ def _page(page_id: str, of: Any) -> Page:
     if not isinstance(of, Mapping) or set(of) != wanted:
         raise ValueError(f"needs {', '.join(sorted(wanted))} for each page, and nothing else")
     secrets = _several(_secret)(of["app_secret"])
-    return Page(page_id, _token(of["access_token"]), secrets, _token(of["verify_token"]))
+    return Page(page_id, _secret_text(of["access_token"]), secrets, _secret_text(of["verify_token"]))
 
 
 def _key(read: Callable[[Any], Any], meaning: str, default: Any = MISSING, *, secret: bool = False) -> Any:
@@ -178,16 +193,16 @@ class Settings:
     """One field for each key; the field's name is the key without its prefix, in lower case."""
 
     page_access_token: str | None = _key(
-        _token, "The page's access token, from the app's Messenger settings.", None, secret=True
+        _secret_text, "The page's access token, from the app's Messenger settings.", None, secret=True
     )
     app_secret: tuple[str, ...] = _key(
         _several(_secret),
-        "The app secret, which signs webhooks. Two while one replaces the other.",
+        "The app secret, which signs webhooks. Two, the newer first, while it is being replaced.",
         (),
         secret=True,
     )
     verify_token: str | None = _key(
-        _token, "What you typed as verify token when subscribing the webhook.", None, secret=True
+        _secret_text, "What you typed as verify token when subscribing the webhook.", None, secret=True
     )
     page_id: str | None = _key(
         _page_id, "The page. Without it, any page whose events the secret signs.", None
@@ -206,7 +221,7 @@ class Settings:
     public_url: str = _key(_address, "The address of this app as Messenger and people see it, https.")
     database: str = _key(
         _database,
-        "Where links are kept: `sqlite:///path` or `postgresql://...`. By default a file in the instance folder.",
+        "Where links are kept: `sqlite:///path` or `postgresql://...`. By default, in the instance folder.",
         secret=True,
     )
     brand_name: str = _key(
@@ -316,7 +331,10 @@ def read_settings(
 
 
 def read_part(
-    names: Collection[str], config: Mapping[str, Any], environment: Mapping[str, str], defaults: Mapping[str, Any]
+    names: Collection[str],
+    config: Mapping[str, Any],
+    environment: Mapping[str, str],
+    defaults: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Some of the settings by name, for an app that needs no others. Raises `ConfigurationError`."""
     known = {each.name for each in fields(Settings)}
@@ -371,7 +389,7 @@ def _with_pages(settings: Settings) -> Settings:
 
 def _refuse_simulator(settings: Settings) -> None:
     """The simulator's secrets are known to whoever runs one: only for a Graph on this very machine."""
-    if urlsplit(settings.graph_url).hostname in _LOOPBACK_HOSTS:
+    if is_loopback_address(settings.graph_url):
         return
     for page in settings.pages:
         if any(secret.startswith(_SIMULATOR) for secret in page.app_secrets):

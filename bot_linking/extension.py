@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import click
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
+from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config import Settings, default_database, read_settings
+from bot_linking.config import Settings, default_database, is_loopback_address, read_settings
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import ConfigurationError, DeliveryFailed, PageUnknown
+from bot_linking.core.errors import ConfigurationError, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
 from bot_linking.core.identifiers import ResolveAccount
 from bot_linking.core.ledger import Change
@@ -31,8 +33,9 @@ from bot_linking.delivery import Delivery
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
 from bot_linking.messenger.messages import Messages
-from bot_linking.messenger.webhook import Webhook
+from bot_linking.messenger.webhook import HANDSHAKE_METHODS, Webhook
 from bot_linking.redaction import guard_logs
+from bot_linking.resume import Interrupted, call_of, person_of
 from bot_linking.stores import open_store
 from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview
 
@@ -135,8 +138,7 @@ class AccountLinking:
         self._overrides = {"strict": strict, "confirmation_page": confirmation_page}
         self._clock = clock
         self._message_handler: Callable[[dict[str, Any]], Any] | None = None
-        self._resumable: dict[str, Callable[..., Any]] = {}
-        self._on_cancel: dict[str, Callable[..., Any]] = {}
+        self._interrupted = Interrupted()
         self._apps: dict[Flask, Installation] = {}
         self._sole: Installation | None = None
         self.blueprint = self._make_blueprint()
@@ -185,7 +187,7 @@ class AccountLinking:
 
     def _build(self, app: Flask, prefix: str) -> tuple[Installation, tuple[Webview, AccountLinkAPI]]:
         settings = self._read_settings(app)
-        store = open_store(settings.database)
+        store = _open(settings)
         tell = partial(self._tell, weakref.ref(app))
         graphs = [_graph_of(page, settings) for page in settings.pages]
         linking = Linking(
@@ -214,13 +216,20 @@ class AccountLinking:
             linking, secrets=_owners(settings), tell=tell,
             verify_tokens=[page.verify_token for page in settings.pages],
         )  # fmt: skip
-        webview = Webview(linking, settings, graphs=graphs, tell=tell, **self._deciders)  # type: ignore[arg-type]
+        login_url = f"{settings.public_url}{prefix.rstrip('/')}/login"
+        webview = Webview(
+            linking,
+            settings,
+            login_url=login_url,
+            graphs=graphs,
+            tell=tell,
+            **self._deciders,  # type: ignore[arg-type]
+        )
         graph_of = dict(zip((page.id for page in settings.pages), graphs, strict=True))
         api = AccountLinkAPI(
             linking, settings, prefix=prefix, tell=tell,
             knows=partial(_knows, graph_of) if settings.verify_psid else None,
         )  # fmt: skip
-        login_url = f"{settings.public_url}{prefix}/login"
         messages = Messages(
             brand_name=settings.brand_name,
             login_button=buttons.login_button(login_url),
@@ -229,7 +238,18 @@ class AccountLinking:
         bots = {page.id: self._bot or _BotOfPage(page, settings) for page in settings.pages}
         return (
             Installation(
-                app, settings, store, linking, webhook, delivery, messages, login_url, bots, webview, api, tell
+                app,
+                settings,
+                store,
+                linking,
+                webhook,
+                delivery,
+                messages,
+                login_url,
+                bots,
+                webview,
+                api,
+                tell,
             ),
             (webview, api),
         )
@@ -238,12 +258,18 @@ class AccountLinking:
         fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or []
         defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
         if app.secret_key:
-            defaults["secret_key"] = [_as_text(key) for key in (app.secret_key, *fallbacks)]
+            defaults["secret_key"] = [app.secret_key, *fallbacks]
+        elif is_loopback_address(
+            app.config.get("BOT_LINKING_PUBLIC_URL") or os.environ.get("BOT_LINKING_PUBLIC_URL")
+        ):
+            defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
         given = {name: value for name, value in self._overrides.items() if value is not None}
         config = {**app.config, **{f"BOT_LINKING_{name.upper()}": value for name, value in given.items()}}
         settings = read_settings(config, os.environ, defaults)
-        if not (self._deciders["authenticate"] or self._deciders["current_account"]):
-            raise ConfigurationError("AccountLinking(authenticate=...)", "or current_account= is needed")
+        if self._bot is not None and len(settings.pages) > 1:
+            raise ConfigurationError(
+                "AccountLinking(bot=...)", "serves one page only: leave it out with PAGES"
+            )
         if settings.login_url and not self._deciders["current_account"]:
             raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
         return settings
@@ -297,7 +323,7 @@ class AccountLinking:
         def webhook(*args: Any, **kwargs: Any) -> Any:
             return self._here().webhook.serve(run, args, kwargs)
 
-        webhook.required_methods = {"GET", "POST"}  # type: ignore[attr-defined]  # Flask adds them to the rule
+        webhook.required_methods = HANDSHAKE_METHODS  # type: ignore[attr-defined]  # Flask adds them to the rule
         return webhook  # type: ignore[return-value]
 
     def attach(self, app: Flask, endpoint: str) -> None:
@@ -402,6 +428,12 @@ class AccountLinking:
         self._send(page_id, psid, message)
         self._tell(weakref.ref(here.app), LoginPrompted(page_id or here.linking.page_id, psid))
 
+    @overload
+    def login_required(self, handler: Callable[..., Any]) -> Callable[..., Any]: ...
+    @overload
+    def login_required(
+        self, *, text: str | None = None, cancelled: Callable[..., Any] | None = None
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
     def login_required(
         self,
         handler: Callable[..., Any] | None = None,
@@ -414,24 +446,22 @@ class AccountLinking:
             @linking.login_required(text="Log in to see your orders.")
             def orders(event, link): ...
 
-        The handler is called as `handler(event, link, *args)`; `event` is a webhook event or a PSID, and
-        `args` are JSON values. After linking it runs by itself, from the outbox: at least once, in the
-        process that delivers. `cancelled(event, *args)` is told when the person declines.
+        The handler is called as `handler(event, link, *args, **kwargs)`; `event` is a webhook event or a
+        PSID, and the rest are JSON values. After linking it runs by itself, from the outbox: at least once,
+        in the process that delivers. `cancelled(event, *args, **kwargs)` is told when the person declines.
         """
 
         def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
-            name = f"{handler.__module__}.{handler.__qualname__}"
-            self._resumable[name] = handler
-            if cancelled is not None:
-                self._on_cancel[name] = cancelled
+            runs = _runnable(handler)
+            name = self._interrupted.add(handler, runs, cancelled)
 
             @wraps(handler)
-            def guarded(event: Any, *args: Any) -> Any:
-                psid, page_id = _person_of(event)
+            def guarded(event: Any, *args: Any, **kwargs: Any) -> Any:
+                psid, page_id = person_of(event)
                 link = self.link_of(psid, page_id)
                 if link is not None:
-                    return handler(event, link, *args)
-                resume = {"handler": name, "event": event, "args": args}
+                    return runs(event, link, *args, **kwargs)
+                resume = call_of(name, event, args, kwargs)
                 return self.prompt_login(psid, text, resume=resume, page_id=page_id)
 
             return guarded
@@ -510,22 +540,23 @@ class AccountLinking:
             key, now = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}", here.linking.now()
             if here.store.hit(key, now + HOUR_MS, now) > MOST_MESSAGES_AN_HOUR:
                 problem = DeliveryFailed("enough messages for this hour")
+                problem.held_for = "hour"
                 problem.retry_after = (here.store.find_limit(key, now)[1] - now) / 1000
                 raise problem
         self._send(entry.page_id, entry.psid, message)
 
     def _unlink_at_messenger(self, entry: OutboxEntry) -> None:
         here = self._here()
+        if here.linking.link_of(entry.psid, entry.page_id) is not None:
+            return  # linked again since: Messenger is right
         page = next(page for page in here.settings.pages if page.id in (None, entry.page_id))
         _graph_of(page, here.settings).unlink(entry.psid)
 
     def _resume(self, entry: OutboxEntry) -> None:
         """Run the handler that a login had interrupted."""
-        resume = entry.payload if isinstance(entry.payload, dict) else {}
-        handler = self._resumable.get(str(resume.get("handler")))
         link = self.link_of(entry.psid, entry.page_id)
-        if handler is not None and link is not None:
-            handler(resume["event"], link, *resume["args"])
+        if link is not None:
+            self._interrupted.go_on(entry.payload, link)
 
     def _send(self, page_id: str | None, psid: str, message: Message) -> None:
         from bot_linking.messenger.send import send_with
@@ -535,9 +566,8 @@ class AccountLinking:
     # Telling
 
     def _tell(self, app: weakref.ref[Flask], event: Happening) -> None:
-        resume = event.resume if isinstance(event, LoginCancelled) else None
-        if isinstance(resume, dict) and (hook := self._on_cancel.get(str(resume.get("handler")))):
-            signals.guarded(hook, resume["event"], *resume["args"])
+        if isinstance(event, LoginCancelled):
+            self._interrupted.cancel(event.resume)
         signals.tell(app(), event)
 
 
@@ -584,13 +614,6 @@ def _owners(settings: Settings) -> dict[bytes, frozenset[str] | None]:
     return owners
 
 
-def _person_of(event: Any) -> tuple[str, str | None]:
-    """PSID and page of a webhook event; a bare PSID will do."""
-    if isinstance(event, str):
-        return event, None
-    return str(event["sender"]["id"]), str(event["recipient"]["id"]) if "recipient" in event else None
-
-
 def _runnable(view: Callable[..., Any]) -> Callable[..., Any]:
     """The view itself; one that is `async` is run in the app's own way."""
     return partial(_run_async, view) if iscoroutinefunction(view) else view
@@ -600,19 +623,23 @@ def _run_async(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return current_app.ensure_sync(view)(*args, **kwargs)
 
 
+def _open(settings: Settings) -> SQLStore:
+    try:
+        return open_store(settings.database)
+    except StoreUnavailable as problem:
+        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
+
+
 def _is_serving(app: Flask) -> bool:
     """Whether this process answers requests, rather than running a command or a test."""
     context = click.get_current_context(silent=True)
-    return not app.testing and (context is None or context.info_name in {"run", None})
+    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
+    return not app.testing and not is_command
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
     if (still := delivery()) is not None:
         still.stop(timeout=2.0)
-
-
-def _as_text(key: str | bytes) -> str:
-    return key.decode("latin-1") if isinstance(key, bytes) else key
 
 
 __all__ = ["Account", "AccountLinking", "Link"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
-_SECRET = re.compile(
-    r"(?i)\b(account_linking_token|authorization_code|access_token|appsecret_proof|hub\.verify_token|apikey)"
-    r"(=|%3D|%253D)[^&\s\"'#%]+"
-)
+_NAMES = "account_linking_token|authorization_code|access_token|appsecret_proof|hub\\.verify_token|apikey"
+# A value ends with its parameter; where it stands encoded inside another one, with the next encoded sign.
+_SECRET = re.compile(rf"(?i)({_NAMES})(?:(=)[^&\s\"'#]+|(%(?:25)*3D)[^&\s\"'#%]+)")
 _LOGGERS = (
     "werkzeug",
     "urllib3.connectionpool",
@@ -17,12 +16,20 @@ _LOGGERS = (
     "hypercorn.access",
     "uvicorn.access",
     "waitress",
+    "bot_linking",
+    "bot_linking.account_link_api",
+    "bot_linking.delivery",
+    "bot_linking.webhook",
+    "bot_linking.webview",
 )
 
 
 def redact(text: str) -> str:
     """The text with the values of known secret parameters masked."""
-    return _SECRET.sub(r"\1\2***", text)
+    return _SECRET.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
+
+
+_FORMATTER = logging.Formatter()
 
 
 class _Redact(logging.Filter):
@@ -30,6 +37,8 @@ class _Redact(logging.Filter):
         text = record.getMessage()
         if (masked := redact(text)) != text:
             record.msg, record.args = masked, ()
+        if record.exc_info and not record.exc_text:  # the host's own code may put anything into an error
+            record.exc_text = redact(_FORMATTER.formatException(record.exc_info))
         return True
 
 

@@ -6,6 +6,7 @@ limit. Keys are kept as digests. When the store is away nothing is allowed: `Sto
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -14,6 +15,8 @@ from typing import ClassVar
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.linking import Linking
+
+_PORT = re.compile(r"^(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?$")  # some proxies add one
 
 
 class TooManyAttempts(BotLinkingError):
@@ -61,7 +64,7 @@ class Throttle:
     def refund(self, limit: Limit, key: str) -> None:
         """Take one back, as it turned out to be good."""
         now = self._linking.now()
-        self._linking.store.hit(_key(limit, key), now, now, amount=-1)
+        self._linking.store.refund(_key(limit, key), now)
 
     def forget(self, limit: Limit, key: str) -> None:
         """Start the key again."""
@@ -73,7 +76,7 @@ def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_pro
     hops = [remote_addr or ""]
     if trusted_proxies:
         hops = [*filter(None, map(str.strip, ",".join(forwarded_for).split(","))), *hops]
-    hop = hops[max(0, len(hops) - 1 - trusted_proxies)]
+    hop = _PORT.sub(r"\1\2", hops[max(0, len(hops) - 1 - trusted_proxies)])
     try:
         address = ip_address(hop)
     except ValueError:

@@ -20,6 +20,7 @@ from example_bot.bot import add_bot
 from example_bot.shop import Shop
 
 LAST_RUN = "simulator.json"
+BRAND = {"BOT_LINKING_BRAND_NAME": "Acme", "BOT_LINKING_NEXT_STEP": "Try: orders, points."}
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
@@ -32,7 +33,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, instance_path=os.environ.get("EXAMPLE_BOT_INSTANCE"))
     instance = Path(app.instance_path)
     app.secret_key = _kept_secret(instance / "secret_key")
-    app.config.from_mapping(BOT_LINKING_BRAND_NAME="Acme", BOT_LINKING_NEXT_STEP="Try: orders, points.")
+    for key, value in BRAND.items():
+        app.config[key] = os.environ.get(key, value)
     app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
     add_bot(app, Shop(instance / "shop.db"))

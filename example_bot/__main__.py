@@ -56,13 +56,14 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
     from bot_linking.simulator import Simulator
 
     public_url = f"http://{options.host}:{options.port}"
-    given = {
-        "app_secret": os.environ.get("BOT_LINKING_APP_SECRET"),
-        "page_access_token": os.environ.get("BOT_LINKING_PAGE_ACCESS_TOKEN"),
-        "verify_token": os.environ.get("BOT_LINKING_VERIFY_TOKEN"),
-    }
     simulator = Simulator(
-        f"{public_url}/webhook", page_name="Acme", port=options.port + 1, suggestions=SUGGESTIONS, **given
+        f"{public_url}/webhook",
+        app_secret=os.environ.get("BOT_LINKING_APP_SECRET"),
+        page_access_token=os.environ.get("BOT_LINKING_PAGE_ACCESS_TOKEN"),
+        verify_token=os.environ.get("BOT_LINKING_VERIFY_TOKEN"),
+        page_name="Acme",
+        port=options.port + 1,
+        suggestions=SUGGESTIONS,
     )
     with simulator:
         config = {**simulator.settings_for_bot(), "BOT_LINKING_PUBLIC_URL": public_url}

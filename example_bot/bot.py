@@ -40,12 +40,13 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
     def webhook() -> str:
         for entry in request.get_json()["entry"]:
             for event in entry.get("messaging", ()):
-                answer(event)
+                if "text" in event.get("message", ()):
+                    answer(event)
         return "ok"
 
     def answer(event: dict[str, Any]) -> None:
-        text = event.get("message", {}).get("text", "").strip().lower()
-        if not text or event["message"].get("is_echo"):
+        text = event["message"]["text"].strip().lower()
+        if event["message"].get("is_echo"):
             return
         command = {"orders": orders, "points": points, "log in": log_in, "log out": log_out}.get(text, help_)
         with_code = re.fullmatch(r"points ([0-9]{6})", text)

@@ -72,10 +72,12 @@ class DeliveryFailed(BotLinkingError):
 
     `advice` is `"later"` (try again), `"never"` (permanent) or `"token"` (keep it until the page has
     another access token). `whole_page` is true when every call for that page would fail alike, and
-    `retry_after` is the number of seconds the other side asked for, if it did.
+    `retry_after` is the number of seconds the other side asked for, if it did. `held_for` sets an entry
+    aside for a reason of its own, so that the person's other entries need not wait for it.
     """
 
     slug = "delivery_failed"
     advice: Literal["later", "never", "token"] = "later"
     whole_page: bool = False
     retry_after: float | None = None
+    held_for: str | None = None

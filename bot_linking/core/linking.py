@@ -5,12 +5,13 @@ Whatever is told is told after the store has committed, so nobody hears of what 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
-from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown
+from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
     LinkingEvent,
@@ -25,6 +26,8 @@ from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Clock, Store, Tell
 
 ATTEMPT_MAX_AGE_S = 900
+
+_log = logging.getLogger("bot_linking")
 
 
 class Linking:
@@ -139,24 +142,39 @@ class Linking:
     # Receive, from Messenger
 
     def receive(self, events: Sequence[LinkingEvent]) -> list[Outcome]:
-        """Apply the linking events of one POST in one transaction, and say what each came to."""
-        allowed = [event for event in events if self._is_allowed(event)]
-        outcomes = self.store.receive(allowed, self.now()) if allowed else []
+        """Apply the linking events of one POST in one transaction, and say what each came to.
+
+        Raises `StoreUnavailable` when Messenger must send them again: nothing could be stored, or the site
+        could not say whether an account may be linked (the other events are applied all the same).
+        """
+        answers = [(event, self._answer_of_site(event)) for event in events]
+        outcomes = [
+            self.store.refuse(event, "account_refused", self.now())
+            for event, answer in answers
+            if answer is False
+        ]
+        if allowed := [event for event, answer in answers if answer]:
+            outcomes += self.store.receive(allowed, self.now())
         for outcome in outcomes:
             self._tell(outcome)
         if outcomes:
             self._wake()
+        if any(answer is None for _, answer in answers):
+            raise StoreUnavailable("may_link did not answer")
         return outcomes
 
-    def _is_allowed(self, event: LinkingEvent) -> bool:
-        """Ask the site, when it wants to be asked, whether the code's account may still be linked."""
+    def _answer_of_site(self, event: LinkingEvent) -> bool | None:
+        """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
         if self._may_link is None or event.authorization_code is None:
             return True
         account_id = self.store.account_of_code(digest_of(event.authorization_code))
-        if account_id is None or self._may_link(account_id):
+        if account_id is None:
             return True
-        self._tell(LinkingRefused("account_refused", event.page_id, event.psid))
-        return False
+        try:
+            return bool(self._may_link(account_id))
+        except Exception:
+            _log.exception("may_link failed; Messenger will send the event again")
+            return None
 
     # Bind, unlink and erase
 

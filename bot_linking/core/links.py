@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot_linking.core.reading import is_unicode
+
 _EPOCH_MS = 1000
 
 
@@ -31,10 +33,12 @@ class Account:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id or len(self.id) > 255:
             raise TypeError("Account.id must be text of 1 to 255 characters")
-        for name in ("username", "email", "phone_number", "display_name"):
+        for name in ("id", "username", "email", "phone_number", "display_name"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"Account.{name} must be text or None")
+            if value is not None and ("\0" in value or not is_unicode(value)):
+                raise ValueError(f"Account.{name} is not Unicode text")
 
     @property
     def label(self) -> str:

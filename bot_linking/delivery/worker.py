@@ -18,8 +18,8 @@ from bot_linking.core.errors import BotLinkingError, DeliveryFailed
 from bot_linking.core.events import MessageFailed, MessageSent
 from bot_linking.core.ports import Clock, OutboxEntry, Store, Tell
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, wait_before
+from bot_linking.delivery.leases import LEASE_S, Leases
 
-LEASE_S = 20  # longer than any call may take, and as long as a dead worker can hold an entry up
 THREADS = 4
 POLL_S = 1.0
 PURGE_EVERY_S = 600.0
@@ -67,6 +67,7 @@ class Delivery:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._due = threading.Event()
+        self._leases = Leases(store, self._now)
 
     # Running
 
@@ -86,11 +87,12 @@ class Delivery:
                 thread.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Finish what is being sent, then end the threads or the loop."""
+        """Finish what is being sent, then end the threads or the loop; `timeout` is for all of them."""
         self._stopping.set()
         self._due.set()
+        deadline = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def wake(self) -> None:
         """Look now instead of at the next poll."""
@@ -112,22 +114,24 @@ class Delivery:
             if not busy and not self._stopping.is_set():
                 self._due.wait(POLL_S)
 
-    def drain(self) -> int:
-        """Deliver all that is due now, in this thread. The number of entries that were tried."""
-        tried = 0
-        while self.run_once():
+    def drain(self, *, within: float = float("inf")) -> int:
+        """Deliver all that is due now, in this thread, beginning no more after `within` seconds. The number
+        of entries that were tried."""
+        tried, end = 0, time.monotonic() + within
+        while time.monotonic() < end and self.run_once():
             tried += 1
         return tried
 
     def run_once(self) -> bool:
         """Deliver the one entry that has been due for longest. Whether there was one."""
-        now = self._now()
-        if not self._store.has_due(now, self._tokens):
+        now, busy = self._now(), self._leases.busy_pages()
+        if not self._store.has_due(now, self._tokens, busy):
             return False
-        entries = self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens)
+        entries = self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens, busy)
         for entry in entries:
             self._due.set()  # there may be more, for the other threads
-            self._deliver(entry)
+            with self._leases.kept(entry):
+                self._deliver(entry)
         return bool(entries)
 
     # One entry
@@ -159,8 +163,9 @@ class Delivery:
         if dead:
             self._store.bury(entry, reason, now)
         else:
-            wait = wait_before(entry.attempts, problem.retry_after)
-            held_for = self._token_of(entry.page_id) if problem.advice == "token" else None
+            waited = (now - entry.created_at) / 1000
+            wait = wait_before(entry.attempts, waited, problem.retry_after)
+            held_for = self._token_of(entry.page_id) if problem.advice == "token" else problem.held_for
             self._store.postpone(
                 entry,
                 now + int(wait * 1000),
@@ -182,5 +187,8 @@ class Delivery:
         return int(self._clock() * 1000)
 
     def _restart_after_fork(self) -> None:
+        was_running = bool(self._threads) and not self._stopping.is_set()
         self._threads, self._stopping, self._due = [], threading.Event(), threading.Event()
-        self.start()
+        self._leases = Leases(self._store, self._now)
+        if was_running:
+            self.start()

@@ -54,10 +54,10 @@ def check_return_url(url: str, token: str, origins: Collection[str], *, strict: 
     if match is None or match["origin"] not in origins or _CONTROL_ESCAPE.search(url):
         raise ReturnURLRefused("the redirect_uri is not Messenger's")
     query = match["query"] or ""
-    if any(_name(pair).startswith("authorization_code") for pair in re.split("[&;]", query)):
+    if "authorization_code" in _unfolded(query):
         raise ReturnURLRefused("the redirect_uri carries an authorization_code already")
-    pairs = [pair for pair in query.split("&") if _name(pair) == "account_linking_token"]
-    inner = [unquote_plus(pair.partition("=")[2]) for pair in pairs]
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    inner = [unquote_plus(value) for name, _, value in pairs if "account_linking_token" in _unfolded(name)]
     if inner != [token] and (inner or strict):
         raise ReturnURLRefused("the redirect_uri belongs to another account_linking_token")
     return url
@@ -70,6 +70,8 @@ def with_code(url: str, code: str) -> str:
     return f"{base}?{query}&{added}" if query else f"{base}?{added}"
 
 
-def _name(pair: str) -> str:
-    """A query parameter's name as the most forgiving reader would take it."""
-    return re.sub(r"[ .\[]", "_", unquote_plus(pair.partition("=")[0]).casefold())
+def _unfolded(text: str) -> str:
+    """The text as the most forgiving reader would take it, however often it was encoded."""
+    for _ in range(4):
+        text = unquote_plus(text)
+    return re.sub(r"[\s.\[]", "_", text.casefold())

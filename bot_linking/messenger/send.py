@@ -34,10 +34,17 @@ class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
 
 
 def send_with(bot: Any, psid: str, message: dict[str, Any]) -> dict[str, Any]:
-    """Send through any pymessenger Bot, also one that returns errors instead of raising them."""
-    answer = bot.send_raw({"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": message})
+    """Send through any pymessenger Bot, also one that returns errors instead of raising them.
+
+    Raises `GraphError`; what else a client raises may hold the access token, and is not repeated.
+    """
+    payload = {"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": message}
+    try:
+        answer = bot.send_raw(payload)
+    except (OSError, ValueError) as problem:  # requests' errors are OSErrors
+        raise GraphError(f"the bot's client failed: {type(problem).__name__}") from None
     error = answer.get("error") if isinstance(answer, dict) else None
-    if error:
+    if isinstance(error, dict):
         raise GraphError(
             "the bot's client reported an error",
             status=400,

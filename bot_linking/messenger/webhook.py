@@ -83,6 +83,13 @@ class Webhook:
 
     def _apply(self, payload: dict[str, Any], pages: Pages) -> None:
         events = linking_events_of(payload, pages)
+        passed_over = sum(KEY in event for event in events_of(payload)) - len(events)
+        if passed_over:
+            self._tell(LinkingRefused("event_not_ours"))
+            _log.warning(
+                "%d account linking event(s) passed over: malformed, or of another page than the app secret's",
+                passed_over,
+            )
         if events:
             self._linking.receive(events)
 
@@ -125,11 +132,14 @@ class Webhook:
             return view(*args, **kwargs)
 
     def _other_method(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        if "hub.mode" in request.args:
-            return self.handshake()
         if request.content_length or request.headers.get("Transfer-Encoding"):
             return self._refuse(SignatureRefused("only a signed POST carries events"))
-        return view(*args, **kwargs)
+        only_handshake = _is_added_by_us(request.method)
+        if "hub.mode" in request.args:
+            answer = self.handshake()
+            if only_handshake or answer.status_code == 200:
+                return answer  # otherwise the view has a handshake of its own, perhaps with its own token
+        return _plain("only POST\n", 405) if only_handshake else view(*args, **kwargs)
 
     # As the blueprint's own route
 
@@ -186,6 +196,24 @@ class Webhook:
         self._tell(LinkingRefused(refusal.slug))
         reason = "the store is not available" if refusal.slug == StoreUnavailable.slug else str(refusal)
         return _plain(reason + "\n", STATUS[refusal.slug])
+
+
+class _Added(str):
+    """A method that a route has for our handshake only. It stays itself where Flask and Werkzeug put
+    methods into sets and upper case, and gives way to the same method of the view's own."""
+
+    def upper(self) -> str:
+        return self
+
+
+HANDSHAKE_METHODS = frozenset({_Added("GET"), "POST"})
+
+
+def _is_added_by_us(method: str) -> bool:
+    """Whether the view itself was never meant for this method (HEAD comes with GET)."""
+    methods = (request.url_rule and request.url_rule.methods) or ()
+    of_get = [each for each in methods if each == "GET"]
+    return method in {"GET", "HEAD"} and any(isinstance(each, _Added) for each in of_get)
 
 
 def _this_request() -> Request:

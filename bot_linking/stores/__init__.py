@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from bot_linking.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bot_linking.stores.store import Engine, SQLStore
+    from bot_linking.stores.engine import Engine
+    from bot_linking.stores.store import SQLStore
 
 
 def open_store(url: str) -> SQLStore:

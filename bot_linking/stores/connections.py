@@ -105,7 +105,11 @@ class Connections:
         if self._waiting:
             with self._turn:
                 self._turn.notify()
-        if self._idle and self._idle[0].used_at < line.used_at - KEEP_IDLE_S:
+        try:
+            is_unused = self._idle[0].used_at < line.used_at - KEEP_IDLE_S
+        except IndexError:  # taken again already
+            return
+        if is_unused:
             self._drop(self._idle.popleft)
 
     def discard(self, line: Line) -> None:

@@ -349,7 +349,7 @@ class SQLiteEngine:
             cached_statements=256,
         )
         try:
-            connection.execute("pragma journal_mode = wal")
+            _use_wal(connection)
             connection.execute("pragma synchronous = full")
             connection.execute("pragma foreign_keys = on")
             connection.execute("pragma secure_delete = on")
@@ -362,7 +362,7 @@ class SQLiteEngine:
         """Create the file with mode 0600 and bring its schema up to date, whoever else starts now."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._create()
             connection = self._open()
         except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
@@ -375,8 +375,34 @@ class SQLiteEngine:
         finally:
             connection.close()
 
+    def _create(self) -> None:
+        """An empty file for its owner alone, unless there is one.
+
+        One that is there is never opened here, as closing it would take away the locks that SQLite holds on
+        it for other connections of this process: another process, closing its own, would then believe to be
+        the last and delete the write-ahead log under them.
+        """
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(f"{self.path} is not readable and writable") from None
+
     def _unavailable(self, problem: BaseException) -> StoreUnavailable:
         return StoreUnavailable(f"the database file {self.path} does not work: {problem}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Only the first who opens a file has to change it; SQLite lets nobody wait who comes meanwhile."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _mind_forks(engine: weakref.ref[SQLiteEngine]) -> None:

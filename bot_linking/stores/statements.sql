@@ -31,8 +31,14 @@ insert into links (page_id, psid, account_id, username, email, phone_number, loc
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
         :now, :now, :event_ms, :code_tick, :changed_tick)
 on conflict (page_id, psid) do update set
-  account_id = excluded.account_id, username = excluded.username, email = excluded.email,
-  phone_number = excluded.phone_number, locale = coalesce(excluded.locale, links.locale),
+  account_id = excluded.account_id,
+  username = case when links.account_id = excluded.account_id
+                  then coalesce(excluded.username, links.username) else excluded.username end,
+  email = case when links.account_id = excluded.account_id
+               then coalesce(excluded.email, links.email) else excluded.email end,
+  phone_number = case when links.account_id = excluded.account_id
+                      then coalesce(excluded.phone_number, links.phone_number) else excluded.phone_number end,
+  locale = coalesce(excluded.locale, links.locale),
   source = excluded.source,
   linked_at = case when links.account_id = excluded.account_id then links.linked_at else excluded.linked_at end,
   updated_at = excluded.updated_at, event_ms = excluded.event_ms, code_tick = excluded.code_tick,
@@ -130,13 +136,18 @@ where id in (
   select o.id from outbox o
   where o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
     and (o.held_for is null or o.held_for not in (select value from json_each(:tokens)))
-    and not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
-                    and e.id < o.id and e.dead_at is null)
+    and o.page_id not in (select value from json_each(:busy))
+    and (o.kind = 'unlink_call'
+         or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
+                        and e.id < o.id and e.dead_at is null and e.held_for is null))
   order by o.next_at, o.id limit :limit)
 returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
 
 -- name: finish
-delete from outbox where id = :id and claim = :claim
+delete from outbox where id = :id
+
+-- name: renew
+update outbox set claimed_until = :until where id = :id and claim = :claim
 
 -- name: postpone
 update outbox set claimed_until = 0, next_at = :next_at, last_error = :reason, held_for = :held_for,
@@ -153,7 +164,8 @@ update outbox set claimed_until = 0, dead_at = :now, last_error = :reason where 
 -- name: has_due
 select 1 as due from outbox
 where dead_at is null and next_at <= :now and claimed_until <= :now
-  and (held_for is null or held_for not in (select value from json_each(:tokens))) limit 1
+  and (held_for is null or held_for not in (select value from json_each(:tokens)))
+  and page_id not in (select value from json_each(:busy)) limit 1
 
 -- name: list_dead
 select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
@@ -171,11 +183,17 @@ from outbox where dead_at is null
 select count(*) as dead from outbox where dead_at is not null
 
 -- name: hit
-insert into limits (key, hits, expires_at) values (:key, :amount, :expires_at)
+-- An end later than any that could be set now is of a clock that was ahead: it would never come.
+insert into limits (key, hits, expires_at) values (:key, 1, :expires_at)
 on conflict (key) do update set
-  hits = case when limits.expires_at <= :now then excluded.hits else limits.hits + excluded.hits end,
-  expires_at = case when limits.expires_at <= :now then excluded.expires_at else limits.expires_at end
+  hits = case when limits.expires_at <= :now or limits.expires_at > :expires_at + 120000
+              then 1 else limits.hits + 1 end,
+  expires_at = case when limits.expires_at <= :now or limits.expires_at > :expires_at + 120000
+                    then excluded.expires_at else limits.expires_at end
 returning hits
+
+-- name: refund
+update limits set hits = hits - 1 where key = :key and expires_at > :now and hits > 0
 
 -- name: find_limit
 select hits, expires_at from limits where key = :key and expires_at > :now

@@ -19,8 +19,10 @@ with due as materialized (
   where o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
     and (o.held_for is null
          or o.held_for <> all (array(select json_array_elements_text(cast(:tokens as json)))))
-    and not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
-                    and e.id < o.id and e.dead_at is null)
+    and o.page_id <> all (array(select json_array_elements_text(cast(:busy as json))))
+    and (o.kind = 'unlink_call'
+         or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
+                        and e.id < o.id and e.dead_at is null and e.held_for is null))
   order by o.next_at, o.id limit :limit
   for update of o skip locked)
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1
@@ -31,6 +33,7 @@ returning outbox.id, page_id, psid, kind, payload, created_at, attempts, last_er
 select 1 as due from outbox
 where dead_at is null and next_at <= :now and claimed_until <= :now
   and (held_for is null or held_for <> all (array(select json_array_elements_text(cast(:tokens as json)))))
+  and page_id <> all (array(select json_array_elements_text(cast(:busy as json))))
 limit 1
 
 -- name: postpone_page

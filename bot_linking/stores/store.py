@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from bot_linking.core.codes import PendingCode, digest_of
 from bot_linking.core.events import (
@@ -27,9 +27,7 @@ from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
 from bot_linking.core.ports import ApiKey, Attempt, OutboxEntry
-
-T = TypeVar("T")
-Row = dict[str, Any]
+from bot_linking.stores.engine import Engine, Follower, Row, Tx
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -39,49 +37,6 @@ REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
 PURGED_AT_ONCE = 5000  # rows, where an engine purges by and by
-
-
-class Tx(Protocol):
-    """Named statements inside one transaction, as an engine offers them."""
-
-    def hold(
-        self,
-        *,
-        psids: Iterable[str] = (),
-        codes: Iterable[str] = (),
-        attempts: Iterable[str] = (),
-        account_id: str | None = None,
-    ) -> None:
-        """Until the transaction ends, nobody else changes these people, the attempts of these codes (by
-        digest), these attempts, and what is pending of this account. Before anything is read."""
-
-    def all(self, name: str, **values: Any) -> list[Row]: ...
-    def one(self, name: str, **values: Any) -> Row | None: ...
-    def run(self, name: str, **values: Any) -> int: ...
-    def isolated(self, work: Callable[[], T]) -> T: ...
-
-
-class Engine(Protocol):
-    """What differs between databases."""
-
-    applied: list[str]  # the migrations that this very object has applied
-
-    @property
-    def poison(self) -> tuple[type[Exception], ...]: ...
-
-    def extend(self, name: str, room: str) -> None: ...
-    def read(self, name: str, **values: Any) -> list[Row]: ...
-    def read_link(self, page_id: str, psid: str) -> Any: ...
-    def write(self, work: Callable[[Any], T]) -> T: ...
-    def scrub(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class Follower(Protocol):
-    """Tables of another room that follow the links: written in the very transaction of each change."""
-
-    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None: ...
-    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int: ...
 
 
 class SQLStore:
@@ -150,6 +105,20 @@ class SQLStore:
             follower.follow(tx, outcome, now)
         return outcome
 
+    def refuse(self, event: LinkingEvent, reason: str, now: int) -> Outcome:
+        """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
+
+        def work(tx: Tx) -> Outcome:
+            digest = digest_of(event.authorization_code or "")
+            tx.hold(psids=[event.psid], codes=[digest])
+            row = tx.one("find_code", digest=digest)
+            if row is None or row["consumed_at"] is not None:
+                return EventIgnored("duplicate", event.page_id, event.psid)
+            tx.run("consume_code", attempt_id=row["attempt_id"], psid=event.psid, now=now)
+            return _refuse(tx, reason, event, now)
+
+        return self.engine.write(work)
+
     def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
         """Unlink by our side: the farewell and the call to Messenger are queued with it."""
 
@@ -159,7 +128,6 @@ class SQLStore:
             if person is None or person.account_id is None:
                 return EventIgnored("not_linked", page_id, psid)
             _end_link(tx, page_id, psid, person, source, unlinked_ms=now, now=now, audit=audit)
-            tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
             return AccountUnlinked(page_id, psid, person.account_id, source)
 
         return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
@@ -273,21 +241,35 @@ class SQLStore:
 
     # The outbox
 
-    def has_due(self, now: int, tokens: Sequence[str]) -> bool:
-        return bool(self.engine.read("has_due", now=now, tokens=json.dumps(tokens)))
+    def has_due(self, now: int, tokens: Sequence[str], busy: Sequence[str] = ()) -> bool:
+        return bool(self.engine.read("has_due", now=now, tokens=json.dumps(tokens), busy=json.dumps(busy)))
 
-    def claim_due(self, now: int, until: int, limit: int, tokens: Sequence[str]) -> list[OutboxEntry]:
-        """Lease due entries, never two of one person at a time and each person's in order."""
+    def claim_due(
+        self, now: int, until: int, limit: int, tokens: Sequence[str], busy: Sequence[str] = ()
+    ) -> list[OutboxEntry]:
+        """Lease due entries, never two of one person at a time and each person's in order; none of the
+        `busy` pages."""
         claim = secrets.token_hex(8)
         rows = self.engine.write(
             lambda tx: tx.all(
-                "claim_due", claim=claim, now=now, until=until, limit=limit, tokens=json.dumps(tokens)
-            )
+                "claim_due", claim=claim, now=now, until=until, limit=limit, tokens=json.dumps(tokens),
+                busy=json.dumps(busy),
+            )  # fmt: skip
         )
         return sorted((_entry(row, claim) for row in rows), key=lambda entry: entry.id)
 
+    def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:
+        """Keep the leases of these entries a while longer."""
+
+        def work(tx: Tx) -> None:
+            for entry in entries:
+                tx.run("renew", id=entry.id, claim=entry.claim, until=until)
+
+        self.engine.write(work)
+
     def finish(self, entry: OutboxEntry) -> None:
-        self.engine.write(lambda tx: tx.run("finish", id=entry.id, claim=entry.claim))
+        """It got through, whoever may have taken the lease over meanwhile."""
+        self.engine.write(lambda tx: tx.run("finish", id=entry.id))
 
     def postpone(
         self,
@@ -326,11 +308,9 @@ class SQLStore:
 
     # Throttles
 
-    def hit(self, key: str, expires_at: int, now: int, amount: int = 1) -> int:
-        """Count `amount` more on a key that starts again after `expires_at`; the count so far."""
-        row = self.engine.write(
-            lambda tx: tx.one("hit", key=key, expires_at=expires_at, now=now, amount=amount)
-        )
+    def hit(self, key: str, expires_at: int, now: int) -> int:
+        """Count one more on a key that starts again after `expires_at`; the count so far."""
+        row = self.engine.write(lambda tx: tx.one("hit", key=key, expires_at=expires_at, now=now))
         assert row is not None
         return int(row["hits"])
 
@@ -338,6 +318,10 @@ class SQLStore:
         """Hits, and when they expire."""
         rows = self.engine.read("find_limit", key=key, now=now)
         return (rows[0]["hits"], rows[0]["expires_at"]) if rows else (0, now)
+
+    def refund(self, key: str, now: int) -> None:
+        """Take one hit back."""
+        self.engine.write(lambda tx: tx.run("refund", key=key, now=now))
 
     def drop_limit(self, key: str) -> None:
         self.engine.write(lambda tx: tx.run("drop_limit", key=key))
@@ -508,6 +492,8 @@ def _end_link(
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     _save_unlink(tx, page_id, psid, source, latest, now)
     _announce(tx, "unlinked", page_id, psid, now)
+    if source != "messenger":
+        tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
 
 
 def _save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:
@@ -542,7 +528,7 @@ def _refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
     limit = tx.one("find_limit", key=key, now=now)
     if limit is None:
-        tx.run("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now, amount=1)
+        tx.run("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now)
         tx.run("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
     return LinkingRefused(reason, event.page_id, event.psid)
 

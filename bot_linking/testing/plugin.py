@@ -40,7 +40,7 @@ def messenger() -> Iterator[Simulator]:
 
 @pytest.fixture
 def bot_server() -> Iterator[BotServer]:
-    """A `bot_linking.testing.BotServer`: its `url` is good at once, `serve(app)` is for when there is an app."""
+    """A `bot_linking.testing.BotServer`: `url` is good at once, `serve(app)` when there is an app."""
     from bot_linking.testing.server import BotServer
 
     with BotServer() as server:

@@ -71,8 +71,6 @@ class Pages:
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         if not self._settings.frame_origins:
             headers["X-Frame-Options"] = "DENY"
-        if self._settings.is_https:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
         return response
 
 

@@ -11,7 +11,8 @@ import logging
 import secrets
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar
@@ -91,6 +92,7 @@ class Webview:
         linking: Linking,
         settings: Settings,
         *,
+        login_url: str,
         graphs: Sequence[Graph],
         tell: Tell,
         authenticate: Authenticate | None,
@@ -99,6 +101,7 @@ class Webview:
     ) -> None:
         self._linking = linking
         self._settings = settings
+        self._login_url = login_url
         self._graphs = graphs
         self._tell = tell
         self._authenticate = authenticate
@@ -112,6 +115,8 @@ class Webview:
         self._throttle = Throttle(linking)
         self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
         self._by_address = Limit("address", settings.address_limit, 60)
+        self._sign_ups = Limit("sign-up", settings.address_limit, 60)
+        self._cancels = Limit("cancel", settings.address_limit, 60)
         self._admission = threading.BoundedSemaphore(settings.sign_in_concurrency)
         host_prefix = "__Host-" if settings.is_https else ""
         self._browser_cookie = host_prefix + "bot_linking"
@@ -145,7 +150,8 @@ class Webview:
             return self._with_browser(self._second_factor_page(waiting), cookie)
         if account is not None:
             return self._with_browser(self._consent_of_session(ticket, account), cookie)
-        if self._authenticate is None and "returned" not in request.args and self._settings.login_url:
+        come_back = request.args.keys() & {"returned", "switch"}
+        if self._authenticate is None and self._settings.login_url and not come_back:
             return self._with_browser(self._pages.go(self._site_login(ticket)), cookie)
         return self._with_browser(self._login_page(ticket), cookie)
 
@@ -175,24 +181,37 @@ class Webview:
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug))
             minutes = str(-(-refusal.retry_after // 60))
-            text = self._pages.text("Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes)
+            text = self._pages.text(
+                "Too many attempts. Please try again in about {minutes} minutes.", minutes=minutes
+            )
             page = self._login_page(ticket, username, text, 429)
             page.headers["Retry-After"] = str(refusal.retry_after)
             raise _Stop(page) from None
-        if not self._admission.acquire(blocking=False):
-            self._refund(name, address)
-            text = self._pages.text("Many people are logging in just now. Please try again in a moment.")
-            page = self._login_page(ticket, username, text, 503)
-            page.headers["Retry-After"] = "2"
-            raise _Stop(page)
-        try:
+        with self._admitted() as admitted:
+            if not admitted:
+                self._refund(name, address)
+                raise _Stop(self._too_busy(self._login_page, ticket, username))
             account = authenticate(username, password)
-        finally:
-            self._admission.release()
         if account is not None:
             self._throttle.forget(self._by_name, name)
             self._throttle.refund(self._by_address, address)
         return account
+
+    @contextmanager
+    def _admitted(self) -> Iterator[bool]:
+        """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile."""
+        admitted = self._admission.acquire(blocking=False)
+        try:
+            yield admitted
+        finally:
+            if admitted:
+                self._admission.release()
+
+    def _too_busy(self, form: Callable[..., Response], *filled_in: Any) -> Response:
+        text = self._pages.text("Many people are logging in just now. Please try again in a moment.")
+        page = form(*filled_in, error=text, status=503)
+        page.headers["Retry-After"] = "2"
+        return page
 
     def _login_page(
         self, ticket: Ticket, username: str = "", error: str | None = None, status: int = 200
@@ -235,8 +254,11 @@ class Webview:
             long = text("The password may have {count} characters at most.", count=str(LONGEST_PASSWORD))
             return self._sign_up_page(ticket, username, email, long, 422)
         try:
-            self._throttle.count(self._by_address, self._address())
-            account = self._create_account(username, email or None, password)
+            self._throttle.count(self._sign_ups, self._address())
+            with self._admitted() as admitted:
+                if not admitted:
+                    return self._too_busy(self._sign_up_page, ticket, username, email)
+                account = self._create_account(username, email or None, password)
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug))
             minutes = str(-(-refusal.retry_after // 60))
@@ -334,6 +356,7 @@ class Webview:
 
     def _begin(self, ticket: Ticket, account: Account) -> Response:
         """Signed in: a session of its own for this attempt, and on to the consent page."""
+        _insist(account)
         recipient, name = self._identify(ticket)
         attempt = Attempt(
             ticket.attempt_id, account, ticket.linking_token, ticket.return_url, int(ticket.issued_at * 1000),
@@ -382,12 +405,14 @@ class Webview:
             recipient, _ = self._identify(ticket, with_name=False)
             if recipient is None and self._settings.strict:
                 self._tell(LinkingRefused("messenger_silent"))
-                raise self._stop("silent", 503, retry_after=10)
+                raise self._stop("silent", 503, retry_after=10, back=ticket.return_url)
             if recipient is not None:
                 attempt = replace(attempt, page_id=recipient.page_id, psid=recipient.psid)
+        if attempt.page_id is None:
+            attempt = replace(attempt, page_id=self._linking.page_id)
         code = self._linking.approve(attempt, locale=self._pages.locale())
         if code is None:
-            raise self._stop("expired", 400)
+            raise self._stop("expired", 400, back=ticket.return_url)
         target = with_code(ticket.return_url, code)
         if not self._settings.confirmation_page:
             return self._pages.go(target)
@@ -422,7 +447,7 @@ class Webview:
     def _who_cancelled(self, ticket: Ticket) -> tuple[str | None, str | None]:
         """Ask Messenger, unless somebody makes us ask too often."""
         try:
-            self._throttle.count(self._by_address, self._address())
+            self._throttle.count(self._cancels, self._address())
             return self._ask(ticket.linking_token) or (None, None)
         except (TooManyAttempts, GraphError):
             return None, None
@@ -512,25 +537,32 @@ class Webview:
             recipient = self._ask(ticket.linking_token)
         except GraphError as problem:
             if problem.code == INVALID_LINKING_TOKEN:
-                raise self._stop("expired", 400) from None
-            _log.warning("Messenger did not say whose login it is: %s", problem)
+                raise self._stop("expired", 400, back=ticket.return_url) from None
+            # Silence passes; anything else means that codes stay unbound until somebody mends it.
+            level = logging.WARNING if problem.transient else logging.ERROR
+            _log.log(level, "Messenger did not say whose login it is: %s", problem)
             return None, None
         return recipient, self._name_of(recipient) if recipient and with_name else None
 
     def _ask(self, linking_token: str) -> Recipient | None:
-        """The owner of the token, who must be on one of our pages. Tries each page's Graph in turn."""
-        refusal: GraphError | None = None
+        """The owner of the token, who must be on one of our pages. Tries each page's Graph in turn.
+
+        Only when every page has disowned the token it is known to be nobody's: a page that is silent, or
+        whose access token has ended, may be the one.
+        """
+        refusals = list[GraphError]()
         for graph, page in zip(self._graphs, self._settings.pages, strict=True):
             try:
                 recipient = graph.owner_of(linking_token)
             except GraphError as problem:
-                refusal = problem
+                refusals.append(problem)
                 continue
             if page.id in (None, recipient.page_id):
                 return recipient
-            refusal = GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
-        if refusal is not None:
-            raise refusal
+            disowned = "the token is another page's"
+            refusals.append(GraphError(disowned, status=200, code=INVALID_LINKING_TOKEN))
+        if refusals:
+            raise min(refusals, key=lambda refusal: refusal.code == INVALID_LINKING_TOKEN)
         return None
 
     def _name_of(self, recipient: Recipient) -> str | None:
@@ -547,18 +579,22 @@ class Webview:
 
     def _site_login(self, ticket: Ticket) -> str:
         """The site's own login page, told where to come back to."""
-        here = self._settings.public_url + request.script_root + request.path
-        back = f"{here}?{_query_of(ticket)}&returned=1"
+        back = f"{self._login_url}?{_query_of(ticket)}&returned=1"
         return (self._settings.login_url or "").replace("{next}", quote(back, safe=""))
 
-    def _notice(self, name: str, status: int, *, retry_after: int | None = None) -> Response:
-        page = self._pages.show("notice", status, notice=name)
+    def _notice(
+        self, name: str, status: int, *, retry_after: int | None = None, back: str | None = None
+    ) -> Response:
+        page = self._pages.show("notice", status, notice=name, back=back)
         if retry_after is not None:
             page.headers["Retry-After"] = str(retry_after)
         return page
 
-    def _stop(self, notice: str, status: int, *, retry_after: int | None = None) -> _Stop:
-        return _Stop(self._notice(notice, status, retry_after=retry_after))
+    def _stop(
+        self, notice: str, status: int, *, retry_after: int | None = None, back: str | None = None
+    ) -> _Stop:
+        """Leave with a notice; `back` is a checked return URL, which leads back without a code."""
+        return _Stop(self._notice(notice, status, retry_after=retry_after, back=back))
 
     def _refund(self, name: str, address: str) -> None:
         self._throttle.refund(self._by_name, name)
@@ -581,6 +617,12 @@ class Webview:
 def _half(session: str) -> str:
     """The name under which a session is kept that has passed the password alone."""
     return f"second factor {session}"
+
+
+def _insist(account: object) -> None:
+    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
+    if not isinstance(account, Account):
+        raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
 
 
 def _query_of(ticket: Ticket) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import pyotp
 import pytest
 
+from example_bot.site_api import DEMO_SECRET
 from tests.acceptance.conftest import RunningBot
 
 if TYPE_CHECKING:
@@ -149,7 +152,13 @@ def test_another_account_can_be_chosen_on_the_consent_page(chat_of: Open) -> Non
     chat.sign_in()
     chat.press("Use another account")
     chat.sign_in("grace", "hopper-1906")
+    totp, now = pyotp.TOTP(DEMO_SECRET), int(time.time())
+    chat.webview.get_by_label("Code").fill(totp.at(now), timeout=WAIT)
+    chat.press("Continue")
     chat.press("Link")
+    chat.sees("You are now connected to Acme as grace")
+    chat.sees("like: points 123456")
+    chat.say(f"points {totp.at(now + 30)}")
     chat.sees("You have 1906 points, grace.")
 
 

@@ -1,4 +1,4 @@
-"""A store that forgets: the rules are what is tested here, so its file lies in memory where there is such a place."""
+"""A store that forgets: the rules are under test here, so its file lies in memory where there is some."""
 
 from __future__ import annotations
 

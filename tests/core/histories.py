@@ -134,7 +134,8 @@ class History:
 
     def _arrive(self, stage: Stage) -> LinkingEvent | None:
         if not self.in_flight:
-            return self._tap_login(stage)
+            self._tap_login(stage)
+            return None
         which = 0 if self.rng.random() < 0.5 else self.rng.randrange(len(self.in_flight))
         event = self.in_flight.pop(which)
         self.delivered.append(event)

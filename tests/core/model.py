@@ -63,7 +63,11 @@ class Model:
         person = self._person(who)
         if code.number < person.unlink_number and _known_not_later(time, person.unlink_time):
             return False  # rule 3; at the same moment there is a doubt, and rule 5 decides it
-        if person.account is not None and code.number < person.link_number and self._older(code, time, person):
+        if (
+            person.account is not None
+            and code.number < person.link_number
+            and self._older(code, time, person)
+        ):
             return False
         person.account = code.account
         person.link_time, person.link_number, person.link_code = time, self._next(), code.number

@@ -32,7 +32,9 @@ def test_a_digest_is_sha_256_and_tells_nothing_of_the_code() -> None:
 
 def test_a_digest_tells_spellings_apart_that_a_lenient_decoder_would_not() -> None:
     code = mint_code()
-    assert len({digest_of(each) for each in (code, code + "=", code + "==", " " + code, code.swapcase())}) == 5
+    assert (
+        len({digest_of(each) for each in (code, code + "=", code + "==", " " + code, code.swapcase())}) == 5
+    )
 
 
 def test_a_lone_surrogate_has_a_digest_of_its_own() -> None:

@@ -53,7 +53,9 @@ def test_a_whole_history_delivered_again_changes_nothing_and_queues_nothing(
     events = _live_through(stage, rng, people=60)
     before, queued, told = _links(store), _outbox(store), len(stage.told)
     assert queued
-    again = events if order == "as it was" else events[::-1] if order == "backwards" else _shuffled(rng, events)
+    again = (
+        events if order == "as it was" else events[::-1] if order == "backwards" else _shuffled(rng, events)
+    )
     for start in range(0, len(again), 100):
         stage.linking.receive(again[start : start + 100])
     assert _links(store) == before

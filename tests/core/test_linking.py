@@ -110,17 +110,43 @@ def test_a_late_event_is_judged_by_its_own_timestamp(heard: Heard, clock: Clock)
     code = heard.code()
     tapped = clock.ms + 100_000
     clock.advance(36 * 3600)
-    assert isinstance(heard.linking.receive([LinkingEvent("page", "psid", "linked", code, tapped)])[0], AccountLinked)
+    assert isinstance(
+        heard.linking.receive([LinkingEvent("page", "psid", "linked", code, tapped)])[0], AccountLinked
+    )
 
 
-def test_a_refused_account_keeps_its_code_for_when_it_is_allowed(new_linking: NewLinking) -> None:
+def test_a_refused_account_is_told_once_and_its_code_is_used_up(new_linking: NewLinking) -> None:
+    """Whoever was refused signs in again when they are allowed; an old consent does not come true by itself."""
     allowed = list[str]()
     heard = new_linking(may_link=lambda account_id: account_id in allowed)
     event = LinkingEvent("page", "psid", "linked", heard.code(), None)
-    assert heard.linking.receive([event]) == []
-    assert heard.told == [LinkingRefused("account_refused", "page", "psid")]
+    assert heard.linking.receive([event]) == [LinkingRefused("account_refused", "page", "psid")]
     allowed.append("ada")
-    assert isinstance(heard.linking.receive([event])[0], AccountLinked)
+    assert heard.linking.receive([event]) == [EventIgnored("duplicate", "page", "psid")]
+    assert heard.linking.link_of("psid") is None
+
+
+def test_when_the_site_cannot_say_the_others_are_applied_and_messenger_is_to_send_again(
+    new_linking: NewLinking, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = ["ada"]
+
+    def may_link(account_id: str) -> bool:
+        if account_id in away:
+            raise ConnectionError("the site's own database")
+        return True
+
+    heard = new_linking(may_link=may_link)
+    events = [
+        LinkingEvent("page", psid, "linked", heard.code(psid, account=account), None)
+        for psid, account in (("1", "ada"), ("2", "grace"))
+    ]
+    with pytest.raises(StoreUnavailable):
+        heard.linking.receive(events)
+    assert [heard.linking.link_of(psid) is not None for psid in ("1", "2")] == [False, True]
+    away.clear()
+    assert [type(each) for each in heard.linking.receive(events)] == [AccountLinked, EventIgnored]
+    assert "may_link failed" in caplog.text
 
 
 def test_pending_codes_and_attempts_of_an_account_end_when_its_password_changes(heard: Heard) -> None:
@@ -135,7 +161,9 @@ def test_pending_codes_and_attempts_of_an_account_end_when_its_password_changes(
 
 
 def test_an_attempt_is_found_by_its_own_session_until_it_is_too_old(heard: Heard, clock: Clock) -> None:
-    attempt = Attempt("attempt", Account("ada", display_name="Ada"), "token", "https://x", 5, "page", "psid", "Ada L.")
+    attempt = Attempt(
+        "attempt", Account("ada", display_name="Ada"), "token", "https://x", 5, "page", "psid", "Ada L."
+    )
     heard.linking.begin(attempt, "session")
     assert heard.linking.attempt_of("attempt", "session") == attempt
     assert heard.linking.attempt_of("attempt", "another session") is None

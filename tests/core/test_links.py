@@ -12,7 +12,9 @@ import pytest
 from bot_linking.core.events import LinkingEvent
 from bot_linking.core.links import Account, Link, from_ms
 
-LINK = Link("page", "psid", "1", "ada", None, "+44", "login", from_ms(1_800_000_000_123), from_ms(1_800_000_001_000))
+LINK = Link(
+    "page", "psid", "1", "ada", None, "+44", "login", from_ms(1_800_000_000_123), from_ms(1_800_000_001_000)
+)
 
 
 @pytest.mark.parametrize("value", ["", None, 1, 1.0, True, b"1", "x" * 256])
@@ -36,10 +38,10 @@ def test_what_stands_beside_the_id_is_text_or_none(name: str) -> None:
 def test_a_label_is_the_friendliest_name_there_is() -> None:
     names: dict[str, str] = {}
     labels = [Account("1").label]
-    for name in ("phone_number", "email", "username", "display_name"):
+    for name in ("phone_number", "username", "email", "display_name"):
         names[name] = name
         labels.append(Account("1", **names).label)
-    assert labels == ["1", "phone_number", "email", "username", "display_name"]
+    assert labels == ["1", "phone_number", "username", "email", "display_name"]
 
 
 def test_values_cannot_be_changed() -> None:

@@ -287,7 +287,9 @@ def test_an_old_code_links_an_unlinked_person_only_by_a_newer_event(at: int | No
     assert is_outrun(CODE, replace(EVENT, timestamp=at), person) is outrun
 
 
-@pytest.mark.parametrize(("at", "tick", "outrun"), [(99, 5, True), (100, 4, False), (100, 6, True), (101, 6, False)])
+@pytest.mark.parametrize(
+    ("at", "tick", "outrun"), [(99, 5, True), (100, 4, False), (100, 6, True), (101, 6, False)]
+)
 def test_of_two_links_the_pair_of_timestamp_and_code_decides(at: int, tick: int, outrun: bool) -> None:
     person = Person(ADA, event_ms=100, code_tick=tick, changed_tick=9)
     assert is_outrun(CODE, replace(EVENT, timestamp=at), person) is outrun

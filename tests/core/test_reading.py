@@ -1,4 +1,4 @@
-"""The one reader of JSON takes UTF-8 JSON and nothing else, and never fails otherwise than by its own error."""
+"""The one reader of JSON takes UTF-8 JSON and nothing else, and fails by its own error only."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def test_no_bytes_make_it_fail_otherwise(body: bytes) -> None:
 
 def test_no_broken_webhook_makes_it_fail_otherwise() -> None:
     rng = random.Random(1)
-    body = json.dumps({"object": "page", "entry": [{"id": "1", "messaging": [{"sender": {"id": "ä"}}]}]}).encode()
+    body = json.dumps(
+        {"object": "page", "entry": [{"id": "1", "messaging": [{"sender": {"id": "ä"}}]}]}
+    ).encode()
     unreadable = 0
     for _ in range(3000):
         broken = bytearray(body)
@@ -107,15 +109,17 @@ def test_an_id_is_kept_to_the_letter(value: str) -> None:
     assert read_id(value) == value
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0"), (10**62, "1" + "0" * 62), (254459154682919, "254459154682919")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (10**62, "1" + "0" * 62), (254459154682919, "254459154682919")]
+)
 def test_an_integer_id_is_its_decimal_form(value: int, text: str) -> None:
     assert read_id(value) == text
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", " 1", "1 ", "1\n", "x" * 65, "ä", "１２３", "1/2", "a?b", "a%20b", "\x00", "\ud800", True, False, None,
-     1.0, 10**63, -(10**70), [], {}, ["1"], b"1"],
+    ["", " 1", "1 ", "1\n", "x" * 65, "ä", "１２３", "1/2", "a?b", "a%20b", "\x00", "\ud800", True, False,
+     None, 1.0, 10**63, -(10**70), [], {}, ["1"], b"1"],
 )  # fmt: skip
 def test_what_is_no_id_is_none(value: object) -> None:
     assert read_id(value) is None

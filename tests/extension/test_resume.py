@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -113,13 +114,45 @@ def test_a_restart_between_the_link_and_the_delivery_loses_nothing_either(new_bo
     assert [ran[0] for ran in shop.ran] == [PSID]
 
 
-def test_an_action_whose_handler_is_gone_is_dropped_in_peace(new_bot: NewBot) -> None:
+def test_an_action_waits_for_a_process_that_knows_its_handler(new_bot: NewBot) -> None:
+    """One that has only just started, or that runs the newer version of the bot."""
     first = new_bot()
     Shop(first).orders(EVENT)
     second = new_bot()
     link_and_deliver(second)
-    assert second.linking.store.list_dead() == []
+    assert second.linking.store.outbox_depth()["depth"] == 1
+    shop = Shop(second)
+    second.clock.advance(60)
+    second.linking.delivery.drain()
+    assert len(shop.ran) == 1
     assert second.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_a_handler_needs_a_name_to_be_found_again(bot: Bot) -> None:
+    with pytest.raises(ValueError, match="a name"):
+        bot.linking.login_required(lambda event, link: None)
+
+
+def test_a_handler_that_is_async_runs_before_and_after_the_login(bot: Bot) -> None:
+    ran = []
+
+    async def orders(event: object, link: Link, *, page: int) -> None:
+        ran.append((link.account_id, page))
+
+    # What `pip install flask[async]` would bring.
+    bot.app.async_to_sync = lambda run: lambda *a, **k: asyncio.run(run(*a, **k))  # type: ignore[method-assign]
+    guarded = bot.linking.login_required(orders)
+    guarded(EVENT, page=2)
+    link_and_deliver(bot)
+    with bot.app.app_context():
+        guarded(EVENT, page=3)
+    assert ran == [("1", 2), ("1", 3)]
+
+
+def test_what_is_no_event_is_named(bot: Bot) -> None:
+    guarded = bot.linking.login_required(text="x")(test_what_is_no_event_is_named)
+    with pytest.raises(TypeError, match="webhook event or a PSID"):
+        guarded(object())
 
 
 def test_an_action_is_forgotten_after_an_hour(bot: Bot) -> None:
@@ -228,8 +261,11 @@ def test_a_handler_whose_message_does_not_get_through_is_tried_again(bot: Bot) -
 
 def test_a_bare_psid_will_do_for_an_event(bot: Bot) -> None:
     ran = []
-    guarded = bot.linking.login_required(lambda psid, link: ran.append((psid, link.account_id)))
-    guarded(PSID)
+
+    def orders(psid: str, link: Link) -> None:
+        ran.append((psid, link.account_id))
+
+    bot.linking.login_required(orders)(PSID)
     link_and_deliver(bot)
     assert ran == [(PSID, "1")]
 

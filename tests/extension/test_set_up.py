@@ -63,7 +63,7 @@ def test_a_missing_signing_key_stops_the_start_and_is_named(settings: Config) ->
 
 
 UNSAFE: dict[str, list[Any]] = {
-    "PAGE_ACCESS_TOKEN": [" ", "abc", 17, ["a-page-token"], "changeme", "test"],
+    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token"], "changeme"],
     "APP_SECRET": [
         " ",
         "sh0rt",
@@ -74,9 +74,8 @@ UNSAFE: dict[str, list[Any]] = {
         [""],
         ["long-enough-secret", "short"],
         {},
-        b"bytes-secret",
     ],
-    "VERIFY_TOKEN": [" ", "abc", 17, "test", "SECRET"],
+    "VERIFY_TOKEN": [" ", 17, "SECRET"],
     "PAGE_ID": ["a b", "1" * 65, 1.5, True, "1/2", ["1"]],
     "SECRET_KEY": ["sh0rt", "changeme", ["k" * 16, "short"], 17],
     "PUBLIC_URL": [
@@ -171,8 +170,12 @@ def test_a_key_that_is_no_setting_is_refused_by_its_name(settings: Config) -> No
     assert refuse(settings | {"BOT_LINKING_APP_SECRETS": "x"}).key == "BOT_LINKING_APP_SECRETS"
 
 
-def test_without_anybody_to_ask_who_a_person_is_the_app_does_not_start(settings: Config) -> None:
-    assert "authenticate" in refuse(settings, clock=lambda: 0.0).key
+def test_one_pages_own_client_is_not_taken_for_several_pages(settings: Config) -> None:
+    page = {"access_token": "token-one", "app_secret": "secret-number-one", "verify_token": "verify-one"}
+    single = {"PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"}
+    pages = {key: value for key, value in settings.items() if key.removeprefix("BOT_LINKING_") not in single}
+    refused = refuse(pages | {"BOT_LINKING_PAGES": {"1": page, "2": page}}, bot=object())
+    assert "bot=" in refused.key
 
 
 def test_a_login_page_of_the_sites_own_needs_somebody_who_knows_who_came_back(settings: Config) -> None:
@@ -383,7 +386,6 @@ store.close()
 """
 
 
-@pytest.mark.xfail(reason="opening a store anew drops the locks that this process holds on the file")
 def test_two_apps_of_one_process_lose_nothing_while_another_process_comes_and_goes(new_bot: NewBot) -> None:
     """Closing any descriptor of a file gives up the process's locks on it: SQLite's, too."""
     first = new_bot()
@@ -393,7 +395,8 @@ def test_two_apps_of_one_process_lose_nothing_while_another_process_comes_and_go
     subprocess.run([sys.executable, "-c", BESIDE, database], check=True, timeout=30)
     for number in range(20):
         first.linking.store.save_resume("1", f"after-{number}", {}, 1)
-    look = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from resumes').fetchone()[0])"
+    count = "execute('select count(*) from resumes').fetchone()[0]"
+    look = f"import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).{count})"
     seen = subprocess.run(
         [sys.executable, "-c", look, str(first.database)],
         check=True,

@@ -98,13 +98,17 @@ def unlinked(*, psid: str = PSID, page: str = PAGE, at: int | None = NOW + 1) ->
     return LinkingEvent(page, psid, "unlinked", None, at)
 
 
-def link(store: SQLStore, account: Account = ADA, *, psid: str = PSID, page: str = PAGE, now: int = NOW) -> Outcome:
+def link(
+    store: SQLStore, account: Account = ADA, *, psid: str = PSID, page: str = PAGE, now: int = NOW
+) -> Outcome:
     """Link a person the way Messenger does."""
     code = save_code(store, attempt_for(account, page=page, psid=psid))
     return store.receive([linked(code, psid=psid, page=page, at=now)], now)[0]
 
 
-def claim(store: SQLStore, now: int = NOW, *, limit: int = 1000, until: int | None = None) -> list[OutboxEntry]:
+def claim(
+    store: SQLStore, now: int = NOW, *, limit: int = 1000, until: int | None = None
+) -> list[OutboxEntry]:
     return store.claim_due(now, now + MINUTE if until is None else until, limit, ["token"])
 
 
@@ -117,5 +121,3 @@ def queued(store: SQLStore) -> list[tuple[str, str]]:
             found.append((entry.psid, entry.kind))
             store.finish(entry)
     return found
-
-

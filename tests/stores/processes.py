@@ -1,4 +1,4 @@
-"""What other processes do to a store, as functions that a fresh interpreter can import; and how to run them."""
+"""What other processes do to a store, as functions that a fresh interpreter can import, and their runner."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bot_linking.core.events import AccountLinked, LinkingEvent
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.stores import open_store
+from bot_linking.stores.store import SQLStore
 
 # A fresh interpreter is forked for each, which has loaded what they need and opened nothing.
 SPAWN: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -75,10 +76,19 @@ def one_process(work: Callable[..., Any], *given: Any) -> Iterator[BaseProcess]:
         process.close()
 
 
-def redeem(url: str, codes: Sequence[str], psid: str) -> list[str]:
+def meet(store: SQLStore, processes: int) -> None:
+    """Go on when all have come as far as this."""
+    deadline = time.monotonic() + LIMIT_S
+    store.hit("met", NOW + 1, NOW)
+    while store.find_limit("met", NOW)[0] < processes:
+        assert time.monotonic() < deadline
+
+
+def redeem(url: str, codes: Sequence[str], psid: str, processes: int) -> list[str]:
     """Try every code; those that linked."""
     store = open_store(url)
     try:
+        meet(store, processes)
         return [
             code
             for code in codes
@@ -121,8 +131,8 @@ def link_for_ever(url: str, progress: Connection) -> NoReturn:
     store = open_store(url)
     number = len(list(store.list_links()))
     while True:
-        attempt = Attempt(f"attempt-{number}", Account("1"), "token", "", NOW, "page", str(number))
-        code = f"code-{number}"
+        code = f"code-{number}-{os.getpid()}"
+        attempt = Attempt(f"attempt of {code}", Account("1"), "token", "", NOW, "page", str(number))
         store.save_code(digest_of(code), attempt, None, NOW, NOW + 1)
         store.receive([LinkingEvent("page", str(number), "linked", code, NOW)], NOW)
         progress.send(number)

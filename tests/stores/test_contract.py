@@ -69,7 +69,22 @@ def test_nobody_is_found_under_another_page_or_person(store: SQLStore) -> None:
 
 
 def test_ids_are_text_so_that_look_alike_numbers_are_different_people(store: SQLStore) -> None:
-    people = ["0123", "123", "123.0", "+123", "1e2", "100", "1E2", "00100", "0x7b", "9" * 30, "inf", "NaN", "-0", "0"]
+    people = [
+        "0123",
+        "123",
+        "123.0",
+        "+123",
+        "1e2",
+        "100",
+        "1E2",
+        "00100",
+        "0x7b",
+        "9" * 30,
+        "inf",
+        "NaN",
+        "-0",
+        "0",
+    ]
     for number, psid in enumerate(people):
         link(store, Account(psid), psid=psid, page="007" if number % 2 else "7")
     for number, psid in enumerate(people):
@@ -178,9 +193,14 @@ def test_an_event_that_cannot_be_stored_is_kept_as_a_dead_letter_and_harms_no_ot
 ) -> None:
     first, bad, last = (save_code(store, attempt_for(psid=psid)) for psid in ("1", "2", "3"))
     outcomes = store.receive(
-        [linked(first, psid="1"), linked(bad, psid="2", at=poison), unlinked(psid="2", at=poison), linked(last, psid="3")],
+        [
+            linked(first, psid="1"),
+            linked(bad, psid="2", at=poison),
+            unlinked(psid="2", at=poison),
+            linked(last, psid="3"),
+        ],
         NOW,
-    )  # fmt: skip
+    )
     assert [type(each) for each in outcomes] == [AccountLinked, LinkingRefused, LinkingRefused, AccountLinked]
     assert outcomes[1] == LinkingRefused("event_failed", PAGE, "2")
     assert [(entry.psid, entry.kind) for entry in store.list_dead()] == [("2", "event"), ("2", "event")]
@@ -374,7 +394,13 @@ def test_claimed_entries_come_whole_and_in_order(store: SQLStore) -> None:
     entries = _four(store)
     assert [entry.psid for entry in entries] == ["1", "2", "3", "4"]
     first = entries[0]
-    assert (first.page_id, first.kind, first.payload, first.created_at, first.attempts) == (PAGE, "linked", None, NOW, 1)
+    assert (first.page_id, first.kind, first.payload, first.created_at, first.attempts) == (
+        PAGE,
+        "linked",
+        None,
+        NOW,
+        1,
+    )
     assert (first.last_error, first.dead_at, first.held) == (None, None, False)
 
 
@@ -429,7 +455,10 @@ def test_what_is_behind_a_finished_or_dead_entry_comes_next(store: SQLStore) -> 
     one, two = claim(store)
     store.finish(one)
     store.bury(two, "never", NOW)
-    assert [(entry.psid, entry.kind, entry.payload) for entry in claim(store)] == [("1", "resume", "1"), ("2", "resume", "2")]
+    assert [(entry.psid, entry.kind, entry.payload) for entry in claim(store)] == [
+        ("1", "resume", "1"),
+        ("2", "resume", "2"),
+    ]
 
 
 def test_a_postponed_entry_waits_and_remembers_why(store: SQLStore) -> None:
@@ -547,10 +576,19 @@ def test_hits_are_counted_in_a_window_that_does_not_slide(store: SQLStore) -> No
     assert store.find_limit("key", NOW + 150) == (1, NOW + 200)
 
 
-def test_a_hit_may_count_for_more_or_be_taken_back(store: SQLStore) -> None:
-    assert store.hit("key", NOW + 100, NOW, 3) == 3
-    assert store.hit("key", NOW + 100, NOW, -1) == 2
-    assert store.hit("other", NOW + 100, NOW) == 1
+def test_a_hit_may_be_taken_back_and_no_more_than_there_were(store: SQLStore) -> None:
+    store.hit("key", NOW + 100, NOW)
+    store.refund("key", NOW + 1)
+    store.refund("key", NOW + 1)
+    store.refund("never hit", NOW + 1)
+    assert [store.hit("key", NOW + 100, NOW + 2), store.hit("key", NOW + 100, NOW + 2)] == [1, 2]
+    assert store.hit("never hit", NOW + 100, NOW) == 1
+
+
+def test_a_hit_is_not_taken_back_from_a_window_that_has_ended(store: SQLStore) -> None:
+    store.hit("key", NOW + 100, NOW)
+    store.refund("key", NOW + 100)
+    assert store.hit("key", NOW + 300, NOW + 200) == 1
 
 
 def test_a_limit_starts_again_when_it_is_dropped(store: SQLStore) -> None:

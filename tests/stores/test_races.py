@@ -15,8 +15,28 @@ from bot_linking.core.links import Account
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 
-from .conftest import ADA, MINUTE, NOW, PAGE, PSID, attempt_for, claim, link, linked, queued, save_code, unlinked
-from .processes import fork_while_threads_write, fork_with_an_open_store, hit_many, open_and_count, redeem, run_together
+from .conftest import (
+    ADA,
+    MINUTE,
+    NOW,
+    PAGE,
+    PSID,
+    attempt_for,
+    claim,
+    link,
+    linked,
+    queued,
+    save_code,
+    unlinked,
+)
+from .processes import (
+    fork_while_threads_write,
+    fork_with_an_open_store,
+    hit_many,
+    open_and_count,
+    redeem,
+    run_together,
+)
 
 Work = Callable[[], object]
 
@@ -86,7 +106,9 @@ def test_a_person_who_is_linked_by_fifty_threads_has_one_link(store: SQLStore) -
 def test_four_processes_redeem_two_hundred_codes_each_exactly_once(url: str, store: SQLStore) -> None:
     attempts = [attempt_for(Account(str(number)), page="page", psid=None) for number in range(200)]
     codes = [save_code(store, attempt) for attempt in attempts]
-    won = run_together(redeem, [(url, codes[start:] + codes[:start], f"p{start}") for start in (0, 10, 100, 190)])
+    won = run_together(
+        redeem, [(url, codes[start:] + codes[:start], f"p{start}", 4) for start in (0, 10, 100, 190)]
+    )
     assert Counter(code for codes_won in won for code in codes_won) == Counter(codes)
     assert sum(map(bool, won)) > 1  # they did meet
 
@@ -190,7 +212,10 @@ def test_threads_that_end_leave_the_store_usable(url: str) -> None:
 
 def test_every_outcome_of_a_race_is_about_the_one_who_asked(store: SQLStore) -> None:
     """Group commit hands nobody another one's answer."""
-    codes = {str(number): save_code(store, attempt_for(Account(str(number)), psid=str(number))) for number in range(50)}
+    codes = {
+        str(number): save_code(store, attempt_for(Account(str(number)), psid=str(number)))
+        for number in range(50)
+    }
     outcomes = at_once([_receive(store, linked(code, psid=psid)) for psid, code in codes.items()])
     said: list[Outcome] = [each for each in outcomes if isinstance(each, AccountLinked)]
     assert [each.link.account_id for each in said if isinstance(each, AccountLinked)] == list(codes)

@@ -86,7 +86,7 @@ def in_one_group(engine: SQLiteEngine, works: list[Callable[[Any], Any]]) -> tup
 
 
 def _hit(key: str) -> Callable[[Any], Any]:
-    return lambda tx: tx.one("hit", key=key, expires_at=NOW + 1, now=NOW, amount=1)["hits"]
+    return lambda tx: tx.one("hit", key=key, expires_at=NOW + 1, now=NOW)["hits"]
 
 
 def _failing(key: str, problem: BaseException) -> Callable[[Any], Any]:
@@ -122,7 +122,9 @@ def test_a_failing_transition_undoes_itself_alone_and_fails_where_it_was_asked_f
         assert store.find_limit(f"key {place}", NOW)[0] == (0 if place in problems else 1)
 
 
-@pytest.mark.parametrize("problem", [RuntimeError("ours"), sqlite3.IntegrityError("a constraint"), KeyError("x")])
+@pytest.mark.parametrize(
+    "problem", [RuntimeError("ours"), sqlite3.IntegrityError("a constraint"), KeyError("x")]
+)
 def test_a_transition_that_fails_alone_leaves_nothing(store: SQLStore, problem: Exception) -> None:
     with pytest.raises(type(problem)) as raised:
         engine_of(store).write(_failing("key", problem))
@@ -134,8 +136,9 @@ def test_a_transition_that_fails_alone_leaves_nothing(store: SQLStore, problem: 
 def test_a_broken_constraint_in_a_group_breaks_no_other(store: SQLStore) -> None:
     def work(tx: Any) -> None:
         for _ in range(2):
-            tx.run("save_code", digest="same", attempt_id="1", page_id=None, psid=None, account_id="1", username=None,
-                   email=None, phone_number=None, locale=None, now=NOW, expires_at=NOW)  # fmt: skip
+            tx.run("save_code", digest="same", attempt_id="1", page_id=None, psid=None, account_id="1",
+                   username=None, email=None, phone_number=None, locale=None, now=NOW,
+                   expires_at=NOW)  # fmt: skip
 
     answers, _ = in_one_group(engine_of(store), [_hit("a"), work, _hit("b")])
     assert (answers[0], type(answers[1]), answers[2]) == (1, sqlite3.IntegrityError, 1)
@@ -207,7 +210,10 @@ def test_a_redelivery_writes_nothing(store: SQLStore, path: Path) -> None:
     events: list[LinkingEvent] = []
     for number in range(10):
         psid = str(number)
-        events += [linked(save_code(store, attempt_for(psid=psid)), psid=psid, at=NOW), unlinked(psid=psid, at=NOW + 1)]
+        events += [
+            linked(save_code(store, attempt_for(psid=psid)), psid=psid, at=NOW),
+            unlinked(psid=psid, at=NOW + 1),
+        ]
     events.append(linked("made up", psid="stranger"))
     store.receive(events, NOW + 2)
     before = wal_size(path)

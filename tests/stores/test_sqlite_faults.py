@@ -1,4 +1,4 @@
-"""A database that is locked, full, read-only, damaged, moved or killed: nothing is lost, and all of it is one error."""
+"""A database that is locked, full, read-only, damaged, moved or killed: one error, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def files_of(path: Path) -> list[Path]:
 # Locked
 
 
-def test_a_lock_is_waited_for_three_seconds_and_no_longer_and_then_all_goes_on(store: SQLStore, path: Path) -> None:
+def test_a_lock_is_waited_for_three_seconds_and_no_longer_and_then_all_goes_on(
+    store: SQLStore, path: Path
+) -> None:
     code = save_code(store)
     with locked_by_another_process(path) as let_go:
         began = time.monotonic()
@@ -139,7 +141,9 @@ def test_a_full_disk_is_one_error_reads_go_on_and_no_event_is_lost(store: SQLSto
 
 
 def test_a_full_disk_in_the_middle_of_a_batch_takes_the_whole_batch(store: SQLStore) -> None:
-    events = [linked(save_code(store, attempt_for(psid=str(number))), psid=str(number)) for number in range(200)]
+    events = [
+        linked(save_code(store, attempt_for(psid=str(number))), psid=str(number)) for number in range(200)
+    ]
     connection = engine_of(store)._local.connection
     assert connection is not None
     (pages,) = connection.execute("pragma page_count").fetchone()
@@ -172,14 +176,18 @@ def test_a_read_only_database_is_one_error_and_reads_go_on(store: SQLStore) -> N
     store.check()
 
 
-@pytest.mark.parametrize("address", ["", "links.db", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/x", "mysql:///x"])
+@pytest.mark.parametrize(
+    "address", ["", "links.db", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/x", "mysql:///x"]
+)
 def test_an_address_that_is_none_is_refused_by_the_settings_name(address: str) -> None:
     with pytest.raises(ConfigurationError, match="BOT_LINKING_DATABASE"):
         open_store(address)
 
 
 @pytest.mark.parametrize("rubbish", [b"\0" * 100, b"not a database, but long enough for one" * 10])
-def test_a_damaged_header_is_refused_at_start_and_left_as_it_is(store: SQLStore, path: Path, rubbish: bytes) -> None:
+def test_a_damaged_header_is_refused_at_start_and_left_as_it_is(
+    store: SQLStore, path: Path, rubbish: bytes
+) -> None:
     link(store)
     store.close()
     damage(path, 0, rubbish)
@@ -189,7 +197,9 @@ def test_a_damaged_header_is_refused_at_start_and_left_as_it_is(store: SQLStore,
     assert path.read_bytes() == before
 
 
-def test_a_header_damaged_while_running_is_one_error_for_whoever_comes_next(store: SQLStore, path: Path) -> None:
+def test_a_header_damaged_while_running_is_one_error_for_whoever_comes_next(
+    store: SQLStore, path: Path
+) -> None:
     link(store)
     store.close()
     damage(path, 0, b"\0" * 100)
@@ -222,7 +232,9 @@ def damage(path: Path, offset: int, rubbish: bytes) -> None:
 # Moved
 
 
-def test_a_file_moved_away_is_missed_at_the_next_write_and_found_when_it_is_back(store: SQLStore, path: Path) -> None:
+def test_a_file_moved_away_is_missed_at_the_next_write_and_found_when_it_is_back(
+    store: SQLStore, path: Path
+) -> None:
     code = save_code(store)
     moved = path.with_name("moved")
     before = path.read_bytes()
@@ -238,7 +250,9 @@ def test_a_file_moved_away_is_missed_at_the_next_write_and_found_when_it_is_back
     assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
 
 
-def test_what_was_written_before_the_move_is_in_the_moved_file_and_nothing_after(store: SQLStore, path: Path) -> None:
+def test_what_was_written_before_the_move_is_in_the_moved_file_and_nothing_after(
+    store: SQLStore, path: Path
+) -> None:
     link(store)
     code = save_code(store, attempt_for(psid="9"))
     moved = path.with_name("moved")
@@ -316,9 +330,15 @@ def test_a_killed_writer_leaves_all_that_it_was_told_is_stored_and_nothing_by_ha
         said |= _killed_after(url, 40)
         with closing(sqlite3.connect(path)) as other:
             assert other.execute("pragma integrity_check").fetchone() == ("ok",)
-            links = {int(psid) for (psid,) in other.execute("select psid from links where account_id is not null")}
-            messages = [int(psid) for (psid,) in other.execute("select psid from outbox where kind = 'linked'")]
-            used = {int(psid) for (psid,) in other.execute("select consumed_by from codes where consumed_at > 0")}
+            links = {
+                int(psid) for (psid,) in other.execute("select psid from links where account_id is not null")
+            }
+            messages = [
+                int(psid) for (psid,) in other.execute("select psid from outbox where kind = 'linked'")
+            ]
+            used = {
+                int(psid) for (psid,) in other.execute("select consumed_by from codes where consumed_at > 0")
+            }
         assert said <= links
         assert len(links - said) <= round_number + 1  # what was on its way when the axe fell
         assert links == set(messages) == used

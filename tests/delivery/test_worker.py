@@ -1,0 +1,471 @@
+"""One worker and its entries: what each answer of the other side leads to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.events import LinkingEvent, MessageFailed, MessageSent
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt, OutboxEntry
+from bot_linking.delivery import Delivery, worker
+from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S
+from bot_linking.delivery.leases import LEASE_S
+
+from ..conftest import Clock
+from .conftest import Post, Refusal
+
+LOG = "bot_linking.delivery"
+
+
+def test_what_gets_through_is_told_and_gone(post: Post, clock: Clock) -> None:
+    post.put("1")
+    clock.advance(2.5)
+    assert post.worker().drain() == 1
+    assert post.told == [MessageSent("page", "1", "linked", 2.5)]
+    assert post.store.outbox_depth() == {"depth": 0, "oldest": None, "held": 0, "dead": 0}
+    assert not post.worker().run_once()
+
+
+def test_what_failed_for_now_is_tried_again_after_the_wait_and_not_before(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("later")
+    assert post.worker().drain() == 1
+    assert post.told == [MessageFailed("page", "1", "linked", "scripted later", False)]
+    clock.advance(0.49)
+    assert post.worker().drain() == 0
+    post.answers.clear()
+    clock.advance(0.52)
+    assert post.worker().drain() == 1
+    assert [entry.attempts for entry in post.done] == [2]
+
+
+def test_waits_grow_with_the_tries(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("later")
+    for wait in (1, 2, 4, 8):
+        assert post.worker().drain() == 1
+        clock.advance(wait * 0.49)
+        assert post.worker().drain() == 0
+        clock.advance(wait * 0.52)
+
+
+def test_the_other_sides_own_wait_is_kept_to(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("later", retry_after=90)
+    post.worker().drain()
+    clock.advance(89.9)
+    assert post.worker().drain() == 0
+    clock.advance(0.2)
+    assert post.worker().drain() == 1
+
+
+def test_what_never_will_is_buried_at_once_and_listed(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("never")
+    assert post.worker().drain() == 1
+    assert post.told == [MessageFailed("page", "1", "linked", "scripted never", True)]
+    clock.advance(10 * MESSAGE_MAX_AGE_S)
+    assert post.worker().drain() == 0
+    (dead,) = post.store.list_dead()
+    assert (dead.psid, dead.last_error) == ("1", "scripted never")
+
+
+def test_a_dead_letter_that_is_retried_goes_out(post: Post) -> None:
+    post.put()
+    post.answers["1"] = Refusal("never")
+    post.worker().drain()
+    (dead,) = post.store.list_dead()
+    post.answers.clear()
+    assert post.store.retry_dead(dead.id, post.clock.ms)
+    assert post.worker().drain() == 1
+    assert post.sent == ["1"]
+    assert post.store.list_dead() == []
+
+
+def test_a_bad_token_holds_the_entry_until_the_page_has_another(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("token", whole_page=True)
+    post.worker().drain()
+    (held,) = post.store.list_dead()
+    assert held.held
+    post.answers.clear()
+    clock.advance(10 * MESSAGE_MAX_AGE_S)
+    assert post.worker().drain() == 0
+    post.token = "another token"
+    assert post.worker().drain() == 1
+    assert post.sent == ["1"]
+
+
+def test_a_bad_token_holds_the_whole_page_after_one_call(post: Post, clock: Clock) -> None:
+    for psid in ("1", "2", "3"):
+        post.put(psid)
+        post.answers[psid] = Refusal("token", whole_page=True)
+    post.put("4", page="other")
+    post.worker().drain()
+    assert len(post.failures) == 1
+    assert post.sent == ["4"]
+    post.answers.clear()
+    post.token = "another token"
+    clock.advance(2)
+    post.worker().drain()
+    assert sorted(post.sent) == ["1", "2", "3", "4"]
+
+
+def test_a_rate_limit_pauses_its_page_and_no_other(post: Post, clock: Clock) -> None:
+    for psid in ("1", "2"):
+        post.put(psid, page="limited")
+    post.put("3", page="other")
+    post.answers["1"] = Refusal("later", whole_page=True, retry_after=60)
+    assert post.worker().drain() == 2
+    assert post.sent == ["3"]
+    clock.advance(61)
+    post.answers.clear()
+    post.worker().drain()
+    assert post.sent == ["3", "1", "2"]
+
+
+def test_old_news_is_given_up_after_a_day(post: Post, clock: Clock) -> None:
+    post.put()
+    post.answers["1"] = Refusal("later")
+    clock.advance(MESSAGE_MAX_AGE_S)
+    post.worker().drain()
+    assert not post.failures[-1].dead
+    clock.advance(3)
+    post.worker().drain()
+    assert post.failures[-1].dead
+
+
+def test_unlinking_at_messenger_is_tried_until_it_works(post: Post, clock: Clock) -> None:
+    post.put(kind="unlink_call")
+    post.answers["1"] = Refusal("later")
+    clock.advance(30 * MESSAGE_MAX_AGE_S)
+    post.worker().drain()
+    assert not post.failures[-1].dead
+    post.answers.clear()
+    clock.advance(2)
+    assert post.worker().drain() == 1
+
+
+def test_a_handler_of_the_sites_own_that_fails_is_not_run_twice(
+    post: Post, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.put(kind="resume")
+    post.answers["1"] = KeyError("secret order")
+    post.worker().drain()
+    clock.advance(MESSAGE_MAX_AGE_S)
+    assert post.worker().drain() == 0
+    assert post.failures == [MessageFailed("page", "1", "resume", "KeyError in the handler", True)]
+    assert "delivering a resume entry failed" in caplog.text
+
+
+def test_a_store_that_is_away_in_a_handler_is_no_reason_to_give_up(post: Post) -> None:
+    post.put()
+    post.answers["1"] = StoreUnavailable("away")
+    post.worker().drain()
+    assert not post.failures[-1].dead
+
+
+def test_a_kind_that_nobody_handles_is_buried_with_the_reason(post: Post) -> None:
+    post.put(kind="from a later release")
+    post.worker().drain()
+    (dead,) = post.store.list_dead()
+    assert dead.last_error == "nothing handles entries of kind from a later release"
+
+
+def test_a_reason_has_an_end(post: Post) -> None:
+    post.put()
+    post.answers["1"] = StoreUnavailable("x" * 10_000)
+    post.worker().drain()
+    assert len(post.failures[-1].reason) == 500
+
+
+def test_each_person_hears_the_news_in_order_whatever_others_do(post: Post, clock: Clock) -> None:
+    for number in range(3):
+        for psid in ("1", "2"):
+            post.put(psid, payload=str(number))
+    post.answers["1"] = Refusal("later")
+    post.worker().drain()
+    assert [(entry.psid, entry.payload) for entry in post.done] == [("2", 0), ("2", 1), ("2", 2)]
+    post.answers.clear()
+    clock.advance(2)
+    post.worker().drain()
+    assert [entry.payload for entry in post.done if entry.psid == "1"] == [0, 1, 2]
+
+
+def test_a_handler_runs_in_its_context(post: Post) -> None:
+    inside = list[bool]()
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        inside.append(True)
+        yield
+        inside.append(False)
+
+    post.put()
+    post.worker(context=context).drain()
+    assert inside == [True, False]
+
+
+def test_the_news_that_was_overtaken_before_it_was_sent_is_not_sent(post: Post, clock: Clock) -> None:
+    link(post, "1", at=clock.ms)
+    clock.advance(1)
+    post.store.receive([LinkingEvent("page", "1", "unlinked", None, clock.ms)], clock.ms)
+    post.worker().drain()
+    assert [entry.kind for entry in post.done] == ["unlinked"]
+
+
+def test_the_news_that_is_being_sent_is_followed_by_the_news_that_overtook_it(
+    post: Post, clock: Clock
+) -> None:
+    link(post, "1", at=clock.ms)
+    kinds = list[str]()
+
+    def send(entry: OutboxEntry) -> None:
+        kinds.append(entry.kind)
+        if entry.kind == "linked":
+            post.store.receive([LinkingEvent("page", "1", "unlinked", None, clock.ms)], clock.ms)
+            assert not post.worker(send).run_once()
+
+    post.worker(send).drain()
+    assert kinds == ["linked", "unlinked"]
+
+
+def test_an_entry_that_a_dead_worker_held_goes_to_another_when_its_lease_is_over(
+    post: Post, clock: Clock
+) -> None:
+    post.put()
+
+    def die(entry: OutboxEntry) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        post.worker(die).run_once()
+    assert post.worker().drain() == 0
+    clock.advance(LEASE_S - 0.001)
+    assert post.worker().drain() == 0
+    clock.advance(0.001)
+    assert post.worker().drain() == 1
+    assert [entry.attempts for entry in post.done] == [2]
+
+
+def test_a_worker_that_was_too_slow_finishes_nothing_of_its_successors(post: Post, clock: Clock) -> None:
+    post.put()
+    order = list[str]()
+
+    def slow(entry: OutboxEntry) -> None:
+        clock.advance(LEASE_S)
+        post.worker(lambda again: order.append(f"second, try {again.attempts}")).run_once()
+        order.append(f"first, try {entry.attempts}")
+
+    post.worker(slow).run_once()
+    assert order == ["second, try 2", "first, try 1"]
+    assert post.store.outbox_depth()["depth"] == 0
+
+
+def test_a_lease_is_longer_than_any_call_may_take() -> None:
+    from bot_linking.messenger.graph import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TOTAL_TIMEOUT_S
+
+    assert LEASE_S > TOTAL_TIMEOUT_S + READ_TIMEOUT_S + CONNECT_TIMEOUT_S
+
+
+# Running
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "POLL_S", 0.02)
+
+
+@contextmanager
+def running(delivery: Delivery) -> Iterator[Delivery]:
+    delivery.start()
+    try:
+        yield delivery
+    finally:
+        delivery.stop()
+        assert not any(thread.is_alive() for thread in delivery._threads)
+
+
+class Counter:
+    """Counts what is handled, and says when it was enough."""
+
+    def __init__(self, enough: int) -> None:
+        self.ids: list[int] = []
+        self._enough = enough
+        self.reached = threading.Event()
+
+    def __call__(self, entry: OutboxEntry) -> None:
+        self.ids.append(entry.id)
+        if len(self.ids) >= self._enough:
+            self.reached.set()
+
+
+def test_threads_deliver_five_hundred_entries_each_exactly_once(post: Post, quick: None) -> None:
+    post.put_all([("page", str(number % 50), "linked", str(number)) for number in range(500)])
+    count = Counter(500)
+    with running(post.worker(count)), running(post.worker(count)):
+        assert count.reached.wait(60)
+    assert len(count.ids) == len(set(count.ids)) == 500
+    assert post.store.outbox_depth()["depth"] == 0
+
+
+def test_threads_keep_each_persons_order(post: Post, quick: None) -> None:
+    post.put_all([("page", str(number % 5), "linked", str(number)) for number in range(100)])
+    order: dict[str, list[int]] = {str(psid): [] for psid in range(5)}
+    count, at_it = Counter(100), set[str]()
+
+    def send(entry: OutboxEntry) -> None:
+        assert entry.psid not in at_it
+        at_it.add(entry.psid)
+        order[entry.psid].append(entry.payload)
+        at_it.remove(entry.psid)
+        count(entry)
+
+    with running(post.worker(send)):
+        assert count.reached.wait(60)
+    assert all(payloads == sorted(payloads) for payloads in order.values())
+    assert post.failures == []
+
+
+def test_a_wake_is_heard_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "POLL_S", 3600)
+    count = Counter(1)
+    with running(post.worker(count)) as delivery:
+        post.put()
+        delivery.wake()
+        assert count.reached.wait(20)
+
+
+def test_what_another_process_queued_is_found_without_a_wake(post: Post, quick: None) -> None:
+    count = Counter(1)
+    with running(post.worker(count)):
+        post.put()
+        assert count.reached.wait(20)
+
+
+def test_a_store_that_is_away_is_waited_for(
+    post: Post, path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    count, seen_away = Counter(1), threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda record: seen_away.set()  # type: ignore[method-assign]
+    log = logging.getLogger(LOG)
+    log.addHandler(handler)
+    try:
+        post.put()
+        path.rename(path.with_name("moved"))
+        with running(post.worker(count)):
+            assert seen_away.wait(20)
+            assert not count.ids
+            path.with_name("moved").rename(path)
+            assert count.reached.wait(20)
+    finally:
+        log.removeHandler(handler)
+    assert "delivery waits" in caplog.text
+
+
+def test_an_unexpected_failure_stops_no_thread(
+    post: Post, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A signal receiver of the site's that raises, say."""
+    count, told = Counter(2), list[object]()
+
+    def tell(event: object) -> None:
+        told.append(event)
+        raise RuntimeError("a receiver")
+
+    delivery = Delivery(
+        post.store, {"linked": count}, tell=tell, tokens=lambda page_id: "", all_tokens=[], clock=post.clock
+    )
+    post.put("1")
+    post.put("2")
+    with running(delivery):
+        assert count.reached.wait(20)
+    assert len(count.ids) == 2
+    assert "goes on" in caplog.text
+
+
+def test_stopping_finishes_what_is_being_sent(post: Post, quick: None) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def send(entry: OutboxEntry) -> None:
+        started.set()
+        assert go_on.wait(20)
+        post.send(entry)
+
+    post.put()
+    delivery = post.worker(send)
+    delivery.start()
+    assert started.wait(20)
+    stopping = threading.Thread(target=delivery.stop)
+    stopping.start()
+    go_on.set()
+    stopping.join(20)
+    assert post.sent == ["1"]
+    assert post.store.outbox_depth()["depth"] == 0
+
+
+def test_stopping_takes_no_longer_than_its_time_for_all_threads_together(post: Post, quick: None) -> None:
+    import time
+
+    started, go_on = threading.Semaphore(0), threading.Event()
+
+    def hang(entry: OutboxEntry) -> None:
+        started.release()
+        go_on.wait(30)
+
+    for number in range(worker.THREADS):
+        post.put(str(number))
+    delivery = post.worker(hang)
+    delivery.start()
+    for _ in range(worker.THREADS):
+        assert started.acquire(timeout=20)
+    began = time.monotonic()
+    delivery.stop(timeout=0.4)
+    took = time.monotonic() - began
+    go_on.set()
+    delivery.stop()
+    assert 0.4 <= took < 0.4 * worker.THREADS
+
+
+def test_starting_twice_is_starting_once(post: Post, quick: None) -> None:
+    with running(post.worker()) as delivery:
+        threads = list(delivery._threads)
+        delivery.start()
+        assert delivery._threads == threads
+    with running(delivery):
+        assert delivery._threads != threads
+
+
+def test_what_nobody_needs_any_more_is_purged_now_and_then(post: Post, clock: Clock, quick: None) -> None:
+    post.store.hit("key", clock.ms + 1000, clock.ms)
+    purged = threading.Event()
+    delivery = post.worker()
+    purge = post.store.purge
+
+    def noted(now: int) -> None:
+        purge(now)
+        purged.set()
+
+    post.store.purge = noted  # type: ignore[method-assign]
+    with running(delivery):
+        assert purged.wait(20)
+        purged.clear()
+        clock.advance(worker.PURGE_EVERY_S)
+        assert purged.wait(20)
+    assert post.store.find_limit("key", 0)[0] == 0
+
+
+def link(post: Post, psid: str, *, at: int) -> None:
+    code = f"code of {psid}"
+    attempt = Attempt(f"attempt of {psid}", Account("1"), "token", "", at, "page", psid)
+    assert post.store.save_code(digest_of(code), attempt, None, at, at + 1000)
+    post.store.receive([LinkingEvent("page", psid, "linked", code, at)], at)

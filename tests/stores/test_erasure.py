@@ -1,0 +1,161 @@
+"""Erasing leaves nothing of a person: in no column of no table, and in no byte of the files."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot_linking.core.events import EventIgnored
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.links import Account
+from bot_linking.stores.store import SQLStore
+
+from .conftest import (
+    DAY,
+    GRACE,
+    HOUR,
+    NOW,
+    PAGE,
+    attempt_for,
+    claim,
+    link,
+    linked,
+    queued,
+    save_code,
+    unlinked,
+)
+
+PSID = "31415926535897932384"
+ACCOUNT = Account("account-of-erased", "erased.user", "erased@example.com", "+44 2718281828", "Erased Name")
+TRACES = (
+    PSID,
+    "account-of-erased",
+    "erased.user",
+    "erased@example.com",
+    "2718281828",
+    "Erased Name",
+    "profile of erased",
+)
+
+
+def leave_traces_everywhere(store: SQLStore) -> str:
+    """A busy person: a line in every table that can hold one. Their used code comes back."""
+    mine = replace(attempt_for(ACCOUNT, psid=PSID), profile_name="profile of erased")
+    unbound = attempt_for(ACCOUNT, psid=None)
+    for attempt in (mine, unbound):
+        store.save_attempt(attempt, "session", NOW + HOUR)
+    used, _pending, _unbound = (
+        save_code(store, mine),
+        save_code(store, attempt_for(ACCOUNT, psid=PSID)),
+        save_code(store, unbound),
+    )
+    store.save_resume(PAGE, PSID, {"text": "erased@example.com"}, NOW)
+    store.save_resume("", PSID, "erased.user", NOW)
+    store.receive(
+        [unlinked(psid=PSID, at=NOW - 5), linked(used, psid=PSID), linked("made up", psid=PSID)], NOW
+    )
+    store.bind(PAGE, PSID, Identifiers(phone_number="+44 2718281828 1"), "api", NOW + 1)
+    (entry,) = claim(store)
+    store.bury(entry, f"no user {PSID}", NOW)
+    store.save_resume(PAGE, PSID, "erased.user", NOW)
+    store.receive(
+        [
+            linked(
+                save_code(store, attempt_for(ACCOUNT, psid=PSID, page="another")),
+                psid=PSID,
+                page="another",
+                at=2**63,
+            )
+        ],
+        NOW,
+    )
+    return used
+
+
+def rows_with(path: Path, text: str) -> list[str]:
+    """The tables and columns that hold the text, in whatever form."""
+    found = []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        tables = [
+            name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")
+        ]
+        for table in tables:
+            for _, column, *_ in connection.execute(f"pragma table_info({table})").fetchall():
+                query = f"select count(*) from {table} where instr(cast({column} as text), ?) > 0"
+                if connection.execute(query, (text,)).fetchone()[0]:
+                    found.append(f"{table}.{column}")
+    return found
+
+
+def files_with(path: Path, text: str) -> list[str]:
+    files = [path, *path.parent.glob(path.name + "-*")]
+    return [file.name for file in files if text.encode() in file.read_bytes()]
+
+
+@pytest.mark.parametrize("page", [None, PAGE])
+def test_nothing_of_an_erased_person_is_in_any_table(
+    sqlite_store: SQLStore, path: Path, page: str | None
+) -> None:
+    leave_traces_everywhere(sqlite_store)
+    tables = {place.partition(".")[0] for text in TRACES for place in rows_with(path, text)}
+    assert tables >= {"links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"}
+    if page is not None:
+        sqlite_store.erase("another", PSID, NOW)
+    assert sqlite_store.erase(page, PSID, NOW) > 0
+    assert {text: rows_with(path, text) for text in TRACES} == {text: [] for text in TRACES}
+
+
+def test_nothing_of_an_erased_person_is_in_any_byte(sqlite_store: SQLStore, path: Path) -> None:
+    leave_traces_everywhere(sqlite_store)
+    assert all(files_with(path, text) for text in TRACES)
+    sqlite_store.erase(None, PSID, NOW)
+    assert {text: files_with(path, text) for text in TRACES} == {text: [] for text in TRACES}
+
+
+def test_an_ended_link_leaves_no_identifier_in_any_table_but_the_accounts_id(
+    sqlite_store: SQLStore, path: Path
+) -> None:
+    used = save_code(sqlite_store, attempt_for(ACCOUNT, psid=PSID))
+    sqlite_store.receive([linked(used, psid=PSID)], NOW)
+    sqlite_store.unlink(PAGE, PSID, "python", NOW)
+    sqlite_store.purge(NOW + 4 * DAY)
+    for text in ("erased.user", "erased@example.com", "2718281828"):
+        assert rows_with(path, text) == []
+
+
+def test_erasing_one_person_touches_no_other(store: SQLStore) -> None:
+    leave_traces_everywhere(store)
+    for psid in (PSID[:-1], PSID + "0", PSID.lower() + "x"):
+        link(store, GRACE, psid=psid)
+    pending = save_code(store, attempt_for(GRACE, psid="9"))
+    store.erase(None, PSID, NOW)
+    assert len(list(store.list_links())) == 3
+    assert {psid for psid, _ in queued(store)} == {PSID[:-1], PSID + "0", PSID + "x"}
+    store.receive([linked(pending, psid="9")], NOW)
+    assert store.find_link(PAGE, "9") is not None
+
+
+def test_erasing_on_one_page_leaves_the_others(store: SQLStore) -> None:
+    for page in ("1", "2"):
+        link(store, page=page, psid=PSID)
+    store.erase("1", PSID, NOW)
+    assert [each.page_id for each in store.find_links_of_psid(PSID)] == ["2"]
+
+
+def test_a_used_code_stays_used_without_a_name(store: SQLStore) -> None:
+    """So that a late redelivery does not bring the person back."""
+    used = leave_traces_everywhere(store)
+    store.erase(None, PSID, NOW)
+    assert store.receive([linked(used, psid=PSID)], NOW) == [EventIgnored("duplicate", PAGE, PSID)]
+    assert store.find_link(PAGE, PSID) is None
+    assert store.history_of(None, PSID) == []
+
+
+def test_erasing_twice_is_erasing_once(store: SQLStore) -> None:
+    leave_traces_everywhere(store)
+    assert store.erase(None, PSID, NOW) > 0
+    assert store.erase(None, PSID, NOW) == 0

@@ -1,0 +1,611 @@
+"""What PostgreSQL alone can do wrong: locks, slow and dying servers, deadlocks, addresses with passwords."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+psycopg: Any = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+
+from bot_linking.config import read_settings  # noqa: E402
+from bot_linking.core.codes import digest_of  # noqa: E402
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
+from bot_linking.stores import connections, open_store  # noqa: E402
+from bot_linking.stores.postgres import PostgresEngine, to_psycopg  # noqa: E402
+from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
+from bot_linking.stores.store import _RETENTION as RETENTION  # noqa: E402
+from bot_linking.stores.store import SQLStore  # noqa: E402
+from tests import postgres  # noqa: E402
+
+from .conftest import (  # noqa: E402
+    ADA,
+    DAY,
+    MINUTE,
+    NOW,
+    PAGE,
+    PSID,
+    attempt_for,
+    claim,
+    link,
+    linked,
+    save_code,
+    unlinked,
+)
+from .test_erasure import PSID as PERSON  # noqa: E402
+from .test_erasure import TRACES, leave_traces_everywhere  # noqa: E402
+from .test_races import at_once  # noqa: E402
+
+ANSWERED_S = 4.0
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with postgres.empty_schema() as address:
+        yield address
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SQLStore]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def engine(store: SQLStore) -> PostgresEngine:
+    assert isinstance(store.engine, PostgresEngine)
+    return store.engine
+
+
+@contextmanager
+def session(url: str) -> Iterator[Any]:
+    """Somebody else's transaction; rolled back, unless they commit."""
+    with psycopg.connect(url) as connection:
+        yield connection
+        connection.rollback()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it took to be refused."""
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        work()
+    return time.monotonic() - began
+
+
+# Locks
+
+
+def test_who_is_held_by_another_session_is_waited_for_and_then_given_up_within_four_seconds(
+    url: str, store: SQLStore
+) -> None:
+    link(store)
+    with session(url) as other:
+        other.execute("select * from links for update")
+        assert 1 < seconds(lambda: store.receive([unlinked()], NOW)) < ANSWERED_S
+        assert store.find_link(PAGE, PSID) is not None  # reading waits for nobody
+        link(store, psid="another")
+    assert isinstance(store.receive([unlinked()], NOW)[0], AccountUnlinked)
+
+
+def test_a_table_that_is_locked_whole_makes_even_reading_unavailable_in_time(
+    url: str, store: SQLStore
+) -> None:
+    with session(url) as other:
+        other.execute("lock table links in access exclusive mode")
+        assert seconds(lambda: store.find_link(PAGE, PSID)) < ANSWERED_S
+    assert store.find_link(PAGE, PSID) is None
+
+
+def test_a_change_that_was_waited_for_is_seen(url: str, store: SQLStore) -> None:
+    """What another has committed while we waited decides, not what stood there when we came."""
+    code = save_code(store, attempt_for(psid=None))
+    works = [partial(store.receive, [linked(code, psid=str(number))], NOW) for number in range(8)]
+    outcomes = [outcome for each in at_once(works) if isinstance(each, list) for outcome in each]
+    assert sum(isinstance(each, AccountLinked) for each in outcomes) == 1
+    assert len(outcomes) == 8
+
+
+def test_batches_about_the_same_people_in_any_order_never_deadlock(url: str, store: SQLStore) -> None:
+    people = [str(number) for number in range(40)]
+    before = _deadlocks(url)
+
+    def deliver(order: int) -> Callable[[], object]:
+        codes = [(psid, save_code(store, attempt_for(psid=psid))) for psid in people]
+        events = [linked(code, psid=psid) for psid, code in codes][:: 1 if order % 2 else -1]
+        return lambda: [store.receive(events, NOW), store.receive(events[::-1], NOW)]
+
+    at_once([deliver(order) for order in range(8)])
+    assert _deadlocks(url) == before
+    assert {each.psid for each in store.list_links()} == set(people)
+
+
+def test_codes_are_dropped_and_redeemed_at_once_without_a_deadlock(url: str, store: SQLStore) -> None:
+    before = _deadlocks(url)
+    for _ in range(10):
+        attempts = [attempt_for(ADA, psid=str(number)) for number in range(6)]
+        codes = [(attempt.psid or "", save_code(store, attempt)) for attempt in attempts for _ in range(2)]
+        events = [linked(code, psid=psid) for psid, code in codes]
+        drop = partial(store.drop_pending, ADA.id)
+        at_once([partial(store.receive, events, NOW), drop, partial(store.receive, events[::-1], NOW), drop])
+    assert _deadlocks(url) == before
+
+
+def _deadlocks(url: str) -> int:
+    postgres.execute(url, "select pg_stat_force_next_flush()")
+    ((count,),) = postgres.execute(
+        url, "select deadlocks from pg_stat_database where datname = current_database()"
+    )
+    return int(count)
+
+
+def test_a_thousand_events_hold_a_bounded_number_of_locks(url: str, engine: PostgresEngine) -> None:
+    """The server's table of locks is shared by all its sessions, and small."""
+    held: list[int] = []
+
+    def work(tx: Any) -> None:
+        tx.hold(psids=map(str, range(20_000)))
+        held.append(postgres.execute(url, "select count(*) from pg_locks where locktype = 'advisory'")[0][0])
+
+    engine.write(work)
+    assert 1000 < held[0] <= 2048
+
+
+def test_an_entry_that_another_worker_is_claiming_is_passed_over(url: str, store: SQLStore) -> None:
+    for psid in ("1", "2"):
+        link(store, psid=psid)
+    with session(url) as other:
+        other.execute("select * from outbox where psid = '1' for update")
+        began = time.monotonic()
+        assert [entry.psid for entry in claim(store)] == ["2"]
+        assert time.monotonic() - began < 1
+
+
+def test_a_page_that_must_wait_does_not_wait_for_its_other_entries(url: str, store: SQLStore) -> None:
+    for psid in ("1", "2", "3"):
+        link(store, psid=psid)
+    (entry,) = claim(store, limit=1)
+    with session(url) as other:
+        other.execute("select * from outbox where psid = '2' for update")
+        store.postpone(entry, NOW + MINUTE, "limit", now=NOW, whole_page=True)
+    assert [each.psid for each in claim(store, NOW + 1)] == ["2"]
+
+
+# Ticks
+
+
+def test_a_code_that_was_being_committed_while_an_unlink_was_processed_links(
+    url: str, store: SQLStore
+) -> None:
+    link(store)
+    code = "code-in-the-making"
+    with session(url) as other:
+        other.execute(
+            "insert into codes (digest, attempt_id, page_id, psid, account_id, minted_at, expires_at)"
+            " values (%s, 'a', %s, %s, '1', %s, %s)", [digest_of(code), PAGE, PSID, NOW, NOW + MINUTE],
+        )  # fmt: skip
+        assert isinstance(store.receive([unlinked(at=NOW + 5)], NOW)[0], AccountUnlinked)
+        other.commit()
+    assert isinstance(store.receive([linked(code, at=NOW + 6)], NOW)[0], AccountLinked)
+
+
+def test_a_code_committed_after_one_with_a_greater_tick_is_judged_by_the_timestamps(
+    url: str, store: SQLStore
+) -> None:
+    """Its tick says that it was minted before the unlink, as it may have been."""
+    for late, outcome in ((NOW + 6, AccountLinked), (NOW + 4, EventIgnored)):
+        code = f"slow-{late}"
+        with session(url) as other:
+            other.execute(
+                "insert into codes (digest, attempt_id, page_id, psid, account_id, minted_at, expires_at)"
+                " values (%s, %s, %s, %s, '1', %s, %s)",
+                [digest_of(code), code, PAGE, PSID, NOW, NOW + MINUTE],
+            )
+            link(store)  # mints a code with a greater tick
+            store.unlink(PAGE, PSID, "python", NOW + 5)
+            other.commit()
+        assert isinstance(store.receive([linked(code, at=late)], NOW)[0], outcome)
+
+
+# Time-outs
+
+
+def test_a_statement_is_stopped_after_three_seconds(engine: PostgresEngine) -> None:
+    engine.statements["slow"] = "select pg_sleep(20)"
+    assert 2 < seconds(lambda: engine.read("slow")) < ANSWERED_S
+    assert 2 < seconds(lambda: engine.write(lambda tx: tx.run("slow"))) < ANSWERED_S
+    assert engine.read("find_pages")
+
+
+def test_a_server_that_falls_silent_is_given_up_within_four_seconds(url: str, store: SQLStore) -> None:
+    """No time limit of the server's own helps when nothing comes back at all."""
+    link(store)
+    ((process,),) = store.engine.write(lambda tx: [tuple(row.values()) for row in _backend(store, tx)])
+    os.kill(process, signal.SIGSTOP)
+    try:
+        assert 2 < seconds(lambda: store.receive([unlinked()], NOW)) < ANSWERED_S
+        assert store.find_link(PAGE, PSID) is not None  # on another connection
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert isinstance(store.receive([unlinked()], NOW)[0], AccountUnlinked)
+
+
+def _backend(store: SQLStore, tx: Any) -> list[dict[str, Any]]:
+    tx._statements["backend"] = "select pg_backend_pid() as process"
+    rows: list[dict[str, Any]] = tx.all("backend")
+    return rows
+
+
+def test_when_all_connections_are_busy_one_waits_a_while_and_is_then_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST", 2)
+    monkeypatch.setattr(connections, "STATEMENT_S", 0.3)
+    store = open_store(url)
+    release, busy = threading.Event(), threading.Barrier(3, timeout=10)
+
+    def occupy(tx: Any) -> None:
+        busy.wait()
+        release.wait(10)
+
+    threads = [threading.Thread(target=store.engine.write, args=(occupy,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    busy.wait()
+    assert 0.2 < seconds(lambda: store.find_link(PAGE, PSID)) < 2
+    monkeypatch.setattr(connections, "STATEMENT_S", 5)
+    threading.Timer(0.1, release.set).start()
+    assert store.find_link(PAGE, PSID) is None  # whoever waits is served when one is free
+    for thread in threads:
+        thread.join(10)
+    store.close()
+
+
+def test_no_more_connections_are_opened_than_a_process_may(url: str, store: SQLStore) -> None:
+    at_once([lambda: store.hit("key", NOW + 1, NOW)] * 40)
+    assert _sessions(url) <= connections.MOST
+    store.close()
+    assert _sessions(url) == 0
+
+
+def test_a_connection_that_is_not_needed_any_more_is_closed(
+    url: str, store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once([lambda: store.hit("key", NOW + 1, NOW)] * 40)
+    monkeypatch.setattr(connections, "KEEP_IDLE_S", -1.0)
+    for _ in range(connections.MOST):
+        store.check()
+    assert _sessions(url) <= 1
+
+
+def _sessions(url: str) -> int:
+    count = 0
+    for _ in range(50):  # a session ends a moment after it was closed
+        rows = postgres.execute(
+            url, "select count(*) from pg_stat_activity where application_name = 'bot_linking'"
+        )
+        if (count := rows[0][0]) <= 1:
+            break
+        time.sleep(0.02)
+    return int(count)
+
+
+# Deadlocks and serialization failures
+
+
+@pytest.mark.parametrize("kind", ["DeadlockDetected", "SerializationFailure"])
+def test_a_transition_that_the_server_undid_is_tried_again_three_times(
+    engine: PostgresEngine, kind: str
+) -> None:
+    tried = list[int]()
+
+    def work(tx: Any) -> str:
+        tried.append(len(tried))
+        tx.run("save_resume", page_id=PAGE, psid=str(len(tried)), payload="1", now=NOW)
+        if len(tried) < 4:
+            raise getattr(psycopg.errors, kind)("forced")
+        return "done"
+
+    assert engine.write(work) == "done"
+    assert len(tried) == 4
+    engine.statements["resumes"] = "select psid from resumes"
+    assert engine.read("resumes") == [{"psid": "4"}]
+
+
+def test_what_is_undone_again_and_again_is_unavailable(engine: PostgresEngine) -> None:
+    tried = list[int]()
+
+    def work(tx: Any) -> None:
+        tried.append(1)
+        raise psycopg.errors.DeadlockDetected("forced")
+
+    assert seconds(lambda: engine.write(work)) < 2
+    assert len(tried) == 4
+
+
+def test_a_real_deadlock_with_another_program_is_survived(url: str, store: SQLStore) -> None:
+    codes = {psid: save_code(store, attempt_for(psid=psid)) for psid in ("1", "2")}
+    first = threading.Event()
+    with session(url) as other:
+        other.execute("set deadlock_timeout = '60s'")  # so that it is us whom the server chooses
+        other.execute("select * from codes where psid = '2' for update")
+        engine, receive = store.engine, store._receive_one
+
+        def work(tx: Any) -> list[Any]:
+            outcomes = [receive(tx, linked(codes["1"], psid="1"), NOW)]
+            first.set()
+            return [*outcomes, receive(tx, linked(codes["2"], psid="2"), NOW)]
+
+        found: list[Any] = []
+        thread = threading.Thread(target=lambda: found.extend(engine.write(work)))
+        thread.start()
+        first.wait(10)
+        time.sleep(0.1)
+        other.execute("select * from codes where psid = '1' for update")
+        other.commit()
+        thread.join(10)
+    assert [type(each) for each in found] == [AccountLinked, AccountLinked]
+
+
+# What goes wrong with the data
+
+
+def test_what_a_transition_raises_undoes_it_and_comes_out(engine: PostgresEngine) -> None:
+    def work(tx: Any) -> None:
+        tx.run("save_resume", page_id=PAGE, psid=PSID, payload="1", now=NOW)
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        engine.write(work)
+    assert engine.write(lambda tx: tx.all("take_resumes", page_id=PAGE, psid=PSID)) == []
+
+
+def test_a_schema_that_is_missing_is_no_fault_of_the_events(url: str, store: SQLStore) -> None:
+    """It must not bury what Messenger would send again."""
+    code = save_code(store)
+    postgres.execute(url, "alter table links rename to elsewhere")
+    with pytest.raises(StoreUnavailable):
+        store.receive([linked(code)], NOW)
+    postgres.execute(url, "alter table elsewhere rename to links")
+    assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
+
+
+# Sessions
+
+
+def test_sessions_are_durable_and_read_what_is_committed_whatever_the_server_prefers(url: str) -> None:
+    url += "%20-csynchronous_commit%3Doff%20-cdefault_transaction_isolation%3Dserializable"
+    store = open_store(url)
+    engine = store.engine
+    assert isinstance(engine, PostgresEngine)
+    engine.statements["settings"] = (
+        "select current_setting('synchronous_commit') as a, current_setting('transaction_isolation') as b,"
+        " current_setting('statement_timeout') as c"
+    )
+    assert engine.write(lambda tx: tx.one("settings")) == {"a": "on", "b": "read committed", "c": "3s"}
+    store.close()
+
+
+def test_named_parameters_become_the_drivers_and_casts_and_percent_signs_stay() -> None:
+    assert to_psycopg("select :a_b::text, a::int, '%' where b = :b") == (
+        "select %(a_b)s::text, a::int, '%%' where b = %(b)s"
+    )
+
+
+@pytest.mark.parametrize("room", [STORES, "bot_linking.external_account"])
+def test_what_postgresql_says_in_its_own_words_is_given_the_same_values(room: str) -> None:
+    shared, own = load_statements(room=room), load_statements("statements_postgres.sql", room=room)
+    assert set(own) - set(shared) <= {"hold"}
+    for name in set(own) & set(shared):
+        values = [set(re.findall(r"(?<!:):([a-z_]+)", statements[name])) for statements in (shared, own)]
+        assert values[0] == values[1], name
+
+
+@pytest.mark.parametrize("room", [STORES, "bot_linking.external_account"])
+def test_every_statement_is_understood_by_the_server(engine: PostgresEngine, room: str) -> None:
+    """Also with nothing for every value, whose kinds the server must find out by itself."""
+    if room != STORES:
+        engine.extend("bot_linking_external_account", room)
+    for name, statement in engine.statements.items():
+        values = dict.fromkeys(re.findall(r"%\((\w+)\)s", statement))
+
+        def work(tx: Any, name: str = name, values: Any = values) -> None:
+            with suppress(psycopg.IntegrityError):  # a column that must not be empty
+                tx.isolated(lambda: tx.all(name, **values))
+
+        engine.write(work)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:top@secret@host/db", "postgresql://u:top/secret@host/db",
+        "postgresql://u:top#secret@host/db", "postgresql://u:top?secret@host/db",
+        "postgresql://u:top:secret@host/db", "postgresql:/u:topsecret@host", "mysql://u:topsecret@host/db",
+        "postgresql://host:topsecret/db?x", "postgresql://h/db?topsecret", "postgresql://h/db?topsecret=1",
+        "postgresql://[topsecret/db",
+    ],
+)  # fmt: skip
+def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises((ConfigurationError, StoreUnavailable)) as caught:
+        open_store(_setting(url))
+    assert "BOT_LINKING_DATABASE" in str(caught.value) or isinstance(caught.value, StoreUnavailable)
+    assert "secret" not in _chain(caught.value)
+
+
+def test_a_server_that_is_not_there_is_known_at_once_and_the_password_stays_hidden() -> None:
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        open_store("postgresql://bot:top%2Dsecret@127.0.0.1:1/db?sslpassword=hushhush")
+    assert time.monotonic() - began < 2
+    text = _chain(caught.value)
+    assert not [word for word in ("top%2Dsecret", "top-secret", "hushhush") if word in text]
+
+
+def test_the_address_is_in_no_repr(url: str, store: SQLStore) -> None:
+    settings = read_settings(_config("postgresql://bot:topsecret@host/db"), {}, {})
+    assert settings.database == "postgresql://bot:topsecret@host/db"
+    assert "topsecret" not in repr(settings)
+    assert url not in repr(store) + repr(store.engine) + repr(vars(store))
+
+
+def _setting(url: str) -> str:
+    return read_settings(_config(url), {}, {}).database
+
+
+def _config(url: str) -> dict[str, str]:
+    keys = {
+        "PAGE_ACCESS_TOKEN": "a-page-token",
+        "APP_SECRET": "an-app-secret",
+        "VERIFY_TOKEN": "a-verify-token",
+        "SECRET_KEY": "a-secret-key",
+        "PUBLIC_URL": "https://bot.example.com",
+        "DATABASE": url,
+    }
+    return {f"BOT_LINKING_{name}": value for name, value in keys.items()}
+
+
+def _chain(problem: BaseException | None) -> str:
+    """What a traceback would show of it and of what it came from."""
+    text = ""
+    while problem is not None:
+        text += f"{problem} {problem!r}\n"
+        problem = problem.__cause__ or (None if problem.__suppress_context__ else problem.__context__)
+    return text
+
+
+# Upkeep
+
+
+def test_a_great_many_old_rows_are_purged_in_short_steps(
+    url: str, store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.execute(url, f"insert into limits select i::text, 1, {NOW} from generate_series(1, 12000) i")
+    write = Mock(side_effect=store.engine.write)
+    monkeypatch.setattr(store.engine, "write", write)
+    store.purge(NOW + 2)
+    assert postgres.execute(url, "select count(*) from limits") == [(0,)]
+    tables = len(RETENTION)
+    assert write.call_count == tables + 2
+
+
+def test_purging_passes_by_what_somebody_holds(url: str, store: SQLStore) -> None:
+    for psid in ("1", "2"):
+        store.save_resume(PAGE, psid, "order", NOW)
+    with session(url) as other:
+        other.execute("select * from resumes where psid = '1' for update")
+        began = time.monotonic()
+        store.purge(NOW + DAY)
+        assert time.monotonic() - began < 1
+    assert (store.take_resume(PAGE, "1"), store.take_resume(PAGE, "2")) == ("order", None)
+
+
+# The server's own death
+
+
+@pytest.fixture
+def own_server() -> Iterator[postgres.Server]:
+    """A server that only this test uses."""
+    postgres.server()
+    mine = postgres.start()
+    assert isinstance(mine, postgres.Server)
+    yield mine
+    mine.stop()
+
+
+def test_a_restart_under_load_loses_nothing_and_doubles_nothing(own_server: postgres.Server) -> None:
+    """Whoever was refused comes again, as Messenger does; all is well again within ten seconds."""
+    store = open_store(own_server.url)
+    stop, done, refused = threading.Event(), dict[str, float](), list[float]()
+
+    def deliver(worker: int) -> None:
+        for number in count():
+            psid, code = f"{worker}-{number}", f"code-{worker}-{number}"
+            values = (digest_of(code), attempt_for(psid=psid), None, NOW, NOW + MINUTE)
+            _until_it_works(partial(store.save_code, *values), refused)
+            _until_it_works(partial(store.receive, [linked(code, psid=psid)], NOW), refused)
+            done[psid] = time.monotonic()
+            if stop.is_set():
+                return
+
+    threads = [threading.Thread(target=deliver, args=(worker,)) for worker in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        time.sleep(0.5)
+        own_server.control("restart", "-m", "immediate")
+        back = time.monotonic()
+        while max(done.values()) < back:
+            assert time.monotonic() - back < 10
+            time.sleep(0.01)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert refused
+    assert {each.psid for each in store.list_links()} == set(done)
+    waiting = postgres.execute(own_server.url, "select psid from outbox where kind = 'linked'")
+    assert sorted(psid for (psid,) in waiting) == sorted(done)
+    store.close()
+
+
+def _until_it_works(work: Callable[[], object], refused: list[float]) -> None:
+    for _ in range(2000):
+        try:
+            work()
+            return
+        except StoreUnavailable:
+            refused.append(time.monotonic())
+            time.sleep(0.02)
+    raise AssertionError("it never worked again")
+
+
+def test_while_the_server_is_away_one_is_refused_at_once_and_served_as_soon_as_it_is_back(
+    own_server: postgres.Server,
+) -> None:
+    store = open_store(own_server.url)
+    link(store)
+    own_server.control("stop", "-m", "fast")
+    for _ in range(3):
+        assert seconds(lambda: store.find_link(PAGE, PSID)) < 1
+        assert seconds(lambda: store.receive([unlinked()], NOW)) < 1
+    with pytest.raises(StoreUnavailable):
+        open_store(own_server.url)
+    own_server.control("start", "-o", f'-h "" -k {own_server.folder}')
+    assert store.find_link(PAGE, PSID) is not None
+    store.close()
+
+
+# Erasing
+
+
+def test_nothing_of_an_erased_person_is_in_any_table(url: str, store: SQLStore) -> None:
+    leave_traces_everywhere(store)
+    tables = [
+        table
+        for (table,) in postgres.execute(
+            url, "select table_name from information_schema.tables where table_schema = current_schema()"
+        )
+    ]
+
+    def found() -> set[str]:
+        rows = {table: repr(postgres.execute(url, f"select * from {table}")) for table in tables}
+        return {table for table, text in rows.items() if any(trace in text for trace in TRACES)}
+
+    assert found() >= {"links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"}
+    assert store.erase(None, PERSON, NOW) > 0
+    assert found() == set()

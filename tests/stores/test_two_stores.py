@@ -1,0 +1,32 @@
+"""Two stores of one process on one file, as two apps of one server have them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bot_linking.stores import open_store
+from bot_linking.stores.store import SQLStore
+
+from .conftest import NOW
+
+_WRITE_AND_CLOSE = """
+import sys
+from bot_linking.stores import open_store
+store = open_store(sys.argv[1])
+store.hit("theirs", 2, 1)
+store.close()
+"""
+
+
+def test_a_second_store_takes_no_lock_away_from_the_first(sqlite_store: SQLStore, path: Path) -> None:
+    """Else a process that closes its own believes to be the last and deletes the write-ahead log."""
+    sqlite_store.hit("ours", NOW + 1, NOW)
+    second = open_store(f"sqlite:///{path}")
+    command = [sys.executable, "-c", _WRITE_AND_CLOSE, f"sqlite:///{path}"]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, timeout=60)
+    assert path.with_name(path.name + "-wal").exists()
+    assert sqlite_store.hit("ours", NOW + 1, NOW) == 2
+    assert second.hit("ours", NOW + 1, NOW) == 3
+    second.close()
