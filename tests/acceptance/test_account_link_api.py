@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,23 @@ def test_curl_makes_the_call_in_both_forms(site: Site, tmp_path: Path) -> None:
         command = ["curl", "-sS", "-H", f"APIKEY: {site.key}", *form, site.endpoints[0]]
         ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, cwd=tmp_path)
         assert json.loads(ran.stdout)["result"] is True
+
+
+def test_the_commands_of_the_readme_work_against_the_example_bot(site: Site) -> None:
+    """Copied from the README, both forms, with nothing changed but the port."""
+    section = (ROOT / "README.md").read_text("utf-8").split("<!-- account link -->")[1].split("<!-- end -->")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    script = "\necho\n".join(blocks).replace("http://127.0.0.1:5000/linking/api", site.endpoints[0])
+    folder = Path(sys.executable).parent
+    environment = site.environment | {"PATH": f"{folder}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    answers = [json.loads(line) for line in ran.stdout.splitlines() if line]
+    assert [answer["result"] for answer in answers] == [True, True], ran.stdout
+    assert (site.shown(SAMPLE_PSID) or {})["email"] == "mike@example.com"
 
 
 def test_a_person_is_linked_in_messenger_and_has_what_log_in_gives(site: Site) -> None:
