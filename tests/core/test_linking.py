@@ -116,7 +116,7 @@ def test_a_late_event_is_judged_by_its_own_timestamp(heard: Heard, clock: Clock)
 
 
 def test_a_refused_account_is_told_once_and_its_code_is_used_up(new_linking: NewLinking) -> None:
-    """Whoever was refused signs in again when they are allowed; an old consent does not come true by itself."""
+    """Whoever was refused signs in again; an old consent does not come true by itself."""
     allowed = list[str]()
     heard = new_linking(may_link=lambda account_id: account_id in allowed)
     event = LinkingEvent("page", "psid", "linked", heard.code(), None)
