@@ -1,0 +1,28 @@
+"""Outside system 3, optional: an application lists and manages the third-party accounts bound to its users,
+and signs users in with them.
+
+    from bot_linking.external_account import ExternalAccount
+
+    external = ExternalAccount(linking)          # or ExternalAccount(app) for a site with no bot
+    app.register_blueprint(external.blueprint)   # routes at /ExternalAccount/...
+
+Needs `pip install 'bot-linking[external-account]'`. Nothing else of the package imports it.
+"""
+
+from bot_linking.core.errors import SecondFactorLocked
+from bot_linking.external_account.endpoint import ExternalAccount
+from bot_linking.external_account.errors import (
+    AppKeyRefused,
+    SecondFactorRefused,
+    SecondFactorUnreadable,
+)
+from bot_linking.external_account.two_factor import Enrolment
+
+__all__ = [
+    "AppKeyRefused",
+    "Enrolment",
+    "ExternalAccount",
+    "SecondFactorLocked",
+    "SecondFactorRefused",
+    "SecondFactorUnreadable",
+]

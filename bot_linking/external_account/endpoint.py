@@ -1,0 +1,376 @@
+"""Where an application's calls come in: the token first, then read, judge, act, answer.
+
+Every answer is the protocol's envelope with the same code as the HTTP status.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from flask.cli import AppGroup, with_appcontext
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot_linking.config import default_database
+from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, StoreUnavailable
+from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Clock
+from bot_linking.external_account import accounts, models, tokens
+from bot_linking.external_account.accounts import Accounts
+from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
+from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
+from bot_linking.external_account.service import MayBind, Service
+from bot_linking.external_account.settings import of_bot, of_site
+from bot_linking.external_account.two_factor import Enrolment, Vault
+from bot_linking.redaction import guard_logs
+from bot_linking.stores import open_store
+from bot_linking.throttle import caller_of
+
+if TYPE_CHECKING:
+    from bot_linking.extension import AccountLinking, Installation
+    from bot_linking.openapi import Operation
+
+EXTENSION = "bot_linking_external_account"
+RETRY_AFTER_S = 10
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"]
+
+STATUS = {
+    "field_refused": 400,
+    "payload_unreadable": 400,
+    "token_refused": 401,
+    "scope_missing": 403,
+    "bind_refused": 403,
+    "external_account_disabled": 403,
+    "second_factor_refused": 403,
+    "second_factor_locked": 403,
+    "external_account_unknown": 404,
+    "method_refused": 405,
+    "bound_to_another": 409,
+    "payload_too_large": 413,
+    "content_type_refused": 415,
+    "too_many_attempts": 429,
+    "store_unavailable": 503,
+    "second_factor_unreadable": 503,
+}
+
+Call = Callable[[Service, Any], Any]
+
+_log = logging.getLogger("bot_linking.external_account")
+
+
+class ExternalAccount:
+    """Lets applications manage the third-party accounts of their users, and sign users in with them.
+
+        external = ExternalAccount(linking)          # or ExternalAccount(app) for a site with no bot
+        app.register_blueprint(external.blueprint)   # routes at /ExternalAccount/...
+
+    Register it after the AccountLinking that it stands beside. Its settings are the `BOT_LINKING_EXTERNAL_*`
+    keys and `BOT_LINKING_DATABASE`, `BOT_LINKING_TRUSTED_PROXIES`, `BOT_LINKING_BRAND_NAME`; its tables are
+    made when it is registered. Keyword arguments decide:
+
+    - `may_bind(app_key, user_id, platform, union_id) -> bool`: asked before a call binds an account.
+    - `user_id_of(account) -> int | None`: the number by which applications know an account of the site;
+      None binds nothing. By default the account's id, when it is a decimal number. It is called inside the
+      transaction of the link: let it only look at what it is given.
+    - `clock() -> seconds`: for tests of a site with no bot.
+    """
+
+    def __init__(
+        self,
+        beside: AccountLinking | Flask | None = None,
+        *,
+        may_bind: MayBind | None = None,
+        user_id_of: UserIdOf = decimal_user_id,
+        clock: Clock = time.time,
+    ) -> None:
+        self._has_bot = beside is not None and not isinstance(beside, Flask)
+        self._may_bind = may_bind
+        self._user_id_of = user_id_of
+        self._clock = clock
+        self._services: dict[Flask, Service] = {}
+        self.blueprint = self._make_blueprint()
+
+    def __repr__(self) -> str:
+        return f"<ExternalAccount in {len(self._services)} app(s)>"
+
+    # Set-up
+
+    def _make_blueprint(self) -> Blueprint:
+        blueprint = Blueprint(EXTENSION, __name__)
+        blueprint.record(self._install)
+        return blueprint
+
+    def _install(self, state: BlueprintSetupState) -> None:
+        app = cast(Flask, state.app)
+        if EXTENSION in app.extensions:
+            raise RuntimeError("this app has an ExternalAccount already: register it once")
+        guard_logs()
+        service = self._build(app)
+        app.extensions[EXTENSION] = self
+        self._services[app] = service
+        for rule, endpoint, calls in self._routes():
+            view = partial(self._answer, app, calls)
+            state.add_url_rule(rule, endpoint, view, methods=METHODS)
+        if "csrf" in app.extensions:  # Flask-WTF would turn calls away; a Bearer token comes from no form
+            app.extensions["csrf"].exempt(self.blueprint)
+        self._add_commands(app)
+        self._show_in_document(app, state)
+
+    def _build(self, app: Flask) -> Service:
+        installation = _bot_in(app)
+        if self._has_bot and installation is None:
+            raise RuntimeError("register the AccountLinking's blueprint before the ExternalAccount's")
+        if installation is None:
+            defaults = {"database": default_database(app.instance_path)}
+            settings = of_site(app.config, os.environ, defaults)
+            store = open_store(settings.database)
+            linking = Linking(store, tell=lambda event: None, clock=self._clock)
+            tell: Callable[[Any], None] = _log_refusal
+        else:
+            settings = of_bot(installation.settings)
+            store, linking, tell = installation.store, installation.linking, installation.tell
+        kept = Accounts(store.engine, Vault(settings.external_keys))
+        following = Following(settings.external_app, self._user_id_of)
+        store.followers.append(following)
+        service = Service(
+            linking, store, kept, following, settings, tell=tell, may_bind=self._may_bind,
+            sees_to_upkeep=installation is None,
+        )  # fmt: skip
+        if installation is not None:
+            installation.webview.second_factor = service.passes
+        return service
+
+    def _add_commands(self, app: Flask) -> None:
+        from bot_linking.external_account.commands import commands
+
+        group = app.cli.commands.get("linking")
+        if not isinstance(group, AppGroup):
+            group = AppGroup("linking", help="Commands for operators.")
+            app.cli.add_command(group)
+        for command in commands(self._here, with_appcontext):
+            group.add_command(command)
+
+    def _show_in_document(self, app: Flask, state: BlueprintSetupState) -> None:
+        prefix = state.url_prefix or ""
+
+        def shown() -> Sequence[Operation]:
+            from bot_linking.external_account.operations import operations
+
+            return operations(prefix)
+
+        installation = _bot_in(app)
+        if installation is not None:
+            installation.api.neighbours.append(shown)
+        else:
+            state.add_url_rule("/ExternalAccount/openapi.json", "openapi", partial(_show_document, shown))
+
+    def _here(self) -> Service:
+        """The service of the current app, or of the only one."""
+        if len(self._services) == 1:
+            return next(iter(self._services.values()))
+        service = self._services.get(current_app._get_current_object()) if current_app else None  # type: ignore[attr-defined]
+        if service is None:
+            raise RuntimeError("this ExternalAccount is not registered with the current app")
+        return service
+
+    # For the site's own code
+
+    def create_app(self, app_key: str) -> str:
+        """A new application; the token of its back end (`signin`, `bind`), which can't be read again.
+
+        Raises `AppKeyRefused` when there is one of this name.
+        """
+        return self._here().create_app(app_key)
+
+    def create_back_end_token(self, app_key: str) -> str:
+        """Another token for an application's back end, to replace one. Raises `AppKeyRefused`."""
+        return self._here().create_token(
+            app_key, None, tokens.BACK_END, expires_in=tokens.BACK_END_AGE_S
+        )  # fmt: skip
+
+    def create_token(
+        self,
+        app_key: str,
+        user_id: int,
+        scopes: Sequence[str] = tokens.USER,
+        *,
+        expires_in: int = tokens.USER_AGE_S,
+    ) -> str:
+        """A token that acts for a user. Scopes are of `accounts`, `bind` and `signin`; seconds to live."""
+        return self._here().create_token(app_key, user_id, tokens.read_scopes(scopes), expires_in=expires_in)
+
+    def revoke_token(self, token: str) -> bool:
+        """End a token, given itself or its id, everywhere at once. False when there is no such token."""
+        return self._here().revoke(token)
+
+    def user_of(self, authorization: str | None, app_key: str) -> int | None:
+        """Whose token of scope `accounts` this `Authorization` header holds, for the site's own API.
+
+        None unless it is good for this application now.
+        """
+        service = self._here()
+        token = service.find_token(tokens.bearer_of(authorization))
+        if token is None or token.app_key != app_key or "accounts" not in token.scopes:
+            return None
+        return token.user_id
+
+    def enable_two_factor(self, app_key: str, user_id: int, *, secret: str | None = None) -> Enrolment:
+        """Turn two-factor sign-in on for a user, or give them a new secret; tokens by earlier sign-ins end.
+
+        `secret`, in base 32, is one that they have in their authenticator app already. Show the `address`
+        as a QR code and the recovery codes once. Raises `ConfigurationError` without
+        `BOT_LINKING_EXTERNAL_KEYS`, and `AppKeyRefused`.
+        """
+        return self._here().enable_two_factor(app_key, user_id, secret)
+
+    def disable_two_factor(self, app_key: str, user_id: int) -> bool:
+        """Turn it off; tokens by earlier sign-ins end. False when it was not on."""
+        return self._here().accounts.drop_second_factor(app_key, user_id)
+
+    def check_second_factor(self, app_key: str, user_id: int, code: str) -> None:
+        """For a sign-in of the site's own: pass with a code or a recovery code, by the same limits.
+
+        Raises `SecondFactorRefused`, `SecondFactorLocked`, `TooManyAttempts`; who has none passes.
+        """
+        self._here().check_code(app_key, user_id, code)
+
+    def is_two_factor_on(self, app_key: str, user_id: int) -> bool:
+        return app_key in self._here().accounts.apps_with_second_factor(user_id)
+
+    # The calls
+
+    def _routes(self) -> list[tuple[str, str, dict[str, Call]]]:
+        """Rule, endpoint, and the call of each method."""
+        return [
+            ("/ExternalAccount/<app_key>", "accounts", {"GET": _list, "POST": _bind}),
+            ("/ExternalAccount/<app_key>/SignIn", "sign_in", {"POST": _sign_in}),
+            ("/ExternalAccount/<app_key>/<account_id>", "account", {"PUT": _update, "DELETE": _unbind}),
+        ]
+
+    def _answer(self, app: Flask, calls: dict[str, Call], **path: str) -> Response:
+        """One call: what it returns, or what it refuses, in the envelope."""
+        if request.method == "OPTIONS":
+            return _guard(Response(status=204, headers={"Allow": ", ".join([*calls, "OPTIONS"])}))
+        call = calls.get("GET" if request.method == "HEAD" else request.method)
+        try:
+            if call is None:
+                raise MethodRefused(f"this path takes {' and '.join(calls)} only")
+            return _envelope(200, call(self._services[app], path), "")
+        except BotLinkingError as refusal:
+            response = _refuse(refusal, _NOTHING.get(call))
+        if call is None:
+            response.headers["Allow"] = ", ".join(calls)
+        return response
+
+
+def _bot_in(app: Flask) -> Installation | None:
+    """The AccountLinking of this app, where it has one."""
+    return app.extensions.get("bot_linking.installation")
+
+
+def _list(service: Service, path: dict[str, str]) -> list[dict[str, Any]]:
+    token = _token(service, path)
+    found = service.accounts.accounts_of(token.app_key, token.needs_user("accounts"))
+    return [accounts.user_login(each) for each in found]
+
+
+def _bind(service: Service, path: dict[str, str]) -> bool:
+    token = _token(service, path)
+    user_id = token.needs_user("bind")
+    service.bind(token, user_id, _read(models.BindRequest))
+    return True
+
+
+def _update(service: Service, path: dict[str, str]) -> bool:
+    token = _token(service, path)
+    user_id = token.needs_user("accounts")
+    given = _read(models.UpdateRequest).model_dump(exclude_unset=True)
+    service.accounts.update(token.app_key, user_id, _account_id(path), service.now(), **given)
+    return True
+
+
+def _unbind(service: Service, path: dict[str, str]) -> bool:
+    token = _token(service, path)
+    service.accounts.unbind(token.app_key, token.needs_user("accounts"), _account_id(path))
+    return True
+
+
+def _sign_in(service: Service, path: dict[str, str]) -> dict[str, Any]:
+    """Counted by address first: also guesses at tokens are."""
+    forwarded_for = request.headers.getlist("X-Forwarded-For")
+    service.admit_address(caller_of(request.remote_addr, forwarded_for, service.settings.trusted_proxies))
+    token = _token(service, path)
+    token.needs("signin")
+    service.admit_app(token.app_key)
+    text, expires_in = service.sign_in(token.app_key, _read(models.SignInRequest))
+    return {"access_token": text, "token_type": "Bearer", "expires_in": expires_in}
+
+
+_NOTHING: dict[Call | None, Any] = {_list: [], _bind: False, _update: False, _unbind: False}
+
+
+def _token(service: Service, path: dict[str, str]) -> tokens.Token:
+    return service.token_for(path["app_key"], request.headers.get("Authorization"))
+
+
+def _account_id(path: dict[str, str]) -> int:
+    """The id in the path; what is no number is no account."""
+    text = path["account_id"]
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ExternalAccountUnknown("there is no account with this id")
+    return int(text)
+
+
+def _read(model: type[models.Model]) -> models.Model:
+    limit = request.max_content_length
+    request.max_content_length = models.LARGEST_BODY if limit is None else min(limit, models.LARGEST_BODY)
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(f"the body is larger than {request.max_content_length} bytes") from None
+    return models.read_body(model, request.headers.get("Content-Type"), body)
+
+
+def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:
+    status, message = STATUS[refusal.slug], str(refusal)
+    if isinstance(refusal, StoreUnavailable):
+        _log.error("ExternalAccount call not done: %s", refusal)
+        message = "the service is not available"  # its own text names files and settings
+    response = _envelope(status, nothing, message)
+    if status in {429, 503}:
+        response.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _envelope(code: int, value: Any, error: str) -> Response:
+    text = json.dumps({"code": code, "data": value, "error": error})
+    return _guard(Response(text, code, mimetype="application/json"))
+
+
+def _guard(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _show_document(shown: Callable[[], Sequence[Operation]]) -> Response:
+    """For a site with no bot; beside one, the calls stand in the bot's own document."""
+    from bot_linking.openapi import document
+
+    server = request.root_url.rstrip("/")
+    return _guard(Response(json.dumps(document(shown(), server=server)), mimetype="application/json"))
+
+
+def _log_refusal(event: Any) -> None:
+    reason = getattr(event, "reason", None)
+    if reason:
+        _log.warning("refused: %s", reason)

@@ -1,0 +1,105 @@
+"""Account linking beside it: a linked person's PSID is bound to the account's user, by whichever door.
+
+Written in the link's own transaction, so that no moment shows one without the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
+from bot_linking.core.links import Account, Link
+
+if TYPE_CHECKING:
+    from bot_linking.stores.engine import Tx
+    from bot_linking.stores.store import SQLStore
+
+PLATFORM = "messenger"
+PLATFORM_NAME = "Messenger"
+LARGEST_USER_ID = 2**63 - 1
+_UNION_ID = re.compile("[A-Za-z0-9_-]{1,50}")
+
+UserIdOf = Callable[[Account], int | None]
+
+_log = logging.getLogger("bot_linking.external_account")
+
+
+def decimal_user_id(account: Account) -> int | None:
+    """The account's id as a number, when it is one: ASCII digits that fit 63 bits."""
+    text = account.id
+    if not (text.isascii() and text.isdigit() and len(text) <= 19) or text != str(int(text)):
+        return None
+    return int(text) if int(text) <= LARGEST_USER_ID else None
+
+
+class Following:
+    """`stores.store.Follower` of this module. `named` are the applications of the setting; without them,
+    every one."""
+
+    def __init__(self, named: Sequence[str], user_id_of: UserIdOf) -> None:
+        self._named = tuple(named)
+        self._user_id_of = user_id_of
+
+    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
+        match outcome:
+            case AccountLinked(link=link) | LinkChanged(link=link):
+                self._bind(tx, link, now)
+            case AccountUnlinked(page_id=page_id, psid=psid):
+                _unbind(tx, page_id, psid)
+
+    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
+        return tx.run("external_erase", platform=PLATFORM, union_id=psid, page_id=page_id)
+
+    def catch_up(self, store: SQLStore, now: int) -> None:
+        """Bind whoever is linked already, when an application is new."""
+        for link in store.list_links():
+
+            def work(tx: Tx, link: Link = link) -> None:
+                still = tx.one("find_person", page_id=link.page_id, psid=link.psid)
+                if still is not None and still["account_id"] == link.account_id:
+                    self._bind(tx, link, now)
+
+            store.engine.write(work)
+
+    def _bind(self, tx: Tx, link: Link, now: int) -> None:
+        """The link decides: a pair that says another user goes, with its tokens."""
+        user_id = self._user_of_link(link)
+        if user_id is None or not _UNION_ID.fullmatch(link.psid):
+            _unbind(tx, link.page_id, link.psid)
+            return
+        for app_key in self._apps(tx):
+            pair: dict[str, Any] = {"app_key": app_key, "platform": PLATFORM, "union_id": link.psid}
+            tx.run("external_unbind_stranger", user_id=user_id, **pair)
+            made = tx.one(
+                "external_bind", user_id=user_id, platform_name=PLATFORM_NAME, avatar="", data="",
+                page_id=link.page_id, now=now, **pair,
+            )  # fmt: skip
+            if made is None:
+                tx.run("external_claim_for_page", page_id=link.page_id, **pair)
+
+    def user_id_of(self, account: Account) -> int | None:
+        """What the host says, when it is something usable. Raises what the host raises."""
+        user_id = self._user_id_of(account)
+        fits = isinstance(user_id, int) and not isinstance(user_id, bool) and 0 <= user_id <= LARGEST_USER_ID
+        return user_id if fits else None
+
+    def _user_of_link(self, link: Link) -> int | None:
+        """None also when the host's hook fails: a link never does by it."""
+        try:
+            account = Account(link.account_id, link.username, link.email, link.phone_number)
+            return self.user_id_of(account)
+        except Exception:
+            _log.exception("user_id_of failed; the link is not bound")
+            return None
+
+    def _apps(self, tx: Tx) -> list[str]:
+        known = [row["app_key"] for row in tx.all("external_list_apps")]
+        return [app_key for app_key in known if not self._named or app_key in self._named]
+
+
+def _unbind(tx: Tx, page_id: str, psid: str) -> None:
+    """Their tokens end with them, by the database."""
+    tx.run("external_unbind_link", platform=PLATFORM, union_id=psid, page_id=page_id)

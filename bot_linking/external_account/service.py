@@ -1,0 +1,211 @@
+"""The verbs of this module: what the endpoint, the commands and the host's own code have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import SecondFactorLocked
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Tell
+from bot_linking.core.reading import has_hidden_marks
+from bot_linking.external_account import tokens, two_factor
+from bot_linking.external_account.accounts import Accounts
+from bot_linking.external_account.errors import (
+    AppKeyRefused,
+    BindRefused,
+    SecondFactorRefused,
+    SecondFactorUnreadable,
+    TokenRefused,
+)
+from bot_linking.external_account.following import LARGEST_USER_ID, Following
+from bot_linking.external_account.models import BindRequest, SignInRequest
+from bot_linking.external_account.settings import ExternalSettings
+from bot_linking.external_account.tokens import Token
+from bot_linking.external_account.two_factor import Enrolment
+from bot_linking.throttle import Limit, Throttle, TooManyAttempts
+
+if TYPE_CHECKING:
+    from bot_linking.stores.store import SQLStore
+
+LONGEST_APP_KEY = 128
+LONGEST_AGE_S = 10 * 365 * 86_400
+UPKEEP_MS = 3_600_000
+
+MayBind = Callable[[str, int, str, str], bool]
+
+
+class Service:
+    """Everything of one app, without HTTP."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        store: SQLStore,
+        accounts: Accounts,
+        following: Following,
+        settings: ExternalSettings,
+        *,
+        tell: Tell,
+        may_bind: MayBind | None,
+        sees_to_upkeep: bool,
+    ) -> None:
+        self.accounts = accounts
+        self.following = following
+        self.settings = settings
+        self._linking = linking
+        self._store = store
+        self._tell = tell
+        self._may_bind = may_bind
+        self._upkeep_at = linking.now() if sees_to_upkeep else None
+        self._throttle = Throttle(linking)
+        self._by_union = Limit("external-union", settings.external_sign_in_limit, 60)
+        self._by_address = Limit("external-address", settings.external_address_limit, 60)
+        self._by_app = Limit("external-app", settings.external_app_limit, 60)
+
+    def now(self) -> int:
+        return self._linking.now()
+
+    # Applications and tokens
+
+    def create_app(self, app_key: str, *, expires_in: int = tokens.BACK_END_AGE_S) -> str:
+        """A new application; its back end's token. Raises `AppKeyRefused`."""
+        visible = app_key.strip() and not has_hidden_marks(app_key) and "/" not in app_key
+        if not visible or len(app_key) > LONGEST_APP_KEY:
+            raise AppKeyRefused(f"an appKey has 1 to {LONGEST_APP_KEY} visible characters and no slash")
+        token, now = tokens.mint_token(), self.now()
+        if not self.accounts.create_app(app_key, token, tokens.BACK_END, now, _end(now, expires_in)):
+            raise AppKeyRefused("there is an application with this appKey already")
+        self.following.catch_up(self._store, now)
+        return token.text
+
+    def create_token(
+        self, app_key: str, user_id: int | None, scopes: Sequence[str], *, expires_in: int
+    ) -> str:
+        """A token of a user, or of the back end. Raises `AppKeyRefused` for an unknown application."""
+        if user_id is not None:
+            _check_user(user_id)
+        token, now = tokens.mint_token(), self.now()
+        if not self.accounts.save_token(token, app_key, user_id, scopes, now, _end(now, expires_in)):
+            raise AppKeyRefused("there is no application with this appKey")
+        return token.text
+
+    def find_token(self, given: str | None) -> Token | None:
+        return self.accounts.find_token(digest_of(given), self.now()) if given else None
+
+    def token_for(self, app_key: str, header: str | None) -> Token:
+        """The good token of this application in an `Authorization` header. Raises `TokenRefused`, which
+        does not tell a missing from an unknown, expired or foreign one."""
+        token = self.find_token(tokens.bearer_of(header))
+        if token is None or token.app_key != app_key:
+            raise TokenRefused("a valid token of this application is needed: Authorization: Bearer ...")
+        return token
+
+    def revoke(self, token_or_id: str) -> bool:
+        return self.accounts.revoke_token(token_or_id, digest_of(token_or_id)) > 0
+
+    # The calls
+
+    def bind(self, token: Token, user_id: int, wanted: BindRequest) -> None:
+        app_key = token.app_key
+        if self._may_bind and not self._may_bind(app_key, user_id, wanted.platform, wanted.unionID):
+            raise BindRefused("the site does not let this account be bound")
+        self.accounts.bind(
+            app_key, user_id, wanted.platform, wanted.unionID, self.now(),
+            platform_name=wanted.platformName or "", avatar=wanted.avatar or "", data=wanted.data or "",
+        )  # fmt: skip
+
+    def admit_address(self, address: str) -> None:
+        """Count a sign-in from this address before anything else is looked at."""
+        self._count(self._by_address, address)
+
+    def admit_app(self, app_key: str) -> None:
+        self._count(self._by_app, app_key)
+
+    def sign_in(self, app_key: str, wanted: SignInRequest) -> tuple[str, int]:
+        """The user's new token and how many seconds it lives."""
+        self._count(self._by_union, f"{app_key} {wanted.platform} {wanted.unionID}")
+        token, now, age_s = tokens.mint_token(), self.now(), self.settings.external_token_age
+        try:
+            self.accounts.sign_in(
+                app_key, wanted.platform, wanted.unionID, wanted.twoFactorCode, token, now, now + age_s * 1000
+            )
+        except (SecondFactorRefused, SecondFactorLocked) as refusal:
+            self._tell(LinkingRefused(refusal.slug))
+            raise
+        self._see_to_upkeep(now)
+        return token.text, age_s
+
+    def _count(self, limit: Limit, key: str) -> None:
+        self._throttle.check(limit, key)  # a flood costs no write
+        self._throttle.count(limit, key)
+
+    def _see_to_upkeep(self, now: int) -> None:
+        """Without a bot there is no delivery worker that clears old counters away."""
+        if self._upkeep_at is not None and now - self._upkeep_at >= UPKEEP_MS:
+            self._upkeep_at = now
+            self._store.purge(now)
+
+    # The second factor
+
+    def enable_two_factor(self, app_key: str, user_id: int, secret: str | None = None) -> Enrolment:
+        """This secret or a new one, in place of any other. Raises `AppKeyRefused`, `ConfigurationError`."""
+        _check_user(user_id)
+        secret = two_factor.new_secret() if secret is None else two_factor.checked_secret(secret)
+        codes = two_factor.new_recovery_codes()
+        digests = [two_factor.recovery_digest(code) or "" for code in codes]
+        if not self.accounts.save_second_factor(app_key, user_id, secret, digests, self.now()):
+            raise AppKeyRefused("there is no application with this appKey")
+        issuer = self.settings.brand_name or app_key
+        address = two_factor.address_of(secret, app_key=app_key, user_id=user_id, issuer=issuer)
+        return Enrolment(address, codes)
+
+    def check_code(self, app_key: str, user_id: int, code: str) -> None:
+        """Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
+        self.accounts.check_code(app_key, user_id, code, self.now())
+
+    def passes(self, account: Account, code: str | None) -> bool:
+        """The webview's question: may this account go on, with this code or with none?
+
+        Raises `TooManyAttempts` and `SecondFactorLocked`.
+        """
+        user_id = self._user_id_of(account)
+        app_key = self._guarding_app(user_id) if user_id is not None else None
+        if user_id is None or app_key is None:
+            return True
+        if code is None:
+            return False
+        try:
+            self.check_code(app_key, user_id, code)
+        except SecondFactorRefused:
+            return False
+        except TooManyAttempts:
+            self._tell(LinkingRefused(TooManyAttempts.slug))
+            raise
+        return True
+
+    def _user_id_of(self, account: Account) -> int | None:
+        try:
+            return self.following.user_id_of(account)
+        except Exception as problem:  # whoever has a second factor may not pass without it
+            raise SecondFactorUnreadable(f"user_id_of failed: {type(problem).__name__}") from problem
+
+    def _guarding_app(self, user_id: int) -> str | None:
+        """Where this user's second factor is kept: among the applications of the setting, if it names any."""
+        named = self.settings.external_app
+        apps = self.accounts.apps_with_second_factor(user_id)
+        return next((app_key for app_key in apps if not named or app_key in named), None)
+
+
+def _check_user(user_id: int) -> None:
+    if not 0 <= user_id <= LARGEST_USER_ID:
+        raise ValueError("a user id is a whole number of 63 bits")
+
+
+def _end(now: int, expires_in: int) -> int:
+    if not 0 < expires_in <= LONGEST_AGE_S:
+        raise ValueError(f"a token lives between 1 and {LONGEST_AGE_S} seconds")
+    return now + expires_in * 1000

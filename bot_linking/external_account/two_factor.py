@@ -1,0 +1,146 @@
+"""The second factor: time-based codes by RFC 6238, recovery codes, and the secrets under lock.
+
+Each step of thirty seconds is accepted once, with one step of tolerance either way. At most five wrong codes
+pass in any fifteen minutes, and twenty in a row end it until a recovery code or the operator helps.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import ConfigurationError
+from bot_linking.external_account.errors import SecondFactorUnreadable
+
+try:
+    import pyotp
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+except ImportError as missing:
+    raise ImportError(
+        f"{missing.name} is missing: pip install 'bot-linking[external-account]'", name=missing.name
+    ) from missing
+
+STEP_S = 30
+MOST_FAILURES = 5
+WINDOW_MS = 15 * 60_000
+MOST_IN_A_ROW = 20
+RECOVERY_CODES = 10
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is read for something else
+_CODE = re.compile(r"[0-9]{6}")
+_RECOVERY_CODE = re.compile(rf"[{_ALPHABET}]{{16}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a person gets when the second factor is turned on; neither can be read again.
+
+    `address` is the `otpauth://` address for an authenticator app, `recovery_codes` are good once each.
+    """
+
+    address: str
+    recovery_codes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "Enrolment(...)"
+
+
+class Vault:
+    """Encrypts secrets with the first of several keys and reads those of every one.
+
+    A secret is bound to its user: moved into another row it cannot be read.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._locks = MultiFernet([_lock_of(key) for key in keys]) if keys else None
+
+    def seal(self, app_key: str, user_id: int, secret: str) -> str:
+        """Raises `ConfigurationError` when there is no key."""
+        if self._locks is None:
+            raise ConfigurationError("BOT_LINKING_EXTERNAL_KEYS", "is missing: it encrypts the second factor")
+        return self._locks.encrypt(json.dumps([app_key, user_id, secret]).encode()).decode("ascii")
+
+    def open(self, app_key: str, user_id: int, sealed: str) -> str:
+        """Raises `SecondFactorUnreadable` without the right key."""
+        if self._locks is None:
+            raise SecondFactorUnreadable("BOT_LINKING_EXTERNAL_KEYS is missing")
+        try:
+            whose, whom, secret = json.loads(self._locks.decrypt(sealed.encode("ascii")))
+        except (InvalidToken, ValueError):
+            raise SecondFactorUnreadable("no key of BOT_LINKING_EXTERNAL_KEYS opens the secret") from None
+        if (whose, whom) != (app_key, user_id):
+            raise SecondFactorUnreadable("the secret belongs to another user")
+        return str(secret)
+
+
+def _lock_of(key: str) -> Fernet:
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"bot_linking second factor").derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def new_secret() -> str:
+    """160 random bits in base 32, as authenticator apps want them."""
+    return pyotp.random_base32(32)
+
+
+def checked_secret(secret: str) -> str:
+    """A secret that was made elsewhere. `ValueError` unless it is base 32 of 128 bits or more."""
+    if not re.fullmatch("[A-Z2-7]{26,128}", secret) or len(secret) % 8 in {1, 3, 6}:
+        raise ValueError("the secret is not base 32 of 128 bits or more")
+    return secret
+
+
+def address_of(secret: str, *, app_key: str, user_id: int, issuer: str) -> str:
+    """The `otpauth://` address of a secret."""
+    name = f"{app_key}:{user_id}".replace(":", " ")  # a colon divides issuer and name
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer.replace(":", " "))
+
+
+def step_of(secret: str, code: str, *, now_ms: int, last_step: int) -> int | None:
+    """The newest step that this code is right for and that comes after the last accepted one."""
+    totp, at = pyotp.TOTP(secret), now_ms // (STEP_S * 1000)
+    matching = None
+    for step in range(max(0, at - 1), at + 2):
+        right = hmac.compare_digest(totp.generate_otp(step).encode(), code.encode("utf-8", "replace"))
+        if right and step > last_step:
+            matching = step
+    return matching
+
+
+def is_code(text: str) -> bool:
+    return _CODE.fullmatch(text) is not None
+
+
+def new_recovery_codes() -> tuple[str, ...]:
+    """Eighty random bits each, in groups of four."""
+    return tuple(_grouped([secrets.choice(_ALPHABET) for _ in range(16)]) for _ in range(RECOVERY_CODES))
+
+
+def recovery_digest(text: str) -> str | None:
+    """What the store keeps of a recovery code, however it was typed; None for what cannot be one."""
+    plain = re.sub(r"[\s-]", "", text).lower()
+    return digest_of(plain) if _RECOVERY_CODE.fullmatch(plain) else None
+
+
+def _grouped(marks: list[str]) -> str:
+    return "-".join("".join(marks[at : at + 4]) for at in range(0, len(marks), 4))
+
+
+def recent(failed_at: str, now_ms: int) -> list[int]:
+    """The times of the failures that still count."""
+    return [moment for moment in json.loads(failed_at) if moment > now_ms - WINDOW_MS]
+
+
+def wait_of(failures: Sequence[int], now_ms: int) -> int:
+    """Seconds until another try; 0 when one may be made now."""
+    if len(failures) < MOST_FAILURES:
+        return 0
+    oldest = sorted(failures)[-MOST_FAILURES]
+    return max(1, -(-(oldest + WINDOW_MS - now_ms) // 1000))

@@ -1,0 +1,150 @@
+"""What this room's tests share: a shop with the module and no bot, served over HTTP, and who calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+import requests
+from flask import Flask
+
+from bot_linking.external_account import ExternalAccount
+from bot_linking.testing import BotServer
+from tests.conftest import Clock
+from tests.stores.conftest import DATABASES
+
+KEYS = "k3y-of-the-tests-which-is-long-enough-0"
+UNION = {"unionID": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "platform": "wechat"}
+USER, OTHER_USER = 7, 8
+
+
+@dataclass
+class Shop:
+    """One shop with one application, `shop`; `user` and `other` are tokens of two of its users."""
+
+    app: Flask
+    external: ExternalAccount
+    url: str
+    clock: Clock
+    back_end: str
+    user: str
+    other: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def call(
+        self, method: str, path: str = "", *, token: str | None = None, app: str = "shop", **kwargs: Any
+    ) -> requests.Response:
+        headers = dict(kwargs.pop("headers", {}))
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        url = f"{self.url}/ExternalAccount/{app}{path}"
+        answer = self.session.request(method, url, headers=headers, timeout=10, **kwargs)
+        assert answer.headers["Cache-Control"] == "no-store"
+        if method != "HEAD":
+            assert answer.json()["code"] == answer.status_code
+            assert set(answer.json()) == {"code", "data", "error"}
+            assert (answer.json()["error"] == "") == (answer.status_code == 200)
+        return answer
+
+    def bind(self, token: str | None = None, **fields: Any) -> requests.Response:
+        return self.call("POST", token=token or self.user, json=UNION | fields)
+
+    def accounts(self, token: str | None = None) -> list[dict[str, Any]]:
+        answer = self.call("GET", token=token or self.user)
+        assert answer.status_code == 200
+        return list(answer.json()["data"])
+
+    def bound(self, **fields: Any) -> int:
+        """Bind an account of the user's; its id."""
+        assert self.bind(**fields).status_code == 200
+        return int(self.accounts()[-1]["id"])
+
+    def update(self, account_id: object, token: str | None = None, **fields: Any) -> requests.Response:
+        return self.call("PUT", f"/{account_id}", token=token or self.user, json=fields)
+
+    def unbind(self, account_id: object, token: str | None = None) -> requests.Response:
+        return self.call("DELETE", f"/{account_id}", token=token or self.user)
+
+    def sign_in(self, code: Any = None, *, token: str | None = None, **fields: Any) -> requests.Response:
+        body = UNION | fields | ({} if code is None else {"twoFactorCode": code})
+        return self.call("POST", "/SignIn", token=token or self.back_end, json=body)
+
+    def token(self, code: Any = None, **fields: Any) -> str:
+        """Sign in; the user's token."""
+        answer = self.sign_in(code, **fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["data"]["access_token"])
+
+    def is_good(self, token: str) -> bool:
+        answer = self.call("GET", token=token)
+        assert answer.status_code in {200, 401}
+        return answer.status_code == 200
+
+    def enrol(self, user_id: int = USER) -> Authenticator:
+        enrolment = self.external.enable_two_factor("shop", user_id)
+        return Authenticator(pyotp.parse_uri(enrolment.address), self.clock, enrolment.recovery_codes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Authenticator:
+    """A person's authenticator app, by the tests' clock."""
+
+    totp: pyotp.TOTP
+    clock: Clock
+    recovery_codes: tuple[str, ...]
+
+    def code(self, steps: int = 0) -> str:
+        return self.totp.at(int(self.clock()) + 30 * steps)
+
+    def wrong(self, of: int = 0) -> str:
+        """A code that is right at no step around now."""
+        near = {self.code(steps) for steps in range(-2, 3)}
+        return next(text for n in range(of, of + 10) if (text := f"{n:06d}") not in near)
+
+
+MakeShop = Callable[..., Shop]
+
+
+@pytest.fixture
+def new_shop(tmp_path: Path, clock: Clock) -> Iterator[MakeShop]:
+    """Makes sites: `new_shop(EXTERNAL_TOKEN_AGE=60, may_bind=...)`. Keys in capitals are settings."""
+    made: list[tuple[Shop, BotServer]] = []
+
+    def make(database: str | None = None, **given: Any) -> Shop:
+        app = Flask(f"tests.shop{len(made)}", instance_path=str(tmp_path))
+        app.config["BOT_LINKING_DATABASE"] = database or f"sqlite:///{tmp_path}/shop.db"
+        app.config["BOT_LINKING_EXTERNAL_KEYS"] = KEYS
+        app.config.update({f"BOT_LINKING_{key}": value for key, value in given.items() if key.isupper()})
+        arguments = {key: value for key, value in given.items() if not key.isupper()}
+        external = ExternalAccount(app, clock=clock, **arguments)
+        app.register_blueprint(external.blueprint)
+        server = BotServer()
+        server.serve(app)
+        back_end = external.create_app("shop")
+        user, other = (external.create_token("shop", user_id) for user_id in (USER, OTHER_USER))
+        shop = Shop(app, external, server.url, clock, back_end, user, other)
+        shop.session.trust_env = False
+        made.append((shop, server))
+        return shop
+
+    yield make
+    for shop, server in made:
+        shop.session.close()
+        server.close()
+        shop.external._here()._store.close()
+
+
+@pytest.fixture
+def shop(new_shop: MakeShop) -> Shop:
+    return new_shop()
+
+
+@pytest.fixture(params=sorted(DATABASES))
+def any_shop(request: pytest.FixtureRequest, new_shop: MakeShop, tmp_path: Path) -> Iterator[Shop]:
+    """A shop on a database of each kind in turn."""
+    with DATABASES[request.param](tmp_path) as address:
+        yield new_shop(address)

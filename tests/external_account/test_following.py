@@ -1,0 +1,308 @@
+"""Account linking beside it: whoever is linked is bound, whoever is unlinked is not, by every door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyotp
+import pytest
+
+from bot_linking import Account, AccountLinked
+from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.external_account import ExternalAccount
+from bot_linking.external_account.following import decimal_user_id
+
+from ..conftest import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, Bot, NewBot, batch, linked_event, unlinked_event
+from .conftest import KEYS, Authenticator
+
+
+@dataclass
+class Pair:
+    """A bot with the module beside it, and the application's back end."""
+
+    bot: Bot
+    external: ExternalAccount
+    back_end: str
+
+    def sign_in(self, psid: str = PSID) -> Any:
+        return self.bot.client().post(
+            "/ExternalAccount/shop/SignIn",
+            json={"unionID": psid, "platform": "messenger"},
+            headers={"Authorization": f"Bearer {self.back_end}"},
+        )
+
+    def token(self, psid: str = PSID) -> str:
+        answer = self.sign_in(psid)
+        assert answer.status_code == 200, answer.text
+        return str(answer.get_json()["data"]["access_token"])
+
+    def user_of(self, token: str) -> int | None:
+        with self.bot.app.app_context():
+            return self.external.user_of(f"Bearer {token}", "shop")
+
+    def bound(self) -> list[tuple[Any, ...]]:
+        """Application, user, PSID and page of each bound account."""
+        return [(row[1], row[2], row[4], row[9]) for row in self.bot.rows()["external_accounts"]]
+
+
+@pytest.fixture
+def new_pair(new_bot: NewBot) -> Callable[..., Pair]:
+    def make(*, app_key: str | None = "shop", bot: Bot | None = None, **given: Any) -> Pair:
+        settings = {"EXTERNAL_KEYS": KEYS} | {key: value for key, value in given.items() if key.isupper()}
+        arguments = {key: value for key, value in given.items() if not key.isupper()}
+        bot = bot or new_bot(**settings)
+        external = ExternalAccount(bot.linking, **arguments)
+        bot.app.register_blueprint(external.blueprint)
+        return Pair(bot, external, external.create_app(app_key) if app_key else "")
+
+    return make
+
+
+@pytest.fixture
+def pair(new_pair: Callable[..., Pair]) -> Pair:
+    return new_pair()
+
+
+def test_a_login_binds_the_psid_to_the_accounts_user(pair: Pair) -> None:
+    pair.bot.link()
+    assert pair.bound() == [("shop", 1, PSID, PAGE)]
+    assert pair.user_of(pair.token()) == 1
+    with pair.bot.app.app_context():
+        token = pair.external.create_token("shop", 1)
+    listed = pair.bot.client().get("/ExternalAccount/shop", headers={"Authorization": f"Bearer {token}"})
+    (account,) = listed.get_json()["data"]
+    assert (account["platform"], account["platformName"], account["unionID"]) == (
+        "messenger",
+        "Messenger",
+        PSID,
+    )
+
+
+def by_log_out(pair: Pair) -> None:
+    pair.bot.post(batch(unlinked_event(at=pair.bot.clock.ms + 1)))
+
+
+def by_python(pair: Pair) -> None:
+    assert pair.bot.linking.unlink(PSID)
+
+
+def by_api(pair: Pair) -> None:
+    key = Keys(pair.bot.linking.core).create("shop")
+    call = {
+        "request": {"method": "account_link"},
+        "recipient": {"id": PSID},
+        "account_linking": {"status": "unlinked"},
+    }
+    answer = pair.bot.client().post("/linking/api", json=call, headers={"APIKEY": key})
+    assert answer.status_code == 200
+
+
+def by_cli(pair: Pair) -> None:
+    assert pair.bot.app.test_cli_runner().invoke(args=["linking", "unlink", PSID]).exit_code == 0
+
+
+def by_erase(pair: Pair) -> None:
+    pair.bot.linking.erase(PSID)
+
+
+@pytest.mark.parametrize("door", [by_log_out, by_python, by_api, by_cli, by_erase])
+def test_whichever_door_unlinks_unbinds_and_ends_the_tokens(pair: Pair, door: Callable[[Pair], None]) -> None:
+    pair.bot.link()
+    pair.bot.link(OTHER_PSID, OTHER_TOKEN)
+    token, others = pair.token(), pair.token(OTHER_PSID)
+    door(pair)
+    assert pair.bound() == [("shop", 1, OTHER_PSID, PAGE)]
+    assert (pair.user_of(token), pair.user_of(others)) == (None, 1)
+    assert pair.sign_in().status_code == 404
+
+
+def test_the_api_binds_and_moves_with_the_account(pair: Pair) -> None:
+    """A call that links to another user's account ends the former user's tokens."""
+    key = Keys(pair.bot.linking.core).create("shop")
+
+    def link(username: str) -> None:
+        call = {
+            "request": {"method": "account_link"}, "recipient": {"id": PSID},
+            "account_linking": {"status": "linked", "username": username},
+        }  # fmt: skip
+        assert pair.bot.client().post("/linking/api", json=call, headers={"APIKEY": key}).status_code == 200
+
+    link("41")
+    token = pair.token()
+    assert pair.user_of(token) == 41
+    link("42")
+    assert pair.user_of(token) is None
+    assert pair.user_of(pair.token()) == 42
+    assert pair.bound() == [("shop", 42, PSID, PAGE)]
+    link("nobody")
+    assert pair.bound() == []
+
+
+def test_a_link_takes_its_pair_over_from_whoever_bound_it_by_a_call(pair: Pair) -> None:
+    """Messenger proves whose PSID it is; a call only says so."""
+    squatter = pair.external.create_token("shop", 666)
+    body, headers = {"unionID": PSID, "platform": "messenger"}, {"Authorization": f"Bearer {squatter}"}
+    assert pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers).status_code == 200
+    stolen = pair.token()
+    pair.bot.link()
+    assert (pair.user_of(stolen), pair.user_of(pair.token())) == (None, 1)
+    answer = pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers)
+    assert answer.status_code == 409
+
+
+def test_binding_a_linked_pair_again_by_a_call_changes_nothing(pair: Pair) -> None:
+    pair.bot.link()
+    token = pair.external.create_token("shop", 1)
+    body, headers = {"unionID": PSID, "platform": "messenger"}, {"Authorization": f"Bearer {token}"}
+    assert pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers).status_code == 200
+    pair.bot.linking.unlink(PSID)
+    assert pair.bound() == []
+
+
+def test_a_pair_of_another_platform_with_the_same_id_is_left_alone(pair: Pair) -> None:
+    token = pair.external.create_token("shop", 5)
+    body, headers = {"unionID": PSID, "platform": "wechat"}, {"Authorization": f"Bearer {token}"}
+    pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers)
+    pair.bot.link()
+    pair.bot.linking.unlink(PSID)
+    pair.bot.linking.erase(PSID)
+    assert pair.bound() == [("shop", 5, PSID, None)]
+
+
+def test_who_was_linked_before_the_application_was_made_is_bound_with_it(
+    new_pair: Callable[..., Pair],
+) -> None:
+    pair = new_pair(app_key=None)
+    pair.bot.link()
+    assert pair.bound() == []
+    pair.back_end = pair.external.create_app("shop")
+    assert pair.user_of(pair.token()) == 1
+
+
+def test_a_link_is_bound_in_every_application_or_in_those_that_are_named(
+    new_pair: Callable[..., Pair],
+) -> None:
+    pair = new_pair()
+    pair.external.create_app("other")
+    pair.bot.link()
+    assert sorted(row[0] for row in pair.bound()) == ["other", "shop"]
+    named = new_pair(EXTERNAL_APP="other", app_key=None)
+    named.bot.linking.unlink(PSID)
+    assert named.bound() == []
+    named.bot.link()
+    assert [row[0] for row in named.bound()] == ["other"]
+
+
+def test_user_id_of_decides_and_a_link_never_fails_by_it(new_pair: Callable[..., Pair]) -> None:
+    answers: dict[str, Any] = {
+        "a": 1234, "b": None, "c": RuntimeError("no"), "d": "12", "e": True, "f": -1, "g": 2**63,
+        "h": 2**63 - 1,
+    }  # fmt: skip
+
+    def user_id_of(account: Account) -> Any:
+        assert account == Account(account.id, account.id)
+        if isinstance(answers[account.id], Exception):
+            raise answers[account.id]
+        return answers[account.id]
+
+    pair = new_pair(user_id_of=user_id_of)
+    seen = {}
+    for name in answers:
+        assert isinstance(
+            pair.bot.linking.core.bind(PSID, Identifiers(username=name), PAGE, source="python"), AccountLinked
+        )
+        seen[name] = [row[1] for row in pair.bound()]
+    assert seen == {name: [] for name in answers} | {"a": [1234], "h": [2**63 - 1]}
+
+
+def test_a_user_who_is_told_by_the_user_name_changes_with_it(new_pair: Callable[..., Pair]) -> None:
+    """The same account under another user name: the former user's tokens end."""
+    users = {"ada": 1, "countess": 2}
+    pair = new_pair(user_id_of=lambda account: users.get(account.username))
+    core = pair.bot.linking.core
+    core.bind(PSID, Identifiers("ada"), PAGE, source="python")
+    token = pair.token()
+    pair.bot.linking.store.bind(
+        PAGE, PSID, Identifiers("countess"), "api", core.now(), account=Account("ada", "countess")
+    )
+    assert (pair.user_of(token), pair.user_of(pair.token())) == (None, 2)
+
+
+def test_a_failing_user_id_of_lets_nobody_pass_the_second_factor(new_pair: Callable[..., Pair]) -> None:
+    def user_id_of(account: Account) -> int:
+        raise RuntimeError("the customer register is away")
+
+    browser = new_pair(user_id_of=user_id_of).bot.browser()
+    browser.open()
+    assert browser.sign_in().status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("account_id", "user_id"),
+    [
+        ("0", 0), ("7", 7), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", None), ("007", None),
+        ("-1", None), ("1.0", None), ("１", None), ("²", None), ("1 ", None), ("ada", None),
+        ("9" * 255, None),
+    ],
+)  # fmt: skip
+def test_an_account_id_in_decimal_is_a_user_id(account_id: str, user_id: int | None) -> None:
+    assert decimal_user_id(Account(account_id)) == user_id
+
+
+def test_link_and_binding_commit_together_or_not_at_all(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the binding fails, the link is not half there."""
+    code = pair.bot.browser().code()
+    statements = pair.bot.linking.store.engine.statements  # type: ignore[attr-defined]
+    monkeypatch.setitem(
+        statements, "external_bind", "insert into external_accounts (id) values (null) returning id"
+    )
+    answer = pair.bot.post(batch(linked_event(code, at=pair.bot.clock.ms)))
+    assert answer.status_code == 200
+    assert pair.bot.linking.link_of(PSID) is None
+    assert pair.bound() == []
+    (dead,) = pair.bot.linking.store.list_dead()
+    assert dead.kind == "event"
+
+
+def test_a_stale_event_leaves_the_binding_as_it_is(pair: Pair) -> None:
+    pair.bot.link()
+    token = pair.token()
+    assert pair.bot.post(batch(unlinked_event(at=pair.bot.clock.ms - 5000))).status_code == 200
+    assert pair.user_of(token) == 1
+
+
+def test_erasing_a_person_leaves_no_byte_of_their_psid_in_any_table(pair: Pair) -> None:
+    pair.bot.link()
+    pair.token()
+    token = pair.external.create_token("shop", 9)
+    body, headers = {"unionID": OTHER_PSID, "platform": "messenger"}, {"Authorization": f"Bearer {token}"}
+    pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers)
+    for psid in (PSID, OTHER_PSID):
+        pair.bot.linking.erase(psid)
+        assert psid not in json.dumps(pair.bot.rows(), default=str)
+
+
+def test_the_second_factor_guards_the_linking_pages(pair: Pair) -> None:
+    """A right password leads to the code; the code to the consent; each code works once for all doors."""
+    enrolment = pair.external.enable_two_factor("shop", 1)
+    totp = pyotp.parse_uri(enrolment.address)
+    authenticator = Authenticator(totp, pair.bot.clock, enrolment.recovery_codes)  # type: ignore[arg-type]
+    browser = pair.bot.browser()
+    browser.open()
+    page = browser.sign_in()
+    assert browser.location.startswith("/linking/second-factor/")
+    assert "consent" not in page.text
+    assert browser.submit("second-factor", code="").status_code == 422
+    assert browser.submit("second-factor", code=authenticator.wrong()).status_code == 401
+    code = authenticator.code()
+    assert browser.submit("second-factor", code=code).status_code == 303
+    browser.follow()
+    assert pair.bot.post(batch(linked_event(browser.consent().rpartition("=")[2]))).status_code == 200
+    headers = {"Authorization": f"Bearer {pair.back_end}"}
+    body = {"unionID": PSID, "platform": "messenger", "twoFactorCode": code}
+    answer = pair.bot.client().post("/ExternalAccount/shop/SignIn", json=body, headers=headers)
+    assert answer.status_code == 403

@@ -1,0 +1,200 @@
+"""The document: valid, made from what validates, true, and the same one as the bot's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from bot_linking.external_account import ExternalAccount
+
+from ..conftest import NewBot
+
+ALL = ["accounts", "bind", "signin"]
+CALLS = {
+    ("/ExternalAccount/{appKey}", "post"), ("/ExternalAccount/{appKey}", "get"),
+    ("/ExternalAccount/{appKey}/{id}", "put"), ("/ExternalAccount/{appKey}/{id}", "delete"),
+    ("/ExternalAccount/{appKey}/SignIn", "post"),
+}  # fmt: skip
+
+
+def test_beside_a_bot_its_calls_stand_in_the_bots_own_document(new_bot: NewBot) -> None:
+    bot = new_bot()
+    bot.app.register_blueprint(ExternalAccount(bot.linking).blueprint)
+    document = bot.client().get("/linking/openapi.json").get_json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert {(path, method) for path, of in document["paths"].items() for method in of} == {
+        *CALLS, ("/linking/api", "post")
+    }  # fmt: skip
+    assert document["components"]["securitySchemes"]["Bearer"] == {"type": "http", "scheme": "bearer"}
+    assert bot.client().get("/ExternalAccount/openapi.json").status_code == 401, "an appKey like any other"
+
+
+# Schemathesis wants its schema before there are fixtures.
+_folder = tempfile.TemporaryDirectory(prefix="bot_linking-schemathesis-")
+_app = Flask("tests.schemathesis.external", instance_path=_folder.name)
+_app.config.update(
+    BOT_LINKING_DATABASE=f"sqlite:///{Path(_folder.name) / 'shop.db'}",
+    BOT_LINKING_EXTERNAL_KEYS="k" * 32,
+    BOT_LINKING_EXTERNAL_SIGN_IN_LIMIT=10_000,
+    BOT_LINKING_EXTERNAL_ADDRESS_LIMIT=100_000,
+    BOT_LINKING_EXTERNAL_APP_LIMIT=100_000,
+)
+_external = ExternalAccount(_app)
+_app.register_blueprint(_external.blueprint)
+_external.create_app("shop")
+_token = _external.create_token("shop", 7, ALL)
+
+
+@_app.get("/document")
+def _document_of_the_shop() -> Any:
+    """The document, told the one appKey that there is."""
+    document = _app.test_client().get("/ExternalAccount/openapi.json").get_json()
+    for path in document["paths"].values():
+        for call in path.values():
+            call["parameters"][0]["schema"]["enum"] = ["shop"]
+    return document
+
+
+schema = schemathesis.openapi.from_wsgi("/document", _app)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _close() -> Iterator[None]:
+    """The store and its folder go with the last test of this file."""
+    yield
+    _external._here()._store.close()
+    _folder.cleanup()
+
+
+def test_the_document_is_valid_and_names_the_five_calls() -> None:
+    document = _app.test_client().get("/ExternalAccount/openapi.json").get_json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert {(path, method) for path, of in document["paths"].items() for method in of} == CALLS
+
+
+def test_the_document_has_the_published_fields_and_types() -> None:
+    document = _app.test_client().get("/ExternalAccount/openapi.json").get_json()
+    schemas = document["components"]["schemas"]
+    logins = schemas["UserLogins"]["properties"]
+    assert {name: of["type"] for name, of in logins.items()} == {
+        "id": "integer", "userID": "integer", "platformName": "string", "platform": "string",
+        "unionID": "string", "avatar": "string", "data": "string", "enable": "boolean",
+        "createDate": "string", "lastUpdate": "string",
+    }  # fmt: skip
+    token = schemas["TokenModel"]["properties"]
+    assert {name: of["type"] for name, of in token.items()} == {
+        "access_token": "string", "token_type": "string", "expires_in": "integer",
+    }  # fmt: skip
+    assert (
+        schemas["BindRequest"]["required"] == schemas["SignInRequest"]["required"] == ["unionID", "platform"]
+    )
+
+
+@schema.parametrize()
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_call_does_what_its_document_says(case: Any) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {_token}"})
+
+
+class Life(RuleBasedStateMachine):
+    """Bind, list, update, sign in and delete in any order, against a model of what is bound."""
+
+    bound = Bundle("bound")
+    unions = st.from_regex("[A-Za-z0-9_-]{1,6}", fullmatch=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = _app.test_client()
+        self.users = {
+            user: {"Authorization": f"Bearer {_external.create_token('shop', user, ALL)}"} for user in (1, 2)
+        }
+        self.model: dict[str, tuple[int, int, str, bool]] = {}  # union: id, user, data, enabled
+        self.tokens: list[tuple[str, str]] = []  # token, union
+
+    def call(self, method: str, path: str, user: int, **kwargs: Any) -> Any:
+        answer = self.client.open(
+            f"/ExternalAccount/shop{path}", method=method, headers=self.users[user], **kwargs
+        )
+        assert answer.get_json()["code"] == answer.status_code
+        return answer
+
+    def listed(self, user: int) -> dict[str, tuple[int, int, str, bool]]:
+        data = self.call("GET", "", user).get_json()["data"]
+        return {one["unionID"]: (one["id"], one["userID"], one["data"], one["enable"]) for one in data}
+
+    @rule(
+        target=bound,
+        union=unions,
+        user=st.sampled_from([1, 2]),
+        data=st.text(max_size=5).filter(lambda t: "\0" not in t),
+    )
+    def bind(self, union: str, user: int, data: str) -> Any:
+        body = {"unionID": union, "platform": "p", "data": data}
+        answer = self.call("POST", "", user, json=body)
+        if union in self.model:
+            assert answer.status_code == (200 if self.model[union][1] == user else 409)
+            return multiple()
+        assert answer.status_code == 200
+        self.model[union] = self.listed(user)[union]
+        assert self.model[union][1:] == (user, data, True)
+        return union
+
+    @rule(union=bound, user=st.sampled_from([1, 2]), enable=st.booleans(), data=st.sampled_from(["", "x"]))
+    def update(self, union: str, user: int, enable: bool, data: str) -> None:
+        account_id, owner, *_ = self.model[union]
+        answer = self.call("PUT", f"/{account_id}", user, json={"enable": enable, "data": data})
+        assert answer.status_code == (200 if owner == user else 404)
+        if owner == user:
+            self.model[union] = (account_id, owner, data, enable)
+            if not enable:
+                self.tokens = [(token, of) for token, of in self.tokens if of != union]
+
+    @rule(union=bound | unions)
+    def sign_in(self, union: str) -> None:
+        answer = self.call("POST", "/SignIn", 1, json={"unionID": union, "platform": "p"})
+        known = self.model.get(union)
+        assert answer.status_code == (404 if known is None else 200 if known[3] else 403)
+        if answer.status_code == 200:
+            self.tokens.append((answer.get_json()["data"]["access_token"], union))
+
+    @rule(union=consumes(bound), by_stranger=st.booleans())
+    def delete(self, union: str, by_stranger: bool) -> None:
+        account_id, owner, *_ = self.model[union]
+        if by_stranger:
+            assert self.call("DELETE", f"/{account_id}", 3 - owner).status_code == 404
+        assert self.call("DELETE", f"/{account_id}", owner).status_code == 200
+        del self.model[union]
+        self.tokens = [(token, of) for token, of in self.tokens if of != union]
+
+    @invariant()
+    def the_lists_say_what_the_model_says(self) -> None:
+        for user in (1, 2):
+            assert self.listed(user) == {union: of for union, of in self.model.items() if of[1] == user}
+
+    @invariant()
+    def the_newest_token_acts_for_its_user(self) -> None:
+        for token, union in self.tokens[-1:]:
+            assert _external.user_of(f"Bearer {token}", "shop") == self.model[union][1]
+
+    def teardown(self) -> None:
+        for account_id, owner, *_ in self.model.values():
+            self.call("DELETE", f"/{account_id}", owner)
+
+
+Life.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class TestLife(Life.TestCase):  # type: ignore[misc,valid-type]
+    """A whole life of bound accounts, many times over."""

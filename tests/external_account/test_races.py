@@ -1,0 +1,164 @@
+"""What happens at once ends as if it had come one after the other: threads and processes, each database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+import requests
+
+from .conftest import KEYS, UNION, MakeShop, Shop
+
+ROOT = Path(__file__).parents[2]
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """All of them, begun together."""
+    barrier = Barrier(len(calls))
+
+    def begin(call: Callable[[], Any]) -> Any:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(begin, calls))
+
+
+def post(shop: Shop, path: str, token: str, **body: Any) -> Callable[[], int]:
+    """A call on a connection of its own; its status."""
+
+    def call() -> int:
+        with requests.Session() as session:
+            session.trust_env = False
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{shop.url}/ExternalAccount/shop{path}"
+            return session.post(url, json=UNION | body, headers=headers, timeout=20).status_code
+
+    return call
+
+
+def test_of_two_users_who_bind_one_pair_at_once_one_wins(any_shop: Shop) -> None:
+    shop = any_shop
+    for number in range(10):
+        union = f"pair{number}"
+        calls = [post(shop, "", token, unionID=union) for token in (shop.user, shop.other) * 3]
+        statuses = at_once(*calls)
+        assert sorted(Counter(statuses).items()) == [(200, 3), (409, 3)], "the winner's repetitions succeed"
+        assert statuses in ([200, 409] * 3, [409, 200] * 3)
+    assert len(shop.accounts()) + len(shop.accounts(shop.other)) == 10
+
+
+def test_one_code_used_many_times_at_once_is_accepted_once(any_shop: Shop) -> None:
+    any_shop.bind()
+    authenticator = any_shop.enrol()
+    for _ in range(5):
+        code = authenticator.code()
+        statuses = at_once(
+            *(post(any_shop, "/SignIn", any_shop.back_end, twoFactorCode=code) for _ in range(5))
+        )
+        assert sorted(statuses) == [200, 403, 403, 403, 403]
+        any_shop.clock.advance(901)
+
+
+def test_a_burst_of_guesses_gets_no_more_tries_than_the_limit(any_shop: Shop) -> None:
+    any_shop.bind()
+    authenticator = any_shop.enrol()
+    guesses = (
+        post(any_shop, "/SignIn", any_shop.back_end, twoFactorCode=authenticator.wrong(n)) for n in range(20)
+    )
+    assert sorted(Counter(at_once(*guesses)).items()) == [(403, 5), (429, 15)]
+
+
+def test_a_burst_of_sign_ins_gets_no_more_than_the_limit(new_shop: MakeShop) -> None:
+    shop = new_shop(EXTERNAL_SIGN_IN_LIMIT=7)
+    shop.bind()
+    statuses = at_once(*(post(shop, "/SignIn", shop.back_end) for _ in range(24)))
+    assert sorted(Counter(statuses).items()) == [(200, 7), (429, 17)]
+
+
+def test_no_sign_in_outlives_the_disabling_of_its_account(any_shop: Shop) -> None:
+    """Whichever comes first, when both have answered no token of the account is good."""
+    shop = any_shop
+    account_id = shop.bound()
+    for _ in range(8):
+        tokens: list[str] = []
+
+        def sign_in(tokens: list[str] = tokens) -> None:
+            with requests.Session() as session:
+                session.trust_env = False
+                headers = {"Authorization": f"Bearer {shop.back_end}"}
+                answer = session.post(
+                    f"{shop.url}/ExternalAccount/shop/SignIn", json=UNION, headers=headers, timeout=20
+                )
+                if answer.ok:
+                    tokens.append(answer.json()["data"]["access_token"])
+
+        at_once(sign_in, lambda: shop.update(account_id, enable=False))
+        assert not any(map(shop.is_good, tokens))
+        shop.update(account_id, enable=True)
+        shop.clock.advance(61)
+
+
+WORKER = """
+import sys
+from flask import Flask
+from bot_linking.external_account import ExternalAccount, SecondFactorRefused
+from bot_linking.external_account.errors import BoundToAnother
+from bot_linking.external_account.tokens import mint_token
+
+database, keys, user, code = sys.argv[1:]
+app = Flask("worker", instance_path="/nonexistent")
+app.config.update(BOT_LINKING_DATABASE=database, BOT_LINKING_EXTERNAL_KEYS=keys)
+external = ExternalAccount(app, clock=lambda: 1_800_000_000.0)
+app.register_blueprint(external.blueprint)
+accounts = external._here().accounts
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(40):
+    try:
+        accounts.bind("shop", int(user), "wechat", f"pair{number}", 1)
+        print("bound", number)
+    except BoundToAnother:
+        print("refused", number)
+try:
+    external.check_second_factor("shop", 7, code)
+    print("passed")
+except SecondFactorRefused:
+    print("turned away")
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_processes_share_one_truth(kind: str, new_shop: MakeShop, tmp_path: Path) -> None:
+    """Four processes bind the same forty pairs for two users and use one code: one owner each, one pass."""
+    from tests.stores.conftest import DATABASES
+
+    with DATABASES[kind](tmp_path) as database:
+        shop = new_shop(database)
+        code = shop.enrol().code()
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, database, KEYS, user, code],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )
+            for user in ("7", "8", "7", "8")
+        ]  # fmt: skip
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        said = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
+        owners = Counter(line for lines in said for line in lines if line.startswith("bound"))
+        assert owners == {f"bound {number}": 2 for number in range(40)}
+        assert Counter(lines[-1] for lines in said) == {"passed": 1, "turned away": 3}
+        assert len(shop.accounts()) + len(shop.accounts(shop.other)) == 40
