@@ -40,6 +40,7 @@ from bot_linking.core.events import (
     MessageFailed,
     MessageSent,
     PersonErased,
+    WebhookReceived,
 )
 from bot_linking.core.ledger import Change
 from bot_linking.core.links import Account, Link
@@ -56,6 +57,7 @@ from bot_linking.signals import (
     message_failed,
     message_sent,
     person_erased,
+    webhook_received,
 )
 from bot_linking.webview.views import SignUpRefused
 
@@ -85,6 +87,7 @@ __all__ = [
     "SignUpRefused",
     "SignatureRefused",
     "StoreUnavailable",
+    "WebhookReceived",
     "account_linked",
     "account_unlinked",
     "event_ignored",
@@ -95,4 +98,5 @@ __all__ = [
     "message_failed",
     "message_sent",
     "person_erased",
+    "webhook_received",
 ]

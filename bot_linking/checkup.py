@@ -28,6 +28,7 @@ def checkup(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
     yield Finding("ok", "the configuration is complete")
     yield from _address(settings)
     yield from _store(store, now)
+    yield from _counters(settings, store)
     for page in settings.pages:
         graph = Graph(
             page.access_token, page.app_secrets[0], url=settings.graph_url, version=settings.graph_version
@@ -61,6 +62,18 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("wrong", f"{outbox['held']} message(s) wait for another page token: replace it")
     if outbox["dead"]:
         yield Finding("note", f"{outbox['dead']} dead letter(s): see `flask linking dead-letters`")
+
+
+def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:
+    counters = open_counters(settings.throttle, store)
+    if counters is store:
+        return
+    problem = counters.check() if isinstance(counters, Checked) else None
+    if problem:
+        text = f"Redis does not answer ({problem}), the database counts attempts: check BOT_LINKING_THROTTLE"
+        yield Finding("wrong", text)
+    else:
+        yield Finding("ok", "Redis counts attempts")
 
 
 def _page(graph: Graph, page: Page) -> Iterator[Finding]:

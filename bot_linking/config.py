@@ -143,6 +143,11 @@ _POSTGRES = re.compile(
     r"postgres(?:ql)?://(?:[^:@/?#\s]+(?::[^:@/?#\s]*)?@)?[\w.,:\[\]%-]*(?:/[^/@?#\s]*)?(?:\?[^#\s]*)?"
 )
 
+_REDIS = (
+    r"rediss?://(?:[^:@/?#\s]*(?::[^:@/?#\s]*)?@)?[\w.\[\]%-]+(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
+    r"(?:\?ssl_\w+=[^&#\s]*(?:&ssl_\w+=[^&#\s]*)*)?"
+)
+
 
 def _database(value: Any) -> str:
     """An address that `open_store` knows. It may hold a password."""
@@ -273,6 +278,12 @@ class Settings:
     )
     verify_psid: bool = _key(
         _boolean, "Let the account_link API ask Messenger whether a PSID exists before it links one.", False
+    )
+    throttle: str = _key(
+        _matching(_REDIS, "redis://:password@host:6379/0, or rediss://; write an @ in a password as %40"),
+        "Where attempts are counted: `redis://...`, with the database behind it. By default, in the database.",
+        "",
+        secret=True,
     )
     trusted_proxies: int = _key(
         _between(0, 10), "Proxies in front that add to X-Forwarded-For; 0 ignores the header.", 0

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import os
-import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
@@ -19,68 +16,30 @@ from flask.blueprints import BlueprintSetupState
 from flask.cli import ScriptInfo
 
 from bot_linking import signals
-from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config import Settings, default_database, is_loopback_address, read_settings
-from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import ConfigurationError, DeliveryFailed, PageUnknown, StoreUnavailable
+from bot_linking.config import Settings
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
 from bot_linking.core.identifiers import ResolveAccount
 from bot_linking.core.ledger import Change
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Clock, OutboxEntry, Tell
+from bot_linking.core.ports import Clock
 from bot_linking.delivery import Delivery
+from bot_linking.installation import Deciders, Installation, install
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
-from bot_linking.messenger.messages import Messages
-from bot_linking.messenger.webhook import HANDSHAKE_METHODS, Webhook
+from bot_linking.messenger.webhook import HANDSHAKE_METHODS
 from bot_linking.redaction import guard_logs
 from bot_linking.resume import Interrupted, call_of, person_of
-from bot_linking.stores import open_store
-from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview
+from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount
 
 if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore
 
 EXTENSION = "bot_linking"
 INSTALLATION = "bot_linking.installation"  # for a module that stands beside this one
-MOST_MESSAGES_AN_HOUR = 5
-HOUR_MS = 3_600_000
 
 View = TypeVar("View", bound=Callable[..., Any])
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-
-
-@dataclass
-class Installation:
-    """Everything of one app."""
-
-    app: Flask
-    settings: Settings
-    store: SQLStore
-    linking: Linking
-    webhook: Webhook
-    delivery: Delivery
-    messages: Messages
-    login_url: str
-    bots: dict[str | None, Any]
-    webview: Webview
-    api: AccountLinkAPI
-    tell: Tell
-
-    def bot_of(self, page_id: str | None) -> Any:
-        """The client of a page; without a page id, of the only one."""
-        bot = self.bots.get(page_id) or self.bots.get(None)
-        if bot is None:
-            if page_id is None and len(self.bots) == 1:
-                return next(iter(self.bots.values()))
-            raise PageUnknown("several pages are configured; say which with page_id=")
-        return bot
-
-    def locale_of(self, page_id: str | None, psid: str) -> str:
-        page_id = page_id or self.linking.page_id
-        known = self.store.locale_of(page_id, psid) if page_id else None
-        return known or self.settings.locale
 
 
 class AccountLinking:
@@ -125,18 +84,18 @@ class AccountLinking:
         confirmation_page: bool | None = None,
         clock: Clock = time.time,
     ) -> None:
-        self._deciders = {
-            "authenticate": authenticate,
-            "current_account": current_account,
-            "create_account": create_account,
-        }
-        self._may_link = may_link
-        self._resolve_account = resolve_account
-        self._confirmation = confirmation
-        self._farewell = farewell
-        self._bot = bot
+        self._deciders = Deciders(
+            authenticate=authenticate,
+            current_account=current_account,
+            create_account=create_account,
+            may_link=may_link,
+            resolve_account=resolve_account,
+            confirmation=confirmation,
+            farewell=farewell,
+            bot=bot,
+            clock=clock,
+        )
         self._overrides = {"strict": strict, "confirmation_page": confirmation_page}
-        self._clock = clock
         self._message_handler: Callable[[dict[str, Any]], Any] | None = None
         self._interrupted = Interrupted()
         self._apps: dict[Flask, Installation] = {}
@@ -171,11 +130,14 @@ class AccountLinking:
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
-        installation, doors = self._build(app, state.url_prefix or "")
+        tell = partial(self._tell, weakref.ref(app))
+        installation = install(
+            app, state.url_prefix or "", self._deciders, self._interrupted, tell, self._overrides
+        )
         app.extensions[EXTENSION], app.extensions[INSTALLATION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for door in doors:
+        for door in (installation.webview, installation.api):
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
@@ -184,95 +146,6 @@ class AccountLinking:
         if installation.settings.delivery == "thread" and _is_serving(app):
             installation.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(installation.delivery))
-
-    def _build(self, app: Flask, prefix: str) -> tuple[Installation, tuple[Webview, AccountLinkAPI]]:
-        settings = self._read_settings(app)
-        store = _open(settings)
-        tell = partial(self._tell, weakref.ref(app))
-        graphs = [_graph_of(page, settings) for page in settings.pages]
-        linking = Linking(
-            store, tell=tell, wake=lambda: delivery.wake(), clock=self._clock,
-            page_id=settings.pages[0].id if len(settings.pages) == 1 else None,
-            code_max_age=settings.code_max_age, may_link=self._may_link,
-            resolve_account=self._resolve_account, ask_page=graphs[0].page_id if len(graphs) == 1 else None,
-        )  # fmt: skip
-        tokens = {page.id: digest_of(page.access_token)[:16] for page in settings.pages}
-        delivery = Delivery(
-            store,
-            {
-                "linked": self._send_linked,
-                "unlinked": self._send_unlinked,
-                "refused": self._send_refused,
-                "unlink_call": self._unlink_at_messenger,
-                "resume": self._resume,
-            },
-            tell=tell,
-            tokens=lambda page_id: tokens.get(page_id) or tokens.get(None, ""),
-            all_tokens=list(tokens.values()),
-            clock=self._clock,
-            context=app.app_context,
-        )
-        webhook = Webhook(
-            linking, secrets=_owners(settings), tell=tell,
-            verify_tokens=[page.verify_token for page in settings.pages],
-        )  # fmt: skip
-        login_url = f"{settings.public_url}{prefix.rstrip('/')}/login"
-        webview = Webview(
-            linking,
-            settings,
-            login_url=login_url,
-            graphs=graphs,
-            tell=tell,
-            **self._deciders,  # type: ignore[arg-type]
-        )
-        graph_of = dict(zip((page.id for page in settings.pages), graphs, strict=True))
-        api = AccountLinkAPI(
-            linking, settings, prefix=prefix, tell=tell,
-            knows=partial(_knows, graph_of) if settings.verify_psid else None,
-        )  # fmt: skip
-        messages = Messages(
-            brand_name=settings.brand_name,
-            login_button=buttons.login_button(login_url),
-            next_step=settings.next_step,
-        )
-        bots = {page.id: self._bot or _BotOfPage(page, settings) for page in settings.pages}
-        return (
-            Installation(
-                app,
-                settings,
-                store,
-                linking,
-                webhook,
-                delivery,
-                messages,
-                login_url,
-                bots,
-                webview,
-                api,
-                tell,
-            ),
-            (webview, api),
-        )
-
-    def _read_settings(self, app: Flask) -> Settings:
-        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or []
-        defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
-        if app.secret_key:
-            defaults["secret_key"] = [app.secret_key, *fallbacks]
-        elif is_loopback_address(
-            app.config.get("BOT_LINKING_PUBLIC_URL") or os.environ.get("BOT_LINKING_PUBLIC_URL")
-        ):
-            defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
-        given = {name: value for name, value in self._overrides.items() if value is not None}
-        config = {**app.config, **{f"BOT_LINKING_{name.upper()}": value for name, value in given.items()}}
-        settings = read_settings(config, os.environ, defaults)
-        if self._bot is not None and len(settings.pages) > 1:
-            raise ConfigurationError(
-                "AccountLinking(bot=...)", "serves one page only: leave it out with PAGES"
-            )
-        if settings.login_url and not self._deciders["current_account"]:
-            raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
-        return settings
 
     def _here(self) -> Installation:
         """The installation of the current app, or of the only one."""
@@ -410,8 +283,7 @@ class AccountLinking:
 
     def bot_of(self, page_id: str | None = None) -> Any:
         """The pymessenger Bot of a page, with time-outs, one pooled connection, and `GraphError`."""
-        bot = self._here().bot_of(page_id)
-        return bot.made() if isinstance(bot, _BotOfPage) else bot
+        return self._here().bots.of(page_id)
 
     def prompt_login(
         self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
@@ -425,7 +297,9 @@ class AccountLinking:
         message = self.login_message(text)
         if resume is not None:
             here.linking.remember(psid, resume, page_id)
-        self._send(page_id, psid, message)
+        from bot_linking.messenger.send import send_with
+
+        send_with(here.bots.of(page_id), psid, message)
         self._tell(weakref.ref(here.app), LoginPrompted(page_id or here.linking.page_id, psid))
 
     @overload
@@ -502,116 +376,12 @@ class AccountLinking:
         """End logins of an account that are under way: when its password changes or it is disabled."""
         self._here().linking.drop_pending(account_id)
 
-    # What the outbox delivers
-
-    def _send_linked(self, entry: OutboxEntry) -> None:
-        here = self._here()
-        link = here.linking.link_of(entry.psid, entry.page_id)
-        if link is None:
-            return  # unlinked since: the farewell says it
-        message = (
-            self._confirmation(link)
-            if self._confirmation
-            else here.messages.linked(link, here.locale_of(entry.page_id, entry.psid))
-        )
-        self._send_entry(entry, message)
-
-    def _send_unlinked(self, entry: OutboxEntry) -> None:
-        here = self._here()
-        if here.linking.link_of(entry.psid, entry.page_id) is not None:
-            return  # linked again since
-        message = (
-            self._farewell(entry.page_id, entry.psid)
-            if self._farewell
-            else here.messages.unlinked(here.locale_of(entry.page_id, entry.psid))
-        )
-        self._send_entry(entry, message)
-
-    def _send_refused(self, entry: OutboxEntry) -> None:
-        here = self._here()
-        self._send_entry(entry, here.messages.refused(here.locale_of(entry.page_id, entry.psid)))
-
-    def _send_entry(self, entry: OutboxEntry, message: Message | None) -> None:
-        """Send, but no more than a few an hour to one person, however often they log in and out."""
-        if message is None:
-            return
-        here = self._here()
-        if entry.attempts == 1:
-            key, now = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}", here.linking.now()
-            if here.store.hit(key, now + HOUR_MS, now) > MOST_MESSAGES_AN_HOUR:
-                problem = DeliveryFailed("enough messages for this hour")
-                problem.held_for = "hour"
-                problem.retry_after = (here.store.find_limit(key, now)[1] - now) / 1000
-                raise problem
-        self._send(entry.page_id, entry.psid, message)
-
-    def _unlink_at_messenger(self, entry: OutboxEntry) -> None:
-        here = self._here()
-        if here.linking.link_of(entry.psid, entry.page_id) is not None:
-            return  # linked again since: Messenger is right
-        page = next(page for page in here.settings.pages if page.id in (None, entry.page_id))
-        _graph_of(page, here.settings).unlink(entry.psid)
-
-    def _resume(self, entry: OutboxEntry) -> None:
-        """Run the handler that a login had interrupted."""
-        link = self.link_of(entry.psid, entry.page_id)
-        if link is not None:
-            self._interrupted.go_on(entry.payload, link)
-
-    def _send(self, page_id: str | None, psid: str, message: Message) -> None:
-        from bot_linking.messenger.send import send_with
-
-        send_with(self.bot_of(page_id), psid, message)
-
     # Telling
 
     def _tell(self, app: weakref.ref[Flask], event: Happening) -> None:
         if isinstance(event, LoginCancelled):
             self._interrupted.cancel(event.resume)
         signals.tell(app(), event)
-
-
-class _BotOfPage:
-    """Makes a page's bot when it is first needed: pymessenger brings requests, which takes a while to load."""
-
-    def __init__(self, page: Any, settings: Settings) -> None:
-        self._make = partial(_make_bot, page, settings)
-        self._bot: Any = None
-
-    def made(self) -> Any:
-        if self._bot is None:
-            self._bot = self._make()
-        return self._bot
-
-
-def _make_bot(page: Any, settings: Settings) -> Any:
-    from bot_linking.messenger.send import GraphBot
-
-    return GraphBot(
-        page.access_token, page.app_secrets[0], url=settings.graph_url, version=settings.graph_version
-    )
-
-
-def _graph_of(page: Any, settings: Settings) -> Any:
-    from bot_linking.messenger.graph import Graph
-
-    url, version = settings.graph_url, settings.graph_version
-    return Graph(page.access_token, page.app_secrets[0], url=url, version=version)
-
-
-def _knows(graph_of: Mapping[str | None, Any], page_id: str, psid: str) -> bool:
-    """Whether the page's Graph knows the person."""
-    return bool((graph_of.get(page_id) or graph_of[None]).knows(psid))
-
-
-def _owners(settings: Settings) -> dict[bytes, frozenset[str] | None]:
-    """Which pages each app secret may speak for; None where any page will do."""
-    owners: dict[bytes, frozenset[str] | None] = {}
-    for page in settings.pages:
-        for secret in page.app_secrets:
-            known = owners.get(secret.encode(), frozenset())
-            owners[secret.encode()] = None if page.id is None or known is None else known | {page.id}
-    return owners
 
 
 def _runnable(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -621,13 +391,6 @@ def _runnable(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run_async(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return current_app.ensure_sync(view)(*args, **kwargs)
-
-
-def _open(settings: Settings) -> SQLStore:
-    try:
-        return open_store(settings.database)
-    except StoreUnavailable as problem:
-        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
 
 
 def _is_serving(app: Flask) -> bool:

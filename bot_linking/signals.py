@@ -11,13 +11,18 @@ raises is logged. It is called after the commit, in the process that did it:
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from functools import partial
+from time import monotonic as _monotonic
 from typing import Any
 
 from blinker import NamedSignal, Namespace
 
 from bot_linking.core import events
+
+FLOODS = {"signature_refused", "payload_too_large"}  # what anybody can cause, as often as they like
+FLOOD_PAUSE_S = 1.0
 
 _signals = Namespace()
 _log = logging.getLogger("bot_linking")
@@ -49,6 +54,9 @@ message_sent = _signals.signal("message-sent")
 message_failed = _signals.signal("message-failed")
 """`MessageFailed`: an outbox entry did not get through, for now or for good."""
 
+webhook_received = _signals.signal("webhook-received")
+"""`WebhookReceived`: a webhook was answered. Only made when somebody listens, as it is one for each."""
+
 person_erased = _signals.signal("person-erased")
 """`PersonErased`: everything about a person was removed."""
 
@@ -62,6 +70,7 @@ _BY_EVENT: dict[type, NamedSignal] = {
     events.LoginCancelled: login_cancelled,
     events.MessageSent: message_sent,
     events.MessageFailed: message_failed,
+    events.WebhookReceived: webhook_received,
     events.PersonErased: person_erased,
 }
 
@@ -69,10 +78,43 @@ _BY_EVENT: dict[type, NamedSignal] = {
 def tell(app: Any, event: events.Happening) -> None:
     """Log refusals by their slug and call the receivers, whatever they raise."""
     if isinstance(event, events.LinkingRefused):
-        _log.warning("linking refused: %s", event.reason, extra={"reason": event.reason})
+        _log_refusal(event)
     signal = _BY_EVENT[type(event)]
     for receiver in signal.receivers_for(app):
         guarded(partial(receiver, app, event=event))
+
+
+class _Sparing:
+    """Lets one through in a while, and counts the others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_at: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def admit(self, reason: str) -> int | None:
+        """How many were left out since the last one; None when this one is left out too."""
+        now = _monotonic()
+        with self._lock:
+            if now < self._next_at.get(reason, now):
+                self._left_out[reason] = self._left_out.get(reason, 0) + 1
+                return None
+            self._next_at[reason] = now + FLOOD_PAUSE_S
+            return self._left_out.pop(reason, 0)
+
+
+_sparing = _Sparing()
+
+
+def _log_refusal(event: events.LinkingRefused) -> None:
+    """One record for each refusal, with its slug and page as fields, and nobody's PSID. Of what a stranger
+    can cause it is one a second, which says how many were left out."""
+    left_out = _sparing.admit(event.reason) if event.reason in FLOODS else 0
+    if left_out is None:
+        return
+    fields = {"reason": event.reason, "page_id": event.page_id, "left_out": left_out}
+    more = f" ({left_out} more since the last line)" if left_out else ""
+    _log.warning("linking refused: %s%s", event.reason, more, extra=fields)
 
 
 def guarded(hook: Callable[..., Any], *args: Any) -> None:

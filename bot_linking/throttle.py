@@ -39,7 +39,7 @@ class Limit:
 
 
 class Throttle:
-    """Limits over the store of a `Linking`."""
+    """Limits over the counters of a `Linking`, which are its store or stand before it."""
 
     def __init__(self, linking: Linking) -> None:
         self._linking = linking
@@ -47,28 +47,28 @@ class Throttle:
     def count(self, limit: Limit, key: str) -> None:
         """Count one; `TooManyAttempts` when that is one too many."""
         now = self._linking.now()
-        hits = self._linking.store.hit(_key(limit, key), now + limit.seconds * 1000, now)
+        hits = self._linking.counters.hit(_key(limit, key), now + limit.seconds * 1000, now)
         if hits > limit.most:
             self._refuse(limit, key, now)
 
     def check(self, limit: Limit, key: str) -> None:
         """`TooManyAttempts` when the limit is used up; only reads, so that a flood costs no write."""
         now = self._linking.now()
-        if self._linking.store.find_limit(_key(limit, key), now)[0] >= limit.most:
+        if self._linking.counters.find_limit(_key(limit, key), now)[0] >= limit.most:
             self._refuse(limit, key, now)
 
     def _refuse(self, limit: Limit, key: str, now: int) -> None:
-        _, expires_at = self._linking.store.find_limit(_key(limit, key), now)
+        _, expires_at = self._linking.counters.find_limit(_key(limit, key), now)
         raise TooManyAttempts(limit.name, max(1, -(-(expires_at - now) // 1000)))
 
     def refund(self, limit: Limit, key: str) -> None:
         """Take one back, as it turned out to be good."""
         now = self._linking.now()
-        self._linking.store.refund(_key(limit, key), now)
+        self._linking.counters.refund(_key(limit, key), now)
 
     def forget(self, limit: Limit, key: str) -> None:
         """Start the key again."""
-        self._linking.store.drop_limit(_key(limit, key))
+        self._linking.counters.drop_limit(_key(limit, key))
 
 
 def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_proxies: int) -> str:

@@ -114,6 +114,14 @@ class MessageFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookReceived:
+    """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking
+    events were in it, `other` when none were, or the slug of the refusal."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
 class PersonErased:
     """Everything about a person was removed. Carries no id on purpose."""
 
@@ -121,4 +129,6 @@ class PersonErased:
 
 
 Outcome = AccountLinked | AccountUnlinked | LinkChanged | LinkingRefused | EventIgnored
-Happening = Outcome | LoginPrompted | LoginCancelled | MessageSent | MessageFailed | PersonErased
+Happening = (
+    Outcome | LoginPrompted | LoginCancelled | MessageSent | MessageFailed | WebhookReceived | PersonErased
+)

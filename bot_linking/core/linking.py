@@ -23,7 +23,7 @@ from bot_linking.core.events import (
 from bot_linking.core.identifiers import LONGEST, Identifiers, ResolveAccount
 from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Attempt, Clock, Store, Tell
+from bot_linking.core.ports import Attempt, Clock, Counters, Store, Tell
 
 ATTEMPT_MAX_AGE_S = 900
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("bot_linking")
 class Linking:
     """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
     the outbox may have something new; `ask_page` names the page of the access token, where there is one
-    page whose id was not configured."""
+    page whose id was not configured; `counters` count attempts instead of the store."""
 
     def __init__(
         self,
@@ -47,8 +47,10 @@ class Linking:
         may_link: Callable[[str], bool] | None = None,
         resolve_account: ResolveAccount | None = None,
         ask_page: Callable[[], str | None] | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.store = store
+        self.counters: Counters = counters or store
         self.page_id = page_id
         self._tell = tell
         self._wake = wake

@@ -34,7 +34,8 @@ from bot_linking.stores import open_store
 from bot_linking.throttle import caller_of
 
 if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking, Installation
+    from bot_linking.extension import AccountLinking
+    from bot_linking.installation import Installation
     from bot_linking.openapi import Operation
 
 EXTENSION = "bot_linking_external_account"

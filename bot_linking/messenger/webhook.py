@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from io import BytesIO
 from typing import Any
 
@@ -23,7 +23,7 @@ from bot_linking.core.errors import (
     SignatureRefused,
     StoreUnavailable,
 )
-from bot_linking.core.events import LinkingRefused
+from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
@@ -48,15 +48,23 @@ _log = logging.getLogger("bot_linking.webhook")
 
 
 class Webhook:
-    """One app's webhook. `secrets` maps each app secret to the pages that it may speak for (None: any)."""
+    """One app's webhook. `secrets` maps each app secret to the pages that it may speak for (None: any);
+    `listeners` is empty while nobody wants to hear of each webhook."""
 
     def __init__(
-        self, linking: Linking, *, secrets: Mapping[bytes, Pages], verify_tokens: Sequence[str], tell: Tell
+        self,
+        linking: Linking,
+        *,
+        secrets: Mapping[bytes, Pages],
+        verify_tokens: Sequence[str],
+        tell: Tell,
+        listeners: Sized = (),
     ) -> None:
         self._linking = linking
         self._secrets = dict(secrets)
         self._verify_tokens = [token.encode() for token in verify_tokens]
         self._tell = tell
+        self._listeners = listeners
 
     # Without Flask
 
@@ -67,11 +75,21 @@ class Webhook:
         Messenger must send it again (answer 503).
         """
         header = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), None)
-        pages = self._pages_of_signer(body, header)
-        payload = read_json(body)
-        events_of(payload)
-        self._apply(payload, pages)
+        try:
+            pages = self._pages_of_signer(body, header)
+            payload = read_json(body)
+            events = events_of(payload)
+            self._apply(payload, pages)
+        except BotLinkingError as refusal:
+            self._note(refusal.slug)
+            raise
+        if self._listeners:
+            self._note(_result_of(events))
         return without_linking(payload)
+
+    def _note(self, result: str) -> None:
+        if self._listeners:
+            self._tell(WebhookReceived(result))
 
     def _pages_of_signer(self, body: bytes, header: str | None) -> Pages:
         if len(body) > LARGEST_BODY:
@@ -105,6 +123,8 @@ class Webhook:
             rest = self._take(body, pages) if may_link(body) else body
         except BotLinkingError as refusal:
             return self._refuse(refusal)
+        if self._listeners:
+            self._note("other" if rest is body else "linking")
         if rest is body:
             return view(*args, **kwargs)
         return self._pass_rest(rest, view, args, kwargs) if rest else _acknowledge()
@@ -159,6 +179,8 @@ class Webhook:
                 self._apply(payload, pages)
         except BotLinkingError as refusal:
             return self._refuse(refusal)
+        if self._listeners:
+            self._note(_result_of(events))
         if handler is not None:
             self._hand_on(events, handler)
         return _acknowledge()
@@ -194,8 +216,13 @@ class Webhook:
         if refusal.slug == StoreUnavailable.slug:
             _log.error("webhook not recorded, Messenger will send it again: %s", refusal)
         self._tell(LinkingRefused(refusal.slug))
+        self._note(refusal.slug)
         reason = "the store is not available" if refusal.slug == StoreUnavailable.slug else str(refusal)
         return _plain(reason + "\n", STATUS[refusal.slug])
+
+
+def _result_of(events: list[dict[str, Any]]) -> str:
+    return "linking" if any(KEY in event for event in events) else "other"
 
 
 class _Added(str):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bot_linking.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bot_linking.core.ports import Counters
     from bot_linking.stores.engine import Engine
     from bot_linking.stores.store import SQLStore
 
@@ -28,6 +29,19 @@ def open_store(url: str) -> SQLStore:
     if scheme in ("postgresql", "postgres") and separator:
         return SQLStore(_postgres(url))
     raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path or postgresql://...")
+
+
+def open_counters(url: str, store: SQLStore) -> Counters:
+    """Throttle counters in the Redis at this address, with the store behind them; without an address, the
+    store. Nothing is connected yet. Raises `ConfigurationError` for a missing driver."""
+    if not url:
+        return store
+    try:
+        from bot_linking.stores.redis_counters import RedisCounters
+    except ImportError:
+        problem = "needs Redis's driver: pip install 'bot-linking[redis]'"
+        raise ConfigurationError("BOT_LINKING_THROTTLE", problem) from None
+    return RedisCounters(url, store)
 
 
 def _postgres(url: str) -> Engine:

@@ -1,0 +1,112 @@
+"""What the outbox delivers: one method for each kind of entry.
+
+Each looks at the state as it is now, not as it was when the entry was written: what has become untrue since
+is not said any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import DeliveryFailed
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Link
+from bot_linking.core.ports import OutboxEntry
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.buttons import Message
+from bot_linking.messenger.messages import Messages
+from bot_linking.resume import Interrupted
+
+if TYPE_CHECKING:
+    from bot_linking.delivery.worker import Handler
+
+MOST_MESSAGES_AN_HOUR = 5
+HOUR_MS = 3_600_000
+
+Confirmation = Callable[[Link], Message | None]
+Farewell = Callable[[str, str], Message | None]
+
+
+class Errands:
+    """The errands of one app. `confirmation` and `farewell` are the host's own messages, if it has any."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        bots: Bots,
+        messages: Messages,
+        interrupted: Interrupted,
+        *,
+        locale: str,
+        confirmation: Confirmation | None = None,
+        farewell: Farewell | None = None,
+    ) -> None:
+        self._linking = linking
+        self._bots = bots
+        self._messages = messages
+        self._interrupted = interrupted
+        self._locale = locale
+        self._confirmation = confirmation
+        self._farewell = farewell
+
+    def handlers(self) -> dict[str, Handler]:
+        """Kind of entry to what delivers it."""
+        return {
+            "linked": self.confirm,
+            "unlinked": self.say_farewell,
+            "refused": self.explain_refusal,
+            "unlink_call": self.unlink_at_messenger,
+            "resume": self.go_on,
+        }
+
+    def confirm(self, entry: OutboxEntry) -> None:
+        link = self._linking.link_of(entry.psid, entry.page_id)
+        if link is None:
+            return  # unlinked since: the farewell says it
+        own = self._confirmation
+        self._send(entry, own(link) if own else self._messages.linked(link, self._locale_of(entry)))
+
+    def say_farewell(self, entry: OutboxEntry) -> None:
+        if self._linking.link_of(entry.psid, entry.page_id) is not None:
+            return  # linked again since
+        own = self._farewell
+        self._send(
+            entry, own(entry.page_id, entry.psid) if own else self._messages.unlinked(self._locale_of(entry))
+        )
+
+    def explain_refusal(self, entry: OutboxEntry) -> None:
+        self._send(entry, self._messages.refused(self._locale_of(entry)))
+
+    def unlink_at_messenger(self, entry: OutboxEntry) -> None:
+        if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
+            self._bots.graph_of(entry.page_id).unlink(entry.psid)
+
+    def go_on(self, entry: OutboxEntry) -> None:
+        """Run the handler that a login had interrupted."""
+        link = self._linking.link_of(entry.psid, entry.page_id)
+        if link is not None:
+            self._interrupted.go_on(entry.payload, link)
+
+    def _send(self, entry: OutboxEntry, message: Message | None) -> None:
+        """Send, but no more than a few an hour to one person, however often they log in and out."""
+        if message is None:
+            return
+        if entry.attempts == 1:
+            self._count(entry)
+        from bot_linking.messenger.send import send_with
+
+        send_with(self._bots.of(entry.page_id), entry.psid, message)
+
+    def _count(self, entry: OutboxEntry) -> None:
+        store, now = self._linking.store, self._linking.now()
+        key = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}"
+        if store.hit(key, now + HOUR_MS, now) > MOST_MESSAGES_AN_HOUR:
+            enough = DeliveryFailed("enough messages for this hour")
+            enough.held_for = "hour"  # so that nothing else of this person waits for it
+            enough.retry_after = (store.find_limit(key, now)[1] - now) / 1000
+            raise enough
+
+    def _locale_of(self, entry: OutboxEntry) -> str:
+        return self._linking.store.locale_of(entry.page_id, entry.psid) or self._locale

@@ -1,0 +1,136 @@
+"""Prometheus text of what the signals tell, and of what waits in the outbox.
+
+    from bot_linking import metrics
+
+    metrics.watch(linking)  # after the blueprint's registration; `pip install 'bot-linking[metrics]'`
+
+Counted is what this process did. The outbox is read from the store at each scrape. No label holds a PSID,
+an account, a page's id or a token. No route is added: the host shows its registry as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from bot_linking import signals
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.events import MessageFailed, MessageSent
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from bot_linking.extension import AccountLinking
+    from bot_linking.stores.store import SQLStore
+
+WAITS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)
+_UP = ("bot_linking_store_up", "1 when the store answered this scrape")
+_OUTBOX = {
+    "depth": ("bot_linking_outbox_messages", "What waits in the outbox, held ones included"),
+    "oldest": ("bot_linking_outbox_oldest_seconds", "Age of the oldest that waits, 0 when nothing does"),
+    "held": ("bot_linking_outbox_held", "What waits for another page token or for the hour's end"),
+    "dead": ("bot_linking_outbox_dead", "Dead letters: see flask linking dead-letters"),
+}
+
+
+def watch(linking: AccountLinking, registry: CollectorRegistry | None = None) -> None:
+    """Count what happens in one app, from now on, into `registry` (prometheus_client's own by default).
+
+    With one AccountLinking in several apps, call it in the app's context. Each app of a process needs a
+    registry of its own; the same one twice is prometheus_client's `ValueError`.
+    """
+    here = linking._here()
+    registry = registry or REGISTRY
+    registry.register(Outbox(here.store, here.linking.now))
+    _count(here.app, registry)
+
+
+def outbox(linking: AccountLinking) -> Collector:
+    """Only the outbox: for the registry that prometheus_client's multi-process mode makes at each scrape."""
+    here = linking._here()
+    return Outbox(here.store, here.linking.now)
+
+
+class Outbox(Collector):
+    """The outbox as it is when scraped. A store that is away is `bot_linking_store_up 0` and no more."""
+
+    def __init__(self, store: SQLStore, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(*_UP)
+        for name, meaning in _OUTBOX.values():
+            yield GaugeMetricFamily(name, meaning)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            found: dict[str, Any] | None = dict(self._store.outbox_depth())
+        except StoreUnavailable:
+            found = None
+        yield GaugeMetricFamily(*_UP, value=int(found is not None))
+        if found is not None:
+            oldest = found["oldest"]
+            found["oldest"] = 0 if oldest is None else max(0, self._now() - oldest) / 1000
+            for field, (name, meaning) in _OUTBOX.items():
+                yield GaugeMetricFamily(name, meaning, value=found[field])
+
+
+def _count(app: Flask, registry: CollectorRegistry) -> None:
+    """One counter beside each signal. The signals hold them, as long as they hold the app."""
+
+    def counter(name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"bot_linking_{name}", meaning, labels, registry=registry)
+
+    def count(signal: Any, into: Counter, *labels_of: Callable[[Any], str]) -> None:
+        def hear(_app: object, event: Any) -> None:
+            (into.labels(*(label(event) for label in labels_of)) if labels_of else into).inc()
+
+        signal.connect(hear, sender=app, weak=False)
+
+    webhooks = counter("webhooks", "Webhooks: linking, other, or the slug of the refusal", "result")
+    refusals = counter("refusals", "What was turned away, by slug", "reason")
+    ignored = counter("ignored", "Events that changed nothing: duplicate, stale, ...", "reason")
+    links = counter("links", "People linked, by who said so", "source")
+    changes = counter("changes", "Links whose account is known by something else now")
+    unlinks = counter("unlinks", "Links ended, by who said so", "source")
+    logins = counter("logins", "Log In buttons sent, and logins left with Cancel", "what")
+    messages = counter("messages", "Outbox entries: sent, failed (tried again) or dead", "kind", "result")
+    erasures = counter("erasures", "People erased")
+
+    count(signals.webhook_received, webhooks, lambda event: str(event.result))
+    count(signals.linking_refused, refusals, lambda event: str(event.reason))
+    count(signals.event_ignored, ignored, lambda event: str(event.reason))
+    count(signals.account_linked, links, lambda event: str(event.link.source))
+    count(signals.link_changed, changes)
+    count(signals.account_unlinked, unlinks, lambda event: str(event.source))
+    count(signals.login_prompted, logins, lambda event: "prompted")
+    count(signals.login_cancelled, logins, lambda event: "cancelled")
+    count(signals.message_sent, messages, _kind, _result)
+    count(signals.message_failed, messages, _kind, _result)
+    count(signals.person_erased, erasures)
+    _measure_wait(app, registry)
+
+
+def _measure_wait(app: Flask, registry: CollectorRegistry) -> None:
+    wait = Histogram(
+        "bot_linking_message_wait_seconds", "From writing an outbox entry to its delivery", ("kind",),
+        registry=registry, buckets=WAITS_S,
+    )  # fmt: skip
+
+    def hear(_app: object, event: MessageSent) -> None:
+        wait.labels(event.kind).observe(event.waited)
+
+    signals.message_sent.connect(hear, sender=app, weak=False)
+
+
+def _kind(event: MessageSent | MessageFailed) -> str:
+    return event.kind
+
+
+def _result(event: MessageSent | MessageFailed) -> str:
+    return "sent" if isinstance(event, MessageSent) else "dead" if event.dead else "failed"

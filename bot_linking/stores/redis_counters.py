@@ -1,0 +1,117 @@
+"""Throttle counters in Redis, with the database behind them: Redis may fail, the limit may not.
+
+While Redis does not answer within half a second, the database counts. A Redis that was emptied or restarted
+knows too little: of each limit the database counts until a whole window has passed since. So whatever happens
+to Redis, and however often, a limit is given out at most once more, by the database, and never without end.
+
+Redis needs an instance or a database number to itself that evicts nothing (`maxmemory-policy noeviction`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from bot_linking.core.ports import Counters
+
+ANSWER_S = 0.5
+PAUSE_S = 5.0  # how long a Redis in trouble is left alone; then one caller tries it
+PREFIX = "bot_linking:"
+
+# The mark says since when this Redis, in this run of it, has forgotten nothing. -1: it knows too little.
+# An end later than any that could be set now is of a clock that was ahead: it would never come.
+_HIT = """
+local now, ends = tonumber(ARGV[1]), tonumber(ARGV[2])
+local run = string.match(tostring(redis.pcall('INFO', 'server')), 'run_id:(%x+)') or ''
+local mark = redis.call('HMGET', KEYS[2], 'run', 'since')
+local since = tonumber(mark[2] or '')
+if mark[1] ~= run or not since or since > now + 120000 then
+  redis.call('HSET', KEYS[2], 'run', run, 'since', ARGV[1])
+  since = now
+end
+if since > now - (ends - now) then return -1 end
+local known = tonumber(redis.call('HGET', KEYS[1], 'ends') or '')
+if not known or known <= now or known > ends + 120000 then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'ends', ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], math.max(1, ends - now))
+end
+return redis.call('HINCRBY', KEYS[1], 'hits', 1)
+"""
+_REFUND = """
+local known = redis.call('HMGET', KEYS[1], 'hits', 'ends')
+if tonumber(known[1] or '0') < 1 or tonumber(known[2]) <= tonumber(ARGV[1]) then return 0 end
+redis.call('HINCRBY', KEYS[1], 'hits', -1)
+return 1
+"""
+_FIND = "return redis.call('HMGET', KEYS[1], 'hits', 'ends')"
+_DROP = "return redis.call('DEL', KEYS[1])"
+
+_log = logging.getLogger("bot_linking")
+
+
+class RedisCounters:
+    """The counters of a store, counted in Redis as long as that can be trusted."""
+
+    def __init__(self, url: str, store: Counters) -> None:
+        self._store = store
+        self._client: Any = Redis.from_url(
+            url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
+        )
+        self._in_trouble = False
+        self._again_at = 0.0
+
+    def hit(self, key: str, expires_at: int, now: int) -> int:
+        hits = self._ask(_HIT, [key, "whole"], now, expires_at)
+        return int(hits) if hits is not None and hits > 0 else self._store.hit(key, expires_at, now)
+
+    def find_limit(self, key: str, now: int) -> tuple[int, int]:
+        """Whichever has counted more: either may have used the limit up."""
+        hits, ends = self._ask(_FIND, [key]) or (None, None)
+        here = (int(hits), int(ends)) if hits and ends and int(ends) > now else (0, now)
+        return max(here, self._store.find_limit(key, now))
+
+    def refund(self, key: str, now: int) -> None:
+        if not self._ask(_REFUND, [key], now):
+            self._store.refund(key, now)
+
+    def drop_limit(self, key: str) -> None:
+        self._ask(_DROP, [key])
+        if self._store.find_limit(key, 0)[0]:
+            self._store.drop_limit(key)
+
+    def check(self) -> str | None:
+        """Why Redis does not count, or None when it does."""
+        try:
+            self._client.ping()
+        except (RedisError, OSError) as problem:
+            return type(problem).__name__
+        return None
+
+    def _ask(self, script: str, keys: list[str], *values: int) -> Any:
+        """What the script says; None while Redis is away or slow. Of those who wait, one tries it again."""
+        if time.monotonic() < self._again_at:
+            return None
+        if self._in_trouble:
+            self._again_at = time.monotonic() + PAUSE_S
+        try:
+            answer = self._client.eval(script, len(keys), *(PREFIX + key for key in keys), *values)
+        except (RedisError, OSError) as problem:
+            self._leave(problem)
+            return None
+        if self._in_trouble:
+            self._in_trouble, self._again_at = False, 0.0
+            _log.warning("Redis counts attempts again")
+        return answer
+
+    def _leave(self, problem: Exception) -> None:
+        """Its address and text stay out of the log: there may be a password in them."""
+        self._again_at = time.monotonic() + PAUSE_S
+        if not self._in_trouble:
+            self._in_trouble = True
+            _log.warning("Redis does not count attempts (%s): the database does", type(problem).__name__)

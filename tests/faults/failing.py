@@ -1,0 +1,171 @@
+"""A store and a Graph whose n-th call fails, as real ones fail: before anything was done, in the middle, or
+after all was done, when only the answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.stores.engine import Engine, Row, Tx
+
+T = TypeVar("T")
+UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost")
+
+
+@dataclass
+class Faults:
+    """Counts every call, and fails those it was armed for. `failed` names what did."""
+
+    at: int = 0
+    length: int = 1
+    count: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def arm(self, at: int, length: int) -> None:
+        self.at, self.length, self.count = at, length, 0
+        self.failed.clear()
+
+    def disarm(self) -> None:
+        self.at = 0
+
+    def meet(self, what: str, problem: Callable[[], Exception]) -> None:
+        if not self.at:
+            return
+        self.count += 1
+        if self.at <= self.count < self.at + self.length:
+            self.failed.append(what)
+            raise problem()
+
+
+class FailingTx:
+    """A transaction in which any statement may be the one that fails."""
+
+    def __init__(self, tx: Tx, faults: Faults, problem: Callable[[], Exception]) -> None:
+        self._tx, self._faults, self._problem = tx, faults, problem
+
+    def hold(
+        self,
+        *,
+        psids: Iterable[str] = (),
+        codes: Iterable[str] = (),
+        attempts: Iterable[str] = (),
+        account_id: str | None = None,
+    ) -> None:
+        self._faults.meet("hold", self._problem)
+        self._tx.hold(psids=psids, codes=codes, attempts=attempts, account_id=account_id)
+
+    def all(self, name: str, **values: Any) -> list[Row]:
+        self._faults.meet(name, self._problem)
+        return self._tx.all(name, **values)
+
+    def one(self, name: str, **values: Any) -> Row | None:
+        self._faults.meet(name, self._problem)
+        return self._tx.one(name, **values)
+
+    def run(self, name: str, **values: Any) -> int:
+        self._faults.meet(name, self._problem)
+        return self._tx.run(name, **values)
+
+    def isolated(self, work: Callable[[], T]) -> T:
+        return self._tx.isolated(work)
+
+
+class FailingEngine:
+    """Another engine, which fails at each begin, statement, read and commit that `faults` names. `problem` is
+    what its driver would raise. With `answers_get_lost` a commit may also succeed unheard."""
+
+    def __init__(
+        self, engine: Engine, faults: Faults, problem: Callable[[], Exception], *, answers_get_lost: bool
+    ) -> None:
+        self._engine, self._faults, self._problem = engine, faults, problem
+        self._answers_get_lost = answers_get_lost
+
+    @property
+    def applied(self) -> list[str]:
+        return self._engine.applied
+
+    @applied.setter
+    def applied(self, steps: list[str]) -> None:
+        self._engine.applied = steps
+
+    @property
+    def poison(self) -> tuple[type[Exception], ...]:
+        return self._engine.poison
+
+    def extend(self, name: str, room: str) -> None:
+        self._engine.extend(name, room)
+
+    def read(self, name: str, **values: Any) -> list[Row]:
+        self._meet_outside(f"read {name}")
+        return self._engine.read(name, **values)
+
+    def read_link(self, page_id: str, psid: str) -> Any:
+        self._meet_outside("read find_link")
+        return self._engine.read_link(page_id, psid)
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        def fail_within(tx: Tx) -> T:
+            self._faults.meet("begin", self._problem)
+            result = work(FailingTx(tx, self._faults, self._problem))
+            self._faults.meet("commit", self._problem)
+            return result
+
+        result = self._engine.write(fail_within)
+        if self._answers_get_lost:
+            self._meet_outside(UNKNOWN[0])
+        return result
+
+    def scrub(self) -> None:
+        self._engine.scrub()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _meet_outside(self, what: str) -> None:
+        if self._answers_get_lost:  # otherwise the engine itself would have tried again
+            self._faults.meet(what, lambda: StoreUnavailable("the database fails, as it was told to"))
+
+
+@dataclass
+class FailingGraph:
+    """Messenger's side, without HTTP: what reached it, and whom it takes for whose."""
+
+    faults: Faults
+    page_id: str
+    owners: dict[str, str] = field(default_factory=dict)
+    sent: list[tuple[str, str]] = field(default_factory=list)  # PSID and text
+    unlinked: list[str] = field(default_factory=list)
+
+    def texts(self, psid: str) -> list[str]:
+        return [text for who, text in self.sent if who == psid]
+
+    def install(self, monkeypatch: Any) -> None:
+        def call(
+            _: Graph, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
+        ) -> dict[str, Any]:
+            silent = GraphError("Graph did not answer: ConnectionError")
+            self.faults.meet(f"Graph {method} {path.rpartition('/')[2] if '/' in path else ''}", lambda: silent)
+            answer = self._answer(path, params or {}, body.get("json"))
+            if method == "POST":
+                self.faults.meet(UNKNOWN[1], lambda: silent)
+            return answer
+
+        monkeypatch.setattr(Graph, "_call", call)
+
+    def _answer(self, path: str, params: Mapping[str, str], body: Any) -> dict[str, Any]:
+        if path == "me/messages":
+            self.sent.append((body["recipient"]["id"], _text_of(body["message"])))
+            return {"recipient_id": body["recipient"]["id"], "message_id": f"m_{len(self.sent)}"}
+        if path == "me/unlink_accounts":
+            self.unlinked.append(body["psid"])
+            return {"result": "unlink account success"}
+        if "account_linking_token" in params:
+            return {"id": self.page_id, "recipient": self.owners[params["account_linking_token"]]}
+        return {"id": path, "first_name": "Ada", "last_name": "L."}
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    return str(message.get("text") or message["attachment"]["payload"]["text"])

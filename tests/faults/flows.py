@@ -1,0 +1,432 @@
+"""Every flow, as the outside drives it: Messenger sends again what was not acknowledged, a person presses again
+what failed, a site calls again, a worker looks again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from bot_linking import Account
+from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.testing import refresh_of
+from tests.conftest import PAGE, Bot, Browser, batch, code_in, linked_event, message_event, unlinked_event
+
+from .failing import UNKNOWN, FailingGraph, Faults
+
+LINKED, UNLINKED, REFUSED, PROMPT, ORDERS = "linked", "unlinked", "Sorry, that login", "Log in first", "orders"
+PASSWORD = "lovelace-1815"
+Rows = Callable[[str, str], list[tuple[Any, ...]]]
+_WATCHED = {
+    "links": "select page_id, account_id, username, email from links where psid = {}",
+    "codes": "select digest, consumed_at, consumed_by from codes where account_id = {} order by digest",
+    "outbox": "select id, kind, dead_at from outbox where psid = {} order by id",
+    "history": "select id from history where psid = {} order by id",
+}
+
+
+@dataclass
+class Person:
+    number: int
+
+    @property
+    def psid(self) -> str:
+        return f"24680{self.number:07}"
+
+    @property
+    def token(self) -> str:
+        return f"AR-token-of-{self.number}"
+
+    @property
+    def name(self) -> str:
+        """Their user name at the site, which is their account's id, too."""
+        return f"user{self.number}"
+
+
+@dataclass
+class Site:
+    """The business's own users, and how often it was asked about each."""
+
+    asked: dict[str, int] = field(default_factory=dict)
+
+    def authenticate(self, username: str, password: str) -> Account | None:
+        self.asked[username] = self.asked.get(username, 0) + 1
+        return Account(username, username=username) if password == PASSWORD else None
+
+
+@dataclass
+class World:
+    """One bot with everything around it; `rows(statement, value)` looks into its database from beside."""
+
+    bot: Bot
+    graph: FailingGraph
+    faults: Faults
+    site: Site
+    rows: Rows
+    tries: int = 4
+    people: int = 0
+    key: str = ""
+    orders: Callable[..., Any] = lambda event: None
+    disabled: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.key = Keys(self.bot.linking.core).create("site")
+
+    def new_person(self) -> Person:
+        self.people += 1
+        person = Person(self.people)
+        self.graph.owners[person.token] = person.psid
+        return person
+
+    # The outside
+
+    def insist(self, person: Person, step: Callable[[], bool]) -> None:
+        """Until it is done. What was refused, and not only unheard, has changed nothing."""
+        for _ in range(self.tries):
+            before, failed = self.watched(person), len(self.faults.failed)
+            if step():
+                return
+            if not set(self.faults.failed[failed:]) & set(UNKNOWN):
+                assert self.watched(person) == before, self.faults.failed
+        raise AssertionError(f"not done after {self.tries} tries; failed: {self.faults.failed}")
+
+    def watched(self, person: Person) -> dict[str, list[tuple[Any, ...]]]:
+        return {
+            table: self.rows(statement, person.name if table == "codes" else person.psid)
+            for table, statement in _WATCHED.items()
+        }
+
+    def webhook(self, person: Person, event: dict[str, Any]) -> None:
+        """Messenger delivers, until it is acknowledged."""
+        body = batch(event)
+        self.insist(person, lambda: _is_done(self.bot.post(body).status_code, 503))
+
+    def call_api(self, person: Person, status: str, **identifiers: str) -> None:
+        body = json.dumps(
+            {
+                "request": {"method": "account_link", "id": "r-1", "meta": ""},
+                "recipient": {"id": person.psid},
+                "account_linking": {"status": status, **identifiers},
+            }
+        )
+
+        def call() -> bool:
+            headers = {"APIKEY": self.key, "Content-Type": "application/json"}
+            answer = self.bot.client().post("/linking/api", data=body, headers=headers)
+            return _is_done(answer.status_code, 503)
+
+        self.insist(person, call)
+
+    def do(self, person: Person, work: Callable[[], object]) -> None:
+        """The host's own code, which calls again after `StoreUnavailable`."""
+
+        def step() -> bool:
+            try:
+                work()
+            except StoreUnavailable:
+                return False
+            return True
+
+        self.insist(person, step)
+
+    def sign_in(self, person: Person) -> Browser:
+        """Tap Log In and sign in, up to the consent page."""
+        browser = self.bot.browser()
+        self.insist(person, lambda: _is_done(browser.open(person.token).status_code, 503))
+        login = browser.form("login")
+        fields = {**login.fields, "username": person.name, "password": PASSWORD}
+        path = "/linking/login"
+        self.insist(person, lambda: _is_done(browser.post(path, fields).status_code, 503))
+        browser.location = path
+        consent = browser.page.headers["Location"].rpartition("/")[2]
+        self.insist(person, lambda: _is_done(browser.get(f"/linking/consent/{consent}").status_code, 503))
+        return browser
+
+    def press(self, person: Person, browser: Browser, button: str) -> str:
+        """Press a button of the page that is shown until it leads somewhere; where to."""
+        form = browser.form(button)
+        path = f"/linking/{button}"
+        self.insist(person, lambda: _is_done(browser.post(path, form.fields).status_code, 503))
+        page = browser.page
+        target = page.headers["Location"] if page.status_code == 303 else refresh_of(page.text)
+        assert target is not None
+        return str(target)
+
+    def approve(self, person: Person) -> str:
+        """The whole walk; the code."""
+        return code_in(self.press(person, self.sign_in(person), "consent"))
+
+    def say(self, person: Person, text: str, wanted: str) -> None:
+        """Write to the bot, and again until the answer comes."""
+
+        def step() -> bool:
+            before = len(self.graph.texts(person.psid))
+            self.bot.post(batch(message_event(text, psid=person.psid)))
+            return any(said.startswith(wanted) for said in self.graph.texts(person.psid)[before:])
+
+        self.insist(person, step)
+
+    def settle(self, person: Person) -> None:
+        """The worker looks again and again, while time goes by."""
+        for _ in range(3 * self.tries):
+            try:
+                self.bot.linking.delivery.drain()
+            except StoreUnavailable:
+                pass
+            else:
+                if not self.rows(_WATCHED["outbox"], person.psid):
+                    return
+            self.bot.clock.advance(30)
+        raise AssertionError(f"the outbox does not empty: {self.watched(person)['outbox']}")
+
+    def link(self, person: Person) -> dict[str, Any]:
+        """Link, without any fault, and see to the message; the event."""
+        event = linked_event(self.approve(person), psid=person.psid, at=self.bot.clock.ms)
+        self.webhook(person, event)
+        self.settle(person)
+        return event
+
+    def count(self, table: str, column: str, value: str) -> int:
+        return len(self.rows(f"select 1 from {table} where {column} = {{}}", value))
+
+
+def _is_done(status: int, again: int) -> bool:
+    assert status in (200, 303, again), status
+    return status != again
+
+
+class Flow:
+    """One flow: `prepare` without faults, `act` under them; then what must be true."""
+
+    messages: ClassVar[tuple[str, ...]] = ()
+    history: ClassVar[tuple[str, ...]] = ()
+    is_linked: ClassVar[bool] = False
+    unlink_calls: ClassVar[int] = 0
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def prepare(self, person: Person) -> None:
+        pass
+
+    def act(self, person: Person) -> None:
+        raise NotImplementedError
+
+    def judge(self, person: Person) -> None:
+        """Model = store = last message; nothing waits; no code lives on after its use; nothing came twice, but
+        for one repeated message for each fault."""
+        world, failed = self.world, len(self.world.faults.failed)
+        links = world.rows("select account_id from links where psid = {} and account_id is not null", person.psid)
+        assert links == ([(person.name,)] if self.is_linked else [])
+        said = [next(each for each in _KINDS if text.startswith(each)) for text in world.graph.texts(person.psid)]
+        once = [kind for place, kind in enumerate(said) if place == 0 or said[place - 1] != kind]
+        assert tuple(once) == self.messages
+        assert len(said) - len(once) <= failed
+        calls = world.graph.unlinked.count(person.psid)
+        assert self.unlink_calls <= calls <= self.unlink_calls + failed * bool(self.unlink_calls)
+        assert world.rows(_WATCHED["outbox"], person.psid) == []
+        changes = world.bot.linking.history_of(person.psid, PAGE)
+        assert tuple(change.what for change in changes) == self.history
+        self.judge_codes(person)
+
+    def judge_codes(self, person: Person) -> None:
+        states = self.world.rows("select consumed_by from codes where account_id = {}", person.name)
+        assert all(state == (person.psid,) for state in states)
+        by_login = self.world.rows(
+            "select 1 from links where psid = {} and source = 'login' and account_id is not null", person.psid
+        )
+        assert len(by_login) <= bool(states)
+
+
+_KINDS = (LINKED, UNLINKED, REFUSED, PROMPT, ORDERS)
+
+
+class LinkByLogin(Flow):
+    messages, history, is_linked = (LINKED,), ("linked",), True
+
+    def act(self, person: Person) -> None:
+        event = linked_event(self.world.approve(person), psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, event)
+        self.world.webhook(person, event)
+        self.world.settle(person)
+
+
+class Redelivery(LinkByLogin):
+    """What was acknowledged long ago comes three times more."""
+
+    def prepare(self, person: Person) -> None:
+        self.event = self.world.link(person)
+
+    def act(self, person: Person) -> None:
+        for _ in range(3):
+            self.world.webhook(person, self.event)
+        self.world.settle(person)
+
+
+class UnlinkByEvent(Flow):
+    messages, history = (LINKED, UNLINKED), ("linked", "unlinked")
+
+    def prepare(self, person: Person) -> None:
+        self.event = self.world.link(person)
+        self.world.bot.clock.advance(1)
+
+    def act(self, person: Person) -> None:
+        gone = unlinked_event(psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, gone)
+        self.world.webhook(person, self.event)
+        self.world.webhook(person, gone)
+        self.world.settle(person)
+
+
+class UnlinkByPython(UnlinkByEvent):
+    unlink_calls = 1
+
+    def act(self, person: Person) -> None:
+        self.world.do(person, lambda: self.world.bot.linking.unlink(person.psid, PAGE))
+        self.world.webhook(person, self.event)
+        self.world.settle(person)
+
+
+class LinkByAPI(Flow):
+    messages, history, is_linked = (LINKED,), ("linked",), True
+
+    def act(self, person: Person) -> None:
+        self.world.call_api(person, "linked", username=person.name, email=f"{person.name}@example.com")
+        self.world.settle(person)
+
+
+class UpdateByAPI(LinkByAPI):
+    """The same account under another address: known by both identifiers, or still by the old ones."""
+
+    history = ("linked", "changed")
+
+    def prepare(self, person: Person) -> None:
+        self.world.call_api(person, "linked", username=person.name, email="old@example.com")
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        known = self.world.rows("select username, email from links where psid = {}", person.psid)
+        assert known == [(person.name, f"{person.name}@example.com")]
+
+
+class UnlinkByAPI(Flow):
+    messages, history, unlink_calls = (LINKED, UNLINKED), ("linked", "unlinked"), 1
+
+    def prepare(self, person: Person) -> None:
+        self.world.call_api(person, "linked", username=person.name)
+        self.world.settle(person)
+
+    def act(self, person: Person) -> None:
+        self.world.call_api(person, "unlinked")
+        self.world.settle(person)
+
+
+class Erase(Flow):
+    """Linked, a message waiting, an attempt and something interrupted under way: all of it goes."""
+
+    def prepare(self, person: Person) -> None:
+        world = self.world
+        event = linked_event(world.approve(person), psid=person.psid, at=world.bot.clock.ms)
+        world.webhook(person, event)
+        world.sign_in(person)
+        world.bot.linking.core.remember(person.psid, {"cart": 1}, PAGE)
+
+    def act(self, person: Person) -> None:
+        self.world.do(person, lambda: self.world.bot.linking.erase(person.psid))
+        self.world.settle(person)
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        for table in ("links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"):
+            assert self.world.count(table, "psid", person.psid) == 0, table
+        assert self.world.count("codes", "consumed_by", person.psid) == 0
+        assert self.world.count("codes", "account_id", person.name) == 0
+
+
+class Cancel(Flow):
+    """Signed in, and then no: no code, and nothing that nags."""
+
+    def prepare(self, person: Person) -> None:
+        self.world.bot.linking.core.remember(person.psid, {"cart": 1}, PAGE)
+
+    def act(self, person: Person) -> None:
+        target = self.world.press(person, self.world.sign_in(person), "cancel")
+        assert "authorization_code" not in target
+        self.world.settle(person)
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        assert self.world.count("codes", "account_id", person.name) == 0
+        assert self.world.count("attempts", "psid", person.psid) == 0
+        if not any("Graph" in what for what in self.world.faults.failed):  # Messenger said who it was
+            assert self.world.count("resumes", "psid", person.psid) == 0
+
+
+class Refused(Flow):
+    """A code that nobody minted, twice: one message."""
+
+    messages = (REFUSED,)
+
+    def act(self, person: Person) -> None:
+        event = linked_event("nobody-minted-this", psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, event)
+        self.world.webhook(person, event)
+        self.world.settle(person)
+
+
+class DisabledAccount(Flow):
+    """The site says no when the code comes back: the code is used up all the same."""
+
+    messages = (REFUSED,)
+
+    def prepare(self, person: Person) -> None:
+        self.code = self.world.approve(person)
+        self.world.disabled.add(person.name)
+
+    def act(self, person: Person) -> None:
+        event = linked_event(self.code, psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, event)
+        self.world.webhook(person, event)
+        self.world.settle(person)
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        assert self.world.count("codes", "consumed_by", person.psid) == 1
+
+
+class PromptAndResume(Flow):
+    """Orders, please. Log in first. And the orders come by themselves."""
+
+    messages, history, is_linked = (PROMPT, LINKED, ORDERS), ("linked",), True
+
+    def act(self, person: Person) -> None:
+        self.world.say(person, "orders", PROMPT)
+        event = linked_event(self.world.approve(person), psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, event)
+        self.world.settle(person)
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        assert self.world.count("resumes", "psid", person.psid) == 0
+
+
+class SignInThrottle(Flow):
+    """Guesses at one name: the site is never asked more often than the limit says, whatever fails."""
+
+    def act(self, person: Person) -> None:
+        world = self.world
+        browser = world.bot.browser()
+        world.insist(person, lambda: _is_done(browser.open(person.token).status_code, 503))
+        fields = {**browser.form("login").fields, "username": person.name, "password": "a guess"}
+        said = [browser.post("/linking/login", fields).status_code for _ in range(world.tries + 3)]
+        assert set(said) <= {401, 429, 503}
+        assert [status for status in said if status != 503][-1] == 429
+        assert world.site.asked.get(person.name, 0) <= world.bot.linking.settings.sign_in_limit
+
+
+FLOWS: tuple[type[Flow], ...] = (
+    LinkByLogin, Redelivery, UnlinkByEvent, UnlinkByPython, LinkByAPI, UpdateByAPI, UnlinkByAPI, Erase, Cancel,
+    Refused, DisabledAccount, PromptAndResume, SignInThrottle,
+)  # fmt: skip

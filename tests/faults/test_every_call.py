@@ -1,0 +1,158 @@
+"""Whichever call to the database or to Messenger fails, and however often the outside then tries again: in the end
+the store, the last message and the model agree, and nothing was lost or done twice."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.conftest import PAGE, Clock, NewBot
+
+from .failing import FailingEngine, FailingGraph, Faults
+from .flows import (
+    FLOWS,
+    LINKED,
+    ORDERS,
+    PROMPT,
+    UNLINKED,
+    Flow,
+    LinkByLogin,
+    Rows,
+    Site,
+    UnlinkByPython,
+    UpdateByAPI,
+    World,
+)
+
+MOST_CALLS = 400
+NewWorld = Callable[..., World]
+
+
+@pytest.fixture
+def new_world(new_bot: NewBot, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> NewWorld:
+    """Makes a bot over a database and a Graph that fail as they are told to."""
+
+    def make(
+        url: str, rows: Rows, problem: Callable[[], Exception], *, answers_get_lost: bool = True
+    ) -> World:
+        site, faults, disabled = Site(), Faults(), set[str]()
+        graph = FailingGraph(faults, PAGE)
+        graph.install(monkeypatch)
+        bot = new_bot(
+            DATABASE=url,
+            ADDRESS_LIMIT=10_000,
+            authenticate=site.authenticate,
+            may_link=lambda account_id: account_id not in disabled,
+            confirmation=lambda link: {"text": f"{LINKED} to {link.account_id}"},
+            farewell=lambda page_id, psid: {"text": UNLINKED},
+            clock=clock,
+        )
+        world = World(bot, graph, faults, site, rows, disabled=disabled)
+        linking = bot.linking
+
+        @linking.login_required(text=PROMPT)
+        def orders(event: Any, link: Any) -> None:
+            linking.bot.send_text_message(link.psid, f"{ORDERS} of {link.account_id}")
+
+        linking.on_message(orders)
+        store = linking.store
+        store.engine = FailingEngine(store.engine, faults, problem, answers_get_lost=answers_get_lost)
+        return world
+
+    return make
+
+
+@pytest.fixture
+def on_sqlite(new_world: NewWorld) -> Iterator[World]:
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        path = f"{folder}/links.db"
+        world_rows: list[sqlite3.Connection] = []
+
+        def rows(statement: str, value: str) -> list[tuple[Any, ...]]:
+            if not world_rows:
+                world_rows.append(sqlite3.connect(path))
+            return world_rows[0].execute(statement.replace("{}", "?"), [value]).fetchall()
+
+        yield new_world(f"sqlite:///{path}", rows, lambda: sqlite3.OperationalError("disk I/O error"))
+        for connection in world_rows:
+            connection.close()
+
+
+@pytest.fixture
+def postgres_rows() -> Iterator[tuple[str, Rows]]:
+    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
+
+        def rows(statement: str, value: str) -> list[tuple[Any, ...]]:
+            found: list[tuple[Any, ...]] = connection.execute(statement.replace("{}", "%s"), [value]).fetchall()
+            return found
+
+        yield url, rows
+
+
+@pytest.fixture
+def on_postgres(new_world: NewWorld, postgres_rows: tuple[str, Rows]) -> World:
+    import psycopg
+
+    return new_world(*postgres_rows, lambda: psycopg.OperationalError("server closed the connection"))
+
+
+def sweep(
+    world: World, flow: type[Flow], length: int = 1, *, stride: int = 1, tries: int | None = None
+) -> list[str]:
+    """Fail the first call, the second, the third, until the flow comes through unharmed; what failed."""
+    world.tries = tries or length + 3
+    seen = list[str]()
+    for n in range(1, MOST_CALLS, stride):
+        one, person = flow(world), world.new_person()
+        one.prepare(person)
+        world.faults.arm(n, length)
+        one.act(person)
+        world.faults.disarm()
+        try:
+            one.judge(person)
+        except AssertionError as problem:
+            raise AssertionError(f"call {n} of {flow.__name__}: {world.faults.failed}") from problem
+        if not world.faults.failed:
+            return seen
+        seen += world.faults.failed
+    raise AssertionError(f"{flow.__name__} needs more than {MOST_CALLS} calls")
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+def test_any_call_may_fail(on_sqlite: World, flow: type[Flow]) -> None:
+    seen = sweep(on_sqlite, flow)
+    assert len(seen) >= 10
+    assert "commit" in seen
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+def test_any_four_calls_in_a_row_may_fail(on_sqlite: World, flow: type[Flow]) -> None:
+    assert len(sweep(on_sqlite, flow, 4, stride=3)) >= 10
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+def test_any_call_may_fail_with_postgresql(on_postgres: World, flow: type[Flow]) -> None:
+    assert len(sweep(on_postgres, flow, stride=3)) >= 3
+
+
+@pytest.mark.parametrize("flow", [LinkByLogin, UnlinkByPython, UpdateByAPI], ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("sqlstate", ["DeadlockDetected", "SerializationFailure"])
+def test_what_postgresql_undoes_is_done_again_unseen(
+    new_world: NewWorld, postgres_rows: tuple[str, Rows], flow: type[Flow], sqlstate: str
+) -> None:
+    """Every transition, undone at every statement: nobody outside has to do anything twice."""
+    from psycopg import errors
+
+    undone = getattr(errors, sqlstate)
+    world = new_world(*postgres_rows, lambda: undone("undone, as it was told to be"), answers_get_lost=False)
+    world.graph.faults = Faults()
+    assert len(sweep(world, flow, stride=2, tries=1)) >= 3
