@@ -65,11 +65,11 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
 
 
 def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:
-    counters = open_counters(settings.throttle, store)
-    if counters is store:
+    if settings.throttle is None:
         return
-    problem = counters.check() if isinstance(counters, Checked) else None
-    if problem:
+    from bot_linking.stores.redis_counters import RedisCounters
+
+    if problem := RedisCounters(settings.throttle, store).check():
         text = f"Redis does not answer ({problem}), the database counts attempts: check BOT_LINKING_THROTTLE"
         yield Finding("wrong", text)
     else:

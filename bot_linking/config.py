@@ -279,10 +279,10 @@ class Settings:
     verify_psid: bool = _key(
         _boolean, "Let the account_link API ask Messenger whether a PSID exists before it links one.", False
     )
-    throttle: str = _key(
+    throttle: str | None = _key(
         _matching(_REDIS, "redis://:password@host:6379/0, or rediss://; write an @ in a password as %40"),
-        "Where attempts are counted: `redis://...`, with the database behind it. By default, in the database.",
-        "",
+        "Where attempts are counted: `redis://...`, and the database behind it. By default, only there.",
+        None,
         secret=True,
     )
     trusted_proxies: int = _key(

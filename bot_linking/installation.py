@@ -6,9 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -27,6 +25,9 @@ from bot_linking.resume import Interrupted
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 @dataclass(frozen=True, kw_only=True)

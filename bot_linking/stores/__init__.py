@@ -31,10 +31,10 @@ def open_store(url: str) -> SQLStore:
     raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path or postgresql://...")
 
 
-def open_counters(url: str, store: SQLStore) -> Counters:
+def open_counters(url: str | None, store: SQLStore) -> Counters:
     """Throttle counters in the Redis at this address, with the store behind them; without an address, the
     store. Nothing is connected yet. Raises `ConfigurationError` for a missing driver."""
-    if not url:
+    if url is None:
         return store
     try:
         from bot_linking.stores.redis_counters import RedisCounters

@@ -18,124 +18,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.sql import STORES, load_schema, load_statements
+from bot_linking.stores.sqlite_threads import BUSY_TIMEOUT_S, Connections, Readers, Row, Ticket, Transaction
 
 T = TypeVar("T")
-Row = dict[str, Any]
-
-BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
 LOOK_FOR_GHOST_S = 1.0  # for readers; writers look each time
 LARGEST_GROUP = 64  # transitions in one commit
-LOOK_AGAIN_S = 0.2  # should whoever was woken have died
 _WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
-
-
-class Transaction:
-    """Named statements on one connection, inside one transaction."""
-
-    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
-        self._connection = connection
-        self._statements = statements
-
-    def hold(self, **whom: Any) -> None:
-        """Nothing to do: whoever writes has the whole file."""
-
-    def all(self, name: str, **values: Any) -> list[Row]:
-        cursor = self._connection.execute(self._statements[name], values)
-        if cursor.description is None:
-            return []
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    def one(self, name: str, **values: Any) -> Row | None:
-        rows = self.all(name, **values)
-        return rows[0] if rows else None
-
-    def run(self, name: str, **values: Any) -> int:
-        """The number of rows that changed."""
-        return self._connection.execute(self._statements[name], values).rowcount
-
-    def isolated(self, work: Callable[[], T]) -> T:
-        """Do the work behind a savepoint, so that its failure undoes only itself."""
-        self._connection.execute("savepoint isolated")
-        try:
-            result = work()
-        except BaseException:
-            # A full disk may have rolled the whole transaction back already.
-            with suppress(sqlite3.OperationalError):
-                self._connection.execute("rollback to isolated")
-                self._connection.execute("release isolated")
-            raise
-        self._connection.execute("release isolated")
-        return result
-
-
-class _Ticket(Generic[T]):
-    """One transition in the queue, and what became of it."""
-
-    def __init__(self, work: Callable[[Transaction], T]) -> None:
-        self.work = work
-        self.deadline = time.monotonic() + BUSY_TIMEOUT_S
-        self.done = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
-        self.result: T | None = None
-        self.error: BaseException | None = None
-
-    def wait(self) -> None:
-        """Until somebody wakes this one: it is done, or it is its turn."""
-        self._gate.acquire(timeout=LOOK_AGAIN_S)
-
-    def wake(self) -> None:
-        with suppress(RuntimeError):  # awake already
-            self._gate.release()
-
-    def settle(self) -> T:
-        if self.error is not None:
-            raise self.error
-        return self.result  # type: ignore[return-value]
-
-
-class _Readers:
-    """The locks that threads hold while they read, so that a fork can wait until nobody is inside SQLite:
-    a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
-
-    def __init__(self) -> None:
-        self._locks: weakref.WeakSet[threading.Lock] = weakref.WeakSet()
-        self._joining = threading.Lock()
-        self._held: list[threading.Lock] = []
-
-    def join(self) -> threading.Lock:
-        with self._joining:
-            self._locks.add(lock := threading.Lock())
-        return lock
-
-    def hold(self) -> None:
-        self._joining.acquire()
-        self._held = list(self._locks)
-        for lock in self._held:
-            lock.acquire()
-
-    def let_go(self) -> None:
-        while self._held:
-            self._held.pop().release()
-        self._joining.release()
-
-
-class _Connections(threading.local):
-    """A connection for each thread and process: SQLite's may cross neither. Its thread reads under `lock`."""
-
-    pid = 0
-    inode = 0
-    look_at = 0.0
-    transaction: Transaction | None = None
-    connection: sqlite3.Connection | None = None
-
-    def __init__(self, readers: _Readers) -> None:
-        self.lock = readers.join()
 
 
 class SQLiteEngine:
@@ -156,8 +48,8 @@ class SQLiteEngine:
         self.applied: list[str] = []
         self.statements = load_statements()
         self._find_link = re.sub(r":\w+", "?", self.statements["find_link"])
-        self._readers = _Readers()
-        self._local = _Connections(self._readers)
+        self._readers = Readers()
+        self._local = Connections(self._readers)
         self._reset_after_fork()
         self._migrate("bot_linking", STORES)
         _mind_forks(weakref.ref(self))
@@ -191,7 +83,7 @@ class SQLiteEngine:
         What it raises undoes it alone and comes out here. Raises `StoreUnavailable` when nothing could
         be committed.
         """
-        ticket = _Ticket(work)
+        ticket = Ticket(work)
         self._queue.append(ticket)
         while not ticket.done:
             if self._holders or not self._turn.acquire(blocking=False):
@@ -259,10 +151,10 @@ class SQLiteEngine:
 
     def _reset_after_fork(self) -> None:
         self._holders: list[int] = []
-        self._queue: deque[_Ticket[Any]] = deque()
+        self._queue: deque[Ticket[Any]] = deque()
         self._turn = threading.Lock()
 
-    def _commit(self, batch: list[_Ticket[Any]]) -> None:
+    def _commit(self, batch: list[Ticket[Any]]) -> None:
         try:
             self._leave_ghost()
             transaction = self._transaction()
@@ -301,7 +193,7 @@ class SQLiteEngine:
         finally:
             connection.execute(f"pragma busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
 
-    def _run(self, ticket: _Ticket[Any], transaction: Transaction, alone: bool) -> None:
+    def _run(self, ticket: Ticket[Any], transaction: Transaction, alone: bool) -> None:
         try:
             work = partial(ticket.work, transaction)
             ticket.result = work() if alone else transaction.isolated(work)

@@ -250,12 +250,9 @@ class SQLStore:
         """Lease due entries, never two of one person at a time and each person's in order; none of the
         `busy` pages."""
         claim = secrets.token_hex(8)
-        rows = self.engine.write(
-            lambda tx: tx.all(
-                "claim_due", claim=claim, now=now, until=until, limit=limit, tokens=json.dumps(tokens),
-                busy=json.dumps(busy),
-            )  # fmt: skip
-        )
+        values = {"claim": claim, "now": now, "until": until, "limit": limit}
+        passed_over = {"tokens": json.dumps(tokens), "busy": json.dumps(busy)}
+        rows = self.engine.write(lambda tx: tx.all("claim_due", **values, **passed_over))
         return sorted((_entry(row, claim) for row in rows), key=lambda entry: entry.id)
 
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:

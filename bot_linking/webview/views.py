@@ -27,10 +27,10 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
-from bot_linking.messenger.messages import safe_name
+from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
 from bot_linking.throttle import Limit, Throttle, TooManyAttempts, caller_of
+from bot_linking.webview.identity import Identity, Profile, TokenExpired
 from bot_linking.webview.pages import Pages, brand_stylesheet
 from bot_linking.webview.tickets import Ticket, Tickets
 
@@ -102,7 +102,7 @@ class Webview:
         self._linking = linking
         self._settings = settings
         self._login_url = login_url
-        self._graphs = graphs
+        self._identity = Identity(graphs, settings.pages)
         self._tell = tell
         self._authenticate = authenticate
         self._current_account = current_account
@@ -357,10 +357,9 @@ class Webview:
     def _begin(self, ticket: Ticket, account: Account) -> Response:
         """Signed in: a session of its own for this attempt, and on to the consent page."""
         _insist(account)
-        recipient, name = self._identify(ticket)
         attempt = Attempt(
             ticket.attempt_id, account, ticket.linking_token, ticket.return_url, int(ticket.issued_at * 1000),
-            recipient and recipient.page_id, recipient and recipient.psid, name,
+            *self._identify(ticket),
         )  # fmt: skip
         session = secrets.token_urlsafe(32)
         self._linking.begin(attempt, session)
@@ -387,10 +386,10 @@ class Webview:
 
     def _consent_of_session(self, ticket: Ticket, account: Account) -> Response:
         """The consent page for somebody who is signed in at the site already: nothing is stored for it."""
-        recipient, name = self._identify(ticket)
-        if recipient is not None:
-            ticket = replace(ticket, page_id=recipient.page_id, psid=recipient.psid)
-        return self._consent_page(replace(ticket, account_id=account.id), account, name)
+        _insist(account)
+        page_id, psid, name = self._identify(ticket)
+        ticket = replace(ticket, page_id=page_id, psid=psid, account_id=account.id)
+        return self._consent_page(ticket, account, name)
 
     def _consent_page(self, ticket: Ticket, account: Account, profile_name: str | None) -> Response:
         return self._pages.show(
@@ -402,12 +401,12 @@ class Webview:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         ticket, attempt = self._signed_in()
         if attempt.psid is None or self._linking.now() / 1000 - ticket.issued_at > LINKING_TOKEN_AGE_S:
-            recipient, _ = self._identify(ticket, with_name=False)
-            if recipient is None and self._settings.strict:
+            profile = self._identify(ticket, with_name=False)
+            if profile.psid is None and self._settings.strict:
                 self._tell(LinkingRefused("messenger_silent"))
                 raise self._stop("silent", 503, retry_after=10, back=ticket.return_url)
-            if recipient is not None:
-                attempt = replace(attempt, page_id=recipient.page_id, psid=recipient.psid)
+            if profile.psid is not None:
+                attempt = replace(attempt, page_id=profile.page_id, psid=profile.psid)
         if attempt.page_id is None:
             attempt = replace(attempt, page_id=self._linking.page_id)
         code = self._linking.approve(attempt, locale=self._pages.locale())
@@ -448,9 +447,10 @@ class Webview:
         """Ask Messenger, unless somebody makes us ask too often."""
         try:
             self._throttle.count(self._cancels, self._address())
-            return self._ask(ticket.linking_token) or (None, None)
-        except (TooManyAttempts, GraphError):
+            profile = self._identity.of(ticket.linking_token, with_name=False)
+        except (TooManyAttempts, TokenExpired):
             return None, None
+        return profile.page_id, profile.psid
 
     @_view
     def show_brand(self) -> Response:
@@ -528,52 +528,12 @@ class Webview:
         forwarded_for = request.headers.getlist("X-Forwarded-For")
         return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
 
-    # Who it is in Messenger
-
-    def _identify(self, ticket: Ticket, *, with_name: bool = True) -> tuple[Recipient | None, str | None]:
-        """Whose Messenger this is, and their name there, as far as Messenger says; both None when it is
-        silent. Only asked for somebody who has signed in."""
+    def _identify(self, ticket: Ticket, *, with_name: bool = True) -> Profile:
+        """Whose Messenger this is, or the page that says it took too long."""
         try:
-            recipient = self._ask(ticket.linking_token)
-        except GraphError as problem:
-            if problem.code == INVALID_LINKING_TOKEN:
-                raise self._stop("expired", 400, back=ticket.return_url) from None
-            # Silence passes; anything else means that codes stay unbound until somebody mends it.
-            level = logging.WARNING if problem.transient else logging.ERROR
-            _log.log(level, "Messenger did not say whose login it is: %s", problem)
-            return None, None
-        return recipient, self._name_of(recipient) if recipient and with_name else None
-
-    def _ask(self, linking_token: str) -> Recipient | None:
-        """The owner of the token, who must be on one of our pages. Tries each page's Graph in turn.
-
-        Only when every page has disowned the token it is known to be nobody's: a page that is silent, or
-        whose access token has ended, may be the one.
-        """
-        refusals = list[GraphError]()
-        for graph, page in zip(self._graphs, self._settings.pages, strict=True):
-            try:
-                recipient = graph.owner_of(linking_token)
-            except GraphError as problem:
-                refusals.append(problem)
-                continue
-            if page.id in (None, recipient.page_id):
-                return recipient
-            disowned = "the token is another page's"
-            refusals.append(GraphError(disowned, status=200, code=INVALID_LINKING_TOKEN))
-        if refusals:
-            raise min(refusals, key=lambda refusal: refusal.code == INVALID_LINKING_TOKEN)
-        return None
-
-    def _name_of(self, recipient: Recipient) -> str | None:
-        for graph, page in zip(self._graphs, self._settings.pages, strict=True):
-            if page.id in (None, recipient.page_id):
-                try:
-                    name = graph.profile_name(recipient.psid)
-                    return safe_name(name) if name else None
-                except GraphError:
-                    return None  # a name is pleasant, not needed
-        return None
+            return self._identity.of(ticket.linking_token, with_name=with_name)
+        except TokenExpired:
+            raise self._stop("expired", 400, back=ticket.return_url) from None
 
     # What goes out
 

@@ -31,7 +31,11 @@ class Chat:
         page.on("request", lambda request: self._look(request.url))
 
     def _note(self, message: Any) -> None:
-        if message.type == "error" and "status of 4" not in message.text and "status of 5" not in message.text:
+        if (
+            message.type == "error"
+            and "status of 4" not in message.text
+            and "status of 5" not in message.text
+        ):
             self.problems.append(message.text)
 
     def _look(self, url: str) -> None:
@@ -137,6 +141,7 @@ def test_a_stranger_creates_an_account_inside_the_flow(chat_of: Open) -> None:
     chat.say("points")
     chat.tap("Log In")
     chat.webview.get_by_role("link", name="Create an account").click(timeout=WAIT)
+    chat.webview.get_by_label("Email (optional)").wait_for(timeout=WAIT)
     chat.webview.get_by_label("User name").fill("hedy")
     chat.webview.get_by_label("Password").fill("frequency-hopping")
     chat.webview.get_by_role("button", name="Create account").click()
@@ -245,6 +250,7 @@ def test_every_page_of_the_flow_is_accessible_and_fits(chat_of: Open, width: int
     chat.webview.get_by_role("button", name="Create account").wait_for(timeout=WAIT)
     look()
     chat.webview.get_by_role("link", name="Log in").click()
+    chat.webview.get_by_role("button", name="Log in", exact=True).wait_for(timeout=WAIT)
     chat.sign_in()
     chat.webview.get_by_role("button", name="Link", exact=True).wait_for(timeout=WAIT)
     look()

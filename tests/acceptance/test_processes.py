@@ -73,7 +73,9 @@ def test_a_killed_bot_sends_the_confirmation_when_it_is_back(tmp_path: Path) -> 
             walk.consent()
             simulator.switches.graph_down = True
             walk.go_back()
-            assert simulator.wait_until(lambda: any(b'"linked"' in d.body and d.accepted for d in simulator.deliveries))
+            assert simulator.wait_until(
+                lambda: any(b'"linked"' in d.body and d.accepted for d in simulator.deliveries)
+            )
             process.kill()
         simulator.switches.graph_down = False
         assert not walk.hears(ADA, "You are now connected", timeout=0.2)
@@ -115,7 +117,11 @@ def test_a_missing_setting_stops_the_start_with_its_name(tmp_path: Path) -> None
 
 
 def test_the_simulator_does_not_start_beside_a_real_page_token(tmp_path: Path) -> None:
-    environment = {**os.environ, "BOT_LINKING_PAGE_ACCESS_TOKEN": "EAABcanary", "EXAMPLE_BOT_INSTANCE": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "BOT_LINKING_PAGE_ACCESS_TOKEN": "EAABcanary",
+        "EXAMPLE_BOT_INSTANCE": str(tmp_path),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "example_bot", "--port", str(free_pair())],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,

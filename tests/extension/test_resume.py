@@ -140,7 +140,7 @@ def test_a_handler_that_is_async_runs_before_and_after_the_login(bot: Bot) -> No
         ran.append((link.account_id, page))
 
     # What `pip install flask[async]` would bring.
-    bot.app.async_to_sync = lambda run: lambda *a, **k: asyncio.run(run(*a, **k))  # type: ignore[method-assign]
+    bot.app.async_to_sync = lambda run: lambda *a, **k: asyncio.run(run(*a, **k))  # type: ignore[method-assign, assignment]
     guarded = bot.linking.login_required(orders)
     guarded(EVENT, page=2)
     link_and_deliver(bot)

@@ -223,7 +223,7 @@ def serve_and_ask(serve: Serve, answer: Answer) -> Callable[[], object]:
 
 
 def test_time_outs_are_seconds_and_fit_into_a_workers_lease() -> None:
-    from bot_linking.delivery.worker import LEASE_S
+    from bot_linking.delivery.leases import LEASE_S
 
     assert graph_module.CONNECT_TIMEOUT_S == 3
     assert graph_module.READ_TIMEOUT_S == 5

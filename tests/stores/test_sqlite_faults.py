@@ -15,7 +15,7 @@ import pytest
 
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.core.events import AccountLinked
-from bot_linking.stores import open_store, sqlite
+from bot_linking.stores import open_store, sqlite, sqlite_threads
 from bot_linking.stores.store import SQLStore
 
 from .conftest import NOW, PAGE, PSID, attempt_for, engine_of, link, linked, save_code
@@ -84,6 +84,7 @@ def test_nobody_behind_a_lock_waits_longer_because_others_waited_before(
 ) -> None:
     """A webhook that arrives while another one waits gets its own answer within the same time."""
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.8)
+    monkeypatch.setattr(sqlite_threads, "BUSY_TIMEOUT_S", 0.8)
     waited = list[float]()
 
     def ask() -> None:

@@ -81,7 +81,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "done": ("done", {"target": TARGET}),
     **{f"notice {name}": ("notice", {"notice": name}) for name in NOTICES},
 }
-WITH_FORMS = [name for name, (page, _) in VARIANTS.items() if page in {"login", "signup", "second_factor", "consent"}]
+WITH_FORMS = [
+    name for name, (page, _) in VARIANTS.items() if page in {"login", "signup", "second_factor", "consent"}
+]
 
 
 class Site:

@@ -1,0 +1,123 @@
+"""How the threads of one process share one SQLite file: a queue of transitions, a connection for each thread,
+and a way to stop them all while the process forks."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
+LOOK_AGAIN_S = 0.2  # should whoever was woken have died
+
+
+class Transaction:
+    """Named statements on one connection, inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    def hold(self, **whom: Any) -> None:
+        """Nothing to do: whoever writes has the whole file."""
+
+    def all(self, name: str, **values: Any) -> list[Row]:
+        cursor = self._connection.execute(self._statements[name], values)
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def one(self, name: str, **values: Any) -> Row | None:
+        rows = self.all(name, **values)
+        return rows[0] if rows else None
+
+    def run(self, name: str, **values: Any) -> int:
+        """The number of rows that changed."""
+        return self._connection.execute(self._statements[name], values).rowcount
+
+    def isolated(self, work: Callable[[], T]) -> T:
+        """Do the work behind a savepoint, so that its failure undoes only itself."""
+        self._connection.execute("savepoint isolated")
+        try:
+            result = work()
+        except BaseException:
+            # A full disk may have rolled the whole transaction back already.
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute("rollback to isolated")
+                self._connection.execute("release isolated")
+            raise
+        self._connection.execute("release isolated")
+        return result
+
+
+class Ticket(Generic[T]):
+    """One transition in the queue, and what became of it."""
+
+    def __init__(self, work: Callable[[Transaction], T]) -> None:
+        self.work = work
+        self.deadline = time.monotonic() + BUSY_TIMEOUT_S
+        self.done = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def wait(self) -> None:
+        """Until somebody wakes this one: it is done, or it is its turn."""
+        self._gate.acquire(timeout=LOOK_AGAIN_S)
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # awake already
+            self._gate.release()
+
+    def settle(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]
+
+
+class Readers:
+    """The locks that threads hold while they read, so that a fork can wait until nobody is inside SQLite:
+    a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
+
+    def __init__(self) -> None:
+        self._locks: weakref.WeakSet[threading.Lock] = weakref.WeakSet()
+        self._joining = threading.Lock()
+        self._held: list[threading.Lock] = []
+
+    def join(self) -> threading.Lock:
+        with self._joining:
+            self._locks.add(lock := threading.Lock())
+        return lock
+
+    def hold(self) -> None:
+        self._joining.acquire()
+        self._held = list(self._locks)
+        for lock in self._held:
+            lock.acquire()
+
+    def let_go(self) -> None:
+        while self._held:
+            self._held.pop().release()
+        self._joining.release()
+
+
+class Connections(threading.local):
+    """A connection for each thread and process: SQLite's may cross neither. Its thread reads under `lock`."""
+
+    pid = 0
+    inode = 0
+    look_at = 0.0
+    transaction: Transaction | None = None
+    connection: sqlite3.Connection | None = None
+
+    def __init__(self, readers: Readers) -> None:
+        self.lock = readers.join()

@@ -1,0 +1,136 @@
+"""The example bot under gunicorn with several workers: nobody needs what is in another one's memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bot_linking.simulator import Simulator
+from bot_linking.testing import LinkingWalk
+from tests.acceptance.conftest import ROOT, free_pair
+
+ADA = "24680135791357"
+
+
+class Workers:
+    """Two workers, of which one is asleep while the other is to take whatever comes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.pids = [self.ask()["pid"]]
+        with self._asleep(self.pids[0]):
+            self.pids.append(self.ask()["pid"])
+
+    def ask(self) -> dict[str, Any]:
+        return dict(requests.get(f"{self.url}/worker", timeout=10).json())
+
+    @contextmanager
+    def only(self, number: int) -> Iterator[None]:
+        """Until the end, this one alone answers."""
+        with self._asleep(self.pids[1 - number]):
+            yield
+
+    @contextmanager
+    def _asleep(self, pid: int) -> Iterator[None]:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]:
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **os.environ, **simulator.settings_for_bot(), "EXAMPLE_BOT_INSTANCE": str(folder),
+        "BOT_LINKING_PUBLIC_URL": url, "REQUEST_LOG": str(folder / "requests.log"),
+    }  # fmt: skip
+    command = [
+        sys.executable, "-m", "gunicorn", "--workers", "2", "--preload", "--bind", f"127.0.0.1:{port}",
+        "--log-level", "warning", "--no-control-socket", "tests.acceptance.preforked:make()",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not _answers(url):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield Workers(url)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def was_told(simulator: Simulator) -> bool:
+    return any(b'"linked"' in each.body and each.accepted for each in simulator.deliveries)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_person_is_linked_whichever_worker_takes_which_request(tmp_path: Path, first: int) -> None:
+    """Sign-in page, password, consent and webhook each go to another worker than the one before, forked from
+    a process that had made the app; one confirmation comes out."""
+    port, second = free_pair(), 1 - first
+    with (
+        Simulator(f"http://127.0.0.1:{port}/webhook") as simulator,
+        gunicorn(simulator, tmp_path, port) as workers,
+        LinkingWalk(simulator) as walk,
+    ):
+        with workers.only(first):
+            simulator.say(ADA, "orders")
+            walk.open(ADA)
+        with workers.only(second):
+            walk.sign_in("ada", "lovelace-1815")
+        with workers.only(first):
+            walk.consent()
+        with workers.only(second):
+            walk.go_back()
+            assert simulator.wait_until(
+                lambda: any(b'"linked"' in d.body and d.accepted for d in simulator.deliveries)
+            )
+        assert walk.hears(ADA, "You are now connected", timeout=20)
+        assert walk.hears(ADA, "Order 1042", timeout=20)
+        with workers.only(first):
+            simulator.say(ADA, "log in")
+            assert walk.hears(ADA, "You are logged in as ada", timeout=20)
+        time.sleep(1.5)  # longer than a worker's pause between two looks at the outbox
+        said = str(simulator.messages(ADA))
+    assert (said.count("You are now connected"), said.count("Order 1042")) == (1, 1)
+    lines = [line.split() for line in (tmp_path / "requests.log").read_text().splitlines()]
+    took = {(method, path): int(pid) for pid, method, path in lines if path.startswith("/linking")}
+    by = [workers.pids[first], workers.pids[second]]
+    assert took[("GET", "/linking/login")] == by[0]
+    assert took[("POST", "/linking/login")] == by[1]
+    assert took[("POST", "/linking/consent")] == by[0]
+    assert {int(pid) for pid, _, path in lines if path == "/webhook"} == set(by)
+
+
+def test_delivery_runs_in_each_worker_that_was_forked(tmp_path: Path) -> None:
+    port = free_pair()
+    with (
+        Simulator(f"http://127.0.0.1:{port}/webhook") as simulator,
+        gunicorn(simulator, tmp_path, port) as workers,
+    ):
+        for number in (0, 1):
+            with workers.only(number):
+                found = workers.ask()
+                assert found["pid"] == workers.pids[number]
+                assert found["delivering"] > 0
