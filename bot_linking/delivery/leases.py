@@ -1,4 +1,4 @@
-"""What this process is delivering just now. Its leases are kept while it works, and no page gets all of it."""
+"""What this process is delivering just now: leases kept while it works, and no page with all of it."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Webhook:
         if passed_over:
             self._tell(LinkingRefused("event_not_ours"))
             _log.warning(
-                "%d account linking event(s) passed over: malformed, or of another page than the app secret's",
+                "%d account linking event(s) passed over: malformed or of another page",
                 passed_over,
             )
         if events:

@@ -1,4 +1,4 @@
-"""The example bot as processes: live against a Graph elsewhere, killed and started again, by the README's words."""
+"""The example bot as processes: live against a Graph elsewhere, killed, and started again."""
 
 from __future__ import annotations
 
