@@ -68,6 +68,8 @@ class Delivery:
         self._stopping = threading.Event()
         self._due = threading.Event()
         self._leases = Leases(store, self._now)
+        #: Called after each change too, for workers elsewhere.
+        self.on_wake: Callable[[], None] = lambda: None
 
     # Running
 
@@ -97,6 +99,7 @@ class Delivery:
     def wake(self) -> None:
         """Look now instead of at the next poll."""
         self._due.set()
+        self.on_wake()
 
     def run_forever(self) -> None:
         """Deliver until `stop`. A store that is away is waited for."""
@@ -104,7 +107,7 @@ class Delivery:
             self._due.clear()
             try:
                 busy = self.run_once()
-                self._purge_sometimes()
+                self.purge_sometimes()
             except BotLinkingError as problem:
                 busy = False
                 _log.error("delivery waits: %s", problem)
@@ -178,7 +181,8 @@ class Delivery:
         _log.log(level, "%s not delivered (%s): %s", entry.kind, "given up" if dead else "kept", reason)
         self._tell(MessageFailed(entry.page_id, entry.psid, entry.kind, reason, dead))
 
-    def _purge_sometimes(self) -> None:
+    def purge_sometimes(self) -> None:
+        """Remove what has had its day, every ten minutes at most."""
         if self._clock() >= self._purge_at:
             self._purge_at = self._clock() + PURGE_EVERY_S
             self._store.purge(self._now())

@@ -1,0 +1,89 @@
+"""Delivery by Celery, for a team that runs it anyway: `pip install 'bot-linking[celery]'`.
+
+The outbox in the database stays the truth. What goes through the broker is "look at the outbox", without any
+content: a worker takes what is due, as `flask linking deliver` does, and what a killed worker had taken is
+due again when its lease has run out. So a queue that is flushed, or a broker that is down, loses nothing: the
+next beat finds what waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bot_linking.core.errors import BotLinkingError, ConfigurationError
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from bot_linking.extension import AccountLinking
+
+TASK = "bot_linking.deliver"
+LONGEST_S = 30.0  # then the worker is somebody else's; the next beat goes on
+EXPIRES_S = 60
+
+_log = logging.getLogger("bot_linking.delivery")
+
+
+def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) -> Any:
+    """Let Celery's workers deliver, at once after each change and, by its beat, `every` so many seconds for
+    what is overdue. Call it wherever the Celery app is made, in web processes, workers and beat alike.
+
+    The task comes back, named `bot_linking.deliver`, to be routed as you like. Raises `ConfigurationError`
+    unless `BOT_LINKING_DELIVERY` is `worker`.
+    """
+    if linking.settings.delivery != "worker":
+        raise ConfigurationError("BOT_LINKING_DELIVERY", "must be worker where Celery delivers")
+    delivery = linking.delivery
+
+    def work() -> None:
+        try:
+            delivery.drain(within=LONGEST_S)
+            delivery.purge_sometimes()
+        except BotLinkingError as problem:
+            _log.error("delivery waits: %s", problem)
+
+    deliver: Any = celery_app.task(name=TASK, ignore_result=True)(work)
+    delivery.on_wake = _Bell(lambda: deliver.apply_async(expires=EXPIRES_S, retry=False)).ring
+    celery_app.conf.beat_schedule = {
+        **(celery_app.conf.beat_schedule or {}),
+        TASK: {"task": TASK, "schedule": every, "options": {"expires": EXPIRES_S}},
+    }
+    return deliver
+
+
+class _Bell:
+    """Tells the broker from a thread of its own, so that no webhook waits for it; once is enough for many."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell = tell
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._rung = self._is_telling = False
+
+    def ring(self) -> None:
+        if self._pid != os.getpid():
+            self._forget()  # forked, perhaps while another thread rang
+        with self._lock:
+            self._rung = True
+            if self._is_telling:
+                return
+            self._is_telling = True
+        threading.Thread(target=self._tell_all, name="bot_linking bell", daemon=True).start()
+
+    def _tell_all(self) -> None:
+        while self._take():
+            try:
+                self._tell()
+            except Exception as problem:  # the broker's own kinds of error; their text may hold a password
+                _log.warning("Celery was not told (%s); its beat finds it", type(problem).__name__)
+
+    def _take(self) -> bool:
+        with self._lock:
+            self._is_telling, self._rung = self._rung, False
+            return self._is_telling
