@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
@@ -36,6 +37,19 @@ class Faults:
             return
         self.count += 1
         if self.at <= self.count < self.at + self.length:
+            self.failed.append(what)
+            raise problem()
+
+
+class RandomFaults(Faults):
+    """Fails one call in so many, by chance, as often as it may."""
+
+    def __init__(self, rng: Random, one_in: int, most: int) -> None:
+        super().__init__()
+        self._rng, self._one_in, self._most = rng, one_in, most
+
+    def meet(self, what: str, problem: Callable[[], Exception]) -> None:
+        if self.at and len(self.failed) < self._most and self._rng.randrange(self._one_in) == 0:
             self.failed.append(what)
             raise problem()
 
@@ -80,7 +94,7 @@ class FailingEngine:
     def __init__(
         self, engine: Engine, faults: Faults, problem: Callable[[], Exception], *, answers_get_lost: bool
     ) -> None:
-        self._engine, self._faults, self._problem = engine, faults, problem
+        self._engine, self.faults, self._problem = engine, faults, problem
         self._answers_get_lost = answers_get_lost
 
     @property
@@ -108,9 +122,9 @@ class FailingEngine:
 
     def write(self, work: Callable[[Any], T]) -> T:
         def fail_within(tx: Tx) -> T:
-            self._faults.meet("begin", self._problem)
-            result = work(FailingTx(tx, self._faults, self._problem))
-            self._faults.meet("commit", self._problem)
+            self.faults.meet("begin", self._problem)
+            result = work(FailingTx(tx, self.faults, self._problem))
+            self.faults.meet("commit", self._problem)
             return result
 
         result = self._engine.write(fail_within)
@@ -126,7 +140,7 @@ class FailingEngine:
 
     def _meet_outside(self, what: str) -> None:
         if self._answers_get_lost:  # otherwise the engine itself would have tried again
-            self._faults.meet(what, lambda: StoreUnavailable("the database fails, as it was told to"))
+            self.faults.meet(what, lambda: StoreUnavailable("the database fails, as it was told to"))
 
 
 @dataclass
@@ -147,7 +161,9 @@ class FailingGraph:
             _: Graph, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
         ) -> dict[str, Any]:
             silent = GraphError("Graph did not answer: ConnectionError")
-            self.faults.meet(f"Graph {method} {path.rpartition('/')[2] if '/' in path else ''}", lambda: silent)
+            self.faults.meet(
+                f"Graph {method} {path.rpartition('/')[2] if '/' in path else ''}", lambda: silent
+            )
             answer = self._answer(path, params or {}, body.get("json"))
             if method == "POST":
                 self.faults.meet(UNKNOWN[1], lambda: silent)

@@ -1,5 +1,5 @@
-"""Every flow, as the outside drives it: Messenger sends again what was not acknowledged, a person presses again
-what failed, a site calls again, a worker looks again."""
+"""Every flow, as the outside drives it: Messenger sends again what was not acknowledged, a person presses
+again what failed, a site calls again, a worker looks again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from tests.conftest import PAGE, Bot, Browser, batch, code_in, linked_event, mes
 
 from .failing import UNKNOWN, FailingGraph, Faults
 
-LINKED, UNLINKED, REFUSED, PROMPT, ORDERS = "linked", "unlinked", "Sorry, that login", "Log in first", "orders"
+LINKED, UNLINKED, REFUSED, PROMPT, ORDERS = (
+    "linked",
+    "unlinked",
+    "Sorry, that login",
+    "Log in first",
+    "orders",
+)
 PASSWORD = "lovelace-1815"
 Rows = Callable[[str, str], list[tuple[Any, ...]]]
 _WATCHED = {
@@ -215,12 +221,16 @@ class Flow:
         raise NotImplementedError
 
     def judge(self, person: Person) -> None:
-        """Model = store = last message; nothing waits; no code lives on after its use; nothing came twice, but
-        for one repeated message for each fault."""
+        """Model = store = last message; nothing waits; no code lives on after its use; nothing came twice,
+        but for one repeated message for each fault."""
         world, failed = self.world, len(self.world.faults.failed)
-        links = world.rows("select account_id from links where psid = {} and account_id is not null", person.psid)
+        links = world.rows(
+            "select account_id from links where psid = {} and account_id is not null", person.psid
+        )
         assert links == ([(person.name,)] if self.is_linked else [])
-        said = [next(each for each in _KINDS if text.startswith(each)) for text in world.graph.texts(person.psid)]
+        said = [
+            next(each for each in _KINDS if text.startswith(each)) for text in world.graph.texts(person.psid)
+        ]
         once = [kind for place, kind in enumerate(said) if place == 0 or said[place - 1] != kind]
         assert tuple(once) == self.messages
         assert len(said) - len(once) <= failed
@@ -290,7 +300,8 @@ class UnlinkByPython(UnlinkByEvent):
 
 
 class LinkByAPI(Flow):
-    messages, history, is_linked = (LINKED,), ("linked",), True
+    messages, is_linked = (LINKED,), True
+    history: ClassVar[tuple[str, ...]] = ("linked",)
 
     def act(self, person: Person) -> None:
         self.world.call_api(person, "linked", username=person.name, email=f"{person.name}@example.com")
@@ -427,6 +438,6 @@ class SignInThrottle(Flow):
 
 
 FLOWS: tuple[type[Flow], ...] = (
-    LinkByLogin, Redelivery, UnlinkByEvent, UnlinkByPython, LinkByAPI, UpdateByAPI, UnlinkByAPI, Erase, Cancel,
-    Refused, DisabledAccount, PromptAndResume, SignInThrottle,
+    LinkByLogin, Redelivery, UnlinkByEvent, UnlinkByPython, LinkByAPI, UpdateByAPI, UnlinkByAPI, Erase,
+    Cancel, Refused, DisabledAccount, PromptAndResume, SignInThrottle,
 )  # fmt: skip

@@ -1,21 +1,26 @@
-"""Whichever call to the database or to Messenger fails, and however often the outside then tries again: in the end
-the store, the last message and the model agree, and nothing was lost or done twice."""
+"""Whichever call to the database or to Messenger fails, and however often the outside then tries again: in
+the end the store, the last message and the model agree, and nothing was lost or done twice."""
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot_linking.core.events import AccountLinked, LinkingEvent, Outcome
+from bot_linking.stores import store as store_module
+from bot_linking.stores.store import SQLStore
 from tests import postgres
 from tests.conftest import PAGE, Clock, NewBot
 
-from .failing import FailingEngine, FailingGraph, Faults
+from .failing import FailingEngine, FailingGraph, Faults, RandomFaults
 from .flows import (
     FLOWS,
     LINKED,
@@ -92,7 +97,9 @@ def postgres_rows() -> Iterator[tuple[str, Rows]]:
     with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
 
         def rows(statement: str, value: str) -> list[tuple[Any, ...]]:
-            found: list[tuple[Any, ...]] = connection.execute(statement.replace("{}", "%s"), [value]).fetchall()
+            found: list[tuple[Any, ...]] = connection.execute(
+                statement.replace("{}", "%s"), [value]
+            ).fetchall()
             return found
 
         yield url, rows
@@ -140,6 +147,29 @@ def test_any_four_calls_in_a_row_may_fail(on_sqlite: World, flow: type[Flow]) ->
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+def test_calls_may_fail_at_random(on_sqlite: World, flow: type[Flow]) -> None:
+    """Up to eight of them, also those that come because one has failed."""
+    for seed in range(15):
+        faults = RandomFaults(random.Random(f"{flow.__name__}/{seed}"), one_in=5, most=8)
+        use(on_sqlite, faults)
+        on_sqlite.tries = 12
+        one, person = flow(on_sqlite), on_sqlite.new_person()
+        one.prepare(person)
+        faults.arm(1, 1)
+        one.act(person)
+        faults.disarm()
+        one.judge(person)
+
+
+def use(world: World, faults: Faults) -> None:
+    """From now on these decide what fails."""
+    world.faults = world.graph.faults = faults
+    engine = world.bot.linking.store.engine
+    assert isinstance(engine, FailingEngine)
+    engine.faults = faults
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
 def test_any_call_may_fail_with_postgresql(on_postgres: World, flow: type[Flow]) -> None:
     assert len(sweep(on_postgres, flow, stride=3)) >= 3
 
@@ -156,3 +186,23 @@ def test_what_postgresql_undoes_is_done_again_unseen(
     world = new_world(*postgres_rows, lambda: undone("undone, as it was told to be"), answers_get_lost=False)
     world.graph.faults = Faults()
     assert len(sweep(world, flow, stride=2, tries=1)) >= 3
+
+
+def test_a_message_that_is_queued_after_the_commit_would_be_found_out(
+    on_sqlite: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the sweep is for: a message beside the link's transaction gets lost between the two."""
+    receive = SQLStore.receive
+
+    def queue_afterwards(self: SQLStore, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+        with monkeypatch.context() as quiet:
+            quiet.setattr(store_module, "_announce", lambda *given: None)
+            outcomes = receive(self, events, now)
+        for link in [each.link for each in outcomes if isinstance(each, AccountLinked)]:
+            self.engine.write(partial(announce, kind="linked", page_id=link.page_id, psid=link.psid, now=now))
+        return outcomes
+
+    announce = store_module._announce
+    monkeypatch.setattr(SQLStore, "receive", queue_afterwards)
+    with pytest.raises(AssertionError, match="LinkByLogin"):
+        sweep(on_sqlite, LinkByLogin)
