@@ -7,10 +7,11 @@ import hmac
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin
 
 import pytest
@@ -24,6 +25,9 @@ import bot_linking.signals
 from bot_linking import Account, AccountLinking, SignUpRefused, WebhookReceived
 from bot_linking.messenger import graph as graph_module
 from bot_linking.testing import Form, forms_of, refresh_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
 
 SITE = "https://bot.example"
 PAGE = "102030405060708"
@@ -441,3 +445,29 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"skipped on CI: {report.longrepr}"
     return report
+
+
+CHROMIUM_SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """Debian's Chromium, headless. One for the whole session: two drivers in one process do not get along."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
+        yield browser
+        browser.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,32 +14,11 @@ from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}")
-
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 _PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 19 10"><rect width="19" height="10"/></svg>'
 _LOGIN = (
     '<!doctype html><html lang="en"><title>Log in</title><main><h1>Log in</h1>'
     '<form method="post"><button>Allow</button></form></main>'
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=_ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 def _template(kind: str, **payload: object) -> dict[str, Any]:
@@ -98,9 +75,9 @@ def _no_violations(page: Any, moment: str) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
 def test_a_conversation_with_log_in_works_and_is_accessible(
-    browser: Any, sim: Simulator, talking_bot: ReceivingBot, width: int, height: int
+    chromium: Any, sim: Simulator, talking_bot: ReceivingBot, width: int, height: int
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
     complaints: list[str] = []
     asked: set[str] = set()
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
@@ -147,9 +124,9 @@ def test_a_conversation_with_log_in_works_and_is_accessible(
 
 
 def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
-    browser: Any, sim: Simulator, talking_bot: ReceivingBot
+    chromium: Any, sim: Simulator, talking_bot: ReceivingBot
 ) -> None:
-    page = browser.new_page(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
     page.goto(sim.url)
     log = page.get_by_role("log")
     sim.say(ADA, "log in")
@@ -166,9 +143,9 @@ def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
 
 
 def test_a_delivery_that_fails_shows_under_the_bubble(
-    browser: Any, sim: Simulator, bot: ReceivingBot
+    chromium: Any, sim: Simulator, bot: ReceivingBot
 ) -> None:
-    page = browser.new_page()
+    page = chromium.new_page()
     page.goto(sim.url)
     bot.statuses = [500] * 3
     page.get_by_label("Message", exact=True).fill("anybody?")
@@ -178,8 +155,8 @@ def test_a_delivery_that_fails_shows_under_the_bubble(
     page.close()
 
 
-def test_the_pages_where_a_login_ends_are_accessible(browser: Any, sim: Simulator) -> None:
-    page = browser.new_page(viewport={"width": 320, "height": 568})
+def test_the_pages_where_a_login_ends_are_accessible(chromium: Any, sim: Simulator) -> None:
+    page = chromium.new_page(viewport={"width": 320, "height": 568})
     for outcome, tail in (("not linked", ""), ("failed", "&authorization_code=c")):
         page.goto(f"{sim.url}/messenger_platform/account_linking/?account_linking_token=ARx{tail}")
         assert outcome in page.get_by_role("heading").inner_text()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -426,23 +424,6 @@ def test_the_stylesheet_needs_nothing_from_anywhere() -> None:
 
 
 # What a browser makes of it
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    api = pytest.importorskip("playwright.sync_api", reason="the browser's driver is not installed")
-    pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no Chromium on this machine")
-    switches = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ]  # fmt: skip
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=switches)
-        yield browser
-        browser.close()
 
 
 class Window:

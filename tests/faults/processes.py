@@ -1,0 +1,132 @@
+"""The processes of a bot, as a fresh interpreter runs them: a server with threads, the delivery worker, and
+an operator's command. All they know comes from the environment, and each may be told where to die."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from flask import Flask
+from flask.cli import FlaskGroup
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from bot_linking import Account, AccountLinking
+from tests.stores.processes import SPAWN
+
+from .kills import Kill, arm, break_promise
+
+if sys.platform == "linux":
+    SPAWN.set_forkserver_preload(
+        [
+            "__main__",
+            __name__,
+            "tests.stores.processes",
+            "psycopg",
+            "sqlite_utils",
+            "requests",
+            "pymessenger.bot",
+        ]
+    )
+
+PASSWORD = "lovelace-1815"
+Settings = dict[str, str]
+
+
+def create_app() -> Flask:
+    """A bot whose messages say what they are about."""
+    app = Flask("tests.faults.shop")
+    linking = AccountLinking(
+        authenticate=lambda name, password: Account(name, username=name) if password == PASSWORD else None,
+        confirmation=lambda link: {"text": f"linked to {link.account_id}"},
+        farewell=lambda page_id, psid: {"text": "unlinked"},
+    )
+    app.register_blueprint(linking.blueprint, url_prefix="/linking")
+
+    @app.post("/site/unlink/<psid>")
+    def unlink(psid: str) -> str:
+        return str(linking.unlink(psid))
+
+    app.extensions["linking"] = linking
+    return app
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
+
+
+def web(settings: Settings, port: int, kill: Kill | None) -> None:
+    _prepare(settings, kill)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    server = make_server("127.0.0.1", port, create_app(), threaded=True, request_handler=_Quiet)
+    server.serve_forever(0.05)
+
+
+def worker(settings: Settings, kill: Kill | None) -> None:
+    """`flask linking deliver`, with each call to Graph naming the entry that it is for."""
+    _prepare(settings, kill)
+    _name_entries()
+    lease_s, poll_s = int(settings["LEASE_S"]), float(settings["POLL_S"])
+    from bot_linking.delivery import leases
+    from bot_linking.delivery import worker as module
+
+    leases.RENEW_EVERY_S *= lease_s / leases.LEASE_S
+    leases.LEASE_S = module.LEASE_S = lease_s  # type: ignore[attr-defined]
+    module.POLL_S = poll_s
+    _run(["linking", "deliver"])
+
+
+def command(settings: Settings, kill: Kill | None, answer: Any, *arguments: str) -> None:
+    """`flask ...`; what it prints goes through the pipe."""
+    _prepare(settings, kill)
+    answer.send(_run(list(arguments)))
+
+
+def drop_pending(settings: Settings, kill: Kill | None, answer: Any, account_id: str) -> None:
+    """What a host does when a password changes."""
+    _prepare(settings, kill)
+    create_app().extensions["linking"].drop_pending(account_id)
+    answer.send("done")
+
+
+def _prepare(settings: Settings, kill: Kill | None) -> None:
+    for name in [each for each in os.environ if each.startswith("BOT_LINKING_")]:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in settings.items() if name.startswith("BOT_LINKING_")})
+    logging.disable(logging.CRITICAL)
+    if settings["BROKEN"]:
+        break_promise(settings["BROKEN"])
+    if kill is not None:
+        arm(kill)
+
+
+def _run(arguments: list[str]) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+        FlaskGroup(create_app=create_app, load_dotenv=False).main(
+            arguments, prog_name="flask", standalone_mode=False
+        )
+    return said.getvalue()
+
+
+def _name_entries() -> None:
+    from bot_linking.delivery import Delivery
+    from bot_linking.messenger.graph import Graph
+
+    here, deliver, call = threading.local(), Delivery._deliver, Graph._call
+
+    def deliver_by_name(self: Delivery, entry: Any) -> None:
+        here.entry = f"{entry.id}"
+        deliver(self, entry)
+
+    def call_by_name(self: Graph, method: str, path: str, *, params: Any = None, **body: Any) -> Any:
+        return call(self, method, path, params={**(params or {}), "entry": here.entry}, **body)
+
+    Delivery._deliver = deliver_by_name  # type: ignore[method-assign]
+    Graph._call = call_by_name  # type: ignore[method-assign]

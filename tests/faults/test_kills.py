@@ -1,0 +1,50 @@
+"""Processes killed at each place and started again: nothing lost, nothing doubled, one repeated message at
+most for each kill. A short run of what `python -m tests.faults` does for as long as one likes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from .__main__ import new_database, play
+from .kills import PLACES, Place
+from .rounds import Pace, Round
+
+QUICK = Pace(lease_s=1, poll_s=0.05, people=3, batch=60)
+ON_POSTGRES = {"K2", "K5", "K9", "K12", "K14"}
+AT = {place.name: place for place in PLACES}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.name} {place.says}")
+def test_a_kill_loses_nothing_and_doubles_nothing(place: Place) -> None:
+    found = play(place, "sqlite", 2, "short", QUICK)
+    assert (found.lost, found.doubled) == ([], [])
+    assert found.repeated <= found.kills
+
+
+@pytest.mark.parametrize(
+    "place",
+    [each for each in PLACES if each.name in ON_POSTGRES],
+    ids=lambda place: f"{place.name} {place.says}",
+)
+def test_a_kill_loses_nothing_and_doubles_nothing_with_postgresql(place: Place) -> None:
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    found = play(place, "postgres", 1, "short", QUICK)
+    assert (found.lost, found.doubled) == ([], [])
+    assert found.repeated <= found.kills
+
+
+def test_a_bot_that_acknowledges_before_it_commits_would_be_found_out() -> None:
+    with new_database("sqlite") as url:
+        found = Round(url, AT["K3"], random.Random("later"), QUICK, broken="commits later").play()
+    assert found.lost or found.doubled
+
+
+def test_a_bot_that_says_it_twice_would_be_found_out() -> None:
+    with new_database("sqlite") as url:
+        found = Round(
+            url, AT["K2"], random.Random("twice"), replace(QUICK, quiet_s=2.0), broken="says it twice"
+        ).play()
+    assert found.doubled
