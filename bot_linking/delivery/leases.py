@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.ports import OutboxEntry, Store
 
-LEASE_S = 20  # as long as a dead worker can hold an entry up
-RENEW_EVERY_S = 6.0
+LEASE_S = 9  # as long as a dead worker can hold an entry up
+RENEW_EVERY_S = 2.5
 MOST_OF_ONE_PAGE = 2  # entries at once, so that a page that hangs leaves threads to the others
 
 _log = logging.getLogger("bot_linking.delivery")

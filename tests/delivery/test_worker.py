@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,9 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import LinkingEvent, MessageFailed, MessageSent
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, OutboxEntry
-from bot_linking.delivery import Delivery, worker
+from bot_linking.delivery import Delivery, leases, worker
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S
-from bot_linking.delivery.leases import LEASE_S
+from bot_linking.delivery.leases import LEASE_S, RENEW_EVERY_S
 
 from ..conftest import Clock
 from .conftest import Post, Refusal
@@ -270,10 +271,26 @@ def test_a_worker_that_was_too_slow_finishes_nothing_of_its_successors(post: Pos
     assert post.store.outbox_depth()["depth"] == 0
 
 
-def test_a_lease_is_longer_than_any_call_may_take() -> None:
-    from bot_linking.messenger.graph import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TOTAL_TIMEOUT_S
+def test_a_lease_is_short_enough_to_recover_in_ten_seconds_and_is_renewed_in_time() -> None:
+    assert 3 * RENEW_EVERY_S < LEASE_S < 10
 
-    assert LEASE_S > TOTAL_TIMEOUT_S + READ_TIMEOUT_S + CONNECT_TIMEOUT_S
+
+def test_a_handler_that_takes_longer_than_the_lease_keeps_its_entry(
+    post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a bot's own action takes after a login, no other worker runs it again meanwhile."""
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.02)
+    post.put()
+    second = post.worker(lambda again: pytest.fail("run twice"))
+
+    def slow(entry: OutboxEntry) -> None:
+        for _ in range(3):
+            clock.advance(LEASE_S / 2)
+            time.sleep(0.2)
+            assert second.run_once() is False
+
+    assert post.worker(slow).run_once() is True
+    assert post.store.outbox_depth()["depth"] == 0
 
 
 # Running

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import cast
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -19,6 +21,7 @@ from werkzeug import Request, Response
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
+from bot_linking.stores.sqlite import SQLiteEngine
 from tests.conftest import PSID, Bot, NewBot, batch, linked_event, unlinked_event
 from tests.stores.processes import SPAWN
 
@@ -75,16 +78,24 @@ def _note_answer(said: dict[str, int], name: str, ask: Callable[[], int]) -> Non
     said[name] = ask()
 
 
-def test_a_file_that_may_not_be_written_stops_the_start_with_its_name(bot: Bot, new_bot: NewBot) -> None:
-    bot.linking.store.close()
-    bot.database.chmod(0o400)
-    if os.access(bot.database, os.W_OK):
-        pytest.skip("whoever runs this may write any file")
-    try:
-        with pytest.raises(ConfigurationError, match=r"links\.db"):
-            new_bot()
-    finally:
-        bot.database.chmod(0o600)
+def test_a_database_that_cannot_be_opened_stops_the_start_with_its_name(
+    tmp_path: Path, new_bot: NewBot
+) -> None:
+    (tmp_path / "in-the-way").mkdir()
+    with pytest.raises(ConfigurationError, match=r"BOT_LINKING_DATABASE .*in-the-way"):
+        new_bot(DATABASE=f"sqlite:///{tmp_path}/in-the-way")
+
+
+def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
+    """SQLite's own answer to a file or disk that went read-only; whoever runs this may write any file."""
+    event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
+    engine = cast(SQLiteEngine, bot.linking.store.engine)
+    engine._transaction()._connection.execute("pragma query_only = on")
+    assert bot.post(event).status_code == 503
+    assert bot.linking.link_of(PSID) is None
+    engine.close()
+    assert bot.post(event).status_code == 200
+    assert bot.linking.link_of(PSID) is not None
 
 
 # A Graph in trouble

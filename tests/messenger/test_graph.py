@@ -222,12 +222,10 @@ def serve_and_ask(serve: Serve, answer: Answer) -> Callable[[], object]:
     return lambda: graph_at(wire.url).owner_of(TOKEN)
 
 
-def test_time_outs_are_seconds_and_fit_into_a_workers_lease() -> None:
-    from bot_linking.delivery.leases import LEASE_S
-
+def test_time_outs_are_seconds() -> None:
     assert graph_module.CONNECT_TIMEOUT_S == 3
     assert graph_module.READ_TIMEOUT_S == 5
-    assert graph_module.TOTAL_TIMEOUT_S + graph_module.READ_TIMEOUT_S < LEASE_S
+    assert graph_module.TOTAL_TIMEOUT_S == 10
 
 
 # Broken answers
