@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.ports import OutboxEntry, Store
@@ -24,6 +23,7 @@ class Leases:
     def __init__(self, store: Store, now: Callable[[], int]) -> None:
         self._store = store
         self._now = now
+        self.turn = threading.Lock()
         self._lock = threading.Lock()
         self._held: dict[int, OutboxEntry] = {}
         self._keeper: threading.Thread | None = None
@@ -34,19 +34,18 @@ class Leases:
             pages = Counter(entry.page_id for entry in self._held.values())
         return [page_id for page_id, count in pages.items() if count >= MOST_OF_ONE_PAGE]
 
-    @contextmanager
-    def kept(self, entry: OutboxEntry) -> Iterator[None]:
-        """No other worker takes this entry meanwhile, however long it takes."""
+    def take(self, entry: OutboxEntry) -> None:
+        """From now on no other worker takes this entry, however long it takes."""
         with self._lock:
             self._held[entry.id] = entry
             if self._keeper is None or not self._keeper.is_alive():
                 self._keeper = threading.Thread(target=self._keep, name="bot_linking leases", daemon=True)
                 self._keeper.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._held[entry.id]
+
+    def drop(self, entry: OutboxEntry) -> None:
+        """It was finished or put back."""
+        with self._lock:
+            self._held.pop(entry.id, None)
 
     def _keep(self) -> None:
         pause = threading.Event()

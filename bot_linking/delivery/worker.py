@@ -127,15 +127,25 @@ class Delivery:
 
     def run_once(self) -> bool:
         """Deliver the one entry that has been due for longest. Whether there was one."""
-        now, busy = self._now(), self._leases.busy_pages()
-        if not self._store.has_due(now, self._tokens, busy):
+        entry = self._claim()
+        if entry is None:
             return False
-        entries = self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens, busy)
-        for entry in entries:
-            self._due.set()  # there may be more, for the other threads
-            with self._leases.kept(entry):
-                self._deliver(entry)
-        return bool(entries)
+        self._due.set()  # there may be more, for the other threads
+        try:
+            self._deliver(entry)
+        finally:
+            self._leases.drop(entry)
+        return True
+
+    def _claim(self) -> OutboxEntry | None:
+        with self._leases.turn:  # one at a time, so that the share of a page is what it says
+            now, busy = self._now(), self._leases.busy_pages()
+            if not self._store.has_due(now, self._tokens, busy):
+                return None
+            for entry in self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens, busy):
+                self._leases.take(entry)
+                return entry
+        return None
 
     # One entry
 

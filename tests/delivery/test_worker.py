@@ -431,8 +431,6 @@ def test_stopping_finishes_what_is_being_sent(post: Post, quick: None) -> None:
 
 
 def test_stopping_takes_no_longer_than_its_time_for_all_threads_together(post: Post, quick: None) -> None:
-    import time
-
     started, go_on = threading.Semaphore(0), threading.Event()
 
     def hang(entry: OutboxEntry) -> None:
@@ -440,7 +438,7 @@ def test_stopping_takes_no_longer_than_its_time_for_all_threads_together(post: P
         go_on.wait(30)
 
     for number in range(worker.THREADS):
-        post.put(str(number))
+        post.put(str(number), page=str(number))
     delivery = post.worker(hang)
     delivery.start()
     for _ in range(worker.THREADS):
@@ -451,6 +449,30 @@ def test_stopping_takes_no_longer_than_its_time_for_all_threads_together(post: P
     go_on.set()
     delivery.stop()
     assert 0.4 <= took < 0.4 * worker.THREADS
+
+
+def test_a_page_that_hangs_leaves_threads_to_the_others(post: Post, quick: None) -> None:
+    hanging, go_on, sent = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def send(entry: OutboxEntry) -> None:
+        if entry.page_id == "hangs":
+            hanging.release()
+            go_on.wait(30)
+        else:
+            sent.set()
+
+    for number in range(3 * worker.THREADS):
+        post.put(str(number), page="hangs")
+    delivery = post.worker(send)
+    delivery.start()
+    try:
+        assert hanging.acquire(timeout=20)
+        post.put("somebody else", page="works")
+        delivery.wake()
+        assert sent.wait(20)
+    finally:
+        go_on.set()
+        delivery.stop()
 
 
 def test_starting_twice_is_starting_once(post: Post, quick: None) -> None:
