@@ -468,6 +468,21 @@ def test_the_pages_lead_from_one_to_the_other(shop: Bot) -> None:
     assert "/linking/login?" in browser.get(f"/linking/signup?{ENTRY}").text
 
 
+def test_who_signs_up_while_too_many_do_is_asked_to_come_again(shop: Bot) -> None:
+    """A new password is hashed, too: as slow as to check one."""
+    view: Any = shop.app.view_functions["bot_linking.sign_up"]
+    admission = view.__self__._admission
+    taken = 0
+    while admission.acquire(blocking=False):
+        taken += 1
+    page = sign_up(shop.browser(), "new", "long-enough", "new@example.com")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
+    assert 'value="new@example.com"' in page.text
+    for _ in range(taken):
+        admission.release()
+    assert sign_up(shop.browser(), "new", "long-enough", "new@example.com").status_code == 303
+
+
 def test_without_create_account_there_is_no_sign_up(bot: Bot) -> None:
     browser = bot.browser()
     assert "signup" not in browser.open().text
@@ -483,7 +498,7 @@ def test_without_create_account_there_is_no_sign_up(bot: Bot) -> None:
     ("username", "password", "says"),
     [
         ("ada", "long-enough", "That user name is taken."), ("new", "short-1", "8 characters"),
-        ("", "long-enough", "Choose"), ("new", "", "Choose"),
+        ("", "long-enough", "Choose"), ("new", "", "Choose"), ("new", "x" * 1025, "1024 characters at most"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_the_rest_is_kept(

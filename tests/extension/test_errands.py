@@ -1,0 +1,80 @@
+"""What the outbox delivers: the state as it is now, in the host's own words where it has some."""
+
+from __future__ import annotations
+
+from bot_linking import Link
+from tests.conftest import PAGE, PSID, NewBot, batch, unlinked_event
+
+
+def test_the_hosts_own_messages_take_the_place_of_ours(new_bot: NewBot) -> None:
+    def confirmation(link: Link) -> dict[str, str]:
+        return {"text": f"Hello, {link.username}."}
+
+    def farewell(page_id: str, psid: str) -> dict[str, str]:
+        return {"text": f"Goodbye, {page_id} {psid}."}
+
+    bot = new_bot(confirmation=confirmation, farewell=farewell)
+    bot.link()
+    bot.linking.delivery.drain()
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    said = [sent["message"]["text"] for sent in bot.graph.sent]
+    assert said == ["Hello, ada.", f"Goodbye, {PAGE} {PSID}."]
+
+
+def test_a_host_may_say_nothing(new_bot: NewBot) -> None:
+    bot = new_bot(confirmation=lambda link: None, farewell=lambda page_id, psid: None)
+    bot.link()
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    assert bot.graph.sent == []
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_the_call_to_messenger_does_not_wait_for_a_farewell_that_cannot_be_sent(new_bot: NewBot) -> None:
+    bot = new_bot()
+    bot.link()
+    bot.linking.delivery.drain()
+    bot.graph.failures["me/messages"] = {"code": 2, "is_transient": True}
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    assert len(bot.graph.calls_to("me/unlink_accounts")) == 1
+
+
+def test_somebody_who_has_linked_again_is_not_logged_out_by_an_older_call(new_bot: NewBot) -> None:
+    bot = new_bot()
+    bot.link()
+    bot.graph.failures["me/unlink_accounts"] = {"code": 100}
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    (dead,) = bot.linking.store.list_dead()
+    bot.link()
+    del bot.graph.failures["me/unlink_accounts"]
+    before = len(bot.graph.calls_to("me/unlink_accounts"))
+    bot.linking.store.retry_dead(dead.id, bot.linking.now())
+    bot.linking.delivery.drain()
+    assert len(bot.graph.calls_to("me/unlink_accounts")) == before
+    assert bot.linking.link_of(PSID) is not None
+
+
+def test_more_than_five_messages_an_hour_wait_and_hold_nothing_else_up(new_bot: NewBot) -> None:
+    """However often somebody logs in and out; their interrupted question is answered all the same."""
+    bot = new_bot()
+    for number in range(4):
+        bot.link()
+        bot.linking.delivery.drain()
+        bot.clock.advance(1)
+        bot.post(batch(unlinked_event(at=bot.clock.ms + number)))
+        bot.linking.delivery.drain()
+        bot.clock.advance(1)
+    assert len(bot.graph.sent) == 5
+    ran = []
+
+    def orders(event: str, link: Link) -> None:
+        ran.append(link.account_id)
+
+    bot.graph.sent.clear()
+    bot.linking.login_required(orders)(PSID)
+    bot.link()
+    bot.linking.delivery.drain()
+    assert ran == ["1"]
