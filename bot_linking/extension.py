@@ -61,8 +61,8 @@ class AccountLinking:
     - `resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller of
       the account_link API means; each is text or None. None refuses the call. Without it the account's id is
       the user name, else what it was, else the e-mail address, else the phone number.
-    - `confirmation(link) -> message | None`, `farewell(link_end) -> message | None`: your own messages
-      in place of ours; None sends nothing. They are called when the message is sent.
+    - `confirmation(link) -> message | None`, `farewell(page_id, psid) -> message | None`: your own
+      messages in place of ours; None sends nothing. They are called when the message is sent.
     - `bot`: your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration.
     - `strict`, `confirmation_page`: the settings of these names, when code is where you want them.
     - `clock() -> seconds`: for tests.

@@ -34,7 +34,6 @@ WINDOW_MS = 15 * 60_000
 MOST_IN_A_ROW = 20
 RECOVERY_CODES = 10
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is read for something else
-_CODE = re.compile(r"[0-9]{6}")
 _RECOVERY_CODE = re.compile(rf"[{_ALPHABET}]{{16}}")
 
 
@@ -112,10 +111,6 @@ def step_of(secret: str, code: str, *, now_ms: int, last_step: int) -> int | Non
         if right and step > last_step:
             matching = step
     return matching
-
-
-def is_code(text: str) -> bool:
-    return _CODE.fullmatch(text) is not None
 
 
 def new_recovery_codes() -> tuple[str, ...]:

@@ -150,8 +150,7 @@ delete from outbox where id = :id
 update outbox set claimed_until = :until where id = :id and claim = :claim
 
 -- name: postpone
-update outbox set claimed_until = 0, next_at = :next_at, last_error = :reason, held_for = :held_for,
-  attempts = attempts - :refund
+update outbox set claimed_until = 0, next_at = :next_at, last_error = :reason, held_for = :held_for
 where id = :id and claim = :claim
 
 -- name: postpone_page

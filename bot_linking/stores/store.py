@@ -277,13 +277,12 @@ class SQLStore:
         now: int,
         whole_page: bool = False,
         held_for: str | None = None,
-        refund: bool = False,
     ) -> None:
         """Try again later; with `whole_page` everything else of that page waits as long."""
         values = {"next_at": next_at, "reason": reason, "held_for": held_for}
 
         def work(tx: Tx) -> None:
-            tx.run("postpone", id=entry.id, claim=entry.claim, refund=int(refund), **values)
+            tx.run("postpone", id=entry.id, claim=entry.claim, **values)
             if whole_page:
                 tx.run("postpone_page", page_id=entry.page_id, now=now, **values)
 

@@ -470,14 +470,6 @@ def test_a_postponed_entry_waits_and_remembers_why(store: SQLStore) -> None:
     assert (again.attempts, again.last_error) == (2, "down")
 
 
-def test_a_try_that_was_none_is_given_back(store: SQLStore) -> None:
-    link(store)
-    (entry,) = claim(store)
-    store.postpone(entry, NOW + 1, "not now", now=NOW, refund=True)
-    (again,) = claim(store, NOW + 1)
-    assert again.attempts == 1
-
-
 def test_a_whole_page_waits_together_and_no_other_page_with_it(store: SQLStore) -> None:
     for page, psid in (("1", "1"), ("1", "2"), ("2", "3")):
         link(store, page=page, psid=psid)
