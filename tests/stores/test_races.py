@@ -104,13 +104,18 @@ def test_a_person_who_is_linked_by_fifty_threads_has_one_link(store: SQLStore) -
 
 
 def test_four_processes_redeem_two_hundred_codes_each_exactly_once(url: str, store: SQLStore) -> None:
-    attempts = [attempt_for(Account(str(number)), page="page", psid=None) for number in range(200)]
-    codes = [save_code(store, attempt) for attempt in attempts]
-    won = run_together(
-        redeem, [(url, codes[start:] + codes[:start], f"p{start}", 4) for start in (0, 10, 100, 190)]
-    )
-    assert Counter(code for codes_won in won for code in codes_won) == Counter(codes)
-    assert sum(map(bool, won)) > 1  # they did meet
+    meetings = 0
+    for round_ in range(6):  # on a busy machine one may be through before the others have begun
+        accounts = [Account(f"{round_}-{number}") for number in range(200)]
+        codes = [save_code(store, attempt_for(each, page="page", psid=None)) for each in accounts]
+        won = run_together(
+            redeem, [(url, codes[start:] + codes[:start], f"p{start}", 4) for start in (0, 10, 100, 190)]
+        )
+        assert Counter(code for codes_won in won for code in codes_won) == Counter(codes)
+        meetings += sum(map(bool, won)) > 1
+        if meetings:
+            break
+    assert meetings  # they did meet
 
 
 def test_link_against_unlink_ends_by_the_timestamps_whoever_comes_first(store: SQLStore) -> None:
