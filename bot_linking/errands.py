@@ -20,7 +20,7 @@ from bot_linking.messenger.messages import Messages
 from bot_linking.resume import Interrupted
 
 if TYPE_CHECKING:
-    from bot_linking.delivery.worker import Handler
+    from bot_linking.delivery.worker import Counter, Handler
 
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
@@ -61,23 +61,23 @@ class Errands:
             "resume": self.go_on,
         }
 
-    def confirm(self, entry: OutboxEntry) -> None:
+    def confirm(self, entry: OutboxEntry) -> Counter | None:
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is None:
-            return  # unlinked since: the farewell says it
+            return None  # unlinked since: the farewell says it
         own = self._confirmation
-        self._send(entry, own(link) if own else self._messages.linked(link, self._locale_of(entry)))
+        return self._send(entry, own(link) if own else self._messages.linked(link, self._locale_of(entry)))
 
-    def say_farewell(self, entry: OutboxEntry) -> None:
+    def say_farewell(self, entry: OutboxEntry) -> Counter | None:
         if self._linking.link_of(entry.psid, entry.page_id) is not None:
-            return  # linked again since
+            return None  # linked again since
         own = self._farewell
-        self._send(
+        return self._send(
             entry, own(entry.page_id, entry.psid) if own else self._messages.unlinked(self._locale_of(entry))
         )
 
-    def explain_refusal(self, entry: OutboxEntry) -> None:
-        self._send(entry, self._messages.refused(self._locale_of(entry)))
+    def explain_refusal(self, entry: OutboxEntry) -> Counter | None:
+        return self._send(entry, self._messages.refused(self._locale_of(entry)))
 
     def unlink_at_messenger(self, entry: OutboxEntry) -> None:
         if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
@@ -89,24 +89,22 @@ class Errands:
         if link is not None:
             self._interrupted.go_on(entry.payload, link)
 
-    def _send(self, entry: OutboxEntry, message: Message | None) -> None:
+    def _send(self, entry: OutboxEntry, message: Message | None) -> Counter | None:
         """Send, but no more than a few an hour to one person, however often they log in and out."""
         if message is None:
-            return
-        if entry.attempts == 1:
-            self._count(entry)
+            return None
+        now = self._linking.now()
+        counter = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}"
+        sent, starts_again = self._linking.store.find_limit(counter, now)
+        if sent >= MOST_MESSAGES_AN_HOUR:
+            enough = DeliveryFailed("enough messages for this hour")
+            enough.held_for = "hour"  # so that nothing else of this person waits for it
+            enough.retry_after = (starts_again - now) / 1000
+            raise enough
         from bot_linking.messenger.send import send_with
 
         send_with(self._bots.of(entry.page_id), entry.psid, message)
-
-    def _count(self, entry: OutboxEntry) -> None:
-        store, now = self._linking.store, self._linking.now()
-        key = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}"
-        if store.hit(key, now + HOUR_MS, now) > MOST_MESSAGES_AN_HOUR:
-            enough = DeliveryFailed("enough messages for this hour")
-            enough.held_for = "hour"  # so that nothing else of this person waits for it
-            enough.retry_after = (store.find_limit(key, now)[1] - now) / 1000
-            raise enough
+        return counter, now + HOUR_MS
 
     def _locale_of(self, entry: OutboxEntry) -> str:
         return self._linking.store.locale_of(entry.page_id, entry.psid) or self._locale

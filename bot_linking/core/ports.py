@@ -49,6 +49,15 @@ class OutboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """An entry that got through. `counter` is where that counts, until `expires_at`."""
+
+    entry: OutboxEntry
+    counter: str | None = None
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key of the account_link API as the store knows it: by its digest. `pages` are the pages it may act
     on, none of them meaning every page. Times are milliseconds since the epoch."""
@@ -118,10 +127,16 @@ class Store(Counters, Protocol):
 
     def has_due(self, now: int, tokens: Sequence[str], busy: Sequence[str] = ()) -> bool: ...
     def claim_due(
-        self, now: int, until: int, limit: int, tokens: Sequence[str], busy: Sequence[str] = ()
+        self,
+        now: int,
+        until: int,
+        limit: int,
+        tokens: Sequence[str],
+        busy: Sequence[str] = (),
+        *,
+        done: Sequence[Done] = (),
     ) -> list[OutboxEntry]: ...
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None: ...
-    def finish(self, entry: OutboxEntry) -> None: ...
     def postpone(
         self,
         entry: OutboxEntry,

@@ -11,12 +11,13 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent
-from bot_linking.core.ports import Clock, OutboxEntry, Store, Tell
+from bot_linking.core.ports import Clock, Done, OutboxEntry, Store, Tell
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, wait_before
 from bot_linking.delivery.leases import LEASE_S, Leases
 
@@ -34,14 +35,16 @@ class GivenUp(DeliveryFailed):
     advice = "never"
 
 
-Handler = Callable[[OutboxEntry], None]
+Counter = tuple[str, int]  # a key of the throttles, and when its count starts again (ms)
+Handler = Callable[[OutboxEntry], Counter | None]
 
 
 class Delivery:
     """One outbox, delivered by `handlers` (kind to callable).
 
-    A handler returns when its entry got through or is not needed any more, and raises `DeliveryFailed` when
-    not. `tokens` names the access tokens in use, so that entries held for a bad one go on with another.
+    A handler returns when its entry got through or is not needed any more, and with it the counter on which
+    that counts, if any; it raises `DeliveryFailed` when not. `tokens` names the access tokens in use, so that
+    entries held for a bad one go on with another.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Delivery:
         self._stopping = threading.Event()
         self._due = threading.Event()
         self._leases = Leases(store, self._now)
+        self._done: deque[Done] = deque()  # got through, and not marked as such yet
         #: Called after each change too, for workers elsewhere.
         self.on_wake: Callable[[], None] = lambda: None
 
@@ -106,7 +110,7 @@ class Delivery:
         while not self._stopping.is_set():
             self._due.clear()
             try:
-                busy = self.run_once()
+                busy = self._step()
                 self.purge_sometimes()
             except BotLinkingError as problem:
                 busy = False
@@ -116,18 +120,26 @@ class Delivery:
                 _log.exception("delivery failed unexpectedly and goes on")
             if not busy and not self._stopping.is_set():
                 self._due.wait(POLL_S)
+        with suppress(StoreUnavailable):  # else it is sent once more, when its lease is over
+            self._exchange(0)
 
     def drain(self, *, within: float = float("inf")) -> int:
         """Deliver all that is due now, in this thread, beginning no more after `within` seconds. The number
         of entries that were tried."""
         tried, end = 0, time.monotonic() + within
-        while time.monotonic() < end and self.run_once():
+        while time.monotonic() < end and self._step():
             tried += 1
+        self._exchange(0)
         return tried
 
     def run_once(self) -> bool:
         """Deliver the one entry that has been due for longest. Whether there was one."""
-        entry = self._claim()
+        was_one = self._step()
+        self._exchange(0)
+        return was_one
+
+    def _step(self) -> bool:
+        entry = next(iter(self._exchange(1)), None)
         if entry is None:
             return False
         self._due.set()  # there may be more, for the other threads
@@ -137,15 +149,29 @@ class Delivery:
             self._leases.drop(entry)
         return True
 
-    def _claim(self) -> OutboxEntry | None:
+    def _exchange(self, most: int) -> list[OutboxEntry]:
+        """Mark what got through, whichever thread's it was, and lease up to so many more: one commit for each
+        message."""
+        done: list[Done] = []
         with self._leases.turn:  # one at a time, so that the share of a page is what it says
             now, busy = self._now(), self._leases.busy_pages()
-            if not self._store.has_due(now, self._tokens, busy):
-                return None
-            for entry in self._store.claim_due(now, now + LEASE_S * 1000, 1, self._tokens, busy):
+            while self._done:
+                done.append(self._done.popleft())
+            if not done and not (most and self._store.has_due(now, self._tokens, busy)):
+                return []
+            try:
+                claimed = self._store.claim_due(
+                    now, now + LEASE_S * 1000, most, self._tokens, busy, done=done
+                )
+            except BaseException:
+                self._done.extend(done)  # not marked yet; said again with the next
+                raise
+            for entry in claimed:
                 self._leases.take(entry)
-                return entry
-        return None
+        for each in done:
+            waited = max(0.0, (now - each.entry.created_at) / 1000)
+            self._tell(MessageSent(each.entry.page_id, each.entry.psid, each.entry.kind, waited))
+        return claimed
 
     # One entry
 
@@ -155,7 +181,7 @@ class Delivery:
             if handler is None:
                 raise GivenUp(f"nothing handles entries of kind {entry.kind}")
             with self._context():
-                handler(entry)
+                counter = handler(entry)
         except BotLinkingError as problem:
             self._fail(
                 entry, problem if isinstance(problem, DeliveryFailed) else DeliveryFailed(str(problem))
@@ -165,9 +191,7 @@ class Delivery:
             _log.exception("delivering a %s entry failed", entry.kind)
             self._fail(entry, GivenUp(f"{type(problem).__name__} in the handler"))
         else:
-            self._store.finish(entry)
-            waited = max(0.0, (self._now() - entry.created_at) / 1000)
-            self._tell(MessageSent(entry.page_id, entry.psid, entry.kind, waited))
+            self._done.append(Done(entry, *(counter or ())))
 
     def _fail(self, entry: OutboxEntry, problem: DeliveryFailed) -> None:
         now, reason = self._now(), str(problem)[:500]
@@ -203,6 +227,6 @@ class Delivery:
     def _restart_after_fork(self) -> None:
         was_running = bool(self._threads) and not self._stopping.is_set()
         self._threads, self._stopping, self._due = [], threading.Event(), threading.Event()
-        self._leases = Leases(self._store, self._now)
+        self._leases, self._done = Leases(self._store, self._now), deque()
         if was_running:
             self.start()

@@ -26,7 +26,7 @@ from bot_linking.core.identifiers import Identifiers, account_after, changed_ide
 from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
-from bot_linking.core.ports import ApiKey, Attempt, OutboxEntry
+from bot_linking.core.ports import ApiKey, Attempt, Done, OutboxEntry
 from bot_linking.stores.engine import Engine, Follower, Row, Tx
 
 MINUTE_MS = 60_000
@@ -245,14 +245,29 @@ class SQLStore:
         return bool(self.engine.read("has_due", now=now, tokens=json.dumps(tokens), busy=json.dumps(busy)))
 
     def claim_due(
-        self, now: int, until: int, limit: int, tokens: Sequence[str], busy: Sequence[str] = ()
+        self,
+        now: int,
+        until: int,
+        limit: int,
+        tokens: Sequence[str],
+        busy: Sequence[str] = (),
+        *,
+        done: Sequence[Done] = (),
     ) -> list[OutboxEntry]:
-        """Lease due entries, never two of one person at a time and each person's in order; none of the
-        `busy` pages."""
+        """Remove what is `done`, whoever may have taken its lease over, and lease what is due: never two
+        entries of one person at a time, each person's in order, none of the `busy` pages."""
         claim = secrets.token_hex(8)
         values = {"claim": claim, "now": now, "until": until, "limit": limit}
         passed_over = {"tokens": json.dumps(tokens), "busy": json.dumps(busy)}
-        rows = self.engine.write(lambda tx: tx.all("claim_due", **values, **passed_over))
+
+        def work(tx: Tx) -> list[Row]:
+            for each in done:
+                tx.run("finish", id=each.entry.id)
+                if each.counter is not None:
+                    tx.run("hit", key=each.counter, expires_at=each.expires_at, now=now)
+            return tx.all("claim_due", **values, **passed_over)
+
+        rows = self.engine.write(work)
         return sorted((_entry(row, claim) for row in rows), key=lambda entry: entry.id)
 
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:
@@ -263,10 +278,6 @@ class SQLStore:
                 tx.run("renew", id=entry.id, claim=entry.claim, until=until)
 
         self.engine.write(work)
-
-    def finish(self, entry: OutboxEntry) -> None:
-        """It got through, whoever may have taken the lease over meanwhile."""
-        self.engine.write(lambda tx: tx.run("finish", id=entry.id))
 
     def postpone(
         self,

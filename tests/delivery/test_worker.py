@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -390,24 +391,45 @@ def test_a_store_that_is_away_is_waited_for(
 
 
 def test_an_unexpected_failure_stops_no_thread(
-    post: Post, quick: None, caplog: pytest.LogCaptureFixture
+    post: Post, quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal receiver of the site's that raises, say."""
-    count, told = Counter(2), list[object]()
+    """A driver that raises what it never should, say."""
+    count, has_due, failures = Counter(2), post.store.has_due, iter([RuntimeError("a driver")] * 4)
 
-    def tell(event: object) -> None:
-        told.append(event)
-        raise RuntimeError("a receiver")
+    def fail_at_first(*given: Any) -> bool:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return has_due(*given)
 
-    delivery = Delivery(
-        post.store, {"linked": count}, tell=tell, tokens=lambda page_id: "", all_tokens=[], clock=post.clock
-    )
+    monkeypatch.setattr(post.store, "has_due", fail_at_first)
     post.put("1")
     post.put("2")
-    with running(delivery):
+    with running(post.worker(count)):
         assert count.reached.wait(20)
     assert len(count.ids) == 2
     assert "goes on" in caplog.text
+
+
+def test_what_got_through_while_the_database_is_away_is_marked_later_and_not_sent_again(
+    post: Post, path: Path, clock: Clock
+) -> None:
+    moved = path.with_name("moved")
+
+    def send(entry: OutboxEntry) -> None:
+        post.send(entry)
+        if not moved.exists():
+            path.rename(moved)
+
+    post.put()
+    delivery = post.worker(send)
+    with pytest.raises(StoreUnavailable):
+        delivery.drain()
+    assert (post.sent, post.told) == (["1"], [])
+    moved.rename(path)
+    clock.advance(2 * LEASE_S)
+    assert delivery.drain() == 0
+    assert post.sent == ["1"]
+    assert [type(each) for each in post.told] == [MessageSent]
 
 
 def test_stopping_finishes_what_is_being_sent(post: Post, quick: None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.links import Account
-from bot_linking.core.ports import Attempt, OutboxEntry
+from bot_linking.core.ports import Attempt, Done, OutboxEntry
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite import SQLiteEngine
 from bot_linking.stores.store import SQLStore
@@ -112,6 +112,10 @@ def claim(
     return store.claim_due(now, now + MINUTE if until is None else until, limit, ["token"])
 
 
+def finish(store: SQLStore, entry: OutboxEntry, now: int = NOW) -> None:
+    store.claim_due(now, now, 0, [], done=[Done(entry)])
+
+
 def queued(store: SQLStore) -> list[tuple[str, str]]:
     """(PSID, kind) of all that waits, in order; it is looked at and put back."""
     found = list[tuple[str, str]]()
@@ -119,5 +123,5 @@ def queued(store: SQLStore) -> list[tuple[str, str]]:
     while entries := store.claim_due(far, far + 1, 1000, []):
         for entry in entries:
             found.append((entry.psid, entry.kind))
-            store.finish(entry)
+            finish(store, entry)
     return found

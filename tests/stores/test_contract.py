@@ -18,7 +18,7 @@ from bot_linking.core.events import (
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ledger import Audit
 from bot_linking.core.links import Account, from_ms
-from bot_linking.core.ports import ApiKey, OutboxEntry, Store
+from bot_linking.core.ports import ApiKey, Done, OutboxEntry, Store
 from bot_linking.stores.store import SQLStore
 
 from .conftest import (
@@ -32,6 +32,7 @@ from .conftest import (
     PSID,
     attempt_for,
     claim,
+    finish,
     link,
     linked,
     queued,
@@ -246,7 +247,7 @@ def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -
     (entry,) = claim(store)
     store.receive([unlinked()], NOW + 1)
     assert claim(store, NOW + 2) == []
-    store.finish(entry)
+    finish(store, entry)
     assert queued(store) == [(PSID, "unlinked")]
 
 
@@ -428,13 +429,25 @@ def test_a_worker_that_lost_its_lease_can_do_no_more_to_the_entry(store: SQLStor
     link(store)
     (lost,) = claim(store, until=NOW + 20)
     (held,) = claim(store, NOW + 20, until=NOW + HOUR)
-    store.finish(lost)
+    finish(store, lost)
     store.bury(lost, "late", NOW + 21)
     store.postpone(lost, NOW + 21, "late", now=NOW + 21)
     assert store.list_dead() == []
     assert claim(store, NOW + 30) == []
-    store.finish(held)
+    finish(store, held)
     assert claim(store, NOW + 2 * HOUR) == []
+
+
+def test_what_got_through_is_gone_and_counted_with_the_next_claim(store: SQLStore) -> None:
+    link(store)
+    store.receive([unlinked()], NOW + 1)
+    link(store, psid="2")
+    farewell, other = claim(store, NOW + 2)
+    done = [Done(farewell, "sent", NOW + HOUR), Done(other)]
+    link(store, psid="3", now=NOW + 3)
+    assert [next_one.psid for next_one in store.claim_due(NOW + 3, NOW + MINUTE, 9, [], done=done)] == ["3"]
+    assert store.find_limit("sent", NOW + 3) == (1, NOW + HOUR)
+    assert store.outbox_depth()["depth"] == 1
 
 
 def test_a_person_has_one_entry_at_a_time_and_in_order(store: SQLStore) -> None:
@@ -453,7 +466,7 @@ def test_what_is_behind_a_finished_or_dead_entry_comes_next(store: SQLStore) -> 
         store.save_resume(PAGE, psid, psid, NOW)
         link(store, psid=psid)
     one, two = claim(store)
-    store.finish(one)
+    finish(store, one)
     store.bury(two, "never", NOW)
     assert [(entry.psid, entry.kind, entry.payload) for entry in claim(store)] == [
         ("1", "resume", "1"),
