@@ -33,13 +33,15 @@ _CONNECTING = {
 }  # fmt: skip
 
 # What the server's own configuration may have made otherwise. Our locks need a new snapshot for each
-# statement, and what was committed must be on disk.
+# statement, and what was committed must be on disk. Each statement has its index, which the planner would
+# not use while it believes a table to be small: until the next ANALYZE, while thousands log in.
 _SESSION = f"""
 select set_config('statement_timeout', '{int(STATEMENT_S * 1000)}', false),
        set_config('lock_timeout', '{int(LOCK_S * 1000)}', false),
        set_config('idle_in_transaction_session_timeout', '10000', false),
        set_config('default_transaction_isolation', 'read committed', false),
        set_config('default_transaction_deferrable', 'off', false),
+       set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
        set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'
                                         else current_setting('synchronous_commit') end, false)
 """

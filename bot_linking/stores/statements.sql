@@ -16,20 +16,18 @@ from links where account_id is not null and (page_id, psid) > (:after_page, :aft
 order by page_id, psid limit :limit
 
 -- name: find_person
-select account_id, event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, locale
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, locale
 from links where page_id = :page_id and psid = :psid
 
 -- name: find_pages
 select (select min(page_id) from links) as first, (select max(page_id) from links) as last
 
--- name: newest_tick
-select coalesce(max(tick), 0) as tick from codes
-
 -- name: save_link
 insert into links (page_id, psid, account_id, username, email, phone_number, locale, source,
                    linked_at, updated_at, event_ms, code_tick, changed_tick)
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
-        :now, :now, :event_ms, :code_tick, :changed_tick)
+        :now, :now, :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes))
 on conflict (page_id, psid) do update set
   account_id = excluded.account_id,
   username = case when links.account_id = excluded.account_id
@@ -53,7 +51,8 @@ returning page_id, psid, account_id, username, email, phone_number, source, link
 -- name: save_unlink
 insert into links (page_id, psid, source, linked_at, updated_at, code_tick, changed_tick, unlinked_ms,
                    unlinked_tick)
-values (:page_id, :psid, :source, :now, :now, 0, :changed_tick, :unlinked_ms, :changed_tick)
+values (:page_id, :psid, :source, :now, :now, 0, (select coalesce(max(tick), 0) from codes), :unlinked_ms,
+        (select coalesce(max(tick), 0) from codes))
 on conflict (page_id, psid) do update set
   account_id = null, username = null, email = null, phone_number = null,
   source = excluded.source, updated_at = excluded.updated_at, event_ms = null,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -80,19 +80,25 @@ class SQLStore:
     def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
         """Apply one POST's events in order. One that fails is kept as a dead letter and harms no other."""
 
-        def work(tx: Tx) -> list[Outcome]:
+        def work(tx: Tx, receive_one: Callable[[Tx, LinkingEvent, int], Outcome]) -> list[Outcome]:
             tx.hold(
                 psids=(event.psid for event in events),
                 codes=(digest_of(event.authorization_code) for event in events if event.authorization_code),
             )
-            return [self._receive_one(tx, event, now) for event in events]
+            return [receive_one(tx, event, now) for event in events]
 
-        return self.engine.write(work)
+        try:
+            return self.engine.write(partial(work, receive_one=self._receive_one))
+        except self.engine.poison:  # one of them: now each behind a savepoint, which nearly none needs
+            return self.engine.write(partial(work, receive_one=self._receive_or_bury))
 
     def _receive_one(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         apply = _apply_linked if event.status == "linked" else _apply_unlinked
+        return self._followed(tx, apply(tx, event, now), now)
+
+    def _receive_or_bury(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         try:
-            return tx.isolated(lambda: self._followed(tx, apply(tx, event, now), now))
+            return tx.isolated(lambda: self._receive_one(tx, event, now))
         except self.engine.poison as problem:
             reason = f"{type(problem).__name__} while applying an event"
             payload = json.dumps([event.status, event.timestamp])
@@ -124,11 +130,11 @@ class SQLStore:
 
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
-            person = _person(tx, page_id, psid)
-            if person is None or person.account_id is None:
+            person, link = _look_up(tx, page_id, psid)
+            if link is None:
                 return EventIgnored("not_linked", page_id, psid)
-            _end_link(tx, page_id, psid, person, source, unlinked_ms=now, now=now, audit=audit)
-            return AccountUnlinked(page_id, psid, person.account_id, source)
+            _end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
+            return AccountUnlinked(page_id, psid, link.account_id, source)
 
         return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
 
@@ -148,7 +154,7 @@ class SQLStore:
 
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
-            before = _find_link(tx, page_id, psid)
+            _, before = _look_up(tx, page_id, psid)
             after = account_after(given, before, account)
             if before is None or before.account_id != after.id:
                 return _link_by_site(tx, page_id, psid, before, after, source, now, audit)
@@ -408,7 +414,7 @@ def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         return EventIgnored("duplicate", page_id, psid)
     if refusal is not None or code is None:
         return _refuse(tx, refusal or "code_unknown", event, now)
-    person, before = _person(tx, page_id, psid) or Person(), _find_link(tx, page_id, psid)
+    person, before = _look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
         return _refuse(tx, "code_unknown", event, now)  # withdrawn at this very moment
     if is_outrun(code, event, person):
@@ -416,7 +422,7 @@ def _apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     saved = tx.one(
         "save_link", page_id=page_id, psid=psid, account_id=code.account_id, username=code.username,
         email=code.email, phone_number=code.phone_number, locale=code.locale, source="login", now=now,
-        event_ms=event.timestamp, code_tick=code.tick, changed_tick=_newest_tick(tx),
+        event_ms=event.timestamp, code_tick=code.tick,
     )  # fmt: skip
     assert saved is not None
     link = _link(saved)
@@ -433,7 +439,7 @@ def _link_by_site(
     against."""
     saved = tx.one(
         "save_link", page_id=page_id, psid=psid, locale=None, source=source, now=now,
-        event_ms=None, code_tick=0, changed_tick=_newest_tick(tx), **_identity(after),
+        event_ms=None, code_tick=0, **_identity(after),
     )  # fmt: skip
     assert saved is not None
     link = _link(saved)
@@ -465,27 +471,26 @@ def _welcome(tx: Tx, link: Link, previous_account_id: str | None, now: int) -> O
 
 def _apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     page_id, psid, event_ms = event.page_id, event.psid, event.timestamp
-    person = _person(tx, page_id, psid) or Person()
+    person, link = _look_up(tx, page_id, psid)
     seen_before = False
     if event_ms is not None:
         seen_before = tx.one("is_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms) is not None
         if not seen_before:
             tx.run("save_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms, now=now)
-    if person.account_id is None:
+    if link is None:
         if event_ms is not None and event_ms > (person.unlinked_ms or -1):
             _save_unlink(tx, page_id, psid, "messenger", event_ms, now)
         return EventIgnored("not_linked", page_id, psid)
     if is_stale_unlink(event, person, seen_before=seen_before):
         return EventIgnored("stale", page_id, psid)
     unlinked_ms = event_ms if event_ms is not None else person.event_ms
-    _end_link(tx, page_id, psid, person, "messenger", unlinked_ms=unlinked_ms, now=now)
-    return AccountUnlinked(page_id, psid, person.account_id, "messenger")
+    _end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)
+    return AccountUnlinked(page_id, psid, link.account_id, "messenger")
 
 
 def _end_link(
     tx: Tx,
-    page_id: str,
-    psid: str,
+    link: Link,
     person: Person,
     source: str,
     *,
@@ -493,9 +498,8 @@ def _end_link(
     now: int,
     audit: Audit = NO_AUDIT,
 ) -> None:
-    before = _find_link(tx, page_id, psid)
-    if before is not None:
-        _record(tx, before, before, None, source, now, audit)
+    page_id, psid = link.page_id, link.psid
+    _record(tx, link, link, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     _save_unlink(tx, page_id, psid, source, latest, now)
     _announce(tx, "unlinked", page_id, psid, now)
@@ -504,8 +508,7 @@ def _end_link(
 
 
 def _save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:
-    tx.run("save_unlink", page_id=page_id, psid=psid, source=source, unlinked_ms=unlinked_ms, now=now,
-           changed_tick=_newest_tick(tx))  # fmt: skip
+    tx.run("save_unlink", page_id=page_id, psid=psid, source=source, unlinked_ms=unlinked_ms, now=now)
 
 
 def _announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
@@ -547,23 +550,14 @@ def _take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> Any:
     return None if newest is None else json.loads(newest["payload"])
 
 
-def _newest_tick(tx: Tx) -> int:
-    row = tx.one("newest_tick")
-    assert row is not None
-    return int(row["tick"])
-
-
-def _person(tx: Tx, page_id: str, psid: str) -> Person | None:
+def _look_up(tx: Tx, page_id: str, psid: str) -> tuple[Person, Link | None]:
+    """What is remembered of somebody, and their link, if there is one."""
     row = tx.one("find_person", page_id=page_id, psid=psid)
     if row is None:
-        return None
-    row.pop("locale")
-    return Person(**row)
-
-
-def _find_link(tx: Tx, page_id: str, psid: str) -> Link | None:
-    row = tx.one("find_link", page_id=page_id, psid=psid)
-    return None if row is None else _link(row)
+        return Person(), None
+    columns = tuple(row.values())
+    person = Person(row["account_id"], *columns[9:14])
+    return person, None if person.account_id is None else _link_of(columns[:9])
 
 
 def _identity(account: Account) -> Row:

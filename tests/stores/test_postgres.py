@@ -46,8 +46,10 @@ from .conftest import (  # noqa: E402
 from .test_erasure import PSID as PERSON  # noqa: E402
 from .test_erasure import TRACES, leave_traces_everywhere  # noqa: E402
 from .test_races import at_once  # noqa: E402
+from .test_statements import MAY_SCAN  # noqa: E402
 
 ANSWERED_S = 4.0
+EXTERNAL = "bot_linking.external_account"
 
 
 @pytest.fixture
@@ -609,3 +611,34 @@ def test_nothing_of_an_erased_person_is_in_any_table(url: str, store: SQLStore) 
     assert found() >= {"links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"}
     assert store.erase(None, PERSON, NOW) > 0
     assert found() == set()
+
+
+# Statements
+
+
+@pytest.mark.parametrize("room", [STORES, EXTERNAL])
+def test_statements_find_their_rows_by_an_index_before_any_statistics(
+    engine: PostgresEngine, room: str
+) -> None:
+    """A table that was empty a minute ago is believed to be small, and would be read whole for each login."""
+    engine.extend("bot_linking" if room == STORES else "external", room)
+    plans = {name: plan_of(engine, name) for name in load_statements(room=room)}
+    read_whole = {name for name, plan in plans.items() if any("Seq Scan" in line for line in plan)}
+    assert read_whole - MAY_SCAN.keys() == ({"external_list_apps"} if room == EXTERNAL else set())
+
+
+def test_a_statement_without_an_index_would_be_found(engine: PostgresEngine) -> None:
+    engine.statements["by_name"] = to_psycopg("select 1 from links where username = :name")
+    assert [line for line in plan_of(engine, "by_name") if "Seq Scan on links" in line]
+
+
+def plan_of(engine: PostgresEngine, name: str) -> list[str]:
+    statement = engine.statements[name]
+    names = re.findall(r"%\((\w+)\)s", statement)
+    lists = {"psids", "codes", "attempts"}
+    values: dict[str, Any] = {each: ["1"] if each in lists else "1" for each in names}
+    line = engine._connections.borrow()
+    try:
+        return [str(row[0]) for row in line.execute("explain " + statement, values).fetchall()]
+    finally:
+        engine._connections.give_back(line)
