@@ -79,7 +79,7 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, deciders, overrides)
-    store, bots = _open(settings), Bots(settings, deciders.bot)
+    store, bots = _open(settings), Bots(settings, deciders.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
         store, tell=tell, wake=lambda: delivery.wake(), clock=deciders.clock,

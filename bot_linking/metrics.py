@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bot_linking import signals
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.events import MessageFailed, MessageSent
+from bot_linking.core.events import GraphFailed, MessageFailed, MessageSent, WebhookReceived
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bot_linking.extension import AccountLinking
     from bot_linking.stores.store import SQLStore
 
+WEBHOOKS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 WAITS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)
 _UP = ("bot_linking_store_up", "1 when the store answered this scrape")
 _OUTBOX = {
@@ -100,6 +101,7 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
     unlinks = counter("unlinks", "Links ended, by who said so", "source")
     logins = counter("logins", "Log In buttons sent, and logins left with Cancel", "what")
     messages = counter("messages", "Outbox entries: sent, failed (tried again) or dead", "kind", "result")
+    graph_errors = counter("graph_errors", "Calls of Graph's that failed; none: no answer", "status", "code")
     erasures = counter("erasures", "People erased")
 
     count(signals.webhook_received, webhooks, lambda event: str(event.result))
@@ -112,20 +114,37 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
     count(signals.login_cancelled, logins, lambda event: "cancelled")
     count(signals.message_sent, messages, _kind, _result)
     count(signals.message_failed, messages, _kind, _result)
+    count(signals.graph_failed, graph_errors, _status, _code)
     count(signals.person_erased, erasures)
-    _measure_wait(app, registry)
+    _measure_times(app, registry)
 
 
-def _measure_wait(app: Flask, registry: CollectorRegistry) -> None:
+def _measure_times(app: Flask, registry: CollectorRegistry) -> None:
     wait = Histogram(
         "bot_linking_message_wait_seconds", "From writing an outbox entry to its delivery", ("kind",),
         registry=registry, buckets=WAITS_S,
     )  # fmt: skip
+    webhook = Histogram(
+        "bot_linking_webhook_seconds", "A webhook, without the bot's own part", ("result",),
+        registry=registry, buckets=WEBHOOKS_S,
+    )  # fmt: skip
 
-    def hear(_app: object, event: MessageSent) -> None:
+    def hear_sent(_app: object, event: MessageSent) -> None:
         wait.labels(event.kind).observe(event.waited)
 
-    signals.message_sent.connect(hear, sender=app, weak=False)
+    def hear_webhook(_app: object, event: WebhookReceived) -> None:
+        webhook.labels(event.result).observe(event.seconds)
+
+    signals.message_sent.connect(hear_sent, sender=app, weak=False)
+    signals.webhook_received.connect(hear_webhook, sender=app, weak=False)
+
+
+def _status(event: GraphFailed) -> str:
+    return "none" if event.status is None else str(event.status)
+
+
+def _code(event: GraphFailed) -> str:
+    return "none" if event.code is None else str(event.code)
 
 
 def _kind(event: MessageSent | MessageFailed) -> str:

@@ -54,6 +54,9 @@ message_sent = _signals.signal("message-sent")
 message_failed = _signals.signal("message-failed")
 """`MessageFailed`: an outbox entry did not get through, for now or for good."""
 
+graph_failed = _signals.signal("graph-failed")
+"""`GraphFailed`: a call of Graph's failed, whatever becomes of what it was made for."""
+
 webhook_received = _signals.signal("webhook-received")
 """`WebhookReceived`: a webhook was answered. Only made when somebody listens, as it is one for each."""
 
@@ -70,6 +73,7 @@ _BY_EVENT: dict[type, NamedSignal] = {
     events.LoginCancelled: login_cancelled,
     events.MessageSent: message_sent,
     events.MessageFailed: message_failed,
+    events.GraphFailed: graph_failed,
     events.WebhookReceived: webhook_received,
     events.PersonErased: person_erased,
 }

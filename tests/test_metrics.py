@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 import timeit
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest, make_wsgi_app
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client as WSGIClient
 
-from bot_linking import SignatureRefused, metrics, signals
+from bot_linking import GraphError, SignatureRefused, metrics, signals
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import WebhookReceived
 from bot_linking.core.identifiers import Identifiers
@@ -178,6 +179,51 @@ def test_messages_are_counted_by_kind_and_result_and_their_wait_is_measured(watc
     assert watched.value("message_wait_seconds_bucket", kind="linked", le="30.0") == 0
     assert watched.value("message_wait_seconds_bucket", kind="linked", le="60.0") == 1
     assert watched.value("outbox_dead") == 1
+
+
+def test_what_graph_refused_or_did_not_answer_is_counted_by_its_numbers(new_bot: NewBot) -> None:
+    watched = Watched(new_bot(Flask("answered")))
+    bot = watched.bot
+    bot.graph.failures["me/messages"] = {"code": 190, "type": "OAuthException"}
+    bot.link()
+    bot.linking.delivery.drain()
+    bot.graph.down = True
+    with pytest.raises(GraphError):
+        bot.linking.bot.send_text_message(PSID, "hello")
+    bot.graph.down = False
+    bot.graph.failures["me"] = {"code": 10303, "type": "OAuthException"}
+    browser = bot.browser()
+    browser.open()
+    browser.sign_in()
+    assert watched.value("graph_errors_total", status="400", code="190") == 1
+    assert watched.value("graph_errors_total", status="503", code="2") == 1
+    assert watched.value("graph_errors_total", status="400", code="10303") == 1
+
+    silent = Watched(new_bot(Flask("silent"), GRAPH_URL="http://127.0.0.1:9"))
+    with pytest.raises(GraphError):
+        silent.bot.linking.bot.send_text_message(PSID, "hello")
+    assert silent.value("graph_errors_total", status="none", code="none") == 1
+
+
+def test_the_time_of_a_webhook_is_ours_alone(new_bot: NewBot) -> None:
+    app = Flask("tests.host")
+    bot = new_bot(app)
+
+    @app.post("/bot")
+    @bot.linking.webhook
+    def slow() -> str:
+        time.sleep(0.3)
+        return "ok"
+
+    watched = Watched(bot)
+    bot.post(batch(message_event("hello")), path="/bot")
+    bot.post(batch(linked_event("A" * 43, at=1)), path="/bot")
+    bot.post(b"{}", path="/bot", secret="x" * 32)
+    for result in ("other", "linking", "signature_refused"):
+        assert watched.value("webhook_seconds_count", result=result) == 1
+        took = watched.value("webhook_seconds_sum", result=result)
+        assert took is not None
+        assert 0 < took < 0.3
 
 
 def test_the_outbox_is_read_at_each_scrape(watched: Watched) -> None:
@@ -366,4 +412,4 @@ def test_a_flood_of_one_kind_hides_no_other(bot: Bot, caplog: pytest.LogCaptureF
 
 def test_the_new_event_is_frozen_and_plain() -> None:
     with pytest.raises(AttributeError):
-        WebhookReceived("other").result = "linking"  # type: ignore[misc]
+        WebhookReceived("other", 0.001).result = "linking"  # type: ignore[misc]

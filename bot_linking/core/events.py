@@ -116,9 +116,20 @@ class MessageFailed:
 @dataclass(frozen=True, slots=True)
 class WebhookReceived:
     """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking
-    events were in it, `other` when none were, or the slug of the refusal."""
+    events were in it, `other` when none were, or the slug of the refusal; `seconds` is what that took,
+    without the bot's own view or handler."""
 
     result: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFailed:
+    """A call of Graph's failed: a message, or a question while somebody logs in. `status` is the HTTP status,
+    None without an answer; `code` is Graph's number of the error, where it gave one."""
+
+    status: int | None
+    code: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +141,12 @@ class PersonErased:
 
 Outcome = AccountLinked | AccountUnlinked | LinkChanged | LinkingRefused | EventIgnored
 Happening = (
-    Outcome | LoginPrompted | LoginCancelled | MessageSent | MessageFailed | WebhookReceived | PersonErased
+    Outcome
+    | LoginPrompted
+    | LoginCancelled
+    | MessageSent
+    | MessageFailed
+    | GraphFailed
+    | WebhookReceived
+    | PersonErased
 )

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown
-from bot_linking.messenger.graph import Graph
+from bot_linking.core.events import GraphFailed
+from bot_linking.core.ports import Tell
+from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
     from bot_linking.config import Page, Settings
+
+T = TypeVar("T")
 
 
 class Bots:
     """The clients of one app's pages. `own` is a Bot of the host's to send with, where there is one page."""
 
-    def __init__(self, settings: Settings, own: Any = None) -> None:
+    def __init__(self, settings: Settings, own: Any = None, *, tell: Tell) -> None:
         self._settings = settings
+        self._tell = tell
         self._pages = {page.id: page for page in settings.pages}
         self._bots: dict[str | None, Any] = {settings.pages[0].id: own} if own is not None else {}
-        self.graphs: Sequence[Graph] = [self._graph(page) for page in settings.pages]
+        self.graphs: Sequence[Graph] = [self._client(Graph, page) for page in settings.pages]
 
     def of(self, page_id: str | None) -> Any:
         """The Bot of a page; without a page id, of the only one. Made when it is first needed: pymessenger
@@ -29,8 +34,7 @@ class Bots:
         if page.id not in self._bots:
             from bot_linking.messenger.send import GraphBot
 
-            url, version = self._settings.graph_url, self._settings.graph_version
-            self._bots[page.id] = GraphBot(page.access_token, page.app_secrets[0], url=url, version=version)
+            self._bots[page.id] = self._client(GraphBot, page)
         return self._bots[page.id]
 
     def graph_of(self, page_id: str | None) -> Graph:
@@ -56,9 +60,14 @@ class Bots:
             raise PageUnknown(asked if page_id is None else "this page is not configured")
         return page
 
-    def _graph(self, page: Page) -> Graph:
-        url, version = self._settings.graph_url, self._settings.graph_version
-        return Graph(page.access_token, page.app_secrets[0], url=url, version=version)
+    def _client(self, kind: Callable[..., T], page: Page) -> T:
+        return kind(
+            page.access_token, page.app_secrets[0],
+            url=self._settings.graph_url, version=self._settings.graph_version, on_error=self._note,
+        )  # fmt: skip
+
+    def _note(self, problem: GraphError) -> None:
+        self._tell(GraphFailed(problem.status, problem.code))
 
 
 def owners_of_secrets(settings: Settings) -> dict[bytes, frozenset[str] | None]:

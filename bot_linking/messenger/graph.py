@@ -10,7 +10,7 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from bot_linking.core.errors import DeliveryFailed
@@ -89,11 +89,21 @@ def advice_for(
 
 
 class Graph:
-    """Calls for one page. `url` is the Graph address, `version` as in `v26.0`."""
+    """Calls for one page. `url` is the Graph address, `version` as in `v26.0`; `on_error` hears of each call
+    that fails."""
 
-    def __init__(self, access_token: str, app_secret: str, *, url: str, version: str) -> None:
+    def __init__(
+        self,
+        access_token: str,
+        app_secret: str,
+        *,
+        url: str,
+        version: str,
+        on_error: Callable[[GraphError], None] = lambda problem: None,
+    ) -> None:
         self._token = access_token
         self._url, self._version = url, version
+        self._on_error = on_error
         self._base = f"{url.rstrip('/')}/{version}"
         self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
@@ -158,11 +168,18 @@ class Graph:
     def _call(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
     ) -> dict[str, Any]:
+        try:
+            return self._ask(method, path, params or {}, **body)
+        except GraphError as problem:
+            self._on_error(problem)
+            raise
+
+    def _ask(self, method: str, path: str, params: Mapping[str, str], **body: Any) -> dict[str, Any]:
         import requests
         from urllib3.exceptions import HTTPError
 
         deadline = time.monotonic() + TOTAL_TIMEOUT_S
-        query = {**(params or {}), "appsecret_proof": self._proof}
+        query = {**params, "appsecret_proof": self._proof}
         try:
             with _session().request(
                 method, f"{self._base}/{path}", params=query, auth=self._authorize,

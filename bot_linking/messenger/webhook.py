@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 from flask import Request, Response, current_app, request
@@ -74,6 +75,7 @@ class Webhook:
         Raises `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`, and `StoreUnavailable` when
         Messenger must send it again (answer 503).
         """
+        began = perf_counter()
         header = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), None)
         try:
             pages = self._pages_of_signer(body, header)
@@ -81,15 +83,15 @@ class Webhook:
             events = events_of(payload)
             self._apply(payload, pages)
         except BotLinkingError as refusal:
-            self._note(refusal.slug)
+            self._note(refusal.slug, began)
             raise
         if self._listeners:
-            self._note(_result_of(events))
+            self._note(_result_of(events), began)
         return without_linking(payload)
 
-    def _note(self, result: str) -> None:
+    def _note(self, result: str, began: float) -> None:
         if self._listeners:
-            self._tell(WebhookReceived(result))
+            self._tell(WebhookReceived(result, perf_counter() - began))
 
     def _pages_of_signer(self, body: bytes, header: str | None) -> Pages:
         if len(body) > LARGEST_BODY:
@@ -115,16 +117,16 @@ class Webhook:
 
     def serve(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """The bot's view behind signature and linking; it sees what it always saw, verified."""
-        this = _this_request()
+        began, this = perf_counter(), _this_request()
         if this.method != "POST":
-            return self._other_method(view, args, kwargs)
+            return self._other_method(view, args, kwargs, began)
         try:
             body, pages = self._read_request(this)
             rest = self._take(body, pages) if may_link(body) else body
         except BotLinkingError as refusal:
-            return self._refuse(refusal)
+            return self._refuse(refusal, began)
         if self._listeners:
-            self._note("other" if rest is body else "linking")
+            self._note("other" if rest is body else "linking", began)
         if rest is body:
             return view(*args, **kwargs)
         return self._pass_rest(rest, view, args, kwargs) if rest else _acknowledge()
@@ -151,9 +153,9 @@ class Webhook:
         with current_app._get_current_object().request_context(environ):  # type: ignore[attr-defined]
             return view(*args, **kwargs)
 
-    def _other_method(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _other_method(self, view: Callable[..., Any], args: Any, kwargs: Any, began: float) -> Any:
         if request.content_length or request.headers.get("Transfer-Encoding"):
-            return self._refuse(SignatureRefused("only a signed POST carries events"))
+            return self._refuse(SignatureRefused("only a signed POST carries events"), began)
         only_handshake = _is_added_by_us(request.method)
         if "hub.mode" in request.args:
             answer = self.handshake()
@@ -168,7 +170,7 @@ class Webhook:
 
         A handler that raises is logged and fails neither the batch nor the linking events.
         """
-        this = _this_request()
+        began, this = perf_counter(), _this_request()
         if this.method != "POST":
             return self.handshake()
         try:
@@ -178,9 +180,9 @@ class Webhook:
             if may_link(body):
                 self._apply(payload, pages)
         except BotLinkingError as refusal:
-            return self._refuse(refusal)
+            return self._refuse(refusal, began)
         if self._listeners:
-            self._note(_result_of(events))
+            self._note(_result_of(events), began)
         if handler is not None:
             self._hand_on(events, handler)
         return _acknowledge()
@@ -212,11 +214,11 @@ class Webhook:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes") from None
         return body, self._pages_of_signer(body, this.environ.get(_HEADER_IN_ENVIRON))
 
-    def _refuse(self, refusal: BotLinkingError) -> Response:
+    def _refuse(self, refusal: BotLinkingError, began: float) -> Response:
         if refusal.slug == StoreUnavailable.slug:
             _log.error("webhook not recorded, Messenger will send it again: %s", refusal)
         self._tell(LinkingRefused(refusal.slug))
-        self._note(refusal.slug)
+        self._note(refusal.slug, began)
         reason = "the store is not available" if refusal.slug == StoreUnavailable.slug else str(refusal)
         return _plain(reason + "\n", STATUS[refusal.slug])
 
