@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import bot_linking
-from bot_linking import GraphError, Link
+from bot_linking import GraphError, GraphFailed, Link
 from tests.conftest import (
     OTHER_PSID,
     PAGE,
@@ -316,7 +316,7 @@ def test_a_prompt_that_messenger_does_not_take_raises_and_is_not_told_as_sent(bo
     bot.graph.failures["me/messages"] = {"code": 551}
     with pytest.raises(GraphError):
         bot.linking.prompt_login(PSID)
-    assert bot.heard.events == []
+    assert bot.heard.events == [GraphFailed(400, 551)]
 
 
 def test_a_prompt_speaks_the_language_that_the_person_logged_in_with_before(bot: Bot) -> None:
