@@ -259,11 +259,13 @@ def _read_small(this: Request) -> bytes:
     for it later finds it as it came."""
     if "stream" in vars(this):  # somebody has asked before
         return this.get_data()
+    stream, left, body = this.environ["wsgi.input"], int(this.environ["CONTENT_LENGTH"]), b""
     try:
-        body: bytes = this.environ["wsgi.input"].read(length := int(this.environ["CONTENT_LENGTH"]))
+        while left and (part := stream.read(left)):
+            body, left = body + part, left - len(part)
     except (OSError, ValueError):
         raise ClientDisconnected from None
-    if len(body) != length:
+    if left:
         raise ClientDisconnected
     this.environ["wsgi.input"] = BytesIO(body)
     return body

@@ -368,6 +368,42 @@ class HTTPCases(Cases):
         assert self.is_linked(way)
         assert len(way.seen.events) == 1
 
+    def test_a_body_that_comes_in_drops_is_put_together(self, way: HTTPWay) -> None:
+        class Drops(BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                return super().read(min(size or 0, 7))
+
+        body = batch(linked_event(way.bot.browser().code()), message_event("hello"))
+        answer = self.post_stream(way, body, Drops(body))
+        assert answer.status_code == 200
+        assert self.is_linked(way)
+        assert len(way.seen.events) == 1
+
+    def test_a_body_that_ends_too_soon_is_no_forgery(self, way: HTTPWay) -> None:
+        class Breaking(BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                raise ConnectionResetError
+
+        body = batch(linked_event(way.bot.browser().code()))
+        for stream in (BytesIO(body[:-1]), Breaking()):
+            assert self.post_stream(way, body, stream).status_code == 400
+        assert way.bot.heard.events == []
+        assert not self.is_linked(way)
+
+    def test_a_host_that_looks_at_the_body_before_us_takes_nothing_away(self, way: HTTPWay) -> None:
+        seen = list[bytes]()
+        way.bot.app.before_request(lambda: seen.append(request.get_data()))
+        assert self.send(way, linked_event(way.bot.browser().code()), message_event("hello")) == 200
+        assert self.is_linked(way)
+        assert len(way.seen.events) == 1
+        assert len(seen[-1]) > 100
+
+    def post_stream(self, way: HTTPWay, body: bytes, stream: BytesIO) -> TestResponse:
+        return way.bot.client().post(
+            way.path, headers={"X-Hub-Signature-256": signature(body)}, content_type="application/json",
+            environ_overrides={"wsgi.input": stream, "CONTENT_LENGTH": str(len(body))},
+        )  # fmt: skip
+
     def test_a_smaller_limit_of_the_hosts_own_holds(self, way: HTTPWay) -> None:
         way.bot.app.config["MAX_CONTENT_LENGTH"] = 100
         body = batch(message_event("x" * 200))
