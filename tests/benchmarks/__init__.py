@@ -8,9 +8,11 @@ took turns in short rounds does not. Beside ours stand a bare view, the host's o
 JSON, and `ideal`: the least code that does the job right. Nothing here is a test, and pytest collects none
 of it: a clock must never fail a build.
 
-Groups: `webhook` (one request, in process), `store` (look-up, flushes, growth), `http` (a real server and
-16 connections), `slow_disk`, `imports`, `sign_in` (webhooks while people sign in), `outbox`.
+Groups: `webhook` (one request, in process), `batches` (many events in one), `calls` (of back ends), `store`
+(look-up and flushes), `growth` (from a thousand links to millions), `imports`, `http` (a real server and 16
+connections), `slow_disk`, `sign_in` (webhooks while people sign in), `outbox`. What depends on the store is
+measured on SQLite and on PostgreSQL.
 
-Not measured yet: the `account_link` API beside a bare view, the PostgreSQL store, disks of real
-machines (the slow one here is a sleep before each commit), TLS, and a proxy in front.
+Not measured: PostgreSQL behind a network, disks of real machines (the slow one here is a sleep before each
+commit), TLS, and a proxy in front.
 """

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from . import http, imports, outbox, sign_in, slow_disk, store, webhook
+from . import batches, calls, growth, http, imports, outbox, sign_in, slow_disk, store, webhook
 from .drawing import draw
 from .measure import Finding, table
 
 GROUPS: dict[str, Callable[[Path, bool], Iterator[Finding]]] = {
     "webhook": webhook.run,
+    "batches": batches.run,
+    "calls": calls.run,
     "store": store.run,
+    "growth": growth.run,
     "imports": imports.run,
     "http": http.run,
     "slow_disk": slow_disk.run,
@@ -29,9 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     groups = dict(GROUPS)
     if options.large:
-        groups["store"] = partial(store.run, large=True)
+        groups["growth"] = partial(growth.run, large=True)
+    if options.folder:
+        tempfile.tempdir = str(options.folder)
     findings: list[Finding] = []
-    with TemporaryDirectory(prefix="benchmarks", dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="benchmarks") as folder:
         for name in options.groups or groups:
             began = time.monotonic()
             place = Path(folder) / name
@@ -47,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", choices=[*GROUPS, []], help=", ".join(GROUPS))
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, about a minute in all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, some two minutes in all")
     parser.add_argument("--large", action="store_true", help="growth up to ten million links")
     parser.add_argument("--draw", type=Path, metavar="FILE.svg", help="draw the findings, too")
     parser.add_argument("--folder", type=Path, help="where the databases are written (its disk is measured)")

@@ -7,17 +7,17 @@ from html import escape
 
 from .measure import Finding
 
-ROW, LEFT, WIDE, TOP = 22, 470, 330, 50
+ROW, LEFT, WIDE, TOP = 22, 540, 330, 50
 _MET, _MISSED, _INK = "#2f7d4f", "#b3402a", "#222222"
 
 
 def draw(findings: Sequence[Finding]) -> str:
     """An SVG document. The vertical line is the bound; a bar that crosses it has missed its target."""
-    bounded = [finding for finding in findings if finding.bound]
+    bounded = [finding for finding in findings if finding.bound is not None]
     height = TOP + ROW * len(bounded) + 20
     line = LEFT + WIDE // 2
     body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDE + 90} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDE + 140} {height}"'
         f' font-family="sans-serif" font-size="12" fill="{_INK}" role="img">',
         "<title>Targets and what was measured</title>",
         f'<rect width="100%" height="{height}" fill="#ffffff"/>',

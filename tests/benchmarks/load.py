@@ -106,7 +106,7 @@ def generators(core: int, many: int = 1) -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def pin(core: int) -> None:
-    """Keep this process on one core, where there are several."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[core % len(cores)]})
+def pin(core: int, process: int = 0) -> None:
+    """Keep this process, or another one and its children to come, on one core, where there are several."""
+    cores = sorted(os.sched_getaffinity(process))
+    os.sched_setaffinity(process, {cores[core % len(cores)]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from . import payloads
 from .ideal import Ideal
 
 HOUR_MS = 3_600_000
+WORK_DONE = """
+select (select count(*) from links where account_id is not null),
+       (select count(*) from codes where consumed_at is not null),
+       (select count(*) from outbox)"""  # the same in both schemas
 
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:
@@ -58,8 +63,12 @@ def our_app(
 def seed_ours(linking: AccountLinking, numbers: Iterable[int]) -> None:
     """Pending codes, as consents on the linking page leave them."""
     now = int(time.time() * 1000)
-    statement = linking.store.engine.statements["save_code"]  # type: ignore[attr-defined]
-    _insert(linking.store.engine.path, statement, (_code(number, now) for number in numbers))  # type: ignore[attr-defined]
+
+    def work(transaction: Any) -> None:
+        for number in numbers:
+            transaction.run("save_code", **_code(number, now))
+
+    linking.store.engine.write(work)
 
 
 def seed_ideal(path: Path, numbers: Iterable[int]) -> None:
@@ -69,30 +78,20 @@ def seed_ideal(path: Path, numbers: Iterable[int]) -> None:
         (payloads.digest(n), payloads.psid(n), str(n), f"user{n}", f"user{n}@example.com", expires_at)
         for n in numbers
     )
-    _insert(path, "insert into codes values (?, ?, ?, ?, ?, ?, null)", rows)
-
-
-def rows_of(path: Path) -> tuple[int, ...]:
-    """Links, used codes, and outbox rows: the same in both schemas."""
-    database = sqlite3.connect(path)
-    try:
-        return tuple(
-            database.execute(f"select count(*) from {what}").fetchone()[0]
-            for what in (
-                "links where account_id is not null",
-                "codes where consumed_at is not null",
-                "outbox",
-            )
-        )
-    finally:
-        database.close()
+    with closing(sqlite3.connect(path, timeout=30)) as database, database:
+        database.executemany("insert into codes values (?, ?, ?, ?, ?, ?, null)", rows)
 
 
 def insist(path: Path, links: int) -> None:
     """Both sides must have done the work that was timed: as many links, used codes and queued messages."""
-    found = rows_of(path)
-    if found != (links, links, links):
-        raise AssertionError(f"{path.name} holds {found}, not {links} of each")
+    with closing(sqlite3.connect(path)) as database:
+        insist_on(database.execute(WORK_DONE).fetchall(), links)
+
+
+def insist_on(rows: list[tuple[Any, ...]], links: int) -> None:
+    """The same of the rows that a database gave for `WORK_DONE`."""
+    if rows != [(links, links, links)]:
+        raise AssertionError(f"{rows} links, used codes and queued messages, not {links} of each")
 
 
 def _code(number: int, now: int) -> dict[str, Any]:
@@ -109,14 +108,3 @@ def _code(number: int, now: int) -> dict[str, Any]:
         "now": now,
         "expires_at": now + HOUR_MS,
     }
-
-
-def _insert(path: Path, statement: str, rows: Iterable[Any]) -> None:
-    database = sqlite3.connect(path, timeout=30, isolation_level=None)
-    try:
-        database.execute("begin immediate")
-        database.executemany(statement, rows)
-        database.execute("commit")
-        database.execute("pragma wal_checkpoint(truncate)")
-    finally:
-        database.close()

@@ -20,11 +20,11 @@ from typing import Any
 from bot_linking import AccountLinking
 
 from . import payloads
+from .databases import SQLite, fill
 from .load import pin
 from .measure import Finding, Round, alternate
 from .ours import our_app
 from .serve import LOAD_CORE, on_server_core
-from .store import fill
 
 STUCK_PAGE, STUCK_TOKEN, STUCK_S = "2222222222222222", "token-of-the-stuck-page", 1.0
 PATIENCE_S = 60.0
@@ -59,7 +59,7 @@ def _drain(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]
 
     contestants: dict[str, Round] = {"calls": bare_calls}
     for name, linking in (("instant", instant), ("http", over_http)):
-        fill(_path(linking), 0, many * (rounds + 1))
+        fill(SQLite(_path(linking).parent), range(many * (rounds + 1)))
         contestants[name] = _draining(linking, many)
     took = alternate(contestants, rounds)
     for name, what in (("instant", "a client that answers at once"), ("http", "a Graph on loopback")):
@@ -111,7 +111,7 @@ def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Find
         place = _made(folder / f"stuck_{next(turns)}")
         _, linking = our_app(place, **config)
         path = _path(linking)
-        fill(path, 0, many)
+        fill(SQLite(place), range(many))
         queue(path, STUCK_PAGE, range(stuck))
         queue(path, payloads.PAGE, range(many))
         return _seconds_until(linking, lambda: _left(path, payloads.PAGE) == 0)

@@ -12,11 +12,12 @@ from typing import Any
 SECRET = "benchmark-app-secret"
 PAGE = "1067280970047460"
 ORDINARY_SIZE = 1300
+FIRST_PSID, PSID_STEP = 5_000_000_000_000_000, 7_919
 _MS = 1_700_000_000_000
 
 
 def psid(number: int) -> str:
-    return str(5_000_000_000_000_000 + number * 7_919)
+    return str(FIRST_PSID + number * PSID_STEP)
 
 
 def code(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The store alone: `link_of` (target 3), flushes to disk (4), and growth from a thousand links on (8)."""
+"""The store alone: `link_of` on both stores (target 3), and flushes to disk (4)."""
 
 from __future__ import annotations
 
@@ -7,54 +7,86 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
-
-from bot_linking.core.events import AccountLinked, LinkingEvent
 
 from . import payloads
+from .databases import Postgres, SQLite, fill, postgres_server
 from .measure import Finding, Rounds, alternate, busy, waiting
 from .ours import insist, our_app, seed_ours
+from .serve import on_server_core
 from .webhook import caller
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
-LARGEST = 10_000_000
-_NOW = 1_700_000_000_000
+PEOPLE = 10_000
+_SELECT = "select * from links where page_id = {0} and psid = {0} and account_id is not null"
 
 
-def run(folder: Path, quick: bool, *, large: bool = False) -> Iterator[Finding]:
+def run(folder: Path, quick: bool) -> Iterator[Finding]:
     yield from _look_up(folder, 100 if quick else 400)
+    if (server := postgres_server()) is not None:
+        with on_server_core():
+            yield from _look_up_by_socket(Postgres(server), folder, 60 if quick else 300)
     yield from _flushes(folder)
-    sizes = SIZES[:3] if quick else SIZES
-    yield from _growth(folder, (*sizes, LARGEST) if large else sizes, 15 if quick else 60)
 
 
 def _look_up(folder: Path, rounds: int) -> Iterator[Finding]:
     """`link_of` beside one select on a connection that is kept."""
-    _, linking = our_app(_made(folder / "look_up"))
-    path = linking.store.engine.path  # type: ignore[attr-defined]
-    fill(path, 0, 10_000)
-    raw = sqlite3.connect(path, isolation_level=None)
-    select = "select * from links where page_id = ? and psid = ? and account_id is not null"
-    psids = [payloads.psid(number) for number in Random(1).choices(range(10_000), k=100)]
-
-    def ours() -> None:
-        for psid in psids:
-            assert linking.link_of(psid) is not None
-
-    def beside() -> None:
-        for psid in psids:
-            assert raw.execute(select, (payloads.PAGE, psid)).fetchone() is not None
-
-    took = alternate({"ours": busy(ours, 4), "raw": busy(beside, 4)}, rounds)
+    _, linking = our_app(place := _made(folder / "look_up"))
+    fill(SQLite(place), range(PEOPLE))
+    raw = sqlite3.connect(SQLite(place).path, isolation_level=None)
+    select = _SELECT.format("?")
+    took = alternate(
+        {
+            "ours": busy(_asking(linking.link_of), 4),
+            "raw": busy(_asking(lambda psid: raw.execute(select, (payloads.PAGE, psid)).fetchone()), 4),
+        },
+        rounds,
+    )
     raw.close()
-    yield Finding(
-        "3", "link_of, beside a raw cached select", took.of("ours") / 100, took.of("raw") / 100,
-        took.ratio("ours", "raw"), 2.5, "µs",
-    )  # fmt: skip
+    yield _per_call("link_of, beside a raw cached select", took, "raw", 2.5)
+
+
+def _look_up_by_socket(database: Postgres, folder: Path, rounds: int) -> Iterator[Finding]:
+    """The same by the clock on the wall, as the server works for it. psycopg prepares the statement by
+    itself after five times."""
+    import psycopg
+
+    _, linking = our_app(folder, BOT_LINKING_DATABASE=database.url)
+    fill(database, range(PEOPLE))
+    select = _SELECT.format("%s")
+    with psycopg.connect(database.url, autocommit=True) as raw:
+        cursor = raw.cursor()
+        took = alternate(
+            {
+                "ours": waiting(_asking(linking.link_of), 1),
+                "raw": waiting(
+                    _asking(lambda psid: raw.execute(select, (payloads.PAGE, psid)).fetchone()), 1
+                ),
+                "cursor": waiting(
+                    _asking(lambda psid: cursor.execute(select, (payloads.PAGE, psid)).fetchone()), 1
+                ),
+            },
+            rounds,
+        )
+    yield _per_call("link_of on PostgreSQL, beside psycopg's connection.execute", took, "raw", 1.3)
+    yield _per_call("link_of on PostgreSQL, beside one cursor used again", took, "cursor", 1.3)
+
+
+def _asking(find: Callable[[str], object]) -> Callable[[], None]:
+    """A hundred people, each of whom must be found."""
+    psids = [payloads.psid(number) for number in Random(1).choices(range(PEOPLE), k=100)]
+
+    def ask() -> None:
+        for psid in psids:
+            assert find(psid) is not None
+
+    return ask
+
+
+def _per_call(what: str, took: Rounds, beside: str, bound: float) -> Finding:
+    ratio = took.ratio("ours", beside)
+    return Finding("3", what, took.of("ours") / 100, took.of(beside) / 100, ratio, bound, "µs")
 
 
 # Flushes
@@ -141,100 +173,6 @@ def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
         yield Finding(
             "4", f"flushes of ten {what}, by the kernel", found, expected, ratio, 1.0, "flushes", True
         )
-
-
-# Growth
-
-
-def _growth(folder: Path, sizes: tuple[int, ...], rounds: int) -> Iterator[Finding]:
-    """The same calls on files of a thousand links and of many more, side by side."""
-    each = 20
-    calls: dict[str, dict[int, Callable[[], object]]] = {"look-up": {}, "upsert": {}, "request": {}}
-    for size in sizes:
-        asking = _Asking(_random_psids(size))
-        app, linking = our_app(_made(folder / f"growth_{size}"), asking)
-        asking.linking = linking
-        fill(linking.store.engine.path, 0, size)  # type: ignore[attr-defined]
-        seed_ours(linking, range(size, size + each * (rounds + 1)))
-        calls["look-up"][size] = _looking_up(linking, size)
-        calls["upsert"][size] = _upserting(linking, size)
-        calls["request"][size] = caller(app, payloads.ordinary())
-    for what, bound, timed, per_round in (
-        ("look-up", 3.0, busy, 300),
-        ("upsert", 2.5, waiting, each),
-        ("request", 1.1, busy, 40),
-    ):
-        took = alternate({str(size): timed(call, per_round) for size, call in calls[what].items()}, rounds)
-        yield from _grown(what, took, sizes, bound)
-
-
-def _grown(what: str, took: Rounds, sizes: tuple[int, ...], bound: float) -> Iterator[Finding]:
-    smallest, *larger = map(str, sizes)
-    for size in larger:
-        ratio = took.ratio(size, smallest)
-        label = f"{what} with {int(size):,} links, beside 1,000"
-        last = bound if size == larger[-1] else None
-        yield Finding("8", label, took.of(size), took.of(smallest), ratio, last, "µs")
-
-
-class _Asking:
-    """A bot's view that asks whose account it is."""
-
-    linking: Any = None
-    __name__ = "asking"
-
-    def __init__(self, psids: Iterator[str]) -> None:
-        self._psids = psids
-
-    def __call__(self) -> str:
-        assert self.linking.link_of(next(self._psids)) is not None
-        return "ok"
-
-
-def _looking_up(linking: Any, size: int) -> Callable[[], object]:
-    psids, find = _random_psids(size), linking.store.find_link
-    return lambda: find(payloads.PAGE, next(psids))
-
-
-def _upserting(linking: Any, first: int) -> Callable[[], object]:
-    """Whole transitions: consume the code, save the link, queue the message, commit."""
-    numbers = iter(range(first, sys.maxsize))
-    receive = linking.store.receive
-
-    def call() -> None:
-        number = next(numbers)
-        event = LinkingEvent(payloads.PAGE, payloads.psid(number), "linked", payloads.code(number), _NOW)
-        (outcome,) = receive([event], int(time.time() * 1000))
-        assert isinstance(outcome, AccountLinked)
-
-    return call
-
-
-def _random_psids(size: int) -> Iterator[str]:
-    random = Random(2)
-    while True:
-        yield payloads.psid(random.randrange(size))
-
-
-def fill(path: Path, first: int, last: int) -> None:
-    """Links of `first` up to `last`, quickly."""
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("pragma synchronous = off")
-    database.execute("begin immediate")
-    database.executemany(
-        "insert into links (page_id, psid, account_id, username, email, source, linked_at, updated_at,"
-        " event_ms, code_tick, changed_tick) values (?, ?, ?, ?, ?, 'login', ?, ?, ?, 0, 0)",
-        _links(range(first, last)),
-    )
-    database.execute("commit")
-    database.execute("pragma wal_checkpoint(truncate)")
-    database.close()
-
-
-def _links(numbers: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-    for number in numbers:
-        psid, at = payloads.psid(number), _NOW + number
-        yield payloads.PAGE, psid, str(number), f"user{number}", f"user{number}@example.com", at, at, at
 
 
 def _made(folder: Path) -> Path:

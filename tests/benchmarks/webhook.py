@@ -1,4 +1,4 @@
-"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 7 and 12 (forged).
+"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery) and 12 (forged).
 
 Processor time, but where a flush is part of the work: there it is the clock on the wall.
 """
@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
-from itertools import count, cycle
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 
@@ -33,15 +32,20 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
         yield from _ordinary(folder, 60 if quick else 250)
         yield from _other_routes(folder, 150 if quick else 600)
         yield from _first_and_again(folder, 15 if quick else 60)
-        yield from _batches(folder, 10 if quick else 30)
         yield from _forged(folder, 60 if quick else 250)
 
 
 def caller(
-    app: Flask, body: bytes, path: str = "/webhook", *, signed: str | None = None, expected: str = "200"
+    app: Flask,
+    body: bytes,
+    path: str = "/webhook",
+    *,
+    signed: str | None = None,
+    expected: str = "200",
+    **more: str,
 ) -> Call:
-    """One WSGI call; any other status fails the run."""
-    base = payloads.environ(body, path, signed=signed)
+    """One WSGI call, with more of the environ if need be; any other status fails the run."""
+    base = payloads.environ(body, path, signed=signed) | more
 
     def start_response(status: str, *_: object) -> Callable[[bytes], object]:
         assert status.startswith(expected), status
@@ -80,18 +84,13 @@ def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
     """The same app with and without linking in it, asked for something else."""
     with_linking, _ = our_app(_made(folder / "other"))
-    get = {"REQUEST_METHOD": "GET", "CONTENT_LENGTH": ""}
     calls = {
-        name: _get(app, payloads.environ(b"", "/other") | get)
+        name: caller(app, b"", "/other", REQUEST_METHOD="GET")
         for name, app in (("ours", with_linking), ("bare", bare_app()))
     }
     took = alternate({name: busy(call, 50) for name, call in calls.items()}, rounds)
     above = took.ratio("ours", "bare") - 1
     yield Finding("1", "the host's other routes (in B)", took.of("ours"), took.of("bare"), above, 0.01, "µs")
-
-
-def _get(app: Flask, base: dict[str, Any]) -> Call:
-    return lambda: b"".join(app({**base, "wsgi.input": BytesIO()}, lambda *_: len))
 
 
 def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
@@ -105,9 +104,9 @@ def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
     contestants: dict[str, Round] = {}
     for name, side in (("ours", app), ("ideal", ideal_app(ideal_path, payloads.SECRET))):
         caller(side, payloads.linking(range(seen)))()
-        fresh = (payloads.linking([number]) for number in range(seen, total))
+        fresh = [caller(side, payloads.linking([number])) for number in range(seen, total)]
         old = cycle([caller(side, payloads.linking([number])) for number in range(seen)])
-        contestants[name] = waiting(_one_after_another(side, fresh), each)
+        contestants[name] = waiting(one_after_another(fresh), each)
         contestants[name + " again"] = waiting(partial(_next_of, old), each)
     took = alternate(contestants, rounds)
     insist(_database_of(linking), total)
@@ -120,59 +119,12 @@ def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
         yield Finding("4", what, took.of(name), took.of(beside), took.ratio(name, beside), bound, "µs")
 
 
-def _one_after_another(app: Flask, bodies: Iterable[bytes]) -> Call:
-    return partial(_next_of, iter([caller(app, body) for body in bodies]))
+def one_after_another(calls: Iterable[Call]) -> Call:
+    return partial(_next_of, iter(calls))
 
 
 def _next_of(calls: Iterator[Call]) -> object:
     return next(calls)()
-
-
-def _batches(folder: Path, rounds: int) -> Iterator[Finding]:
-    app, linking = our_app(_made(folder / "batches"), read_json)
-    linking.on_message(lambda event: None)
-    ideal_path = folder / "ideal_batches.db"
-    ideal = ideal_app(ideal_path, payloads.SECRET)
-    thousand, hundred = payloads.ordinary(1000), payloads.ordinary(100)
-    took = alternate(
-        {
-            "ideal": busy(caller(ideal, thousand), 2),
-            "ours": busy(caller(app, thousand), 2),
-            "own": busy(caller(app, thousand, "/linking/webhook"), 2),
-            "own hundred": busy(caller(app, hundred, "/linking/webhook"), 20),
-        },
-        rounds,
-    )
-    for name, what in (("ours", "linking.webhook"), ("own", "own /webhook")):
-        ratio = took.ratio(name, "ideal")
-        label = f"1,000 ordinary events, {what}, beside ideal"
-        yield Finding("7", label, took.of(name), took.of("ideal"), ratio, 1.5, "µs")
-    growth = took.ratio("own", "own hundred") / 10
-    yield Finding(
-        "7", "growth: an event of 1,000 beside one of 100", took.of("own") / 1000,
-        took.of("own hundred") / 100, growth, 1.1, "µs",
-    )  # fmt: skip
-    yield from _linking_batches(folder, rounds)
-
-
-def _linking_batches(folder: Path, rounds: int) -> Iterator[Finding]:
-    app, linking = our_app(_made(folder / "linking_batches"))
-    numbers = count()
-    total = (rounds + 1) * (5 * 100 + 20)
-    seed_ours(linking, range(total))
-    batches = [payloads.linking([next(numbers) for _ in range(100)]) for _ in range(5 * (rounds + 1))]
-    singles = [payloads.linking([next(numbers)]) for _ in range(20 * (rounds + 1))]
-    took = alternate(
-        {
-            "hundred": waiting(_one_after_another(app, batches), 5),
-            "single": waiting(_one_after_another(app, singles), 20),
-        },
-        rounds,
-    )
-    insist(_database_of(linking), total)
-    each = took.ratio("hundred", "single") / 100
-    what = "100 linking events in one POST, each beside a single one"
-    yield Finding("7", what, took.of("hundred") / 100, took.of("single"), each, 0.2, "µs")
 
 
 def _forged(folder: Path, rounds: int) -> Iterator[Finding]:
