@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.account_link_api.codes import MESSAGES, Code
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.config import Settings
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed, PayloadTooLarge, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey, Tell
+from bot_linking.doors import UNKEPT, answer_json, read_body
 from bot_linking.throttle import Limit, Throttle, caller_of
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class AccountLinkAPI:
             self._act(key, page_id, fields)
         except BotLinkingError as refusal:
             return self._refuse(refusal, request_id)
-        return _answer(200, {"request_id": request_id, "result": True, "error_code": 0, "error_message": ""})
+        return answer_json(
+            200, {"request_id": request_id, "result": True, "error_code": 0, "error_message": ""}
+        )
 
     # The key
 
@@ -129,12 +131,7 @@ class AccountLinkAPI:
     # The call
 
     def _read(self) -> Fields:
-        limit = request.max_content_length
-        request.max_content_length = LARGEST_BODY if limit is None else min(limit, LARGEST_BODY)
-        try:
-            body = request.get_data(cache=False)
-        except RequestEntityTooLarge:
-            raise PayloadTooLarge(f"the body is larger than {request.max_content_length} bytes") from None
+        body = read_body(request._get_current_object(), LARGEST_BODY)  # type: ignore[attr-defined]
         fields: Fields = _payload().read_fields(request.headers.get("Content-Type"), body)
         return fields
 
@@ -186,7 +183,7 @@ class AccountLinkAPI:
             "request_id": request_id,
         }
         envelope = {"request_id": request_id, "result": False, "error_code": code, "error_message": message}
-        answer = _answer(status, {**envelope, "error": error})
+        answer = answer_json(status, {**envelope, "error": error})
         if status in {429, 503}:
             answer.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))
         return answer
@@ -202,7 +199,7 @@ class AccountLinkAPI:
             shown = [*operations(self._prefix), *(each for more in self.neighbours for each in more())]
             made = document(shown, server=self._settings.public_url)
             self._document = json.dumps(made).encode()
-        return _guard(Response(self._document, 200, mimetype="application/json"))
+        return Response(self._document, 200, UNKEPT, content_type="application/json")
 
 
 _JUDGED_AFTER_THE_PERSON = {Code.STATUS_INVALID, Code.IDENTIFIER_INVALID}
@@ -215,16 +212,6 @@ def _status_and_code(refusal: BotLinkingError) -> tuple[int, int]:
     if isinstance(code, Code):
         return 400, code
     return STATUS[refusal.slug], STATUS[refusal.slug]
-
-
-def _answer(status: int, envelope: dict[str, Any]) -> Response:
-    return _guard(Response(json.dumps(envelope), status, mimetype="application/json"))
-
-
-def _guard(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _payload() -> Any:

@@ -14,6 +14,7 @@ from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
+    EventIgnored,
     LinkingEvent,
     LinkingRefused,
     LoginCancelled,
@@ -199,7 +200,8 @@ class Linking:
         account = self._resolve(page_id, psid, given)
         outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
         self._tell(outcome)
-        self._wake()
+        if not isinstance(outcome, EventIgnored):
+            self._wake()
         return outcome
 
     def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:

@@ -37,22 +37,6 @@ ROOM = "bot_linking.external_account"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A third-party account that is bound to a user. Times are milliseconds since the epoch."""
-
-    id: int
-    user_id: int
-    platform_name: str
-    platform: str
-    union_id: str
-    avatar: str
-    data: str
-    enabled: bool
-    created_at: int
-    updated_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class App:
     """An application that may call."""
 
@@ -165,10 +149,10 @@ class Accounts:
 
         self._engine.write(work)
 
-    def accounts_of(self, app_key: str, user_id: int) -> list[Account]:
-        """A user's accounts, oldest first."""
+    def logins_of(self, app_key: str, user_id: int) -> list[Row]:
+        """A user's accounts, oldest first, as UserLogins objects of the protocol."""
         rows = self._engine.read("external_list_accounts", app_key=app_key, user_id=user_id)
-        return [Account(**{**row, "enabled": bool(row["enabled"])}) for row in rows]
+        return [_user_login(*row.values()) for row in rows]
 
     def update(
         self,
@@ -192,7 +176,7 @@ class Accounts:
             if row is None:
                 raise ExternalAccountUnknown("there is no account with this id")
             if not row["enabled"]:
-                tx.run("external_end_tokens_of_account", account_id=account_id)
+                tx.put("external_end_tokens_of_account", account_id=account_id)
 
         self._engine.write(work)
 
@@ -231,7 +215,7 @@ class Accounts:
                 raise ExternalAccountDisabled("this account is disabled")
             refusal = self._pass(tx, app_key, row["user_id"], code, now)
             if refusal is None:
-                tx.run("external_purge_tokens", now=now)
+                tx.put("external_purge_tokens", now=now)
                 _save_token(tx, token, app_key, row["user_id"], row["id"], SIGNED_IN, now, expires_at)
             return refusal
 
@@ -249,11 +233,11 @@ class Accounts:
         def work(tx: Tx) -> bool:
             if tx.one("external_find_app", app_key=app_key) is None:
                 return False
-            tx.run("external_save_second_factor", secret=sealed, now=now, **whose)
-            tx.run("external_drop_recovery_codes", **whose)
+            tx.put("external_save_second_factor", secret=sealed, now=now, **whose)
+            tx.put("external_drop_recovery_codes", **whose)
             for digest in recovery_digests:
-                tx.run("external_save_recovery_code", digest=digest, **whose)
-            tx.run("external_end_sign_ins", **whose)
+                tx.put("external_save_recovery_code", digest=digest, **whose)
+            tx.put("external_end_sign_ins", **whose)
             return True
 
         return self._engine.write(work)
@@ -262,9 +246,9 @@ class Accounts:
         """Turn it off; tokens by earlier sign-ins end. False when it was not on."""
 
         def work(tx: Tx) -> bool:
-            tx.run("external_drop_recovery_codes", app_key=app_key, user_id=user_id)
+            tx.put("external_drop_recovery_codes", app_key=app_key, user_id=user_id)
             gone = tx.run("external_drop_second_factor", app_key=app_key, user_id=user_id)
-            tx.run("external_end_sign_ins", app_key=app_key, user_id=user_id)
+            tx.put("external_end_sign_ins", app_key=app_key, user_id=user_id)
             return gone > 0
 
         return self._engine.write(work)
@@ -283,7 +267,7 @@ class Accounts:
         for row in rows:
             secret = self._vault.open(**_whose(row), sealed=row["secret"])
             values = row | {"fresh": self._vault.seal(**_whose(row), secret=secret)}
-            self._engine.write(lambda tx, values=values: tx.run("external_replace_secret", **values))  # type: ignore[misc]
+            self._engine.write(lambda tx, values=values: tx.put("external_replace_secret", **values))  # type: ignore[misc]
         return len(rows)
 
     def _pass(self, tx: Tx, app_key: str, user_id: int, code: str | None, now: int) -> BotLinkingError | None:
@@ -305,11 +289,11 @@ class Accounts:
         if recovery is None and row["failures"] >= two_factor.MOST_IN_A_ROW:
             raise SecondFactorLocked("too many wrong codes: a recovery code or the operator opens it again")
         counted = json.dumps([*failures, now])
-        tx.run("external_count_code", failures=row["failures"] + 1, failed_at=counted, **whose)
+        tx.put("external_count_code", failures=row["failures"] + 1, failed_at=counted, **whose)
         if recovery is not None:
             accepted = tx.run("external_use_recovery_code", digest=recovery, **whose) > 0
             if accepted:
-                tx.run("external_recover", **whose)
+                tx.put("external_recover", **whose)
         else:
             accepted = self._accept(tx, whose, row, code, failures, now)
         return None if accepted else SecondFactorRefused("twoFactorCode is not right, or was used already")
@@ -325,19 +309,30 @@ class Accounts:
         ) > 0  # fmt: skip
 
 
-def user_login(account: Account) -> Row:
-    """A UserLogins object of the protocol."""
+def _user_login(
+    account_id: int,
+    user_id: int,
+    platform_name: str,
+    platform: str,
+    union_id: str,
+    avatar: str,
+    data: str,
+    enabled: int,
+    created_at: int,
+    updated_at: int,
+) -> Row:
+    """From the columns in the order of the statement."""
     return {
-        "id": account.id,
-        "userID": account.user_id,
-        "platformName": account.platform_name,
-        "platform": account.platform,
-        "unionID": account.union_id,
-        "avatar": account.avatar,
-        "data": account.data,
-        "enable": account.enabled,
-        "createDate": _rfc3339(account.created_at),
-        "lastUpdate": _rfc3339(account.updated_at),
+        "id": account_id,
+        "userID": user_id,
+        "platformName": platform_name,
+        "platform": platform,
+        "unionID": union_id,
+        "avatar": avatar,
+        "data": data,
+        "enable": bool(enabled),
+        "createDate": _rfc3339(created_at),
+        "lastUpdate": _rfc3339(updated_at),
     }
 
 
@@ -365,7 +360,7 @@ def _save_token(
     now: int,
     expires_at: int,
 ) -> None:
-    tx.run(
+    tx.put(
         "external_save_token", id=token.id, digest=token.digest, app_key=app_key, user_id=user_id,
         account_id=account_id, scopes=" ".join(scopes), now=now, expires_at=expires_at,
     )  # fmt: skip

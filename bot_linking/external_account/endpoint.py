@@ -5,7 +5,6 @@ Every answer is the protocol's envelope with the same code as the HTTP status.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from flask.cli import AppGroup, with_appcontext
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config import default_database
-from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
-from bot_linking.external_account import accounts, models, tokens
+from bot_linking.doors import UNKEPT, answer_json, read_body
+from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
 from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
@@ -117,8 +116,7 @@ class ExternalAccount:
         app.extensions[EXTENSION] = self
         self._services[app] = service
         for rule, endpoint, calls in self._routes():
-            view = partial(self._answer, app, calls)
-            state.add_url_rule(rule, endpoint, view, methods=METHODS)
+            state.add_url_rule(rule, endpoint, _view(service, calls), methods=METHODS)
         if "csrf" in app.extensions:  # Flask-WTF would turn calls away; a Bearer token comes from no form
             app.extensions["csrf"].exempt(self.blueprint)
         self._add_commands(app)
@@ -255,20 +253,26 @@ class ExternalAccount:
             ("/ExternalAccount/<app_key>/<account_id>", "account", {"PUT": _update, "DELETE": _unbind}),
         ]
 
-    def _answer(self, app: Flask, calls: dict[str, Call], **path: str) -> Response:
-        """One call: what it returns, or what it refuses, in the envelope."""
-        if request.method == "OPTIONS":
-            return _guard(Response(status=204, headers={"Allow": ", ".join([*calls, "OPTIONS"])}))
-        call = calls.get("GET" if request.method == "HEAD" else request.method)
+
+def _view(service: Service, calls: dict[str, Call]) -> Callable[..., Response]:
+    """One path's calls: what each returns, or what it refuses, in the envelope."""
+
+    def answer(**path: str) -> Response:
+        method = request.method
+        if method == "OPTIONS":
+            return Response(status=204, headers={"Allow": ", ".join([*calls, "OPTIONS"]), **UNKEPT})
+        call = calls.get("GET" if method == "HEAD" else method)
         try:
             if call is None:
                 raise MethodRefused(f"this path takes {' and '.join(calls)} only")
-            return _envelope(200, call(self._services[app], path), "")
+            return _envelope(200, call(service, path), "")
         except BotLinkingError as refusal:
             response = _refuse(refusal, _NOTHING.get(call))
         if call is None:
             response.headers["Allow"] = ", ".join(calls)
         return response
+
+    return answer
 
 
 def _bot_in(app: Flask) -> Installation | None:
@@ -278,8 +282,7 @@ def _bot_in(app: Flask) -> Installation | None:
 
 def _list(service: Service, path: dict[str, str]) -> list[dict[str, Any]]:
     token = _token(service, path)
-    found = service.accounts.accounts_of(token.app_key, token.needs_user("accounts"))
-    return [accounts.user_login(each) for each in found]
+    return service.accounts.logins_of(token.app_key, token.needs_user("accounts"))
 
 
 def _bind(service: Service, path: dict[str, str]) -> bool:
@@ -330,12 +333,7 @@ def _account_id(path: dict[str, str]) -> int:
 
 
 def _read(model: type[models.Model]) -> models.Model:
-    limit = request.max_content_length
-    request.max_content_length = models.LARGEST_BODY if limit is None else min(limit, models.LARGEST_BODY)
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"the body is larger than {request.max_content_length} bytes") from None
+    body = read_body(request._get_current_object(), models.LARGEST_BODY)  # type: ignore[attr-defined]
     return models.read_body(model, request.headers.get("Content-Type"), body)
 
 
@@ -353,14 +351,7 @@ def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:
 
 
 def _envelope(code: int, value: Any, error: str) -> Response:
-    text = json.dumps({"code": code, "data": value, "error": error})
-    return _guard(Response(text, code, mimetype="application/json"))
-
-
-def _guard(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return answer_json(code, {"code": code, "data": value, "error": error})
 
 
 def _show_document(shown: Callable[[], Sequence[Operation]]) -> Response:
@@ -368,7 +359,7 @@ def _show_document(shown: Callable[[], Sequence[Operation]]) -> Response:
     from bot_linking.openapi import document
 
     server = request.root_url.rstrip("/")
-    return _guard(Response(json.dumps(document(shown(), server=server)), mimetype="application/json"))
+    return answer_json(200, document(shown(), server=server))
 
 
 def _log_refusal(event: Any) -> None:

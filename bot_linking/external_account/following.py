@@ -72,13 +72,13 @@ class Following:
             return
         for app_key in self._apps(tx):
             pair: dict[str, Any] = {"app_key": app_key, "platform": PLATFORM, "union_id": link.psid}
-            tx.run("external_unbind_stranger", user_id=user_id, **pair)
+            tx.put("external_unbind_stranger", user_id=user_id, **pair)
             made = tx.one(
                 "external_bind", user_id=user_id, platform_name=PLATFORM_NAME, avatar="", data="",
                 page_id=link.page_id, now=now, **pair,
             )  # fmt: skip
             if made is None:
-                tx.run("external_claim_for_page", page_id=link.page_id, **pair)
+                tx.put("external_claim_for_page", page_id=link.page_id, **pair)
 
     def user_id_of(self, account: Account) -> int | None:
         """What the host says, when it is something usable. Raises what the host raises."""
@@ -102,4 +102,4 @@ class Following:
 
 def _unbind(tx: Tx, page_id: str, psid: str) -> None:
     """Their tokens end with them, by the database."""
-    tx.run("external_unbind_link", platform=PLATFORM, union_id=psid, page_id=page_id)
+    tx.put("external_unbind_link", platform=PLATFORM, union_id=psid, page_id=page_id)

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any
 
 from flask import Request, Response, current_app, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bot_linking.core.errors import (
     BotLinkingError,
@@ -28,11 +27,11 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.doors import UNKEPT, read_body
 from bot_linking.messenger.events import KEY, events_of, linking_events_of, may_link, without_linking
 from bot_linking.messenger.signature import HEADER, sign, signer_of
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
-SMALL_DIGITS = len(str(LARGEST_BODY))  # a length of fewer digits is below it
 
 STATUS = {
     SignatureRefused.slug: 403,
@@ -43,7 +42,6 @@ STATUS = {
 
 Pages = Collection[str] | None
 _PLAIN = "text/plain; charset=utf-8"
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _HEADER_IN_ENVIRON = "HTTP_" + HEADER.upper().replace("-", "_")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 _log = logging.getLogger("bot_linking.webhook")
@@ -206,7 +204,7 @@ class Webhook:
         return _plain(challenge, 200)
 
     def _read_request(self, this: Request) -> tuple[bytes, Pages]:
-        body = _read_small(this) if _says_it_is_small(this) else _read_large(this)
+        body = read_body(this, LARGEST_BODY)
         return body, self._pages_of_signer(body, this.environ.get(_HEADER_IN_ENVIRON))
 
     def _refuse(self, refusal: BotLinkingError, began: float) -> Response:
@@ -245,47 +243,12 @@ def _this_request() -> Request:
     return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
-def _says_it_is_small(this: Request) -> bool:
-    """Whether the request ends, by its own Content-Length, before any limit matters."""
-    length: str = this.environ.get("CONTENT_LENGTH", "")
-    return (
-        length.isdecimal() and len(length) < SMALL_DIGITS and "HTTP_TRANSFER_ENCODING" not in this.environ
-        and this.max_content_length is None
-    )  # fmt: skip
-
-
-def _read_small(this: Request) -> bytes:
-    """The body, past Werkzeug's wrappers: they take twice as long as the signature. Whoever asks the request
-    for it later finds it as it came."""
-    if "stream" in vars(this):  # somebody has asked before
-        return this.get_data()
-    stream, left, body = this.environ["wsgi.input"], int(this.environ["CONTENT_LENGTH"]), b""
-    try:
-        while left and (part := stream.read(left)):
-            body, left = body + part, left - len(part)
-    except (OSError, ValueError):
-        raise ClientDisconnected from None
-    if left:
-        raise ClientDisconnected
-    this.environ["wsgi.input"] = BytesIO(body)
-    return body
-
-
-def _read_large(this: Request) -> bytes:
-    limit = min(this.max_content_length or LARGEST_BODY, LARGEST_BODY)
-    this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
-    try:
-        return this.get_data()
-    except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes") from None
-
-
 def _acknowledge() -> Response:
     return Response(b"EVENT_RECEIVED", content_type=_PLAIN)
 
 
 def _plain(text: str, status: int) -> Response:
-    return Response(text.encode(), status, _HEADERS, content_type=_PLAIN)
+    return Response(text.encode(), status, UNKEPT, content_type=_PLAIN)
 
 
 def _dump(payload: dict[str, Any]) -> bytes:

@@ -33,6 +33,7 @@ from urllib.parse import unquote
 
 import psycopg
 from psycopg import errors
+from psycopg.rows import dict_row
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
@@ -61,8 +62,10 @@ class Transaction:
     """Named statements on one connection, inside one transaction."""
 
     def __init__(self, line: Line, statements: dict[str, str]) -> None:
-        self._cursor = line.cursor()
+        self._line = line
+        self._cursor = line.cursor(row_factory=dict_row)
         self._statements = statements
+        self._waiting: list[tuple[str, Any]] = []  # to be sent with the next statement
 
     def hold(
         self,
@@ -75,14 +78,10 @@ class Transaction:
         """Let nobody else change these people, these codes (by digest) and attempts, and what is pending of
         this account, until we have committed."""
         people = [digest_of(psid) for psid in psids]  # a digest can always be sent, whatever a PSID holds
-        self.all("hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id)
+        self.put("hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id)
 
     def all(self, name: str, **values: Any) -> list[Row]:
-        cursor = self._cursor.execute(self._statements[name], values)
-        if cursor.description is None:
-            return []
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return self._send(self._statements[name], values).fetchall()
 
     def one(self, name: str, **values: Any) -> Row | None:
         rows = self.all(name, **values)
@@ -90,20 +89,39 @@ class Transaction:
 
     def run(self, name: str, **values: Any) -> int:
         """The number of rows that changed."""
-        return self._cursor.execute(self._statements[name], values).rowcount
+        return self._send(self._statements[name], values).rowcount
+
+    def put(self, name: str, **values: Any) -> None:
+        """Run it on the way: it goes to the server with the next statement, in one round trip."""
+        self._waiting.append((self._statements[name], values))
+
+    def begin(self) -> None:
+        self._waiting.append(("begin", None))
+
+    def commit(self) -> None:
+        self._send("commit")
 
     def isolated(self, work: Callable[[], T]) -> T:
         """Do the work behind a savepoint, so that its failure undoes only itself."""
-        self._cursor.execute("savepoint isolated")
+        self._send("savepoint isolated")
         try:
             result = work()
+            self._send("release isolated")
         except BaseException:
             with suppress(psycopg.OperationalError):  # the connection may be what failed
-                self._cursor.execute("rollback to isolated")
-                self._cursor.execute("release isolated")
+                self._send("rollback to isolated")
+                self._send("release isolated")
             raise
-        self._cursor.execute("release isolated")
         return result
+
+    def _send(self, statement: str, values: Any = None) -> psycopg.Cursor[Row]:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return self._cursor.execute(statement, values)
+        with self._line.pipeline():
+            for each in waiting:
+                self._line.execute(*each)
+            return self._cursor.execute(statement, values)
 
 
 class PostgresEngine:
@@ -189,9 +207,10 @@ class PostgresEngine:
     def _try(self, work: Callable[[Transaction], T]) -> T:
         line = self._connections.borrow()
         try:
-            line.execute("begin", prepare=False)
-            result = work(Transaction(line, self.statements))
-            line.execute("commit", prepare=False)
+            transaction = Transaction(line, self.statements)
+            transaction.begin()
+            result = work(transaction)
+            transaction.commit()
         except BaseException as problem:
             self._undo(line, problem)
             raise

@@ -43,6 +43,8 @@ class Transaction:
         """The number of rows that changed."""
         return self._connection.execute(self._statements[name], values).rowcount
 
+    put = run
+
     def isolated(self, work: Callable[[], T]) -> T:
         """Do the work behind a savepoint, so that its failure undoes only itself."""
         self._connection.execute("savepoint isolated")

@@ -102,7 +102,7 @@ class SQLStore:
         except self.engine.poison as problem:
             reason = f"{type(problem).__name__} while applying an event"
             payload = json.dumps([event.status, event.timestamp])
-            tx.run("queue_dead", page_id=event.page_id, psid=event.psid, kind="event", payload=payload,
+            tx.put("queue_dead", page_id=event.page_id, psid=event.psid, kind="event", payload=payload,
                    reason=reason, now=now)  # fmt: skip
             return LinkingRefused("event_failed", event.page_id, event.psid)
 
@@ -120,7 +120,7 @@ class SQLStore:
             row = tx.one("find_code", digest=digest)
             if row is None or row["consumed_at"] is not None:
                 return EventIgnored("duplicate", event.page_id, event.psid)
-            tx.run("consume_code", attempt_id=row["attempt_id"], psid=event.psid, now=now)
+            tx.put("consume_code", attempt_id=row["attempt_id"], psid=event.psid, now=now)
             return _refuse(tx, reason, event, now)
 
         return self.engine.write(work)
@@ -152,16 +152,22 @@ class SQLStore:
         """Link or update by what the site gave; the confirmation is queued with it. The same facts again
         write nothing."""
 
+        def is_so(link: Link | None) -> bool:
+            after = account_after(given, link, account)
+            return link is not None and link.account_id == after.id and not changed_identifiers(link, after)
+
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
             _, before = _look_up(tx, page_id, psid)
+            if is_so(before):
+                return EventIgnored("unchanged", page_id, psid)
             after = account_after(given, before, account)
             if before is None or before.account_id != after.id:
                 return _link_by_site(tx, page_id, psid, before, after, source, now, audit)
-            if not changed_identifiers(before, after):
-                return EventIgnored("unchanged", page_id, psid)
             return _change_link(tx, before, after, source, now, audit)
 
+        if is_so(self.find_link(page_id, psid)):  # a site that repeats itself waits for nobody
+            return EventIgnored("unchanged", page_id, psid)
         return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
@@ -191,7 +197,7 @@ class SQLStore:
     def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None:
         values = _identity(attempt.account) | {"display_name": attempt.account.display_name}
         self.engine.write(
-            lambda tx: tx.run(
+            lambda tx: tx.put(
                 "save_attempt", attempt_id=attempt.attempt_id, session_digest=session_digest,
                 page_id=attempt.page_id, psid=attempt.psid, profile_name=attempt.profile_name,
                 linking_token=attempt.linking_token, return_url=attempt.return_url,
@@ -206,7 +212,7 @@ class SQLStore:
 
     def drop_attempt(self, attempt_id: str, session_digest: str) -> None:
         self.engine.write(
-            lambda tx: tx.run("drop_attempt", attempt_id=attempt_id, session_digest=session_digest)
+            lambda tx: tx.put("drop_attempt", attempt_id=attempt_id, session_digest=session_digest)
         )
 
     def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
@@ -217,7 +223,7 @@ class SQLStore:
             tx.hold(attempts=[attempt.attempt_id])
             if tx.one("is_attempt_used", attempt_id=attempt.attempt_id, account_id=attempt.account.id):
                 return False
-            tx.run("save_code", digest=digest, attempt_id=attempt.attempt_id, page_id=attempt.page_id,
+            tx.put("save_code", digest=digest, attempt_id=attempt.attempt_id, page_id=attempt.page_id,
                    psid=attempt.psid, locale=locale, now=now, expires_at=expires_at, **identity)  # fmt: skip
             return True
 
@@ -231,8 +237,8 @@ class SQLStore:
     def drop_pending(self, account_id: str) -> None:
         def work(tx: Tx) -> None:
             tx.hold(account_id=account_id)
-            tx.run("drop_codes_of_account", account_id=account_id)
-            tx.run("drop_attempts_of_account", account_id=account_id)
+            tx.put("drop_codes_of_account", account_id=account_id)
+            tx.put("drop_attempts_of_account", account_id=account_id)
 
         self.engine.write(work)
 
@@ -240,7 +246,7 @@ class SQLStore:
 
     def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None:
         text = json.dumps(payload)
-        self.engine.write(lambda tx: tx.run("save_resume", page_id=page_id, psid=psid, payload=text, now=now))
+        self.engine.write(lambda tx: tx.put("save_resume", page_id=page_id, psid=psid, payload=text, now=now))
 
     def take_resume(self, page_id: str, psid: str) -> Any:
         return self.engine.write(lambda tx: _take_resume(tx, page_id, psid, 0))
@@ -268,9 +274,9 @@ class SQLStore:
 
         def work(tx: Tx) -> list[Row]:
             for each in done:
-                tx.run("finish", id=each.entry.id)
+                tx.put("finish", id=each.entry.id)
                 if each.counter is not None:
-                    tx.run("hit", key=each.counter, expires_at=each.expires_at, now=now)
+                    tx.put("hit", key=each.counter, expires_at=each.expires_at, now=now)
             return tx.all("claim_due", **values, **passed_over)
 
         rows = self.engine.write(work)
@@ -281,7 +287,7 @@ class SQLStore:
 
         def work(tx: Tx) -> None:
             for entry in entries:
-                tx.run("renew", id=entry.id, claim=entry.claim, until=until)
+                tx.put("renew", id=entry.id, claim=entry.claim, until=until)
 
         self.engine.write(work)
 
@@ -299,14 +305,14 @@ class SQLStore:
         values = {"next_at": next_at, "reason": reason, "held_for": held_for}
 
         def work(tx: Tx) -> None:
-            tx.run("postpone", id=entry.id, claim=entry.claim, **values)
+            tx.put("postpone", id=entry.id, claim=entry.claim, **values)
             if whole_page:
-                tx.run("postpone_page", page_id=entry.page_id, now=now, **values)
+                tx.put("postpone_page", page_id=entry.page_id, now=now, **values)
 
         self.engine.write(work)
 
     def bury(self, entry: OutboxEntry, reason: str, now: int) -> None:
-        self.engine.write(lambda tx: tx.run("bury", id=entry.id, claim=entry.claim, reason=reason, now=now))
+        self.engine.write(lambda tx: tx.put("bury", id=entry.id, claim=entry.claim, reason=reason, now=now))
 
     def list_dead(self) -> list[OutboxEntry]:
         return [_entry(row, "") for row in self.engine.read("list_dead")]
@@ -334,10 +340,10 @@ class SQLStore:
 
     def refund(self, key: str, now: int) -> None:
         """Take one hit back."""
-        self.engine.write(lambda tx: tx.run("refund", key=key, now=now))
+        self.engine.write(lambda tx: tx.put("refund", key=key, now=now))
 
     def drop_limit(self, key: str) -> None:
-        self.engine.write(lambda tx: tx.run("drop_limit", key=key))
+        self.engine.write(lambda tx: tx.put("drop_limit", key=key))
 
     # API keys
 
@@ -360,7 +366,7 @@ class SQLStore:
         return [_api_key(row) for row in self.engine.read("list_api_keys")]
 
     def touch_api_key(self, key_id: str, now: int) -> None:
-        self.engine.write(lambda tx: tx.run("touch_api_key", id=key_id, now=now))
+        self.engine.write(lambda tx: tx.put("touch_api_key", id=key_id, now=now))
 
     def revoke_api_key(self, name: str, now: int) -> bool:
         """End a key, committed when this returns. False when there is no active one of this name."""
@@ -380,7 +386,7 @@ class SQLStore:
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the store reads and writes."""
-        self.engine.write(lambda tx: tx.run("purge_limits", before=0))
+        self.engine.write(lambda tx: tx.put("purge_limits", before=0))
 
     def close(self) -> None:
         self.engine.close()
@@ -465,7 +471,7 @@ def _welcome(tx: Tx, link: Link, previous_account_id: str | None, now: int) -> O
     resume = _take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
     _announce(tx, "linked", page_id, psid, now)
     if resume is not None:
-        tx.run("queue", page_id=page_id, psid=psid, kind="resume", payload=json.dumps(resume), now=now)
+        tx.put("queue", page_id=page_id, psid=psid, kind="resume", payload=json.dumps(resume), now=now)
     return AccountLinked(link, previous_account_id, resume)
 
 
@@ -476,7 +482,7 @@ def _apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     if event_ms is not None:
         seen_before = tx.one("is_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms) is not None
         if not seen_before:
-            tx.run("save_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms, now=now)
+            tx.put("save_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms, now=now)
     if link is None:
         if event_ms is not None and event_ms > (person.unlinked_ms or -1):
             _save_unlink(tx, page_id, psid, "messenger", event_ms, now)
@@ -504,17 +510,17 @@ def _end_link(
     _save_unlink(tx, page_id, psid, source, latest, now)
     _announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
-        tx.run("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
+        tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
 
 
 def _save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:
-    tx.run("save_unlink", page_id=page_id, psid=psid, source=source, unlinked_ms=unlinked_ms, now=now)
+    tx.put("save_unlink", page_id=page_id, psid=psid, source=source, unlinked_ms=unlinked_ms, now=now)
 
 
 def _announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
     """Queue the message about the state as it now is, in place of what was not sent yet."""
-    tx.run("supersede", page_id=page_id, psid=psid, now=now)
-    tx.run("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
+    tx.put("supersede", page_id=page_id, psid=psid, now=now)
+    tx.put("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
 
 
 def _record(
@@ -526,7 +532,7 @@ def _record(
     account_after = after.account_id if after else None
     identifiers = changed_identifiers(before, after)
     if account_before != account_after or identifiers:
-        tx.run(
+        tx.put(
             "save_history", at=now, page_id=whose.page_id, psid=whose.psid, door=door,
             account_before=account_before, account_after=account_after, identifiers=",".join(identifiers),
             key_id=audit.key_id, request_id=audit.request_id, meta=audit.meta,
@@ -538,8 +544,8 @@ def _refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
     limit = tx.one("find_limit", key=key, now=now)
     if limit is None:
-        tx.run("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now)
-        tx.run("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
+        tx.put("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now)
+        tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
     return LinkingRefused(reason, event.page_id, event.psid)
 
 

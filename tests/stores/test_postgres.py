@@ -159,6 +159,7 @@ def test_a_thousand_events_hold_a_bounded_number_of_locks(url: str, engine: Post
 
     def work(tx: Any) -> None:
         tx.hold(psids=map(str, range(20_000)))
+        tx.one("find_code", digest="")  # takes it along
         held.append(postgres.execute(url, "select count(*) from pg_locks where locktype = 'advisory'")[0][0])
 
     engine.write(work)
@@ -425,7 +426,7 @@ def test_every_statement_is_understood_by_the_server(engine: PostgresEngine, roo
 
         def work(tx: Any, name: str = name, values: Any = values) -> None:
             with suppress(psycopg.IntegrityError):  # a column that must not be empty
-                tx.isolated(lambda: tx.all(name, **values))
+                tx.isolated(lambda: tx.run(name, **values))
 
         engine.write(work)
 
