@@ -13,7 +13,7 @@ from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.stores.engine import Engine, Row, Tx
 
 T = TypeVar("T")
-UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost")
+UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost", "Redis, but its answer is lost")
 
 
 @dataclass
@@ -83,6 +83,10 @@ class FailingTx:
         self._faults.meet(name, self._problem)
         return self._tx.run(name, **values)
 
+    def put(self, name: str, **values: Any) -> None:
+        self._faults.meet(name, self._problem)
+        self._tx.put(name, **values)
+
     def isolated(self, work: Callable[[], T]) -> T:
         return self._tx.isolated(work)
 
@@ -143,14 +147,30 @@ class FailingEngine:
             self.faults.meet(what, lambda: StoreUnavailable("the database fails, as it was told to"))
 
 
+def fail_redis(counters: Any, faults: Faults) -> None:
+    """Let any script that these counters run in Redis be the one that fails."""
+    from redis import ConnectionError as Gone
+
+    inner = counters._client.eval
+
+    def eval_or_fail(*given: Any) -> Any:
+        faults.meet("Redis", lambda: Gone("Connection closed by server."))
+        answer = inner(*given)
+        faults.meet(UNKNOWN[2], lambda: Gone("Timeout reading from socket"))
+        return answer
+
+    counters._client.eval = eval_or_fail
+
+
 @dataclass
 class FailingGraph:
     """Messenger's side, without HTTP: what reached it, and whom it takes for whose."""
 
     faults: Faults
-    page_id: str
-    owners: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str]  # access token to page
+    owners: dict[str, tuple[str, str]] = field(default_factory=dict)  # linking token to page and PSID
     sent: list[tuple[str, str]] = field(default_factory=list)  # PSID and text
+    senders: list[str] = field(default_factory=list)  # the page of each
     unlinked: list[str] = field(default_factory=list)
 
     def texts(self, psid: str) -> list[str]:
@@ -158,28 +178,32 @@ class FailingGraph:
 
     def install(self, monkeypatch: Any) -> None:
         def call(
-            _: Graph, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
+            graph: Graph, method: str, path: str, *, params: Mapping[str, str] | None = None, **body: Any
         ) -> dict[str, Any]:
             silent = GraphError("Graph did not answer: ConnectionError")
             self.faults.meet(
                 f"Graph {method} {path.rpartition('/')[2] if '/' in path else ''}", lambda: silent
             )
-            answer = self._answer(path, params or {}, body.get("json"))
+            answer = self._answer(self.pages[graph._token], path, params or {}, body.get("json"))
             if method == "POST":
                 self.faults.meet(UNKNOWN[1], lambda: silent)
             return answer
 
         monkeypatch.setattr(Graph, "_call", call)
 
-    def _answer(self, path: str, params: Mapping[str, str], body: Any) -> dict[str, Any]:
+    def _answer(self, page_id: str, path: str, params: Mapping[str, str], body: Any) -> dict[str, Any]:
         if path == "me/messages":
             self.sent.append((body["recipient"]["id"], _text_of(body["message"])))
+            self.senders.append(page_id)
             return {"recipient_id": body["recipient"]["id"], "message_id": f"m_{len(self.sent)}"}
         if path == "me/unlink_accounts":
             self.unlinked.append(body["psid"])
             return {"result": "unlink account success"}
         if "account_linking_token" in params:
-            return {"id": self.page_id, "recipient": self.owners[params["account_linking_token"]]}
+            owner, psid = self.owners[params["account_linking_token"]]
+            if owner != page_id:
+                raise GraphError("Invalid account_linking_token", status=400, code=10303)
+            return {"id": page_id, "recipient": psid}
         return {"id": path, "first_name": "Ada", "last_name": "L."}
 
 

@@ -14,6 +14,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
+from werkzeug.wsgi import ClosingIterator
+
 Where = Literal["web", "worker", "command", "any"]
 
 
@@ -45,6 +47,8 @@ PLACES = (
     Place("K9", "web", "after the consumption, before the link"),
     Place("K10", "web", "within a call with two identifiers"),
     Place("K11", "command", "while pending logins are dropped"),
+    Place("K11b", "command", "while a user's tokens are revoked"),
+    Place("K11c", "command", "while a second factor is replaced"),
     Place("K12", "command", "within a migration"),
     Place("K13", "command", "while an API key is rotated"),
     Place("K14", "command", "within an erasure"),
@@ -52,18 +56,20 @@ PLACES = (
 
 
 class _Axe:
-    """Falls at the n-th pass, whichever thread makes it."""
+    """Falls at the n-th pass, whichever thread or forked process makes it, and then never again.
+
+    Each pass takes a mark out of a pipe, as a lock would stay locked by whoever dies with it.
+    """
 
     def __init__(self, at: int) -> None:
-        self._left = at
-        self._lock = threading.Lock()
+        self._marks, end = os.pipe()
+        os.write(end, b"." * (at - 1) + b"x")
+        os.close(end)
 
     def swing(self) -> None:
-        with self._lock:
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-                threading.Event().wait()  # nobody goes on from here
+        if os.read(self._marks, 1) == b"x":
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()  # nobody goes on from here
 
 
 def arm(kill: Kill) -> None:
@@ -97,6 +103,13 @@ def arm(kill: Kill) -> None:
             _at_statement("run", lambda name, values: (name, values.get("door")) == by_api, before=axe.swing)
         case "K11":
             _at_statement("run", lambda name, values: name == "drop_attempts_of_account", before=axe.swing)
+        case "K11b":
+            meant = "external_revoke_tokens"
+            _at_statement("run", lambda name, values: name == meant, before=axe.swing, after=axe.swing)
+            _wrap(_accounts(), "revoke_tokens", after=axe.swing)
+        case "K11c":
+            _at_statement("run", lambda name, values: name.startswith("external_"), before=axe.swing)
+            _wrap(_accounts(), "save_second_factor", after=axe.swing)
         case "K12":
             _within_migrations(axe)
         case "K13":
@@ -134,7 +147,8 @@ def _at_statement(
     after: Callable[[], None] = _nothing,
 ) -> None:
     for transaction in _transactions():
-        _wrap_statement(transaction, method, meant, before, after)
+        for name in ("run", "put") if method == "run" else (method,):
+            _wrap_statement(transaction, name, meant, before, after)
 
 
 def _wrap_statement(
@@ -170,17 +184,24 @@ def _transactions() -> list[Any]:
     return [engine.Transaction for engine in _engines()]
 
 
+def _accounts() -> Any:
+    from bot_linking.external_account.accounts import Accounts
+
+    return Accounts
+
+
 def _after_the_answer(axe: _Axe) -> None:
-    from werkzeug.serving import WSGIRequestHandler
+    """A server closes what an app returned when it has sent all of it."""
+    from flask import Flask
 
-    inner = WSGIRequestHandler.run_wsgi
+    inner = Flask.wsgi_app
 
-    def run_wsgi(self: Any) -> None:
-        inner(self)
-        if self.path == "/linking/webhook":
-            axe.swing()
+    def wsgi_app(self: Flask, environ: Any, start_response: Any) -> Any:
+        answer = inner(self, environ, start_response)
+        is_webhook = environ["PATH_INFO"] == "/linking/webhook"
+        return ClosingIterator(answer, axe.swing) if is_webhook else answer
 
-    WSGIRequestHandler.run_wsgi = run_wsgi  # type: ignore[method-assign]
+    Flask.wsgi_app = wsgi_app  # type: ignore[method-assign]
 
 
 class _Steps(list[str]):

@@ -22,11 +22,26 @@ PAUSE_S = 0.05
 REQUEST_S = 20.0
 
 
+_last_ms = 0
+_clock = threading.Lock()
+
+
+def now_ms() -> int:
+    """Milliseconds, never the same twice, as a person does one thing after the other."""
+    global _last_ms
+    with _clock:
+        _last_ms = max(_last_ms + 1, int(time.time() * 1000))
+        return _last_ms
+
+
 class Lost(AssertionError):
     """Something was never acknowledged."""
 
 
 class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections stay open, as with the real one
+    disable_nagle_algorithm = True
+
     def log(self, type: str, message: str, *args: Any) -> None:
         pass
 

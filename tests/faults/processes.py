@@ -25,8 +25,8 @@ if sys.platform == "linux":
     SPAWN.set_forkserver_preload(
         [
             "__main__",
-            __name__,
-            "tests.stores.processes",
+            "tests.faults.__main__",  # and all that it needs, so that no process has to load it again
+            "tests.faults.rounds",
             "psycopg",
             "sqlite_utils",
             "requests",
@@ -35,6 +35,7 @@ if sys.platform == "linux":
     )
 
 PASSWORD = "lovelace-1815"
+EXTERNAL_KEY = "external-key-of-the-tests-0123456789"
 Settings = dict[str, str]
 
 
@@ -53,6 +54,10 @@ def create_app() -> Flask:
         return str(linking.unlink(psid))
 
     app.extensions["linking"] = linking
+    if "BOT_LINKING_EXTERNAL_KEYS" in os.environ:
+        from bot_linking.external_account import ExternalAccount
+
+        app.register_blueprint(ExternalAccount(linking).blueprint)
     return app
 
 
@@ -66,6 +71,28 @@ def web(settings: Settings, port: int, kill: Kill | None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server = make_server("127.0.0.1", port, create_app(), threaded=True, request_handler=_Quiet)
     server.serve_forever(0.05)
+
+
+def preforked(settings: Settings, port: int, told: Any, kill: Kill | None) -> None:
+    """gunicorn with two workers, forked when the app is made; each one's birth and death is told."""
+    from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped, unused-ignore]
+
+    _prepare(settings, kill)
+
+    class Server(BaseApplication):  # type: ignore[misc, unused-ignore]
+        def load_config(self) -> None:
+            for name, value in {
+                "bind": f"127.0.0.1:{port}", "workers": 2, "threads": 4, "preload_app": True,
+                "graceful_timeout": 5, "control_socket_disable": True,
+                "post_fork": lambda server, worker: told.send(os.getpid()),
+                "child_exit": lambda server, worker: told.send(-worker.pid),
+            }.items():  # fmt: skip
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return create_app()
+
+    Server().run()
 
 
 def worker(settings: Settings, kill: Kill | None) -> None:

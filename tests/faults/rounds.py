@@ -3,13 +3,15 @@ judgement by the reference model."""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,12 +19,10 @@ from typing import Any, TypeVar
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.events import LinkingEvent
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.stores import open_store
-from bot_linking.stores.sql import load_schema
 from bot_linking.stores.store import SQLStore
 from tests.conftest import (
     APP_SECRET,
@@ -37,13 +37,14 @@ from tests.core.model import Model
 from tests.stores.processes import SPAWN
 
 from . import processes
+from .by_hand import START_S, Operator
 from .kills import Kill, Place
-from .messenger import PATIENCE_S, PAUSE_S, Graph, Outside
+from .messenger import PATIENCE_S, PAUSE_S, Graph, Outside, now_ms
 
 T = TypeVar("T")
-START_S = 30.0
 MOST_FAILURES = 10
 LIFE_MS = 300_000
+UNLINKED = "unlinked"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Pace:
     poll_s: float = 0.1
     people: int = 5
     batch: int = 150
-    quiet_s: float = 60.0  # as long as the outbox may need to empty at the end
+    quiet_s: float = 150.0  # as long as the outbox may need to empty at the end
+    is_preforked: bool = False  # gunicorn serves, and starts its killed workers itself
 
 
 @dataclass
@@ -78,24 +80,29 @@ class Outcome:
 
 
 class Database:
-    """A look from beside, with a connection of its own for each question."""
+    """A look from beside, with a connection of its own each time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def ask(self, question: str) -> list[tuple[Any, ...]]:
+        return self.ask_all([question])[0]
+
+    def ask_all(self, questions: Iterable[str]) -> list[list[tuple[Any, ...]]]:
+        with closing(self._connect()) as connection:
+            return [connection.execute(question).fetchall() for question in questions]
+
+    def _connect(self) -> Any:
         if self._url.startswith("sqlite"):
-            with closing(sqlite3.connect(self._url.removeprefix("sqlite:///"), timeout=10)) as connection:
-                return connection.execute(question).fetchall()
+            return sqlite3.connect(self._url.removeprefix("sqlite:///"), timeout=10)
         import psycopg
 
-        with psycopg.connect(self._url, autocommit=True) as other:
-            rows: list[tuple[Any, ...]] = other.execute(question.encode()).fetchall()
-            return rows
+        return psycopg.connect(self._url, autocommit=True)
 
     def broken(self) -> list[str]:
         """What may not be so at any moment, least of all after a kill."""
-        return [f"{count} {what}" for what, question in _NEVER.items() if (count := self.ask(question)[0][0])]
+        counts = [rows[0][0] for rows in self.ask_all(_NEVER.values())]
+        return [f"{count} {what}" for what, count in zip(_NEVER, counts, strict=True) if count]
 
 
 _NEVER = {
@@ -162,6 +169,41 @@ class Process:
             self.process = self._start(None)
 
 
+class Preforked(Process):
+    """A server whose master starts a killed worker again; the master itself is left alone."""
+
+    def __init__(
+        self, settings: dict[str, str], port: int, kill: Kill | None, after: Callable[[], None]
+    ) -> None:
+        self._told, tell = SPAWN.Pipe(duplex=False)
+        self._tell, self._workers = tell, set[int]()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        super().__init__(processes.preforked, (settings, port, tell), kill, after)
+        self._listener.start()
+
+    def kill(self) -> None:
+        """One of the workers."""
+        with suppress(ProcessLookupError):
+            os.kill(random.choice(sorted(self._workers)), signal.SIGKILL)
+
+    def stop(self) -> None:
+        super().stop()
+        self._tell.close()
+        self._listener.join(5)
+        self._told.close()
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                pid = self._told.recv()
+                if pid > 0:
+                    self._workers.add(pid)
+                elif not self._ending:
+                    self._workers.discard(-pid)
+                    self.killed_at.append(time.monotonic())
+                    self._after()
+
+
 class Round:
     """The world of one kill: a database, a Graph, processes, people."""
 
@@ -170,7 +212,8 @@ class Round:
         self.graph = Graph()
         self.outcome = Outcome()
         self.database = Database(url)
-        self.port = free_port()
+        self._reservation = reserve_port()
+        self.port: int = self._reservation.getsockname()[1]
         self.outside = Outside(f"http://127.0.0.1:{self.port}")
         self.settings = {
             "BOT_LINKING_APP_SECRET": APP_SECRET,
@@ -187,6 +230,8 @@ class Round:
             "POLL_S": str(pace.poll_s),
             "BROKEN": broken,
         }
+        if place.name in ("K11b", "K11c"):
+            self.settings["BOT_LINKING_EXTERNAL_KEYS"] = processes.EXTERNAL_KEY
 
     def play(self) -> Outcome:
         try:
@@ -194,9 +239,15 @@ class Round:
                 Operator(self).play()
             else:
                 Load(self).play()
+        except Exception as problem:
+            self.outcome.lost.append(f"the round broke off: {type(problem).__name__}: {problem}")
         finally:
-            self.graph.close()
+            self.close()
         return self.outcome
+
+    def close(self) -> None:
+        self.graph.close()
+        self._reservation.close()
 
     def after_a_kill(self) -> None:
         self.outcome.kills += 1
@@ -254,10 +305,11 @@ class Load:
         )
         kill = None if self.place.name == "K0" else Kill(self.place.name, self.rng.randint(1, most))
         settings, after = self.round.settings, self.round.after_a_kill
+        port, to_web = self.round.port, kill if self.place.where == "web" else None
         running = [
-            Process(
-                processes.web, (settings, self.round.port), kill if self.place.where == "web" else None, after
-            ),
+            Preforked(settings, port, to_web, after)
+            if self.round.pace.is_preforked
+            else Process(processes.web, (settings, port), to_web, after),
             Process(processes.worker, (settings,), kill if self.place.where == "worker" else None, after),
         ]
         try:
@@ -281,7 +333,7 @@ class Load:
             if time.monotonic() > deadline:
                 self.problems.append(f"{waiting} entries wait for ever")
                 return
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     # One person
 
@@ -419,137 +471,21 @@ class Load:
             known = [change.account_after for change in changes if change.what != "changed"]
             if known != accounts[1:]:
                 outcome.doubled.append(f"{psid}: the model says {accounts[1:]}, the history {known}")
-            self._judge_messages(psid, accounts, len(changes))
+            self._judge_messages(psid, accounts, Counter(change.account_after is None for change in changes))
         if dead := self.store.outbox_depth()["dead"]:
             outcome.lost.append(f"{dead} dead letters")
         outcome.repeated += self.round.graph.repeated()
 
-    def _judge_messages(self, psid: str, accounts: list[str | None], changes: int) -> None:
+    def _judge_messages(self, psid: str, accounts: list[str | None], ends: Counter[bool]) -> None:
+        """The last message is about the last change, and none is without a change of its kind. Which account
+        it names is the link's at the time, also when it is repeated."""
         sent = [(entry, text) for entry, text in self.round.graph.of(psid) if text != "unlink"]
-        if len({entry for entry, _ in sent}) > changes:
-            self.round.outcome.doubled.append(f"{psid}: {changes} changes and {sent}")
+        if Counter(text == UNLINKED for text in dict(sent).values()) - ends:
+            self.round.outcome.doubled.append(f"{psid}: {accounts}, and messages without a change: {sent}")
         last = sent[-1][1] if sent else None
-        wanted = f"linked to {accounts[-1]}" if accounts[-1] else "unlinked" if len(accounts) > 1 else None
+        wanted = f"linked to {accounts[-1]}" if accounts[-1] else UNLINKED if len(accounts) > 1 else None
         if last != wanted:
             self.round.outcome.lost.append(f"{psid}: {accounts}, and the last message was {last}")
-
-
-class Operator:
-    """What is done by hand: it is killed, and then done again."""
-
-    def __init__(self, round: Round) -> None:
-        self.round, self.rng = round, round.rng
-
-    def play(self) -> None:
-        outcome = self.round.outcome
-        play = {
-            "K11": self._drop_pending, "K12": self._migrate, "K13": self._rotate, "K14": self._erase
-        }[self.round.place.name]  # fmt: skip
-        try:
-            play()
-        except (AssertionError, EOFError) as problem:
-            outcome.lost.append(f"{type(problem).__name__}: {problem}")
-        outcome.doubled += self.round.database.broken()
-
-    def _run(self, kill: Kill | None, *arguments: str, target: Any = processes.command) -> str | None:
-        """What it said, or None when it was killed."""
-        reading, writing = SPAWN.Pipe(duplex=False)
-        process = SPAWN.Process(
-            target=target, args=(self.round.settings, kill, writing, *arguments), daemon=True
-        )
-        process.start()
-        writing.close()
-        began = time.monotonic()
-        with reading:
-            try:
-                assert reading.poll(START_S), "a command hangs"
-                said = str(reading.recv())
-            except EOFError:
-                said = None
-        process.join(10)
-        if process.exitcode == -signal.SIGKILL:
-            assert kill is not None
-            self.round.outcome.kills += 1
-            return None
-        assert said is not None, f"{arguments} failed"
-        assert process.exitcode == 0, f"{arguments} ended with {process.exitcode}"
-        if kill is None:
-            self.round.outcome.recovery_s = max(self.round.outcome.recovery_s, time.monotonic() - began)
-        return said
-
-    def _kill(self, most: int) -> Kill:
-        return Kill(self.round.place.name, self.rng.randint(1, most))
-
-    def _drop_pending(self) -> None:
-        store = open_store(self.round.url)
-        linking = Linking(store, tell=lambda event: None, page_id=PAGE)
-        account = Account("ada")
-        attempt = Attempt("attempt", account, "token", "", now_ms(), PAGE, "1")
-        linking.begin(attempt, "session")
-        code = linking.approve(attempt) or ""
-        self._run(self._kill(1), "ada", target=processes.drop_pending)
-        pending = (store.account_of_code(digest_of(code)), linking.attempt_of("attempt", "session"))
-        assert (pending[0] is None) == (pending[1] is None), f"a half was dropped: {pending}"
-        self._run(None, "ada", target=processes.drop_pending)
-        assert store.account_of_code(digest_of(code)) is None
-        assert linking.attempt_of("attempt", "session") is None
-        store.close()
-
-    def _migrate(self) -> None:
-        steps = load_schema({"bigint": "", "serial": "", "strict": ""})
-        self._run(self._kill(sum(map(len, steps.values()))), "linking", "migrate")
-        self._run(None, "linking", "migrate")
-        assert self._run(None, "linking", "links") == ""
-        store = open_store(self.round.url)
-        assert store.engine.applied == []
-        linking = Linking(store, tell=lambda event: None, page_id=PAGE)
-        linking.unlink("1")
-        store.check()
-        store.close()
-
-    def _rotate(self) -> None:
-        """A new key, then an end to the old one; at each moment one that the holder knows is good."""
-        store = open_store(self.round.url)
-        keys = Keys(Linking(store, tell=lambda event: None, page_id=PAGE))
-        known = [keys.create("old")]
-        if self.rng.random() < 0.5:
-            said = self._run(self._kill(2), "linking", "api-key", "create", "new")
-            assert any(keys.find(key) for key in known)
-            if said is None:  # it may be there, and nobody has read it
-                if any(key.name == "new" and key.revoked_at is None for key in keys.list()):
-                    self._run(None, "linking", "api-key", "revoke", "new")
-                said = self._run(None, "linking", "api-key", "create", "new")
-            known.append((said or "").strip())
-            self._run(None, "linking", "api-key", "revoke", "old")
-        else:
-            known.append((self._run(None, "linking", "api-key", "create", "new") or "").strip())
-            self._run(self._kill(2), "linking", "api-key", "revoke", "old")
-            assert keys.find(known[1]) is not None
-            if keys.find(known[0]) is not None:
-                self._run(None, "linking", "api-key", "revoke", "old")
-        assert [keys.find(key) is not None for key in known] == [False, True]
-        store.close()
-
-    def _erase(self) -> None:
-        store = open_store(self.round.url)
-        linking = Linking(store, tell=lambda event: None, page_id=PAGE)
-        account = Account("ada", email="ada@example.com")
-        code = linking.approve(Attempt("attempt", account, "token", "", now_ms(), PAGE, "1")) or ""
-        linking.receive([LinkingEvent(PAGE, "1", "linked", code, now_ms())])
-        linking.begin(Attempt("another", account, "token", "", now_ms(), PAGE, "1"), "session")
-        linking.remember("1", "what was interrupted")
-        before = self._rows_of_the_person()
-        said = self._run(self._kill(6), "linking", "erase", "1")
-        if said is None:
-            assert self._rows_of_the_person() == before, "a part of a person was erased"
-        self._run(None, "linking", "erase", "1")
-        assert not any(self._rows_of_the_person().values())
-        store.close()
-
-    def _rows_of_the_person(self) -> dict[str, int]:
-        tables = ("links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history")
-        ask = self.round.database.ask
-        return {table: ask(f"select count(*) from {table} where psid = '1'")[0][0] for table in tables}
 
 
 def _account(psid: str, rng: random.Random) -> Account:
@@ -569,22 +505,12 @@ def insist(work: Callable[[], T]) -> T:
             time.sleep(PAUSE_S)
 
 
-_last_ms = 0
-_clock = threading.Lock()
-
-
-def now_ms() -> int:
-    """Milliseconds, never the same twice, as a person does one thing after the other."""
-    global _last_ms
-    with _clock:
-        _last_ms = max(_last_ms + 1, int(time.time() * 1000))
-        return _last_ms
-
-
-def free_port() -> int:
-    """Out of the range of ports that are given to anybody: nobody takes it while its server is dead."""
+def reserve_port() -> socket.socket:
+    """A socket that keeps its port for a server of this round's, also while that is dead."""
     while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        holder = socket.socket()
+        with suppress(OSError):
+            holder.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000)))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do; who looks does not
+            return holder
+        holder.close()

@@ -10,9 +10,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote, urlencode
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -22,6 +23,7 @@ from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite import SQLiteEngine
+from tests import postgres
 from tests.conftest import PSID, Bot, NewBot, batch, linked_event, unlinked_event
 from tests.stores.processes import SPAWN
 
@@ -96,6 +98,68 @@ def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
     engine.close()
     assert bot.post(event).status_code == 200
     assert bot.linking.link_of(PSID) is not None
+
+
+class Delayed:
+    """A way to a PostgreSQL server on which each answer takes `pause` seconds."""
+
+    def __init__(self, url: str) -> None:
+        from psycopg.conninfo import conninfo_to_dict
+
+        self.pause = 0.0
+        there = conninfo_to_dict(url)
+        self._server = f"{there['host']}/.s.PGSQL.{there.get('port') or 5432}"
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        address = f"postgresql://{there['user']}@127.0.0.1:{port}/{there['dbname']}"
+        self.url = f"{address}?{urlencode({'options': there['options']}, quote_via=quote)}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._server)
+            for source, target, is_answer in ((caller, server, False), (server, caller, True)):
+                threading.Thread(target=self._carry, args=(source, target, is_answer), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+        with suppress(OSError):
+            while received := source.recv(65536):
+                if is_answer and self.pause:
+                    time.sleep(self.pause)
+                target.sendall(received)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+
+def test_a_slow_postgresql_is_not_waited_for_and_nothing_is_lost(new_bot: NewBot) -> None:
+    """Five seconds for each answer: 503 within four, the first time and later; then as if it had not been."""
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    with postgres.empty_schema() as url, closing(Delayed(url)) as server:
+        bot = new_bot(DATABASE=server.url)
+        event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
+        assert bot.post(batch(unlinked_event(psid="1", at=bot.clock.ms))).status_code == 200
+        server.pause = 5.0
+        for _ in range(3):
+            began = time.monotonic()
+            assert bot.post(event).status_code == 503
+            assert time.monotonic() - began < 4
+        server.pause = 0.0
+        began = time.monotonic()
+        while bot.post(event).status_code != 200:
+            assert time.monotonic() - began < 10
+        assert bot.linking.link_of(PSID) is not None
+        assert [change.what for change in bot.linking.history_of(PSID)] == ["linked"]
+        assert bot.linking.delivery.drain() == 1
 
 
 # A Graph in trouble
@@ -286,4 +350,4 @@ def test_a_worker_that_is_stopped_while_it_sends_finishes_what_it_sends() -> Non
             worker.kill()
             worker.join(5)
             store.close()
-            round.graph.close()
+            round.close()
