@@ -72,14 +72,24 @@ class Service:
     # Applications and tokens
 
     def create_app(self, app_key: str, *, expires_in: int = tokens.BACK_END_AGE_S) -> str:
-        """A new application; its back end's token. Raises `AppKeyRefused`."""
+        """A new application; its back end's token. Raises `AppKeyRefused`.
+
+        Whoever is linked already is bound first: where that fails in the middle, calling again goes on.
+        """
         visible = app_key.strip() and not has_hidden_marks(app_key) and "/" not in app_key
         if not visible or len(app_key) > LONGEST_APP_KEY:
             raise AppKeyRefused(f"an appKey has 1 to {LONGEST_APP_KEY} visible characters and no slash")
-        token, now = tokens.mint_token(), self.now()
-        if not self.accounts.create_app(app_key, token, tokens.BACK_END, now, _end(now, expires_in)):
-            raise AppKeyRefused("there is an application with this appKey already")
+        token, now, taken = (
+            tokens.mint_token(),
+            self.now(),
+            "there is an application with this appKey already",
+        )
+        expires_at = _end(now, expires_in)
+        if not self.accounts.open_app(app_key, now):
+            raise AppKeyRefused(taken)
         self.following.catch_up(self._store, now)
+        if not self.accounts.create_app(app_key, token, tokens.BACK_END, now, expires_at):
+            raise AppKeyRefused(taken)
         return token.text
 
     def create_token(

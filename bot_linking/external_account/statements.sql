@@ -4,6 +4,12 @@ insert into external_apps (app_key, created_at) values (:app_key, :now) on confl
 -- name: external_find_app
 select app_key from external_apps where app_key = :app_key
 
+-- name: external_hold_app
+update external_apps set created_at = created_at where app_key = :app_key returning app_key
+
+-- name: external_find_token_of_app
+select id from external_tokens where app_key = :app_key limit 1
+
 -- name: external_list_apps
 select app_key, created_at from external_apps order by created_at, app_key
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import pyotp
@@ -12,8 +14,10 @@ import pytest
 
 from bot_linking import Account, AccountLinked
 from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.external_account import ExternalAccount
+from bot_linking.external_account.errors import AppKeyRefused
 from bot_linking.external_account.following import decimal_user_id
 
 from ..conftest import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, Bot, NewBot, batch, linked_event, unlinked_event
@@ -181,6 +185,42 @@ def test_who_was_linked_before_the_application_was_made_is_bound_with_it(
     assert pair.bound() == []
     pair.back_end = pair.external.create_app("shop")
     assert pair.user_of(pair.token()) == 1
+
+
+def test_an_application_that_was_half_made_is_finished_by_making_it_again(
+    new_pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = new_pair(app_key=None)
+    pair.bot.link()
+
+    def fail(store: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(type(pair.bot.linking.store), "list_links", fail)
+        with pytest.raises(StoreUnavailable):
+            pair.external.create_app("shop")
+    assert pair.bot.rows()["external_tokens"] == []
+    pair.back_end = pair.external.create_app("shop")
+    assert pair.bound() == [("shop", 1, PSID, PAGE)]
+    assert pair.sign_in().status_code == 200
+    with pytest.raises(AppKeyRefused):
+        pair.external.create_app("shop")
+
+
+def test_of_two_who_make_an_application_at_once_one_gets_a_token(new_pair: Callable[..., Pair]) -> None:
+    pair, got = new_pair(app_key=None), list[str]()
+
+    def make() -> None:
+        with suppress(AppKeyRefused):
+            got.append(pair.external.create_app("shop"))
+
+    threads = [Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(pair.bot.rows()["external_tokens"]) == 1
 
 
 def test_a_link_is_bound_in_every_application_or_in_those_that_are_named(
