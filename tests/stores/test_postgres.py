@@ -23,7 +23,7 @@ from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
 from bot_linking.stores import connections, open_store  # noqa: E402
-from bot_linking.stores.postgres import PostgresEngine, to_psycopg  # noqa: E402
+from bot_linking.stores.postgres import PostgresEngine, Transaction, to_psycopg  # noqa: E402
 from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
 from bot_linking.stores.store import _RETENTION as RETENTION  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
@@ -303,6 +303,63 @@ def _sessions(url: str, *, at_most: int) -> int:
             break
         time.sleep(0.02)
     return int(count)
+
+
+# Statements that travel with the next
+
+
+def test_a_login_is_six_round_trips(
+    store: SQLStore, engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, send, sent = save_code(store), Transaction._send, list[str]()
+
+    def counted(tx: Transaction, statement: str, values: Any = None) -> Any:
+        sent.append(statement)
+        return send(tx, statement, values)
+
+    monkeypatch.setattr(Transaction, "_send", counted)
+    assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
+    assert len(sent) == 6
+    assert sent[-1] == "commit"
+
+
+@pytest.mark.parametrize("then", ["more", "commit"])
+def test_what_failed_on_the_way_comes_out_as_itself_and_undoes_all(
+    engine: PostgresEngine, url: str, then: str
+) -> None:
+    engine.statements["fill"] = to_psycopg(
+        "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
+    )
+    engine.statements["see"] = "select key from limits"
+
+    def work(tx: Any) -> None:
+        tx.put("fill", key="good", hits=1)
+        tx.put("fill", key="bad", hits=None)
+        tx.put("fill", key="never", hits=1)
+        if then == "more":
+            tx.all("see")
+
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.NotNullViolation):
+            engine.write(work)
+    assert engine.read("see") == []
+    assert _sessions(url, at_most=1) == 1  # the connection is as good as before
+
+
+def test_what_failed_behind_a_savepoint_undoes_only_itself(engine: PostgresEngine) -> None:
+    engine.statements["fill"] = to_psycopg(
+        "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
+    )
+    engine.statements["see"] = "select key from limits order by key"
+
+    def work(tx: Any) -> None:
+        tx.put("fill", key="before", hits=1)
+        with suppress(psycopg.errors.NotNullViolation):
+            tx.isolated(lambda: tx.put("fill", key="bad", hits=None))
+        tx.put("fill", key="later", hits=1)
+
+    engine.write(work)
+    assert engine.read("see") == [{"key": "before"}, {"key": "later"}]
 
 
 # Deadlocks and serialization failures
