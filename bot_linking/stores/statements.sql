@@ -254,28 +254,28 @@ update api_keys set last_used_at = :now where id = :id and coalesce(last_used_at
 update api_keys set revoked_at = :now where name = :called and revoked_at is null
 
 -- name: purge_codes
-delete from codes where expires_at < :before
+delete from codes where rowid in (select rowid from codes where expires_at < :before limit :most)
 
 -- name: purge_attempts
-delete from attempts where expires_at < :before
+delete from attempts where rowid in (select rowid from attempts where expires_at < :before limit :most)
 
 -- name: purge_unlinks_seen
-delete from unlinks_seen where seen_at < :before
+delete from unlinks_seen where rowid in (select rowid from unlinks_seen where seen_at < :before limit :most)
 
 -- name: purge_resumes
-delete from resumes where created_at < :before
+delete from resumes where rowid in (select rowid from resumes where created_at < :before limit :most)
 
 -- name: purge_limits
-delete from limits where expires_at < :before
+delete from limits where rowid in (select rowid from limits where expires_at < :before limit :most)
 
 -- name: purge_unlinked
-delete from links where account_id is null and updated_at < :before
+delete from links where rowid in (select rowid from links where account_id is null and updated_at < :before limit :most)
 
 -- name: purge_dead
-delete from outbox where dead_at < :before
+delete from outbox where rowid in (select rowid from outbox where dead_at < :before limit :most)
 
 -- name: purge_history
-delete from history where at < :before
+delete from history where rowid in (select rowid from history where at < :before limit :most)
 
 -- name: purge_api_keys
-delete from api_keys where revoked_at < :before
+delete from api_keys where rowid in (select rowid from api_keys where revoked_at < :before limit :most)

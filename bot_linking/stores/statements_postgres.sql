@@ -46,36 +46,36 @@ where id = any (array(
 
 -- name: purge_codes
 delete from codes where ctid = any (array(
-  select ctid from codes where expires_at < :before limit 5000 for update skip locked))
+  select ctid from codes where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_attempts
 delete from attempts where ctid = any (array(
-  select ctid from attempts where expires_at < :before limit 5000 for update skip locked))
+  select ctid from attempts where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_unlinks_seen
 delete from unlinks_seen where ctid = any (array(
-  select ctid from unlinks_seen where seen_at < :before limit 5000 for update skip locked))
+  select ctid from unlinks_seen where seen_at < :before limit :most for update skip locked))
 
 -- name: purge_resumes
 delete from resumes where ctid = any (array(
-  select ctid from resumes where created_at < :before limit 5000 for update skip locked))
+  select ctid from resumes where created_at < :before limit :most for update skip locked))
 
 -- name: purge_limits
 delete from limits where ctid = any (array(
-  select ctid from limits where expires_at < :before limit 5000 for update skip locked))
+  select ctid from limits where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_unlinked
 delete from links where ctid = any (array(
-  select ctid from links where account_id is null and updated_at < :before limit 5000 for update skip locked))
+  select ctid from links where account_id is null and updated_at < :before limit :most for update skip locked))
 
 -- name: purge_dead
 delete from outbox where ctid = any (array(
-  select ctid from outbox where dead_at < :before limit 5000 for update skip locked))
+  select ctid from outbox where dead_at < :before limit :most for update skip locked))
 
 -- name: purge_history
 delete from history where ctid = any (array(
-  select ctid from history where at < :before limit 5000 for update skip locked))
+  select ctid from history where at < :before limit :most for update skip locked))
 
 -- name: purge_api_keys
 delete from api_keys where ctid = any (array(
-  select ctid from api_keys where revoked_at < :before limit 5000 for update skip locked))
+  select ctid from api_keys where revoked_at < :before limit :most for update skip locked))

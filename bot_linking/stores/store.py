@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -36,7 +37,8 @@ RESUME_MAX_AGE_MS = HOUR_MS
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
-PURGED_AT_ONCE = 5000  # rows, where an engine purges by and by
+PURGED_AT_ONCE = 1000  # rows in one transaction, so that no webhook waits for long
+PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no queue
 
 
 class SQLStore:
@@ -381,12 +383,13 @@ class SQLStore:
     def purge(self, now: int) -> None:
         """Forget what no event can need any more, in short transactions."""
         for statement, age in _RETENTION.items():
-            while self.engine.write(partial(_purge, statement=statement, before=now - age)) >= PURGED_AT_ONCE:
-                pass
+            step = partial(_purge, statement=statement, before=now - age)
+            while self.engine.write(step) >= PURGED_AT_ONCE:
+                time.sleep(PURGE_PAUSE_S)
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the store reads and writes."""
-        self.engine.write(lambda tx: tx.put("purge_limits", before=0))
+        self.engine.write(lambda tx: tx.put("purge_limits", before=0, most=1))
 
     def close(self) -> None:
         self.engine.close()
@@ -586,7 +589,7 @@ def _attempt(row: Row) -> Attempt:
 
 
 def _purge(tx: Tx, statement: str, before: int) -> int:
-    return tx.run(statement, before=before)
+    return tx.run(statement, before=before, most=PURGED_AT_ONCE)
 
 
 def _link(row: Row) -> Link:

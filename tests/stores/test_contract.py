@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,7 +20,9 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ledger import Audit
 from bot_linking.core.links import Account, from_ms
 from bot_linking.core.ports import ApiKey, Done, OutboxEntry, Store
-from bot_linking.stores.store import SQLStore
+from bot_linking.stores.engine import Tx
+from bot_linking.stores.store import _RETENTION as RETENTION
+from bot_linking.stores.store import PURGED_AT_ONCE, SQLStore
 
 from .conftest import (
     ADA,
@@ -635,6 +638,23 @@ def test_the_last_use_of_a_key_is_kept_and_never_goes_back(store: SQLStore) -> N
 
 
 # Upkeep
+
+
+def test_a_great_many_old_rows_are_purged_in_short_steps(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = 2 * PURGED_AT_ONCE + 1
+
+    def count_many(tx: Tx) -> None:
+        for number in range(many):
+            tx.put("hit", key=str(number), expires_at=NOW + 1, now=NOW)
+
+    store.engine.write(count_many)
+    write = Mock(side_effect=store.engine.write)
+    monkeypatch.setattr(store.engine, "write", write)
+    store.purge(NOW + 2)
+    assert store.find_limit("0", NOW) == store.find_limit(str(many - 1), NOW) == (0, NOW)
+    assert write.call_count == len(RETENTION) + 2
 
 
 def test_nothing_is_forgotten_while_an_event_may_still_need_it(store: SQLStore) -> None:

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +24,6 @@ from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored
 from bot_linking.stores import connections, open_store  # noqa: E402
 from bot_linking.stores.postgres import PostgresEngine, Transaction, to_psycopg  # noqa: E402
 from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
-from bot_linking.stores.store import _RETENTION as RETENTION  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import postgres  # noqa: E402
 
@@ -550,18 +548,6 @@ def _chain(problem: BaseException | None) -> str:
 
 
 # Upkeep
-
-
-def test_a_great_many_old_rows_are_purged_in_short_steps(
-    url: str, store: SQLStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    postgres.execute(url, f"insert into limits select i::text, 1, {NOW} from generate_series(1, 12000) i")
-    write = Mock(side_effect=store.engine.write)
-    monkeypatch.setattr(store.engine, "write", write)
-    store.purge(NOW + 2)
-    assert postgres.execute(url, "select count(*) from limits") == [(0,)]
-    tables = len(RETENTION)
-    assert write.call_count == tables + 2
 
 
 def test_purging_passes_by_what_somebody_holds(url: str, store: SQLStore) -> None:
