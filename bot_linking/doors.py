@@ -16,39 +16,46 @@ _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
 def read_body(this: Request, most: int) -> bytes:
-    """The body of at most so many bytes, or fewer where the host says so. Whoever asks the request for it
-    later finds it as it came.
+    """The body, which has at most so many bytes, or fewer where the host says so. It stays with the request.
 
     Raises `PayloadTooLarge`, having read no further than the limit, and Werkzeug's `ClientDisconnected` for
     one that ends too soon.
     """
-    limit = min(this.max_content_length or most, most)
+    hosts = this.max_content_length
+    limit = most if hosts is None else min(hosts, most)
     length = this.environ.get("CONTENT_LENGTH", "")
     is_told = length.isdecimal() and len(length) <= _LONGEST_NUMBER
     if is_told and int(length) <= limit and "HTTP_TRANSFER_ENCODING" not in this.environ:
-        return _read_at_once(this, int(length))
-    this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
-    try:
-        body = this.get_data()
-    except RequestEntityTooLarge:
-        body = None
-    if body is None or len(body) > limit:
+        body = _read_at_once(this, int(length))
+    else:
+        body = _read_slowly(this, limit)
+    if len(body) > limit:
         raise PayloadTooLarge(f"the body is larger than {limit} bytes")
     return body
+
+
+def _read_slowly(this: Request, limit: int) -> bytes:
+    this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
+    try:
+        return this.get_data()
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(f"the body is larger than {limit} bytes") from None
 
 
 def _read_at_once(this: Request, length: int) -> bytes:
     """Past Werkzeug's wrappers, which take twice as long as checking a signature."""
     if "stream" in vars(this):  # somebody has asked before
         return this.get_data()
-    stream, left, body = this.environ["wsgi.input"], length, b""
+    stream, parts, left = this.environ["wsgi.input"], list[bytes](), length
     try:
         while left and (part := stream.read(left)):
-            body, left = body + part, left - len(part)
+            parts.append(part)
+            left -= len(part)
     except (OSError, ValueError):
         raise ClientDisconnected from None
     if left:
         raise ClientDisconnected
+    body = b"".join(parts)
     this.environ["wsgi.input"] = BytesIO(body)
     return body
 

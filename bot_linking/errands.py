@@ -93,9 +93,9 @@ class Errands:
         """Send, but no more than a few an hour to one person, however often they log in and out."""
         if message is None:
             return None
-        now = self._linking.now()
+        store, now = self._linking.store, self._linking.now()
         counter = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}"
-        sent, starts_again = self._linking.store.find_limit(counter, now)
+        sent, starts_again = store.find_limit(counter, now, HOUR_MS)
         if sent >= MOST_MESSAGES_AN_HOUR:
             enough = DeliveryFailed("enough messages for this hour")
             enough.held_for = "hour"  # so that nothing else of this person waits for it
@@ -103,7 +103,12 @@ class Errands:
             raise enough
         from bot_linking.messenger.send import send_with
 
-        send_with(self._bots.of(entry.page_id), entry.psid, message)
+        try:
+            send_with(self._bots.of(entry.page_id), entry.psid, message)
+        except DeliveryFailed as problem:
+            if problem.advice == "never":  # it has cost a call, and will not come again
+                store.hit(counter, now + HOUR_MS, now)
+            raise
         return counter, now + HOUR_MS
 
     def _locale_of(self, entry: OutboxEntry) -> str:

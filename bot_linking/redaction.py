@@ -32,6 +32,14 @@ def redact(text: str) -> str:
 _FORMATTER = logging.Formatter()
 
 
+class _FirstLine(logging.Filter):
+    """PostgreSQL's errors say what is wrong in their first line, and in the next ones whole rows."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        return True
+
+
 class _Redact(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -42,10 +50,11 @@ class _Redact(logging.Filter):
         return True
 
 
-_FILTER = _Redact()
+_FILTER, _SHORTENER = _Redact(), _FirstLine()
 
 
 def guard_logs() -> None:
     """Put the mask on the access logs of the usual servers and on urllib3; once is enough."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
+    logging.getLogger("psycopg").addFilter(_SHORTENER)

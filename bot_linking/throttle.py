@@ -54,11 +54,14 @@ class Throttle:
     def check(self, limit: Limit, key: str) -> None:
         """`TooManyAttempts` when the limit is used up; only reads, so that a flood costs no write."""
         now = self._linking.now()
-        if self._linking.counters.find_limit(_key(limit, key), now)[0] >= limit.most:
+        if self._find(limit, key, now)[0] >= limit.most:
             self._refuse(limit, key, now)
 
+    def _find(self, limit: Limit, key: str, now: int) -> tuple[int, int]:
+        return self._linking.counters.find_limit(_key(limit, key), now, limit.seconds * 1000)
+
     def _refuse(self, limit: Limit, key: str, now: int) -> None:
-        _, expires_at = self._linking.counters.find_limit(_key(limit, key), now)
+        _, expires_at = self._find(limit, key, now)
         raise TooManyAttempts(limit.name, max(1, -(-(expires_at - now) // 1000)))
 
     def refund(self, limit: Limit, key: str) -> None:

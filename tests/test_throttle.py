@@ -82,7 +82,7 @@ def test_as_many_as_allowed_pass_and_not_one_more(throttle: Throttle) -> None:
 def test_a_try_counts_before_it_is_known_to_be_good(throttle: Throttle) -> None:
     """Whoever is verifying still, or was killed while verifying, has been counted."""
     throttle.count(LOGIN, "ada")
-    hits, _ = throttle._linking.store.find_limit(_key(LOGIN, "ada"), throttle._linking.now())
+    hits, _ = throttle._linking.store.find_limit(_key(LOGIN, "ada"), throttle._linking.now(), 3_600_000)
     assert hits == 1
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.ports import OutboxEntry, Store
+from bot_linking.core.ports import Done, OutboxEntry, Store
 
 LEASE_S = 9  # as long as a dead worker can hold an entry up
 RENEW_EVERY_S = 2.5
@@ -26,12 +26,13 @@ class Leases:
         self.turn = threading.Lock()
         self._lock = threading.Lock()
         self._held: dict[int, OutboxEntry] = {}
+        self._done: dict[int, Done] = {}
         self._keeper: threading.Thread | None = None
 
     def busy_pages(self) -> list[str]:
         """Pages that have their share of the threads."""
         with self._lock:
-            pages = Counter(entry.page_id for entry in self._held.values())
+            pages = Counter(entry.page_id for entry in self._held.values() if entry.id not in self._done)
         return [page_id for page_id, count in pages.items() if count >= MOST_OF_ONE_PAGE]
 
     def take(self, entry: OutboxEntry) -> None:
@@ -42,10 +43,22 @@ class Leases:
                 self._keeper = threading.Thread(target=self._keep, name="bot_linking leases", daemon=True)
                 self._keeper.start()
 
-    def drop(self, entry: OutboxEntry) -> None:
-        """It was finished or put back."""
+    def note(self, done: Done) -> None:
+        """It got through. Its lease is kept until that is committed, so that nobody sends it once more."""
         with self._lock:
-            self._held.pop(entry.id, None)
+            self._done[done.entry.id] = done
+
+    def done(self) -> list[Done]:
+        """What got through and is not committed as such."""
+        with self._lock:
+            return list(self._done.values())
+
+    def drop(self, *entries: OutboxEntry) -> None:
+        """They were put back, or are gone."""
+        with self._lock:
+            for entry in entries:
+                self._held.pop(entry.id, None)
+                self._done.pop(entry.id, None)
 
     def _keep(self) -> None:
         pause = threading.Event()

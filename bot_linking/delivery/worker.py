@@ -11,7 +11,6 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
@@ -71,7 +70,6 @@ class Delivery:
         self._stopping = threading.Event()
         self._due = threading.Event()
         self._leases = Leases(store, self._now)
-        self._done: deque[Done] = deque()  # got through, and not marked as such yet
         #: Called after each change too, for workers elsewhere.
         self.on_wake: Callable[[], None] = lambda: None
 
@@ -144,38 +142,43 @@ class Delivery:
             return False
         self._due.set()  # there may be more, for the other threads
         try:
-            self._deliver(entry)
-        finally:
+            done = self._deliver(entry)
+        except BaseException:
             self._leases.drop(entry)
+            raise
+        if done is None:
+            self._leases.drop(entry)
+        else:
+            self._leases.note(done)
         return True
 
     def _exchange(self, most: int) -> list[OutboxEntry]:
         """Mark what got through, whichever thread's it was, and lease up to so many more: one commit for each
         message."""
-        done: list[Done] = []
         with self._leases.turn:  # one at a time, so that the share of a page is what it says
-            now, busy = self._now(), self._leases.busy_pages()
-            while self._done:
-                done.append(self._done.popleft())
+            now, busy, done = self._now(), self._leases.busy_pages(), self._leases.done()
             if not done and not (most and self._store.has_due(now, self._tokens, busy)):
                 return []
-            try:
-                claimed = self._store.claim_due(
-                    now, now + LEASE_S * 1000, most, self._tokens, busy, done=done
-                )
-            except BaseException:
-                self._done.extend(done)  # not marked yet; said again with the next
-                raise
+            claimed = self._store.claim_due(now, now + LEASE_S * 1000, most, self._tokens, busy, done=done)
             for entry in claimed:
                 self._leases.take(entry)
+        self._leases.drop(*(each.entry for each in done))
+        try:
+            self._tell_of(done, now)
+        except BaseException:
+            self._leases.drop(*claimed)
+            raise
+        return claimed
+
+    def _tell_of(self, done: Sequence[Done], now: int) -> None:
         for each in done:
             waited = max(0.0, (now - each.entry.created_at) / 1000)
             self._tell(MessageSent(each.entry.page_id, each.entry.psid, each.entry.kind, waited))
-        return claimed
 
     # One entry
 
-    def _deliver(self, entry: OutboxEntry) -> None:
+    def _deliver(self, entry: OutboxEntry) -> Done | None:
+        """None for what did not get through."""
         handler = self._handlers.get(entry.kind)
         try:
             if handler is None:
@@ -191,7 +194,8 @@ class Delivery:
             _log.exception("delivering a %s entry failed", entry.kind)
             self._fail(entry, GivenUp(f"{type(problem).__name__} in the handler"))
         else:
-            self._done.append(Done(entry, *(counter or ())))
+            return Done(entry, *(counter or ()))
+        return None
 
     def _fail(self, entry: OutboxEntry, problem: DeliveryFailed) -> None:
         now, reason = self._now(), str(problem)[:500]
@@ -227,6 +231,6 @@ class Delivery:
     def _restart_after_fork(self) -> None:
         was_running = bool(self._threads) and not self._stopping.is_set()
         self._threads, self._stopping, self._due = [], threading.Event(), threading.Event()
-        self._leases, self._done = Leases(self._store, self._now), deque()
+        self._leases = Leases(self._store, self._now)
         if was_running:
             self.start()

@@ -54,25 +54,24 @@ class Accounts:
 
     # Applications
 
-    def open_app(self, app_key: str, now: int) -> bool:
-        """An application whose links are bound from now on. False when one of this name has a token already;
-        one that has none was never handed to anybody."""
+    def begin_app(self, app_key: str, now: int) -> bool:
+        """An application that is half made: links are bound in it from now on. False when there is a whole
+        one of this name."""
 
         def work(tx: Tx) -> bool:
             tx.put("external_save_app", app_key=app_key, now=now)
-            return tx.one("external_find_token_of_app", app_key=app_key) is None
+            return tx.one("external_find_app", app_key=app_key) is None
 
         return self._engine.write(work)
 
     def create_app(
         self, app_key: str, token: NewToken, scopes: Sequence[str], now: int, expires_at: int
     ) -> bool:
-        """An application and its back end's first token. False when it has one already."""
+        """A whole application, with its back end's first token. False when there is one of this name."""
 
         def work(tx: Tx) -> bool:
             tx.put("external_save_app", app_key=app_key, now=now)
-            tx.put("external_hold_app", app_key=app_key)  # of two at once, one hands out the token
-            if tx.one("external_find_token_of_app", app_key=app_key) is not None:
+            if not tx.run("external_open_app", app_key=app_key, now=now):
                 return False
             _save_token(tx, token, app_key, None, None, scopes, now, expires_at)
             return True

@@ -58,6 +58,7 @@ class Following:
         for link in store.list_links():
 
             def work(tx: Tx, link: Link = link) -> None:
+                tx.hold(psids=[link.psid])
                 still = tx.one("find_person", page_id=link.page_id, psid=link.psid)
                 if still is not None and still["account_id"] == link.account_id:
                     self._bind(tx, link, now)

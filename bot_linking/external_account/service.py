@@ -79,18 +79,13 @@ class Service:
         visible = app_key.strip() and not has_hidden_marks(app_key) and "/" not in app_key
         if not visible or len(app_key) > LONGEST_APP_KEY:
             raise AppKeyRefused(f"an appKey has 1 to {LONGEST_APP_KEY} visible characters and no slash")
-        token, now, taken = (
-            tokens.mint_token(),
-            self.now(),
-            "there is an application with this appKey already",
-        )
+        token, now = tokens.mint_token(), self.now()
         expires_at = _end(now, expires_in)
-        if not self.accounts.open_app(app_key, now):
-            raise AppKeyRefused(taken)
-        self.following.catch_up(self._store, now)
-        if not self.accounts.create_app(app_key, token, tokens.BACK_END, now, expires_at):
-            raise AppKeyRefused(taken)
-        return token.text
+        if self.accounts.begin_app(app_key, now):
+            self.following.catch_up(self._store, now)
+            if self.accounts.create_app(app_key, token, tokens.BACK_END, now, expires_at):
+                return token.text
+        raise AppKeyRefused("there is an application with this appKey already")
 
     def create_token(
         self, app_key: str, user_id: int | None, scopes: Sequence[str], *, expires_in: int

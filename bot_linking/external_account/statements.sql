@@ -2,13 +2,10 @@
 insert into external_apps (app_key, created_at) values (:app_key, :now) on conflict do nothing
 
 -- name: external_find_app
-select app_key from external_apps where app_key = :app_key
+select app_key from external_apps where app_key = :app_key and opened_at is not null
 
--- name: external_hold_app
-update external_apps set created_at = created_at where app_key = :app_key returning app_key
-
--- name: external_find_token_of_app
-select id from external_tokens where app_key = :app_key limit 1
+-- name: external_open_app
+update external_apps set opened_at = :now where app_key = :app_key and opened_at is null
 
 -- name: external_list_apps
 select app_key, created_at from external_apps order by created_at, app_key

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import PipelineStatus
 
 Tuple = tuple[Any, ...]
 _inherited: list[Any] = []  # kept for ever: to let go of them would end the parent's sessions
@@ -59,8 +60,14 @@ class Line(psycopg.Connection[Tuple]):
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         left = self.heard_at + PATIENCE_S - time.monotonic() if timeout is None else timeout
-        answer = super().wait(gen, interval, max(left, 0.5))
-        self.heard_at = time.monotonic()
+        try:
+            answer = super().wait(gen, interval, max(left, 0.5))
+        except BaseException as problem:
+            if getattr(problem, "sqlstate", None) is None:  # not the server's word: no more can be said here
+                self.close()
+            raise
+        if self.pgconn.pipeline_status == PipelineStatus.OFF:  # else it may only have been sent
+            self.heard_at = time.monotonic()
         return answer
 
     def is_alive(self) -> bool:

@@ -108,6 +108,7 @@ class Transaction:
             result = work()
             self._send("release isolated")
         except BaseException:
+            self._waiting.clear()
             with suppress(psycopg.OperationalError):  # the connection may be what failed
                 self._send("rollback to isolated")
                 self._send("release isolated")
@@ -121,7 +122,9 @@ class Transaction:
         with self._line.pipeline():
             for each in waiting:
                 self._line.execute(*each)
-            return self._cursor.execute(statement, values)
+            self._cursor.execute(statement, values)
+        self._line.heard_at = time.monotonic()
+        return self._cursor
 
 
 class PostgresEngine:

@@ -70,11 +70,15 @@ class RedisCounters:
         hits = self._ask(_HIT, [key, "whole"], now, expires_at)
         return int(hits) if hits is not None and hits > 0 else self._store.hit(key, expires_at, now)
 
-    def find_limit(self, key: str, now: int) -> tuple[int, int]:
+    def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
         """Whichever has counted more: either may have used the limit up."""
         hits, ends = self._ask(_FIND, [key]) or (None, None)
-        here = (int(hits), int(ends)) if hits and ends and int(ends) > now else (0, now)
-        return max(here, self._store.find_limit(key, now))
+        here = (
+            (int(hits), int(ends))
+            if hits and ends and now < int(ends) <= now + window + 120_000
+            else (0, now)
+        )
+        return max(here, self._store.find_limit(key, now, window))
 
     def refund(self, key: str, now: int) -> None:
         if not self._ask(_REFUND, [key], now):
@@ -82,8 +86,7 @@ class RedisCounters:
 
     def drop_limit(self, key: str) -> None:
         self._ask(_DROP, [key])
-        if self._store.find_limit(key, 0)[0]:
-            self._store.drop_limit(key)
+        self._store.drop_limit(key)
 
     def check(self) -> str | None:
         """Why Redis does not count, or None when it does."""

@@ -194,7 +194,9 @@ returning hits
 update limits set hits = hits - 1 where key = :key and expires_at > :now and hits > 0
 
 -- name: find_limit
-select hits, expires_at from limits where key = :key and expires_at > :now
+-- The same holds for whoever only looks.
+select hits, expires_at from limits
+where key = :key and expires_at > :now and expires_at <= :now + :window + 120000
 
 -- name: drop_limit
 delete from limits where key = :key

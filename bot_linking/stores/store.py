@@ -34,6 +34,7 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 RESUME_MAX_AGE_MS = HOUR_MS
+REFUSALS_APART_MS = 10 * MINUTE_MS  # between two messages that a code was refused
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
@@ -335,9 +336,9 @@ class SQLStore:
         assert row is not None
         return int(row["hits"])
 
-    def find_limit(self, key: str, now: int) -> tuple[int, int]:
+    def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
         """Hits, and when they expire."""
-        rows = self.engine.read("find_limit", key=key, now=now)
+        rows = self.engine.read("find_limit", key=key, now=now, window=window)
         return (rows[0]["hits"], rows[0]["expires_at"]) if rows else (0, now)
 
     def refund(self, key: str, now: int) -> None:
@@ -545,9 +546,9 @@ def _record(
 def _refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     """Refuse a code, and tell the person at most once in ten minutes."""
     key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
-    limit = tx.one("find_limit", key=key, now=now)
+    limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
     if limit is None:
-        tx.put("hit", key=key, expires_at=now + 10 * MINUTE_MS, now=now)
+        tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
         tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
     return LinkingRefused(reason, event.page_id, event.psid)
 

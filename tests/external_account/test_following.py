@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
+from unittest.mock import Mock
 
 import pyotp
 import pytest
@@ -204,8 +205,22 @@ def test_an_application_that_was_half_made_is_finished_by_making_it_again(
     pair.back_end = pair.external.create_app("shop")
     assert pair.bound() == [("shop", 1, PSID, PAGE)]
     assert pair.sign_in().status_code == 200
-    with pytest.raises(AppKeyRefused):
+    pair.external.revoke_token(pair.back_end)
+    with pytest.raises(AppKeyRefused):  # a whole one stays one, whatever became of its tokens
         pair.external.create_app("shop")
+
+
+def test_a_half_made_application_has_no_tokens(
+    new_pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = new_pair(app_key=None)
+    monkeypatch.setattr(
+        type(pair.bot.linking.store), "list_links", Mock(side_effect=StoreUnavailable("away"))
+    )
+    with pytest.raises(StoreUnavailable):
+        pair.external.create_app("shop")
+    with pytest.raises(AppKeyRefused):
+        pair.external.create_token("shop", 1)
 
 
 def test_of_two_who_make_an_application_at_once_one_gets_a_token(new_pair: Callable[..., Pair]) -> None:

@@ -80,7 +80,7 @@ def meet(store: SQLStore, processes: int) -> None:
     """Go on when all have come as far as this."""
     deadline = time.monotonic() + LIMIT_S
     store.hit("met", NOW + 1, NOW)
-    while store.find_limit("met", NOW)[0] < processes:
+    while store.find_limit("met", NOW, 3_600_000)[0] < processes:
         assert time.monotonic() < deadline
 
 
@@ -195,7 +195,7 @@ def fork_with_an_open_store(url: str, with_threads: bool) -> dict[str, int]:
         os.close(end)
     names = ("parent before", "child before", "parent after", "child after", "parent's thread")
     try:
-        return {name: store.find_limit(name, NOW)[0] for name in names}
+        return {name: store.find_limit(name, NOW, 3_600_000)[0] for name in names}
     finally:
         store.close()
 
@@ -208,7 +208,7 @@ def fork_while_threads_write(url: str, children: int) -> int:
     def use() -> None:
         while not stop.is_set():
             store.hit("parent", NOW + 1, NOW)
-            store.find_limit("parent", NOW)
+            store.find_limit("parent", NOW, 3_600_000)
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
@@ -230,6 +230,6 @@ def fork_while_threads_write(url: str, children: int) -> int:
         for thread in threads:
             thread.join(LIMIT_S)
     try:
-        return store.find_limit("children", NOW)[0]
+        return store.find_limit("children", NOW, 3_600_000)[0]
     finally:
         store.close()

@@ -449,7 +449,7 @@ def test_what_got_through_is_gone_and_counted_with_the_next_claim(store: SQLStor
     done = [Done(farewell, "sent", NOW + HOUR), Done(other)]
     link(store, psid="3", now=NOW + 3)
     assert [next_one.psid for next_one in store.claim_due(NOW + 3, NOW + MINUTE, 9, [], done=done)] == ["3"]
-    assert store.find_limit("sent", NOW + 3) == (1, NOW + HOUR)
+    assert store.find_limit("sent", NOW + 3, HOUR) == (1, NOW + HOUR)
     assert store.outbox_depth()["depth"] == 1
 
 
@@ -578,10 +578,10 @@ def test_the_depth_of_the_outbox_is_known(store: SQLStore) -> None:
 
 def test_hits_are_counted_in_a_window_that_does_not_slide(store: SQLStore) -> None:
     assert [store.hit("key", NOW + 100, NOW), store.hit("key", NOW + 150, NOW + 50)] == [1, 2]
-    assert store.find_limit("key", NOW + 99) == (2, NOW + 100)
-    assert store.find_limit("key", NOW + 100) == (0, NOW + 100)
+    assert store.find_limit("key", NOW + 99, HOUR) == (2, NOW + 100)
+    assert store.find_limit("key", NOW + 100, HOUR) == (0, NOW + 100)
     assert store.hit("key", NOW + 200, NOW + 100) == 1
-    assert store.find_limit("key", NOW + 150) == (1, NOW + 200)
+    assert store.find_limit("key", NOW + 150, HOUR) == (1, NOW + 200)
 
 
 def test_a_hit_may_be_taken_back_and_no_more_than_there_were(store: SQLStore) -> None:
@@ -602,7 +602,7 @@ def test_a_hit_is_not_taken_back_from_a_window_that_has_ended(store: SQLStore) -
 def test_a_limit_starts_again_when_it_is_dropped(store: SQLStore) -> None:
     store.hit("key", NOW + 100, NOW)
     store.drop_limit("key")
-    assert store.find_limit("key", NOW) == (0, NOW)
+    assert store.find_limit("key", NOW, HOUR) == (0, NOW)
 
 
 # API keys
@@ -653,7 +653,7 @@ def test_a_great_many_old_rows_are_purged_in_short_steps(
     write = Mock(side_effect=store.engine.write)
     monkeypatch.setattr(store.engine, "write", write)
     store.purge(NOW + 2)
-    assert store.find_limit("0", NOW) == store.find_limit(str(many - 1), NOW) == (0, NOW)
+    assert store.find_limit("0", NOW, HOUR) == store.find_limit(str(many - 1), NOW, HOUR) == (0, NOW)
     assert write.call_count == len(RETENTION) + 2
 
 

@@ -17,6 +17,7 @@ from bot_linking.stores.store import SQLStore
 
 from .conftest import (
     ADA,
+    HOUR,
     MINUTE,
     NOW,
     PAGE,
@@ -211,7 +212,7 @@ def test_threads_that_end_leave_the_store_usable(url: str) -> None:
     store = open_store(url)
     for _ in range(3):
         at_once([lambda: store.hit("key", NOW + 1, NOW)] * 8)
-    assert store.find_limit("key", NOW)[0] == 24
+    assert store.find_limit("key", NOW, HOUR)[0] == 24
     store.close()
 
 

@@ -88,7 +88,7 @@ def in_database(throttle: Throttle, key: str = "ada") -> int:
     """What the database has counted."""
     from bot_linking.throttle import _key
 
-    return throttle._linking.store.find_limit(_key(LOGIN, key), throttle._linking.now())[0]
+    return throttle._linking.store.find_limit(_key(LOGIN, key), throttle._linking.now(), 3_600_000)[0]
 
 
 def passes(url: str, path: str, tries: int) -> int:
@@ -285,7 +285,7 @@ def test_redis_is_asked_again_after_a_pause_and_says_so(
     assert through(throttle, 2) == 2
     deadline = time.monotonic() + 10
     while "counts attempts again" not in caplog.text and time.monotonic() < deadline:
-        throttle._linking.counters.find_limit("anything", 0)
+        throttle._linking.counters.find_limit("anything", 0, 3_600_000)
         time.sleep(0.05)
     assert [record.message for record in caplog.records] == [
         "Redis does not count attempts (TimeoutError): the database does",

@@ -18,7 +18,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.sqlite import LARGEST_GROUP, SQLiteEngine
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW, PAGE, attempt_for, engine_of, link, linked, save_code, unlinked
+from .conftest import HOUR, NOW, PAGE, attempt_for, engine_of, link, linked, save_code, unlinked
 
 Answer = object
 
@@ -106,7 +106,7 @@ def test_transitions_that_wait_together_are_committed_together(store: SQLStore) 
 def test_a_group_has_a_largest_size_and_the_rest_follow(store: SQLStore) -> None:
     _, sizes = in_one_group(engine_of(store), [_hit("key")] * (LARGEST_GROUP + 5))
     assert sizes == [LARGEST_GROUP, 5]
-    assert store.find_limit("key", NOW)[0] == LARGEST_GROUP + 5
+    assert store.find_limit("key", NOW, HOUR)[0] == LARGEST_GROUP + 5
 
 
 def test_a_failing_transition_undoes_itself_alone_and_fails_where_it_was_asked_for(store: SQLStore) -> None:
@@ -119,7 +119,7 @@ def test_a_failing_transition_undoes_itself_alone_and_fails_where_it_was_asked_f
     assert sizes == [30]
     for place, answer in enumerate(answers):
         assert answer is problems.get(place, answer)
-        assert store.find_limit(f"key {place}", NOW)[0] == (0 if place in problems else 1)
+        assert store.find_limit(f"key {place}", NOW, HOUR)[0] == (0 if place in problems else 1)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_transition_that_fails_alone_leaves_nothing(store: SQLStore, problem: 
     with pytest.raises(type(problem)) as raised:
         engine_of(store).write(_failing("key", problem))
     assert raised.value is problem
-    assert store.find_limit("key", NOW)[0] == 0
+    assert store.find_limit("key", NOW, HOUR)[0] == 0
     assert store.hit("key", NOW + 1, NOW) == 1
 
 
@@ -164,7 +164,7 @@ def test_when_the_commit_fails_nobody_is_told_that_it_worked(store: SQLStore, pa
     answers, sizes = in_one_group(engine, [_hit("a"), fill, _hit("b")])
     assert sizes == [3]
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
-    assert store.find_limit("a", NOW)[0] == store.find_limit("b", NOW)[0] == 0
+    assert store.find_limit("a", NOW, HOUR)[0] == store.find_limit("b", NOW, HOUR)[0] == 0
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), SystemExit(1), MemoryError()])
@@ -173,7 +173,7 @@ def test_a_thread_that_is_ended_in_the_middle_takes_nobodys_transition_for_commi
 ) -> None:
     answers, sizes = in_one_group(engine_of(store), [_hit("a"), _failing("b", problem), _hit("c")])
     assert sizes == [3]
-    stored = [store.find_limit(key, NOW)[0] for key in "abc"]
+    stored = [store.find_limit(key, NOW, HOUR)[0] for key in "abc"]
     said = [answer == 1 for answer in answers]
     assert [bool(count) for count in stored] == said
     assert not said[1]
@@ -262,7 +262,7 @@ def test_half_a_transition_is_seen_by_nobody(store: SQLStore, path: Path) -> Non
 
     engine_of(store).write(work)
     assert seen == [(0,)]
-    assert store.find_limit("key", NOW)[0] == 1
+    assert store.find_limit("key", NOW, HOUR)[0] == 1
 
 
 def test_one_person_of_a_page_has_one_row_by_the_databases_own_word(store: SQLStore, path: Path) -> None:
