@@ -117,6 +117,17 @@ def test_a_restart_clears_nothing(new_throttle: NewThrottle) -> None:
     assert is_over(new_throttle())
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out(throttle: Throttle, clock: Clock) -> None:
+    clock.advance(365 * 86_400)
+    use_up(throttle)
+    clock.advance(-365 * 86_400)
+    throttle.check(LOGIN, "ada")
+    use_up(throttle)
+    with pytest.raises(TooManyAttempts) as refusal:
+        throttle.check(LOGIN, "ada")
+    assert refusal.value.retry_after == LOGIN.seconds
+
+
 def test_the_window_starts_with_the_first_try_and_ends_on_time(throttle: Throttle, clock: Clock) -> None:
     throttle.count(LOGIN, "ada")
     clock.advance(59)

@@ -162,7 +162,7 @@ class Delivery:
             claimed = self._store.claim_due(now, now + LEASE_S * 1000, most, self._tokens, busy, done=done)
             for entry in claimed:
                 self._leases.take(entry)
-        self._leases.drop(*(each.entry for each in done))
+            self._leases.drop(*(each.entry for each in done))
         try:
             self._tell_of(done, now)
         except BaseException:

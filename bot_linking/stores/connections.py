@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PipelineStatus
 
@@ -63,8 +64,8 @@ class Line(psycopg.Connection[Tuple]):
         try:
             answer = super().wait(gen, interval, max(left, 0.5))
         except BaseException as problem:
-            if getattr(problem, "sqlstate", None) is None:  # not the server's word: no more can be said here
-                self.close()
+            if _ends_the_talk(problem):
+                self.close()  # what else is under way in a pipeline would hide why
             raise
         if self.pgconn.pipeline_status == PipelineStatus.OFF:  # else it may only have been sent
             self.heard_at = time.monotonic()
@@ -185,6 +186,14 @@ class Connections:
         with self._turn:
             self._open -= 1
             self._turn.notify()
+
+
+def _ends_the_talk(problem: BaseException) -> bool:
+    """Whether a wait ended by a time-out or from outside, and not by what was said or could not be."""
+    if not isinstance(problem, psycopg.Error):
+        return True
+    is_silence = isinstance(problem, psycopg.OperationalError) and problem.sqlstate is None
+    return is_silence and not isinstance(problem, errors.PipelineAborted)
 
 
 def _look_at(fileno: int) -> Callable[[], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter as Counts
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot_linking.core.ports import Attempt, OutboxEntry
 from bot_linking.delivery import Delivery, leases, worker
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S
 from bot_linking.delivery.leases import LEASE_S, RENEW_EVERY_S
+from bot_linking.delivery.worker import Handler
 
 from ..conftest import Clock
 from .conftest import Post, Refusal
@@ -326,13 +328,23 @@ class Counter:
             self.reached.set()
 
 
-def test_threads_deliver_five_hundred_entries_each_exactly_once(post: Post, quick: None) -> None:
+def test_threads_deliver_five_hundred_entries_and_mark_and_count_each_exactly_once(
+    post: Post, quick: None, clock: Clock
+) -> None:
     post.put_all([("page", str(number % 50), "linked", str(number)) for number in range(500)])
-    count = Counter(500)
-    with running(post.worker(count)), running(post.worker(count)):
+    count, hour = Counter(500), 3_600_000
+
+    def send(entry: OutboxEntry) -> tuple[str, int]:
+        count(entry)
+        return "sent", clock.ms + hour
+
+    handlers: dict[str, Handler] = {"linked": send}
+    with running(post.worker(handlers=handlers)), running(post.worker(handlers=handlers)):
         assert count.reached.wait(60)
     assert len(count.ids) == len(set(count.ids)) == 500
     assert post.store.outbox_depth()["depth"] == 0
+    assert post.store.find_limit("sent", clock.ms, hour) == (500, clock.ms + hour)
+    assert Counts(type(each).__name__ for each in post.told) == {"MessageSent": 500}
 
 
 def test_threads_keep_each_persons_order(post: Post, quick: None) -> None:
@@ -430,6 +442,43 @@ def test_what_got_through_while_the_database_is_away_is_marked_later_and_not_sen
     assert delivery.drain() == 0
     assert post.sent == ["1"]
     assert [type(each) for each in post.told] == [MessageSent]
+
+
+def test_what_got_through_keeps_its_lease_until_it_is_marked(
+    post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the worker does in between, such as clearing away a backlog."""
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.02)
+    post.put()
+    first, other = post.worker(), post.worker(lambda again: pytest.fail("sent twice"))
+    assert first._step()
+    for _ in range(3):
+        clock.advance(LEASE_S / 2)
+        time.sleep(0.2)
+        assert other.drain() == 0
+    assert first.drain() == 0
+    assert post.store.outbox_depth()["depth"] == 0
+
+
+def test_a_receiver_that_ends_the_thread_leaves_no_lease_behind(post: Post, clock: Clock) -> None:
+    def end(event: object) -> None:
+        raise SystemExit
+
+    delivery = Delivery(
+        post.store,
+        {"linked": post.send},
+        tell=end,
+        tokens=lambda page_id: "",
+        all_tokens=[],
+        clock=post.clock,
+    )
+    post.put("1")
+    post.put("2")
+    with pytest.raises(SystemExit):
+        delivery.drain()
+    clock.advance(LEASE_S)
+    assert post.worker().drain() == 1
+    assert post.sent == ["1", "2"]
 
 
 def test_stopping_finishes_what_is_being_sent(post: Post, quick: None) -> None:

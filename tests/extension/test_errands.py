@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bot_linking import Link
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.errands import MOST_MESSAGES_AN_HOUR
 from tests.conftest import PAGE, PSID, NewBot, batch, unlinked_event
 
 
@@ -55,6 +57,29 @@ def test_somebody_who_has_linked_again_is_not_logged_out_by_an_older_call(new_bo
     bot.linking.delivery.drain()
     assert len(bot.graph.calls_to("me/unlink_accounts")) == before
     assert bot.linking.link_of(PSID) is not None
+
+
+def test_a_clock_that_was_ahead_silences_nobody(new_bot: NewBot) -> None:
+    bot, year = new_bot(), 365 * 86_400
+    bot.clock.advance(year)
+    for number in range(MOST_MESSAGES_AN_HOUR):
+        bot.linking.core.bind(PSID, Identifiers(username=f"ada{number}"), PAGE, source="api")
+        bot.linking.delivery.drain()
+    assert len(bot.graph.sent) == MOST_MESSAGES_AN_HOUR
+    bot.clock.advance(-year)
+    bot.linking.core.bind(PSID, Identifiers(username="ada"), PAGE, source="api")
+    bot.linking.delivery.drain()
+    assert len(bot.graph.sent) == MOST_MESSAGES_AN_HOUR + 1
+
+
+def test_messages_that_never_get_through_count_too(new_bot: NewBot) -> None:
+    """Somebody who has blocked the page cannot make it call Messenger without end."""
+    bot = new_bot()
+    bot.graph.failures["me/messages"] = {"code": 551, "error_subcode": 1545041, "type": "OAuthException"}
+    for number in range(2 * MOST_MESSAGES_AN_HOUR):
+        bot.linking.core.bind(PSID, Identifiers(username=f"ada{number}"), PAGE, source="api")
+        bot.linking.delivery.drain()
+    assert len(bot.graph.calls_to("me/messages")) == MOST_MESSAGES_AN_HOUR
 
 
 def test_more_than_five_messages_an_hour_wait_and_hold_nothing_else_up(new_bot: NewBot) -> None:

@@ -398,6 +398,16 @@ class HTTPCases(Cases):
         assert len(way.seen.events) == 1
         assert len(seen[-1]) > 100
 
+    def test_a_body_that_a_host_unpacks_is_measured_unpacked(self, way: HTTPWay) -> None:
+        """A hook that puts another stream in the request's place, as for gzip."""
+
+        def unpack() -> None:
+            request.stream = BytesIO(b" " * (LARGEST_BODY + 1))
+
+        way.bot.app.before_request(unpack)
+        body = batch(message_event("hello"))
+        assert way.post(body, signature(body)) == 413
+
     def post_stream(self, way: HTTPWay, body: bytes, stream: BytesIO) -> TestResponse:
         return way.bot.client().post(
             way.path, headers={"X-Hub-Signature-256": signature(body)}, content_type="application/json",

@@ -8,11 +8,17 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 import requests
+
+from bot_linking import Account
+from bot_linking.external_account.accounts import Accounts
+from bot_linking.external_account.following import Following
+from bot_linking.external_account.two_factor import Vault
+from bot_linking.stores import open_store
 
 from .conftest import KEYS, UNION, MakeShop, Shop
 
@@ -133,6 +139,41 @@ try:
 except SecondFactorRefused:
     print("turned away")
 """
+
+
+@pytest.mark.parametrize("door", ["unlink", "erase"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
+    kind: str, door: str, tmp_path: Path
+) -> None:
+    from tests.stores.conftest import DATABASES, NOW, PAGE, PSID, link
+
+    with DATABASES[kind](tmp_path) as database:
+        store, leaving = open_store(database), list[Thread]()
+        link(store)
+
+        def leave() -> None:
+            store.unlink(PAGE, PSID, "site", NOW + 1) if door == "unlink" else store.erase(
+                PAGE, PSID, NOW + 1
+            )
+
+        def user_id_of(account: Account) -> int:
+            if not leaving:
+                leaving.append(Thread(target=leave))
+                leaving[0].start()
+                leaving[0].join(1)  # it cannot end before we do, or has ended
+            return 1
+
+        following = Following((), user_id_of)
+        accounts = Accounts(store.engine, Vault([]))
+        store.followers.append(following)
+        assert accounts.begin_app("shop", NOW)
+        following.catch_up(store, NOW)
+        leaving[0].join(20)
+        assert store.find_link(PAGE, PSID) is None
+        pair = {"app_key": "shop", "platform": "messenger", "union_id": PSID}
+        assert store.engine.read("external_find_pair", **pair) == []
+        store.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

@@ -148,9 +148,9 @@ def _name_entries() -> None:
 
     here, deliver, call = threading.local(), Delivery._deliver, Graph._call
 
-    def deliver_by_name(self: Delivery, entry: Any) -> None:
+    def deliver_by_name(self: Delivery, entry: Any) -> Any:
         here.entry = f"{entry.id}"
-        deliver(self, entry)
+        return deliver(self, entry)
 
     def call_by_name(self: Graph, method: str, path: str, *, params: Any = None, **body: Any) -> Any:
         return call(self, method, path, params={**(params or {}), "entry": here.entry}, **body)

@@ -21,6 +21,7 @@ from bot_linking.config import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
+from bot_linking.redaction import guard_logs  # noqa: E402
 from bot_linking.stores import connections, open_store  # noqa: E402
 from bot_linking.stores.postgres import PostgresEngine, Transaction, to_psycopg  # noqa: E402
 from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
@@ -344,7 +345,10 @@ def test_what_failed_on_the_way_comes_out_as_itself_and_undoes_all(
     assert _sessions(url, at_most=1) == 1  # the connection is as good as before
 
 
-def test_what_failed_behind_a_savepoint_undoes_only_itself(engine: PostgresEngine) -> None:
+@pytest.mark.parametrize("bad", [{"key": "bad", "hits": None}, {"key": "never sent: \0", "hits": 1}])
+def test_what_failed_behind_a_savepoint_undoes_only_itself(
+    engine: PostgresEngine, bad: dict[str, Any]
+) -> None:
     engine.statements["fill"] = to_psycopg(
         "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
     )
@@ -352,12 +356,72 @@ def test_what_failed_behind_a_savepoint_undoes_only_itself(engine: PostgresEngin
 
     def work(tx: Any) -> None:
         tx.put("fill", key="before", hits=1)
-        with suppress(psycopg.errors.NotNullViolation):
-            tx.isolated(lambda: tx.put("fill", key="bad", hits=None))
+        with pytest.raises((psycopg.DataError, psycopg.IntegrityError)):
+            tx.isolated(lambda: tx.put("fill", **bad))
         tx.put("fill", key="later", hits=1)
 
     engine.write(work)
     assert engine.read("see") == [{"key": "before"}, {"key": "later"}]
+
+
+def test_what_failed_before_it_was_sent_spoils_nothing_behind_a_savepoint(engine: PostgresEngine) -> None:
+    engine.statements["fill"] = to_psycopg(
+        "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
+    )
+    engine.statements["see"] = "select key from limits order by key"
+
+    def fail_twice(tx: Any) -> None:
+        tx.put("fill", key="bad", hits=None)
+        raise ValueError("and the code beside it")
+
+    def work(tx: Any) -> None:
+        with suppress(ValueError):
+            tx.isolated(lambda: fail_twice(tx))
+        tx.put("fill", key="later", hits=1)
+
+    engine.write(work)
+    assert engine.read("see") == [{"key": "later"}]
+
+
+def test_no_row_reaches_the_log_whatever_fails_at_once(
+    engine: PostgresEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """psycopg writes what the server said, of which there may be more than it can raise."""
+    guard_logs()
+    engine.statements["fill"] = to_psycopg(
+        "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
+    )
+
+    def work(tx: Any) -> None:
+        tx.put("fill", key="somebody", hits=None)
+        tx.one("find_code", digest="not a digest: \0")
+
+    with pytest.raises(psycopg.Error):
+        engine.write(work)
+    assert "somebody" not in caplog.text
+
+
+def test_a_webhook_is_answered_in_four_seconds_the_wait_for_a_connection_included(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST", 1)
+    store = open_store(url)
+    assert isinstance(store.engine, PostgresEngine)
+    pool = store.engine._connections
+    only = pool.borrow()
+
+    def freeze_and_give_back() -> None:
+        os.kill(only.info.backend_pid, signal.SIGSTOP)
+        pool.give_back(only)
+
+    process = only.info.backend_pid
+    threading.Timer(2.5, freeze_and_give_back).start()
+    try:
+        assert 2.5 < seconds(lambda: store.receive([unlinked()], NOW)) < ANSWERED_S
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert isinstance(store.receive([unlinked()], NOW)[0], EventIgnored)
+    store.close()
 
 
 # Deadlocks and serialization failures
