@@ -4,10 +4,10 @@ After everything has come to rest: model = store = last message of each person; 
 permanent failures; no link without a used code, never two; no code lives on after its use; nothing that was
 acknowledged is lost; what was refused has changed nothing; one repeated message at most for each fault.
 
-- `test_every_call`: in every flow of `flows` and `flows_of_apps`, the first call to the database,
-  Messenger or Redis fails, then the second, and so on until the flow comes through (`failing`); one at a
-  time, four in a row, and at random. A call fails before, within or after its work, when only the answer is
-  lost.
+- `test_every_call`: in every flow of `flows`, `flows_of_apps` and `flows_of_operators`, the first call to the
+  database, Messenger or Redis fails, then the second, and so on until the flow comes through (`failing`); one
+  at a time, four in a row, and at random. A call fails before, within or after its work, when only the answer
+  is lost.
 - `test_kills`: real processes (`processes`) under load are killed at the places of `kills` and started
   again, while Messenger insists (`messenger`); judged by `tests.core.model` (`rounds`). Commands are killed
   and given again (`by_hand`). The long run is `python -m tests.faults --rounds 100 [--store sqlite|postgres]

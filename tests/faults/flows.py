@@ -177,8 +177,8 @@ class World:
 
         self.insist(person, step)
 
-    def sign_in(self, person: Person) -> Browser:
-        """Tap Log In and sign in, up to the consent page."""
+    def log_in(self, person: Person) -> tuple[Browser, str]:
+        """Tap Log In and give the password; where that leads."""
         browser = self.bot.browser()
         self.insist(person, lambda: _is_done(browser.open(person.token)))
         login = browser.form("login")
@@ -186,8 +186,17 @@ class World:
         path = "/linking/login"
         self.insist(person, lambda: _is_done(browser.post(path, fields)))
         browser.location = path
-        consent = browser.page.headers["Location"].rpartition("/")[2]
-        self.insist(person, lambda: _is_done(browser.get(f"/linking/consent/{consent}")))
+        return browser, browser.page.headers["Location"]
+
+    def show(self, person: Person, browser: Browser, place: str) -> None:
+        """A page to which another one has led."""
+        self.insist(person, lambda: _is_done(browser.get(f"/linking/{place}")))
+
+    def sign_in(self, person: Person) -> Browser:
+        """Up to the consent page."""
+        browser, place = self.log_in(person)
+        assert place.startswith("consent/")
+        self.show(person, browser, place)
         return browser
 
     def press(self, person: Person, browser: Browser, button: str) -> str:
@@ -233,6 +242,11 @@ class World:
         self.webhook(person, event)
         self.settle(person)
         return event
+
+    def pairs(self, person: Person, app: str = APP) -> list[tuple[Any, ...]]:
+        """For whom an application takes this person."""
+        statement = f"select user_id from external_accounts where app_key = '{app}' and union_id = {{}}"
+        return self.rows(statement, person.psid)
 
     def count(self, table: str, column: str, value: object) -> int:
         return len(self.rows(f"select 1 from {table} where {column} = {{}}", value))
@@ -293,7 +307,7 @@ class Flow:
     def judge_codes(self, person: Person) -> None:
         states = self.world.rows("select consumed_by from codes where account_id = {}", person.name)
         assert all(state == (person.psid,) for state in states)
-        pairs = self.world.rows("select user_id from external_accounts where union_id = {}", person.psid)
+        pairs = self.world.pairs(person)
         assert pairs == ([(person.number,)] if self.is_bound else []), "the application knows another link"
         by_login = self.world.rows(
             "select 1 from links where psid = {} and source = 'login' and account_id is not null", person.psid

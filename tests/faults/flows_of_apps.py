@@ -10,9 +10,10 @@ from werkzeug.test import TestResponse
 
 from bot_linking.external_account.errors import SecondFactorRefused
 from bot_linking.external_account.two_factor import RECOVERY_CODES, Enrolment
+from tests.conftest import Browser, code_in, linked_event
 
 from .failing import UNKNOWN
-from .flows import APP, Flow, Person, World, _is_done
+from .flows import APP, Flow, LinkByLogin, Person, World, _is_done
 
 
 class OfApp(Flow):
@@ -87,9 +88,9 @@ class OfApp(Flow):
         return len(self.world.rows(statement, person.number))
 
 
-def ask(world: World, method: str, path: str, token: str, json: Any) -> TestResponse:
+def ask(world: World, method: str, path: str, token: str, json: Any, *, app: str = APP) -> TestResponse:
     headers = {"Authorization": f"Bearer {token}"}
-    return world.bot.client().open(f"/ExternalAccount/{APP}{path}", method=method, headers=headers, json=json)
+    return world.bot.client().open(f"/ExternalAccount/{app}{path}", method=method, headers=headers, json=json)
 
 
 class BindByCall(OfApp):
@@ -159,11 +160,7 @@ class SignInWithCode(SignInByCall):
 
     def judge(self, person: Person) -> None:
         super().judge(person)
-        try:
-            self.world.external.check_second_factor(APP, person.number, self.code)
-        except SecondFactorRefused:
-            return
-        raise AssertionError("a code was good twice")
+        assert not passes(self.world, person, self.code), "a code was good twice"
 
 
 class ReplaceSecondFactor(OfApp):
@@ -182,15 +179,11 @@ class ReplaceSecondFactor(OfApp):
 
     def judge(self, person: Person) -> None:
         super().judge(person)
-        check, now = self.world.external.check_second_factor, int(self.world.bot.clock())
-        for refused in (self.old.recovery_codes[0], authenticator(self.old).at(now)):
-            try:
-                check(APP, person.number, refused)
-            except SecondFactorRefused:
-                continue
-            raise AssertionError("the old second factor is still good")
+        now = int(self.world.bot.clock())
+        for old in (self.old.recovery_codes[0], authenticator(self.old).at(now)):
+            assert not passes(self.world, person, old), "the old second factor is still good"
         assert self.world.count("external_recovery_codes", "user_id", person.number) == RECOVERY_CODES
-        check(APP, person.number, authenticator(self.new).at(now))
+        assert passes(self.world, person, authenticator(self.new).at(now))
         assert not self.is_good(self.signed_in)
 
 
@@ -244,10 +237,65 @@ class ReplaceBackEndToken(OfApp):
         assert self.sign_in(person)
 
 
+class LinkWithCode(LinkByLogin):
+    """The pages ask for a code between password and consent: the password alone opens nothing, and a code is
+    good once. Whoever was not heard at the very step to the consent starts again."""
+
+    def prepare(self, person: Person) -> None:
+        self.totp = authenticator(self.world.external.enable_two_factor(APP, person.number))
+
+    def act(self, person: Person) -> None:
+        target = self.world.press(person, self.sign_in(person), "consent")
+        event = linked_event(code_in(target), psid=person.psid, at=self.world.bot.clock.ms)
+        self.world.webhook(person, event)
+        self.world.settle(person)
+
+    def sign_in(self, person: Person) -> Browser:
+        for _ in range(self.world.tries):
+            browser, place = self.world.log_in(person)
+            assert place.startswith("second-factor/"), "nobody asked for a code"
+            consent = place.replace("second-factor", "consent")
+            assert browser.get(f"/linking/{consent}").status_code in (400, 503)
+            self.world.show(person, browser, place)
+            if self.give_code(person, browser):
+                self.world.show(person, browser, consent)
+                return browser
+        raise AssertionError(f"not signed in; failed: {self.world.faults.failed}")
+
+    def give_code(self, person: Person, browser: Browser) -> bool:
+        """A fresh one each time. False when this attempt is over, as its answer was lost."""
+        fields, is_over = browser.form("second-factor").fields, False
+        begun = len(self.world.faults.failed)
+
+        def step() -> bool:
+            nonlocal is_over
+            self.world.bot.clock.advance(30)
+            self.code = self.totp.at(int(self.world.bot.clock()))
+            answer = browser.post("/linking/second-factor", {**fields, "code": self.code})
+            unheard = set(self.world.faults.failed[begun:]) & set(UNKNOWN)
+            is_over = bool(unheard) and answer.status_code == 400
+            return is_over or _is_done(answer)
+
+        self.world.insist(person, step)
+        return not is_over
+
+    def judge(self, person: Person) -> None:
+        super().judge(person)
+        assert not passes(self.world, person, self.code), "a code was good twice"
+
+
 FLOWS_OF_APPS: tuple[type[Flow], ...] = (
     BindByCall, DisableByCall, UnbindByCall, SignInByCall, SignInWithCode, ReplaceSecondFactor,
-    DisableSecondFactor, RevokeTokens, ReplaceBackEndToken,
+    DisableSecondFactor, RevokeTokens, ReplaceBackEndToken, LinkWithCode,
 )  # fmt: skip
+
+
+def passes(world: World, person: Person, code: str) -> bool:
+    try:
+        world.external.check_second_factor(APP, person.number, code)
+    except SecondFactorRefused:
+        return False
+    return True
 
 
 def authenticator(enrolment: Enrolment) -> pyotp.TOTP:

@@ -38,8 +38,9 @@ from .flows import (
     World,
 )
 from .flows_of_apps import FLOWS_OF_APPS
+from .flows_of_operators import FLOWS_OF_OPERATORS
 
-ALL_FLOWS = FLOWS + FLOWS_OF_APPS
+ALL_FLOWS = FLOWS + FLOWS_OF_APPS + FLOWS_OF_OPERATORS
 MOST_CALLS = 400
 NewWorld = Callable[..., World]
 
