@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
@@ -46,32 +46,32 @@ class Following:
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         match outcome:
             case AccountLinked(link=link) | LinkChanged(link=link):
-                self._bind(tx, link, now)
+                self._bind(tx, link, now, self._apps(tx))
             case AccountUnlinked(page_id=page_id, psid=psid):
                 _unbind(tx, page_id, psid)
 
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
         return tx.run("external_erase", platform=PLATFORM, union_id=psid, page_id=page_id)
 
-    def catch_up(self, store: SQLStore, now: int) -> None:
-        """Bind whoever is linked already, when an application is new."""
-        for link in store.list_links():
+    def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
+        """Bind whoever is linked already in an application that is new."""
+        for link in store.list_links() if self._is_meant(app_key) else ():
 
             def work(tx: Tx, link: Link = link) -> None:
                 tx.hold(psids=[link.psid])
                 still = tx.one("find_person", page_id=link.page_id, psid=link.psid)
                 if still is not None and still["account_id"] == link.account_id:
-                    self._bind(tx, link, now)
+                    self._bind(tx, link, now, [app_key])
 
             store.engine.write(work)
 
-    def _bind(self, tx: Tx, link: Link, now: int) -> None:
+    def _bind(self, tx: Tx, link: Link, now: int, apps: Iterable[str]) -> None:
         """The link decides: a pair that says another user goes, with its tokens."""
         user_id = self._user_of_link(link)
         if user_id is None or not _UNION_ID.fullmatch(link.psid):
             _unbind(tx, link.page_id, link.psid)
             return
-        for app_key in self._apps(tx):
+        for app_key in apps:
             pair: dict[str, Any] = {"app_key": app_key, "platform": PLATFORM, "union_id": link.psid}
             tx.put("external_unbind_stranger", user_id=user_id, **pair)
             made = tx.one(
@@ -98,7 +98,10 @@ class Following:
 
     def _apps(self, tx: Tx) -> list[str]:
         known = [row["app_key"] for row in tx.all("external_list_apps")]
-        return [app_key for app_key in known if not self._named or app_key in self._named]
+        return [app_key for app_key in known if self._is_meant(app_key)]
+
+    def _is_meant(self, app_key: str) -> bool:
+        return not self._named or app_key in self._named
 
 
 def _unbind(tx: Tx, page_id: str, psid: str) -> None:

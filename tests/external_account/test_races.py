@@ -168,7 +168,7 @@ def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
         accounts = Accounts(store.engine, Vault([]))
         store.followers.append(following)
         assert accounts.begin_app("shop", NOW)
-        following.catch_up(store, NOW)
+        following.catch_up(store, "shop", NOW)
         leaving[0].join(20)
         assert store.find_link(PAGE, PSID) is None
         pair = {"app_key": "shop", "platform": "messenger", "union_id": PSID}
