@@ -15,37 +15,37 @@ UNKEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
-def read_body(this: Request, most: int) -> bytes:
-    """The body, which has at most so many bytes, or fewer where the host says so. It stays with the request.
+def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
+    """The body, which has at most so many bytes, or fewer where the host says so. It stays with the request;
+    where others are sure to ask for it, they find it read already.
 
     Raises `PayloadTooLarge`, having read no further than the limit, and Werkzeug's `ClientDisconnected` for
     one that ends too soon.
     """
-    hosts = this.max_content_length
-    limit = most if hosts is None else min(hosts, most)
     length = this.environ.get("CONTENT_LENGTH", "")
     is_told = length.isdecimal() and len(length) <= _LONGEST_NUMBER
-    if is_told and int(length) <= limit and "HTTP_TRANSFER_ENCODING" not in this.environ:
-        body = _read_at_once(this, int(length))
-    else:
-        body = _read_slowly(this, limit)
-    if len(body) > limit:
-        raise PayloadTooLarge(f"the body is larger than {limit} bytes")
+    is_small = is_told and int(length) <= most and "HTTP_TRANSFER_ENCODING" not in this.environ
+    limit = most if is_small and for_others else _limit(this, most)  # Werkzeug keeps to the host's own
+    if not is_small:
+        this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
+    elif not for_others and int(length) <= limit and "stream" not in vars(this):
+        return _read_at_once(this, int(length))
+    try:
+        body = this.get_data()
+    except RequestEntityTooLarge:
+        body = None
+    if body is None or len(body) > limit:
+        raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
     return body
 
 
-def _read_slowly(this: Request, limit: int) -> bytes:
-    this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
-    try:
-        return this.get_data()
-    except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"the body is larger than {limit} bytes") from None
+def _limit(this: Request, most: int) -> int:
+    hosts = this.max_content_length
+    return most if hosts is None else min(hosts, most)
 
 
 def _read_at_once(this: Request, length: int) -> bytes:
     """Past Werkzeug's wrappers, which take twice as long as checking a signature."""
-    if "stream" in vars(this):  # somebody has asked before
-        return this.get_data()
     stream, parts, left = this.environ["wsgi.input"], list[bytes](), length
     try:
         while left and (part := stream.read(left)):

@@ -120,7 +120,7 @@ class Webhook:
         if this.method != "POST":
             return self._other_method(view, args, kwargs, began)
         try:
-            body, pages = self._read_request(this)
+            body, pages = self._read_request(this, for_view=True)
             rest = self._take(body, pages) if may_link(body) else body
         except BotLinkingError as refusal:
             return self._refuse(refusal, began)
@@ -173,7 +173,7 @@ class Webhook:
         if this.method != "POST":
             return self.handshake()
         try:
-            body, pages = self._read_request(this)
+            body, pages = self._read_request(this, for_view=False)
             payload = read_json(body)
             events = events_of(payload)
             if may_link(body):
@@ -203,8 +203,8 @@ class Webhook:
             return _plain("the verify token is not ours\n", 403)
         return _plain(challenge, 200)
 
-    def _read_request(self, this: Request) -> tuple[bytes, Pages]:
-        body = read_body(this, LARGEST_BODY)
+    def _read_request(self, this: Request, *, for_view: bool) -> tuple[bytes, Pages]:
+        body = read_body(this, LARGEST_BODY, for_others=for_view)
         return body, self._pages_of_signer(body, this.environ.get(_HEADER_IN_ENVIRON))
 
     def _refuse(self, refusal: BotLinkingError, began: float) -> Response:

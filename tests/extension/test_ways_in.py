@@ -418,6 +418,15 @@ class HTTPCases(Cases):
         way.bot.app.config["MAX_CONTENT_LENGTH"] = 100
         body = batch(message_event("x" * 200))
         assert way.post(body, signature(body)) == 413
+        way.bot.app.config["MAX_CONTENT_LENGTH"] = len(body) - 1
+        answer = way.bot.client().post(
+            way.path, input_stream=BytesIO(body),
+            headers={"Transfer-Encoding": "chunked", "X-Hub-Signature-256": signature(body)},
+            environ_overrides={"wsgi.input_terminated": True},
+        )  # fmt: skip
+        assert answer.status_code == 413
+        way.bot.app.config["MAX_CONTENT_LENGTH"] = len(body)
+        assert way.post(body, signature(body)) == 200
 
     def test_the_handshake_with_the_right_token_gets_its_challenge_as_plain_text(self, way: HTTPWay) -> None:
         answer = way.get(handshake())
