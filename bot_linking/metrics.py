@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bot_linking import signals
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.events import GraphFailed, MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -114,7 +114,9 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
     count(signals.login_cancelled, logins, lambda event: "cancelled")
     count(signals.message_sent, messages, _kind, _result)
     count(signals.message_failed, messages, _kind, _result)
-    count(signals.graph_failed, graph_errors, _status, _code)
+    count(
+        signals.graph_failed, graph_errors, lambda event: _told(event.status), lambda event: _told(event.code)
+    )
     count(signals.person_erased, erasures)
     _measure_times(app, registry)
 
@@ -139,12 +141,8 @@ def _measure_times(app: Flask, registry: CollectorRegistry) -> None:
     signals.webhook_received.connect(hear_webhook, sender=app, weak=False)
 
 
-def _status(event: GraphFailed) -> str:
-    return "none" if event.status is None else str(event.status)
-
-
-def _code(event: GraphFailed) -> str:
-    return "none" if event.code is None else str(event.code)
+def _told(number: int | None) -> str:
+    return "none" if number is None else str(number)
 
 
 def _kind(event: MessageSent | MessageFailed) -> str:

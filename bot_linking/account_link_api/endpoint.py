@@ -19,7 +19,7 @@ from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavai
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors import UNKEPT, answer_json, read_body
+from bot_linking.doors import UNKEPT, answer_json, read_body, this_request
 from bot_linking.throttle import Limit, Throttle, caller_of
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class AccountLinkAPI:
     # The call
 
     def _read(self) -> Fields:
-        body = read_body(request._get_current_object(), LARGEST_BODY)  # type: ignore[attr-defined]
+        body = read_body(this_request(), LARGEST_BODY)
         fields: Fields = _payload().read_fields(request.headers.get("Content-Type"), body)
         return fields
 

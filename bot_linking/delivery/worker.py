@@ -130,13 +130,8 @@ class Delivery:
         self._exchange(0)
         return tried
 
-    def run_once(self) -> bool:
-        """Deliver the one entry that has been due for longest. Whether there was one."""
-        was_one = self._step()
-        self._exchange(0)
-        return was_one
-
     def _step(self) -> bool:
+        """Deliver the one entry that has been due for longest. Whether there was one."""
         entry = next(iter(self._exchange(1)), None)
         if entry is None:
             return False

@@ -64,13 +64,12 @@ class Accounts:
 
         return self._engine.write(work)
 
-    def create_app(
+    def finish_app(
         self, app_key: str, token: NewToken, scopes: Sequence[str], now: int, expires_at: int
     ) -> bool:
-        """A whole application, with its back end's first token. False when there is one of this name."""
+        """Make the one that was begun whole, with its back end's first token. False when it is already."""
 
         def work(tx: Tx) -> bool:
-            tx.put("external_save_app", app_key=app_key, now=now)
             if not tx.run("external_open_app", app_key=app_key, now=now):
                 return False
             _save_token(tx, token, app_key, None, None, scopes, now, expires_at)

@@ -20,7 +20,7 @@ from bot_linking.config import default_database
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
-from bot_linking.doors import UNKEPT, answer_json, read_body
+from bot_linking.doors import UNKEPT, answer_json, read_body, this_request
 from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
@@ -333,7 +333,7 @@ def _account_id(path: dict[str, str]) -> int:
 
 
 def _read(model: type[models.Model]) -> models.Model:
-    body = read_body(request._get_current_object(), models.LARGEST_BODY)  # type: ignore[attr-defined]
+    body = read_body(this_request(), models.LARGEST_BODY)
     return models.read_body(model, request.headers.get("Content-Type"), body)
 
 

@@ -83,7 +83,7 @@ class Service:
         expires_at = _end(now, expires_in)
         if self.accounts.begin_app(app_key, now):
             self.following.catch_up(self._store, app_key, now)
-            if self.accounts.create_app(app_key, token, tokens.BACK_END, now, expires_at):
+            if self.accounts.finish_app(app_key, token, tokens.BACK_END, now, expires_at):
                 return token.text
         raise AppKeyRefused("there is an application with this appKey already")
 

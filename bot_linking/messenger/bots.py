@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown
@@ -14,8 +14,6 @@ from bot_linking.messenger.graph import Graph, GraphError
 if TYPE_CHECKING:
     from bot_linking.config import Page, Settings
 
-T = TypeVar("T")
-
 
 class Bots:
     """The clients of one app's pages. `own` is a Bot of the host's to send with, where there is one page."""
@@ -25,7 +23,7 @@ class Bots:
         self._tell = tell
         self._pages = {page.id: page for page in settings.pages}
         self._bots: dict[str | None, Any] = {settings.pages[0].id: own} if own is not None else {}
-        self.graphs: Sequence[Graph] = [self._client(Graph, page) for page in settings.pages]
+        self.graphs: Sequence[Graph] = [self._graph(page) for page in settings.pages]
 
     def of(self, page_id: str | None) -> Any:
         """The Bot of a page; without a page id, of the only one. Made when it is first needed: pymessenger
@@ -34,7 +32,8 @@ class Bots:
         if page.id not in self._bots:
             from bot_linking.messenger.send import GraphBot
 
-            self._bots[page.id] = self._client(GraphBot, page)
+            graph = self.graph_of(page_id)
+            self._bots[page.id] = GraphBot(page.access_token, page.app_secrets[0], graph)
         return self._bots[page.id]
 
     def graph_of(self, page_id: str | None) -> Graph:
@@ -60,8 +59,8 @@ class Bots:
             raise PageUnknown(asked if page_id is None else "this page is not configured")
         return page
 
-    def _client(self, kind: Callable[..., T], page: Page) -> T:
-        return kind(
+    def _graph(self, page: Page) -> Graph:
+        return Graph(
             page.access_token, page.app_secrets[0],
             url=self._settings.graph_url, version=self._settings.graph_version, on_error=self._note,
         )  # fmt: skip

@@ -102,13 +102,13 @@ class Graph:
         on_error: Callable[[GraphError], None] = lambda problem: None,
     ) -> None:
         self._token = access_token
-        self._url, self._version = url, version
+        self._url, self.version = url, version
         self._on_error = on_error
-        self._base = f"{url.rstrip('/')}/{version}"
+        self.base = f"{url.rstrip('/')}/{version}"
         self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
     def __repr__(self) -> str:
-        return f"Graph({self._base!r})"
+        return f"Graph({self.base!r})"
 
     def owner_of(self, account_linking_token: str) -> Recipient:
         """Who opened the linking page. `GraphError` 10303 when the token has expired or is not Messenger's.
@@ -123,7 +123,7 @@ class Graph:
 
     def as_app(self, app_id: str, app_secret: str) -> Graph:
         """The same Graph, asked as the app itself."""
-        return Graph(f"{app_id}|{app_secret}", app_secret, url=self._url, version=self._version)
+        return Graph(f"{app_id}|{app_secret}", app_secret, url=self._url, version=self.version)
 
     def page_id(self) -> str | None:
         """The page that the access token belongs to."""
@@ -182,7 +182,7 @@ class Graph:
         query = {**params, "appsecret_proof": self._proof}
         try:
             with _session().request(
-                method, f"{self._base}/{path}", params=query, auth=self._authorize,
+                method, f"{self.base}/{path}", params=query, auth=self._authorize,
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False, stream=True, **body,
             ) as response:  # fmt: skip
                 content = _read(response, deadline)

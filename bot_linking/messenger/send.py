@@ -6,7 +6,6 @@ method replaced here (with the profile look-up, which had a connection of its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from pymessenger.bot import Bot
@@ -15,20 +14,13 @@ from bot_linking.messenger.graph import Graph, GraphError
 
 
 class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
-    """A pymessenger Bot for one page. Every failure is a `GraphError`; no error text holds a token."""
+    """A pymessenger Bot for one page, over the page's `graph`. Every failure is a `GraphError`; no error text
+    holds a token."""
 
-    def __init__(
-        self,
-        access_token: str,
-        app_secret: str,
-        *,
-        url: str,
-        version: str,
-        on_error: Callable[[GraphError], None] = lambda problem: None,
-    ) -> None:
-        super().__init__(access_token, app_secret=app_secret, api_version=version.removeprefix("v"))
-        self.graph = Graph(access_token, app_secret, url=url, version=version, on_error=on_error)
-        self.graph_url = f"{url.rstrip('/')}/{version}"
+    def __init__(self, access_token: str, app_secret: str, graph: Graph) -> None:
+        super().__init__(access_token, app_secret=app_secret, api_version=graph.version.removeprefix("v"))
+        self.graph = graph
+        self.graph_url = graph.base
 
     def __repr__(self) -> str:
         return f"GraphBot({self.graph_url!r})"

@@ -27,7 +27,7 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
-from bot_linking.doors import UNKEPT, read_body
+from bot_linking.doors import UNKEPT, read_body, this_request
 from bot_linking.messenger.events import KEY, events_of, linking_events_of, may_link, without_linking
 from bot_linking.messenger.signature import HEADER, sign, signer_of
 
@@ -116,7 +116,7 @@ class Webhook:
 
     def serve(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """The bot's view behind signature and linking; it sees what it always saw, verified."""
-        began, this = perf_counter(), _this_request()
+        began, this = perf_counter(), this_request()
         if this.method != "POST":
             return self._other_method(view, args, kwargs, began)
         try:
@@ -169,7 +169,7 @@ class Webhook:
 
         A handler that raises is logged and fails neither the batch nor the linking events.
         """
-        began, this = perf_counter(), _this_request()
+        began, this = perf_counter(), this_request()
         if this.method != "POST":
             return self.handshake()
         try:
@@ -236,11 +236,6 @@ def _is_added_by_us(method: str) -> bool:
     methods = (request.url_rule and request.url_rule.methods) or ()
     of_get = [each for each in methods if each == "GET"]
     return method in {"GET", "HEAD"} and any(isinstance(each, _Added) for each in of_get)
-
-
-def _this_request() -> Request:
-    """The request itself: its proxy would look it up again for each attribute."""
-    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
 def _acknowledge() -> Response:

@@ -21,6 +21,7 @@ from bot_linking.core.ports import Counters
 
 ANSWER_S = 0.5
 PAUSE_S = 5.0  # how long a Redis in trouble is left alone; then one caller tries it
+EVER_MS = 1 << 60
 PREFIX = "bot_linking:"
 
 # The mark says since when this Redis, in this run of it, has forgotten nothing. -1: it knows too little.
@@ -86,7 +87,8 @@ class RedisCounters:
 
     def drop_limit(self, key: str) -> None:
         self._ask(_DROP, [key])
-        self._store.drop_limit(key)
+        if self._store.find_limit(key, 0, EVER_MS)[0]:
+            self._store.drop_limit(key)
 
     def check(self) -> str | None:
         """Why Redis does not count, or None when it does."""

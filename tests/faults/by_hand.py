@@ -110,7 +110,8 @@ class Operator:
         """All of a user's tokens are good or none is, and nobody else's ends."""
         store = open_store(self.round.url)
         accounts, now = _accounts(store), now_ms()
-        accounts.create_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
+        accounts.begin_app(APP, now)
+        accounts.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
         theirs, other = [mint_token() for _ in range(3)], mint_token()
         for token in theirs:
             accounts.save_token(token, APP, USER, SIGNED_IN, now, now + LIFE_MS)
@@ -133,7 +134,8 @@ class Operator:
         """The old secret with its recovery codes and sign-ins, or the new one with its own."""
         store = open_store(self.round.url)
         accounts, now = _accounts(store), now_ms()
-        accounts.create_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
+        accounts.begin_app(APP, now)
+        accounts.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
         old = new_recovery_codes()
         accounts.save_second_factor(
             APP, USER, new_secret(), [recovery_digest(code) or "" for code in old], now

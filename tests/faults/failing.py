@@ -3,7 +3,7 @@ after all was done, when only the answer is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
@@ -60,16 +60,9 @@ class FailingTx:
     def __init__(self, tx: Tx, faults: Faults, problem: Callable[[], Exception]) -> None:
         self._tx, self._faults, self._problem = tx, faults, problem
 
-    def hold(
-        self,
-        *,
-        psids: Iterable[str] = (),
-        codes: Iterable[str] = (),
-        attempts: Iterable[str] = (),
-        account_id: str | None = None,
-    ) -> None:
+    def hold(self, **whom: Any) -> None:
         self._faults.meet("hold", self._problem)
-        self._tx.hold(psids=psids, codes=codes, attempts=attempts, account_id=account_id)
+        self._tx.hold(**whom)
 
     def all(self, name: str, **values: Any) -> list[Row]:
         self._faults.meet(name, self._problem)

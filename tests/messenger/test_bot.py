@@ -9,6 +9,7 @@ import pytest
 from pymessenger.bot import Bot as PymessengerBot
 
 from bot_linking import GraphError
+from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.send import GraphBot, send_with
 from tests.conftest import APP_SECRET, PAGE_TOKEN, PSID, Bot, ScriptedGraph
 from tests.messenger.wire import Wire, always, reply
@@ -16,7 +17,11 @@ from tests.messenger.wire import Wire, always, reply
 
 @pytest.fixture
 def client(scripted: ScriptedGraph) -> GraphBot:
-    return GraphBot(PAGE_TOKEN, APP_SECRET, url=scripted.url, version="v26.0")
+    return bot_at(scripted.url)
+
+
+def bot_at(url: str) -> GraphBot:
+    return GraphBot(PAGE_TOKEN, APP_SECRET, Graph(PAGE_TOKEN, APP_SECRET, url=url, version="v26.0"))
 
 
 SENDS: dict[str, tuple[Callable[[Any], Any], Any]] = {
@@ -52,7 +57,7 @@ def test_each_send_of_pymessenger_goes_out_with_a_messaging_type(
 def test_the_sends_of_pymessenger_by_address_go_out_too(kind: str) -> None:
     """Their recipient is JSON in a string, as an older API wanted it."""
     wire = Wire(always(reply(b'{"recipient_id":"1"}')))
-    client = GraphBot(PAGE_TOKEN, APP_SECRET, url=wire.url, version="v26.0")
+    client = bot_at(wire.url)
     try:
         getattr(client, f"send_{kind}_url")(PSID, "https://a.example/x")
     finally:
