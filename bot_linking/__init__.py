@@ -43,7 +43,7 @@ from bot_linking.core.events import (
     PersonErased,
     WebhookReceived,
 )
-from bot_linking.core.ledger import Change
+from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError

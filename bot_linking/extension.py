@@ -16,20 +16,20 @@ from flask.blueprints import BlueprintSetupState
 from flask.cli import ScriptInfo
 
 from bot_linking import signals
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
+from bot_linking.core.history import Change
 from bot_linking.core.identifiers import ResolveAccount
-from bot_linking.core.ledger import Change
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
 from bot_linking.delivery import Delivery
+from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import Deciders, Installation, install
+from bot_linking.interrupted import Interrupted, call_of, person_of
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
 from bot_linking.messenger.webhook import HANDSHAKE_METHODS
-from bot_linking.redaction import guard_logs
-from bot_linking.resume import Interrupted, call_of, person_of
 from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class AccountLinking:
         app.register_blueprint(linking.blueprint, url_prefix="/linking")
 
     Configuration describes: the `BOT_LINKING_*` keys of `app.config` or of the environment, listed in
-    the README and in `bot_linking.config.Settings`, checked at registration (`ConfigurationError` names the
+    the README and in `bot_linking.config`, checked at registration (`ConfigurationError` names the
     key). Keyword arguments decide:
 
     - `authenticate(username, password) -> Account | None`: signs a person in on the linking page.
@@ -114,7 +114,7 @@ class AccountLinking:
         app.register_blueprint(self.blueprint, url_prefix=url_prefix)
 
     def _make_blueprint(self) -> Blueprint:
-        from bot_linking.cli import commands
+        from bot_linking.operators.commands import commands
 
         blueprint = Blueprint(
             EXTENSION, "bot_linking.webview", template_folder="templates", static_folder="static",

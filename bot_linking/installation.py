@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config import Settings, default_database, is_loopback_address, read_settings
+from bot_linking.config.settings import Settings, default_database, is_loopback_address, read_settings
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.core.identifiers import ResolveAccount
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock, Tell
 from bot_linking.delivery import Delivery
-from bot_linking.errands import Confirmation, Errands, Farewell
+from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, owners_of_secrets
 from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.deliveries import Confirmation, Errands, Farewell
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.webhook import Webhook
-from bot_linking.resume import Interrupted
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview

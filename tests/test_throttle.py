@@ -12,8 +12,8 @@ import pytest
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.linking import Linking
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key, caller_of
 from bot_linking.stores import open_store
-from bot_linking.throttle import Limit, Throttle, TooManyAttempts, _key, caller_of
 
 from .conftest import START, Clock
 from .stores.processes import run_together

@@ -14,17 +14,17 @@ from flask import Response, request
 
 from bot_linking.account_link_api.codes import MESSAGES, Code
 from bot_linking.account_link_api.keys import Keys
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors import UNKEPT, answer_json, read_body, this_request
-from bot_linking.throttle import Limit, Throttle, caller_of
+from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
+from bot_linking.doors.throttle import Limit, Throttle, caller_of
 
 if TYPE_CHECKING:
     from bot_linking.account_link_api.payload import Fields
-    from bot_linking.openapi import Operation
+    from bot_linking.doors.openapi import Operation
 
 LARGEST_BODY = 64 * 1024
 RETRY_AFTER_S = 10
@@ -194,7 +194,7 @@ class AccountLinkAPI:
         """The OpenAPI document, made once for each process."""
         if self._document is None:
             from bot_linking.account_link_api.operations import operations
-            from bot_linking.openapi import document
+            from bot_linking.doors.openapi import document
 
             shown = [*operations(self._prefix), *(each for more in self.neighbours for each in more())]
             made = document(shown, server=self._settings.public_url)

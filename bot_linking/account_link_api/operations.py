@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from bot_linking.account_link_api.payload import JSON, MULTIPART, URLENCODED, AccountLinkCall
-from bot_linking.openapi import Operation, Reply
+from bot_linking.doors.openapi import Operation, Reply
 
 API_KEY = ("APIKEY", {"type": "apiKey", "in": "header", "name": "APIKEY"})
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}

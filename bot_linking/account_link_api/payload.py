@@ -28,8 +28,8 @@ from werkzeug.http import parse_options_header
 
 from bot_linking.account_link_api.codes import MESSAGES, Code
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
+from bot_linking.core.history import Audit
 from bot_linking.core.identifiers import LONGEST, Identifiers
-from bot_linking.core.ledger import Audit
 from bot_linking.core.reading import has_hidden_marks, is_unicode, read_json
 
 JSON = "application/json"

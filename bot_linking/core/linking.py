@@ -21,8 +21,8 @@ from bot_linking.core.events import (
     Outcome,
     PersonErased,
 )
+from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import LONGEST, Identifiers, ResolveAccount
-from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Clock, Counters, Store, Tell
 

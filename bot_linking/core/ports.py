@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot_linking.core.events import Happening, LinkingEvent, Outcome
+from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link
 
 Clock = Callable[[], float]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError, SecondFactorLocked
 from bot_linking.core.links import from_ms
+from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.external_account import two_factor
 from bot_linking.external_account.errors import (
     BindRefused,
@@ -24,7 +25,6 @@ from bot_linking.external_account.errors import (
 )
 from bot_linking.external_account.tokens import SIGNED_IN, NewToken, Token
 from bot_linking.external_account.two_factor import Vault
-from bot_linking.throttle import TooManyAttempts
 
 if TYPE_CHECKING:
     from bot_linking.stores.engine import Engine, Tx

@@ -16,11 +16,13 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from flask.cli import AppGroup, with_appcontext
 
-from bot_linking.config import default_database
+from bot_linking.config.settings import default_database
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
-from bot_linking.doors import UNKEPT, answer_json, read_body, this_request
+from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
+from bot_linking.doors.redaction import guard_logs
+from bot_linking.doors.throttle import caller_of
 from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
@@ -28,14 +30,12 @@ from bot_linking.external_account.following import Following, UserIdOf, decimal_
 from bot_linking.external_account.service import MayBind, Service
 from bot_linking.external_account.settings import of_bot, of_site
 from bot_linking.external_account.two_factor import Enrolment, Vault
-from bot_linking.redaction import guard_logs
 from bot_linking.stores import open_store
-from bot_linking.throttle import caller_of
 
 if TYPE_CHECKING:
+    from bot_linking.doors.openapi import Operation
     from bot_linking.extension import AccountLinking
     from bot_linking.installation import Installation
-    from bot_linking.openapi import Operation
 
 EXTENSION = "bot_linking_external_account"
 RETRY_AFTER_S = 10
@@ -356,7 +356,7 @@ def _envelope(code: int, value: Any, error: str) -> Response:
 
 def _show_document(shown: Callable[[], Sequence[Operation]]) -> Response:
     """For a site with no bot; beside one, the calls stand in the bot's own document."""
-    from bot_linking.openapi import document
+    from bot_linking.doors.openapi import document
 
     server = request.root_url.rstrip("/")
     return answer_json(200, document(shown(), server=server))

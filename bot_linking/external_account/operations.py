@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot_linking.doors.openapi import Model, Operation, Reply
 from bot_linking.external_account.models import (
     Accounts,
     BindRequest,
@@ -13,7 +14,6 @@ from bot_linking.external_account.models import (
     SignInRequest,
     UpdateRequest,
 )
-from bot_linking.openapi import Model, Operation, Reply
 
 JSON = "application/json"
 BEARER = ("Bearer", {"type": "http", "scheme": "bearer"})

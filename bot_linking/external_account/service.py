@@ -12,6 +12,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.external_account import tokens, two_factor
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import (
@@ -26,7 +27,6 @@ from bot_linking.external_account.models import BindRequest, SignInRequest
 from bot_linking.external_account.settings import ExternalSettings
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment
-from bot_linking.throttle import Limit, Throttle, TooManyAttempts
 
 if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore

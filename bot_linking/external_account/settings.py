@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from bot_linking.config import Settings, read_part
+from bot_linking.config.settings import Settings, read_part
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from bot_linking.core.ports import Tell
 from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
-    from bot_linking.config import Page, Settings
+    from bot_linking.config.settings import Page, Settings
 
 
 class Bots:

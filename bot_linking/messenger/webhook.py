@@ -27,7 +27,7 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
-from bot_linking.doors import UNKEPT, read_body, this_request
+from bot_linking.doors.body import UNKEPT, read_body, this_request
 from bot_linking.messenger.events import KEY, events_of, linking_events_of, may_link, without_linking
 from bot_linking.messenger.signature import HEADER, sign, signer_of
 

@@ -23,7 +23,7 @@ def open_store(url: str) -> SQLStore:
 
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
-        from bot_linking.stores.sqlite import SQLiteEngine
+        from bot_linking.stores.sqlite.engine import SQLiteEngine
 
         return SQLStore(SQLiteEngine(rest[1:]))
     if scheme in ("postgresql", "postgres") and separator:
@@ -50,6 +50,6 @@ def _postgres(url: str) -> Engine:
     except ImportError:
         problem = "needs PostgreSQL's driver: pip install 'bot-linking[postgres]'"
         raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
-    from bot_linking.stores.postgres import PostgresEngine
+    from bot_linking.stores.postgres.engine import PostgresEngine
 
     return PostgresEngine(url)

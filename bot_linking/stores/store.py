@@ -23,8 +23,8 @@ from bot_linking.core.events import (
     LinkingRefused,
     Outcome,
 )
+from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
-from bot_linking.core.ledger import NO_AUDIT, Audit, Change
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
 from bot_linking.core.ports import ApiKey, Attempt, Done, OutboxEntry

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Response, current_app, render_template, request
 from jinja2 import Template
 
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.translations import best_of, translate
 
 

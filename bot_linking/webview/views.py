@@ -21,15 +21,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.core.errors import BotLinkingError, SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, caller_of
 from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
-from bot_linking.throttle import Limit, Throttle, TooManyAttempts, caller_of
 from bot_linking.webview.identity import Identity, Profile, TokenExpired
 from bot_linking.webview.pages import Pages, brand_stylesheet
 from bot_linking.webview.tickets import Ticket, Tickets

@@ -148,7 +148,7 @@ def test_no_key_and_no_identifier_is_in_any_log(caller: Caller, caplog: pytest.L
 
 
 def test_a_key_put_into_the_address_by_mistake_is_masked_in_access_logs() -> None:
-    from bot_linking.redaction import redact
+    from bot_linking.doors.redaction import redact
 
     assert "bl_x" not in redact("POST /linking/api?APIKEY=bl_x&a=1 HTTP/1.1")
 

@@ -13,7 +13,7 @@ import pytest
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkingEvent
 from bot_linking.core.ports import Store
-from bot_linking.stores.sqlite import SQLiteEngine
+from bot_linking.stores.sqlite.engine import SQLiteEngine
 from bot_linking.stores.store import SQLStore
 
 from .histories import History, Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot_linking import Link
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.errands import MOST_MESSAGES_AN_HOUR
+from bot_linking.messenger.deliveries import MOST_MESSAGES_AN_HOUR
 from tests.conftest import PAGE, PSID, NewBot, batch, unlinked_event
 
 

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from bot_linking import Account, AccountLinking
-from bot_linking.redaction import redact
+from bot_linking.doors.redaction import redact
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk, forms_of
 from tests.conftest import return_url

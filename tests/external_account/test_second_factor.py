@@ -11,6 +11,7 @@ import pyotp
 import pytest
 
 from bot_linking import ConfigurationError
+from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.external_account import (
     AppKeyRefused,
     SecondFactorLocked,
@@ -18,7 +19,6 @@ from bot_linking.external_account import (
     SecondFactorUnreadable,
 )
 from bot_linking.external_account.two_factor import Vault
-from bot_linking.throttle import TooManyAttempts
 
 from .conftest import KEYS, USER, MakeShop, Shop
 

@@ -38,7 +38,8 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
     code = (
         "import sys\n"
         "for name in ('pyotp', 'segno', 'cryptography'): sys.modules[name] = None\n"
-        "import bot_linking, bot_linking.cli, bot_linking.openapi, bot_linking.account_link_api.endpoint\n"
+        "import bot_linking, bot_linking.operators.commands, bot_linking.doors.openapi\n"
+        "import bot_linking.account_link_api.endpoint\n"
         "import example_bot\n"
         "assert not [name for name in sys.modules if name.startswith('bot_linking.external_account')]\n"
     )

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.doors.throttle import Limit, Throttle
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import refresh_of
-from bot_linking.throttle import Limit, Throttle
 from tests.conftest import (
     APP_SECRET,
     PAGE,

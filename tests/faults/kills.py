@@ -174,9 +174,9 @@ def _wrap_statement(
 
 def _engines() -> list[Any]:
     """The modules of the engines that can be had here."""
-    found = [import_module("bot_linking.stores.sqlite")]
+    found = [import_module("bot_linking.stores.sqlite.engine")]
     with suppress(ImportError):
-        found.append(import_module("bot_linking.stores.postgres"))
+        found.append(import_module("bot_linking.stores.postgres.engine"))
     return found
 
 

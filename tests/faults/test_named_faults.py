@@ -22,7 +22,7 @@ from werkzeug import Request, Response
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
-from bot_linking.stores.sqlite import SQLiteEngine
+from bot_linking.stores.sqlite.engine import SQLiteEngine
 from tests import postgres
 from tests.conftest import PSID, Bot, NewBot, batch, linked_event, unlinked_event
 from tests.stores.processes import SPAWN

@@ -11,7 +11,8 @@ import pytest
 
 import bot_linking
 import example_bot
-from bot_linking import AccountLinking, config
+from bot_linking import AccountLinking
+from bot_linking.config import settings as config
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk
 
@@ -53,7 +54,7 @@ def test_every_public_name_and_method_is_in_the_readme() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    from bot_linking.cli import commands
+    from bot_linking.operators.commands import commands
 
     shown = between("cli")
     assert [c.name for c in commands(AccountLinking()) if f"flask linking {c.name}" not in shown] == []

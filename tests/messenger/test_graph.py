@@ -21,9 +21,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from bot_linking.doors.redaction import guard_logs
 from bot_linking.messenger import graph as graph_module
 from bot_linking.messenger.graph import Graph, GraphError, Recipient
-from bot_linking.redaction import guard_logs
 from tests.conftest import APP_SECRET, PAGE, PAGE_TOKEN, PSID, TOKEN, ScriptedGraph
 from tests.messenger.wire import Answer, Wire, always, reply
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.messenger.return_url import (
     DEFAULT_HOSTS,
     LONGEST,

@@ -14,7 +14,7 @@ from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Done, OutboxEntry
 from bot_linking.stores import open_store
-from bot_linking.stores.sqlite import SQLiteEngine
+from bot_linking.stores.sqlite.engine import SQLiteEngine
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 

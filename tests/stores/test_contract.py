@@ -16,8 +16,8 @@ from bot_linking.core.events import (
     LinkingEvent,
     LinkingRefused,
 )
+from bot_linking.core.history import Audit
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.core.ledger import Audit
 from bot_linking.core.links import Account, from_ms
 from bot_linking.core.ports import ApiKey, Done, OutboxEntry, Store
 from bot_linking.stores.engine import Tx

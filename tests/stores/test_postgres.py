@@ -17,13 +17,14 @@ import pytest
 
 psycopg: Any = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 
-from bot_linking.config import read_settings  # noqa: E402
+from bot_linking.config.settings import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
-from bot_linking.redaction import guard_logs  # noqa: E402
-from bot_linking.stores import connections, open_store  # noqa: E402
-from bot_linking.stores.postgres import PostgresEngine, Transaction, to_psycopg  # noqa: E402
+from bot_linking.doors.redaction import guard_logs  # noqa: E402
+from bot_linking.stores import open_store  # noqa: E402
+from bot_linking.stores.postgres import pool as connections  # noqa: E402
+from bot_linking.stores.postgres.engine import PostgresEngine, Transaction, to_psycopg  # noqa: E402
 from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import postgres  # noqa: E402

@@ -15,12 +15,12 @@ import pytest
 from flask import Flask
 
 from bot_linking import ConfigurationError
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.linking import Linking
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.stores import open_counters, open_store, redis_counters
 from bot_linking.stores.redis_counters import RedisCounters
-from bot_linking.throttle import Limit, Throttle, TooManyAttempts
 
 from ..conftest import START, Clock, NewBot
 from ..redis_server import PASSWORD, Server, running
@@ -86,7 +86,7 @@ def through(throttle: Throttle, tries: int = 20, limit: Limit = LOGIN, key: str 
 
 def in_database(throttle: Throttle, key: str = "ada") -> int:
     """What the database has counted."""
-    from bot_linking.throttle import _key
+    from bot_linking.doors.throttle import _key
 
     return throttle._linking.store.find_limit(_key(LOGIN, key), throttle._linking.now(), 3_600_000)[0]
 
@@ -365,7 +365,7 @@ def test_without_the_driver_the_start_says_what_to_install(
 
 
 def test_the_check_says_whether_redis_counts(new_bot: NewBot, server: Server) -> None:
-    from bot_linking.checkup import checkup
+    from bot_linking.operators.checkup import checkup
 
     bot = new_bot(THROTTLE=server.url)
 

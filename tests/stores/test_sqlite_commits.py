@@ -15,7 +15,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import AccountLinked, LinkingEvent
 from bot_linking.core.links import Account
 from bot_linking.stores import open_store
-from bot_linking.stores.sqlite import LARGEST_GROUP, SQLiteEngine
+from bot_linking.stores.sqlite.engine import LARGEST_GROUP, SQLiteEngine
 from bot_linking.stores.store import SQLStore
 
 from .conftest import HOUR, NOW, PAGE, attempt_for, engine_of, link, linked, save_code, unlinked

@@ -15,7 +15,9 @@ import pytest
 
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.core.events import AccountLinked
-from bot_linking.stores import open_store, sqlite, sqlite_threads
+from bot_linking.stores import open_store
+from bot_linking.stores.sqlite import engine as sqlite
+from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
 
 from .conftest import NOW, PAGE, PSID, attempt_for, engine_of, link, linked, save_code

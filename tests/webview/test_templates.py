@@ -13,7 +13,7 @@ import pytest
 from flask import Blueprint, Flask, Response
 
 import bot_linking.webview
-from bot_linking.config import Settings
+from bot_linking.config.settings import Settings
 from bot_linking.core.links import Account
 from bot_linking.webview.pages import Pages, brand_stylesheet
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.sql import STORES, load_schema, load_statements
-from bot_linking.stores.sqlite_threads import BUSY_TIMEOUT_S, Connections, Readers, Row, Ticket, Transaction
+from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S, Connections, Readers, Row, Ticket, Transaction
 
 T = TypeVar("T")
 LOOK_FOR_GHOST_S = 1.0  # for readers; writers look each time

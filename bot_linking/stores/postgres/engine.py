@@ -37,7 +37,7 @@ from psycopg.rows import dict_row
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
-from bot_linking.stores.connections import Connections, Line
+from bot_linking.stores.postgres.pool import Connections, Line
 from bot_linking.stores.sql import STORES, load_schema, load_statements
 
 T = TypeVar("T")

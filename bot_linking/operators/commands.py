@@ -20,8 +20,8 @@ from flask.cli import with_appcontext
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.events import EventIgnored
+from bot_linking.core.history import Change
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.core.ledger import Change
 from bot_linking.core.links import Link, from_ms
 from bot_linking.core.reading import read_id
 
@@ -165,7 +165,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @command("check")
     def check() -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
-        from bot_linking.checkup import checkup
+        from bot_linking.operators.checkup import checkup
 
         failed = False
         for finding in checkup(linking.settings, linking.store, linking.now()):

@@ -14,10 +14,10 @@ from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Link
 from bot_linking.core.ports import OutboxEntry
+from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.messages import Messages
-from bot_linking.resume import Interrupted
 
 if TYPE_CHECKING:
     from bot_linking.delivery.worker import Counter, Handler

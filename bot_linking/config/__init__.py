@@ -1,0 +1,1 @@
+"""What can be configured, and how a value is read and judged."""

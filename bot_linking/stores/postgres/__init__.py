@@ -1,0 +1,1 @@
+"""The PostgreSQL engine: few connections, which a fork leaves to its parent."""

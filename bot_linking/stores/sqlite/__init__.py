@@ -1,0 +1,1 @@
+"""The SQLite engine: one connection a thread, one writer at a time."""
