@@ -44,7 +44,7 @@ class Bots:
         return self.graph_of(page_id).knows(psid)
 
     def token_name(self, page_id: str | None) -> str:
-        """A name for the page's present access token, which says nothing of it."""
+        """A name for the page's present access token and app secret, which says nothing of them."""
         return _name_of(self._page(page_id))
 
     def token_names(self) -> list[str]:
@@ -80,4 +80,4 @@ def owners_of_secrets(settings: Settings) -> dict[bytes, frozenset[str] | None]:
 
 
 def _name_of(page: Page) -> str:
-    return digest_of(page.access_token)[:16]
+    return digest_of(f"{page.access_token} {page.app_secrets[0]}")[:16]

@@ -96,7 +96,7 @@ def test_a_dead_letter_that_is_retried_goes_out(post: Post) -> None:
 
 def test_a_bad_token_holds_the_entry_until_the_page_has_another(post: Post, clock: Clock) -> None:
     post.put()
-    post.answers["1"] = Refusal("token", whole_page=True)
+    post.answers["1"] = Refusal("page", whole_page=True, cause="token")
     post.worker().drain()
     (held,) = post.store.list_dead()
     assert held.held
@@ -111,7 +111,7 @@ def test_a_bad_token_holds_the_entry_until_the_page_has_another(post: Post, cloc
 def test_a_bad_token_holds_the_whole_page_after_one_call(post: Post, clock: Clock) -> None:
     for psid in ("1", "2", "3"):
         post.put(psid)
-        post.answers[psid] = Refusal("token", whole_page=True)
+        post.answers[psid] = Refusal("page", whole_page=True, cause="token")
     post.put("4", page="other")
     post.worker().drain()
     assert len(post.failures) == 1
@@ -156,6 +156,37 @@ def test_unlinking_at_messenger_is_tried_until_it_works(post: Post, clock: Clock
     post.answers.clear()
     clock.advance(2)
     assert post.worker().drain() == 1
+
+
+@pytest.mark.parametrize("advice", ["never", "window", "page"])
+def test_no_refusal_gives_up_unlinking_at_messenger(post: Post, clock: Clock, advice: str) -> None:
+    post.put(kind="unlink_call")
+    post.answers["1"] = Refusal(advice)
+    for _ in range(40):
+        post.worker().drain()
+        clock.advance(MESSAGE_MAX_AGE_S)
+    assert not any(failure.dead for failure in post.failures)
+    post.answers.clear()
+    post.token = "another token"
+    assert post.worker().drain() == 1
+
+
+@pytest.mark.parametrize("cause", ["permission", "restriction", "app"])
+def test_what_is_mended_at_meta_is_tried_now_and_then_and_never_given_up(
+    post: Post, clock: Clock, cause: str
+) -> None:
+    post.put("1")
+    post.put("2")
+    post.answers["1"] = post.answers["2"] = Refusal("page", whole_page=True, cause=cause)
+    for _ in range(500):
+        post.worker().drain()
+        clock.advance(600)
+    assert 50 < len(post.failures) <= 500
+    assert not any(failure.dead for failure in post.failures)
+    post.answers.clear()
+    clock.advance(600)
+    post.worker().drain()
+    assert sorted(post.sent) == ["1", "2"]
 
 
 def test_a_handler_of_the_sites_own_that_fails_is_not_run_twice(
