@@ -114,12 +114,14 @@ class AccountLinking:
         app.register_blueprint(self.blueprint, url_prefix=url_prefix)
 
     def _make_blueprint(self) -> Blueprint:
+        from bot_linking.operators.cli import LinkingGroup
         from bot_linking.operators.commands import commands
 
         blueprint = Blueprint(
             EXTENSION, "bot_linking.webview", template_folder="templates", static_folder="static",
             static_url_path="/static", url_prefix="/linking", cli_group="linking",
         )  # fmt: skip
+        blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self):
             blueprint.cli.add_command(command)
         blueprint.record(self._install)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
-from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.config.settings import default_database
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
@@ -148,12 +147,13 @@ class ExternalAccount:
 
     def _add_commands(self, app: Flask) -> None:
         from bot_linking.external_account.commands import commands
+        from bot_linking.operators.cli import LinkingGroup
 
         group = app.cli.commands.get("linking")
-        if not isinstance(group, AppGroup):
-            group = AppGroup("linking", help="Commands for operators.")
+        if not isinstance(group, LinkingGroup):
+            group = LinkingGroup("linking", help="Commands for operators.")
             app.cli.add_command(group)
-        for command in commands(self._here, with_appcontext):
+        for command in commands(self._here):
             group.add_command(command)
 
     def _show_in_document(self, app: Flask, state: BlueprintSetupState) -> None:
