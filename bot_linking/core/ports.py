@@ -11,7 +11,6 @@ from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
 
-Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
