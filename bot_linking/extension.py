@@ -18,7 +18,6 @@ from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
 from bot_linking.core.history import Change
 from bot_linking.core.hooks import (
     Authenticate,
-    Clock,
     Confirmation,
     CreateAccount,
     CurrentAccount,
@@ -29,6 +28,7 @@ from bot_linking.core.hooks import (
 )
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
+from bot_linking.core.ports import Clock
 from bot_linking.delivery import Delivery
 from bot_linking.doors import neighbour
 from bot_linking.doors.redaction import guard_logs

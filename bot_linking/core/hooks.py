@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot_linking.core.links import Account, Link
+from bot_linking.core.ports import Clock
 
 Authenticate = Callable[[str, str], Account | None]
 CurrentAccount = Callable[[], Account | None]
@@ -16,7 +17,6 @@ MayLink = Callable[[str], bool]
 ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
 Confirmation = Callable[[Link], dict[str, Any] | None]
 Farewell = Callable[[str, str], dict[str, Any] | None]
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)

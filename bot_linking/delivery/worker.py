@@ -16,8 +16,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent
-from bot_linking.core.hooks import Clock
-from bot_linking.core.ports import Done, OutboxEntry, Store, Tell
+from bot_linking.core.ports import Clock, Done, OutboxEntry, Store, Tell
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, wait_before
 from bot_linking.delivery.leases import LEASE_S, Leases
 

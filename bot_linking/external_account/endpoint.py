@@ -19,8 +19,9 @@ from flask.cli import with_appcontext
 from bot_linking.config.reading import default_database, read
 from bot_linking.config.settings import SiteSettings
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
-from bot_linking.core.hooks import Clock, Hooks
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Clock
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs

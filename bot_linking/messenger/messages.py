@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
 from bot_linking.core.links import Link
+from bot_linking.core.text import safe_name
 from bot_linking.messenger.buttons import LONGEST_TEXT, Button, Message, logout_button, message_with
 from bot_linking.translations import translate
-
-_LOOKS_LIKE_ADDRESS = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//\S*|(?<![a-z0-9])www\.\S+")
-
-
-def safe_name(name: str, longest: int = 80) -> str:
-    """A name that somebody chose, made fit for a sentence of ours: one line, no address, no hidden marks."""
-    kept = "".join(" " if mark.isspace() else mark for mark in name if _is_visible(mark))
-    return " ".join(_LOOKS_LIKE_ADDRESS.sub(" ", kept).split())[:longest]
-
-
-def _is_visible(mark: str) -> bool:
-    return mark.isspace() or unicodedata.category(mark) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 class Messages:

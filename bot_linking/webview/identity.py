@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot_linking.config.pages import Page
+from bot_linking.core.text import safe_name
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
-from bot_linking.messenger.messages import safe_name
 
 _log = logging.getLogger("bot_linking.webview")
 

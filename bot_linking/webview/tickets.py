@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from itsdangerous import BadData, URLSafeSerializer
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.hooks import Clock
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S
+from bot_linking.core.ports import Clock
 
 LEEWAY_S = 60  # clocks of several machines
 

@@ -23,7 +23,7 @@ from bot_linking import (
 )
 from bot_linking.core.events import LinkingEvent
 from bot_linking.messenger.webhook import LARGEST_BODY
-from bot_linking.stores import store as store_module
+from bot_linking.stores.receiving import apply_linked
 from tests.conftest import (
     APP_SECRET,
     OLD_SECRET,
@@ -281,14 +281,12 @@ class Cases:
     def test_an_event_that_the_store_cannot_bear_is_kept_as_a_dead_letter_and_acknowledged(
         self, way: Way, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        apply = store_module._apply_linked
-
         def refuse_poison(tx: Any, event: LinkingEvent, now: int) -> Any:
             if event.authorization_code == "poison":
                 raise ValueError("cannot be applied")
-            return apply(tx, event, now)
+            return apply_linked(tx, event, now)
 
-        monkeypatch.setattr(store_module, "_apply_linked", refuse_poison)
+        monkeypatch.setattr("bot_linking.stores.links.apply_linked", refuse_poison)
         good = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)
         assert self.send(way, linked_event("poison", psid=OTHER_PSID), good) == 200
         assert self.is_linked(way)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot_linking.core.events import AccountLinked, LinkingEvent, Outcome
-from bot_linking.stores import store as store_module
+from bot_linking.stores.outbox import announce
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 from tests.conftest import PAGE, PAGE_TOKEN, Clock, NewBot
@@ -223,13 +223,12 @@ def test_a_message_that_is_queued_after_the_commit_would_be_found_out(
 
     def queue_afterwards(self: SQLStore, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
         with monkeypatch.context() as quiet:
-            quiet.setattr(store_module, "_announce", lambda *given: None)
+            quiet.setattr("bot_linking.stores.changes.announce", lambda *given: None)
             outcomes = receive(self, events, now)
         for link in [each.link for each in outcomes if isinstance(each, AccountLinked)]:
             self.engine.write(partial(announce, kind="linked", page_id=link.page_id, psid=link.psid, now=now))
         return outcomes
 
-    announce = store_module._announce
     monkeypatch.setattr(SQLStore, "receive", queue_afterwards)
     with pytest.raises(AssertionError, match="LinkByLogin"):
         sweep(on_sqlite, LinkByLogin)

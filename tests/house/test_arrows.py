@@ -38,7 +38,7 @@ FLASK = {
     "bot_linking.simulator.server",
 }
 LONGEST_MODULE = 450
-LONGER = {"bot_linking.webview.views": 620, "bot_linking.stores.store": 650}
+LONGER = {"bot_linking.webview.views": 620}
 
 
 def inside(top: str = PACKAGE) -> list[Arrow]:

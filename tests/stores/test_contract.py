@@ -21,8 +21,8 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, from_ms
 from bot_linking.core.ports import ApiKey, Done, OutboxEntry, Store
 from bot_linking.stores.engine import Tx
-from bot_linking.stores.store import _RETENTION as RETENTION
-from bot_linking.stores.store import PURGED_AT_ONCE, SQLStore
+from bot_linking.stores.store import SQLStore
+from bot_linking.stores.upkeep import PURGED_AT_ONCE, RETENTION
 
 from .conftest import (
     ADA,

@@ -127,7 +127,7 @@ def _limit(patch: pytest.MonkeyPatch, engine: str, version: int) -> None:
     def first(words: dict[str, str], *, room: str = sql.STORES) -> dict[str, list[str]]:
         return dict(list(load(words, room=room).items())[:version])
 
-    patch.setattr(f"bot_linking.stores.{engine}.load_schema", first)
+    patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", first)
 
 
 def test_both_engines_have_the_same_tables_and_columns(two: dict[str, list[str]]) -> None:
@@ -165,7 +165,7 @@ def test_a_step_that_fails_leaves_the_version_before_it_and_is_done_at_the_next_
         }
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"bot_linking.stores.{engine}.load_schema", broken)
+        patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", broken)
         with pytest.raises(StoreUnavailable):
             open_store(url)
     assert _schema(url) == before

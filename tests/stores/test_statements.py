@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bot_linking.stores import open_store, sqlite
+import bot_linking
+from bot_linking.stores import open_store
 from bot_linking.stores.sql import load_schema, load_statements
 from bot_linking.stores.store import SQLStore
 
 from .conftest import engine_of
 
+PACKAGE = Path(bot_linking.__file__).parent
 STATEMENTS = load_statements()
 WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
 
@@ -70,7 +72,7 @@ def test_every_statement_is_named_once_and_called_somewhere() -> None:
     room = files("bot_linking.stores")
     names = re.findall(r"^-- name: (\w+)$", room.joinpath("statements.sql").read_text("utf-8"), re.MULTILINE)
     assert len(names) == len(set(names)) == len(STATEMENTS)
-    code = room.joinpath("store.py").read_text("utf-8") + room.joinpath("sqlite.py").read_text("utf-8")
+    code = "\n".join(path.read_text("utf-8") for path in (PACKAGE / "stores").rglob("*.py"))
     prefixes = set(re.findall(r'f"(\w+_)\{', code))
     unused = [name for name in names if f'"{name}"' not in code and not name.startswith(tuple(prefixes))]
     assert unused == []
@@ -99,7 +101,7 @@ def test_a_database_of_the_first_release_grows_into_a_new_one_and_keeps_its_link
     new, old = tmp_path / "new.db", tmp_path / "old.db"
     open_store(f"sqlite:///{new}").close()
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite, "load_schema", _first_release)
+        patched.setattr("bot_linking.stores.sqlite.engine.load_schema", _first_release)
         open_store(f"sqlite:///{old}").close()
     with closing(sqlite3.connect(old)) as connection:
         connection.execute(

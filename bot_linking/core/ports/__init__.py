@@ -1,0 +1,46 @@
+"""What the core needs from outside, one Protocol for each role: a store's families, a clock, a listener.
+
+Begin with `links`. A class that needs one role takes that role (`Throttle(counters, now)`), not the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bot_linking.core.events import Happening
+from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
+from bot_linking.core.ports.attempts import Attempt, Attempts
+from bot_linking.core.ports.counters import Counters
+from bot_linking.core.ports.links import Links
+from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
+from bot_linking.core.ports.upkeep import Upkeep
+
+Clock = Callable[[], float]
+Tell = Callable[[Happening], None]
+
+
+class Store(Links, Attempts, Outbox, Counters, ApiKeys, Upkeep, Protocol):
+    """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
+    disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
+    happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
+
+    Times are milliseconds since the epoch. One contract suite runs over every store.
+    """
+
+
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "Attempt",
+    "Attempts",
+    "Clock",
+    "Counters",
+    "Done",
+    "Links",
+    "Outbox",
+    "OutboxEntry",
+    "Store",
+    "Tell",
+    "Upkeep",
+]

@@ -1,0 +1,71 @@
+"""Names that a person or a site chose, made fit to stand in a sentence of ours: pages and chat alike."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST_NAME = 80
+_LONGEST_READ = 1000  # of a name, however much there is: no rule here may cost more than this
+_JOINERS = frozenset("\u200c\u200d")
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
+_FILLERS = frozenset("\u2800\u3164\uffa0")  # blank, although Unicode calls them letters or symbols
+_JOINED = frozenset("LMNS")  # letters, their marks, numbers and symbols: emoji are symbols
+_VIRAMA = 9  # the combining class; in some scripts a joiner after it ends a word
+
+_DOT, _SLASH = r"[.\u3002\uff0e\uff61]", r"[/\\\uff0f]"
+_ADDRESSES = (
+    re.compile(rf"(?i)(?:[a-z][a-z0-9+.-]{{0,30}}:)?{_SLASH}{{2}}\S*"),
+    re.compile(rf"(?i)(?<![a-z0-9])www{_DOT}\S+"),
+    # A host without a scheme, which Messenger turns into a link: dots, then what only an address has.
+    re.compile(rf"[^\s/\\?#:.]+(?:{_DOT}[^\s/\\?#:.\uff0f]+)+{_DOT}?(?:{_SLASH}|[?#:]\w)\S*"),
+)
+
+
+def one_line(name: str, longest: int = LONGEST_NAME) -> str:
+    """The visible marks of a name, on one line of at most `longest` characters.
+
+    Control marks, direction overrides and what has no shape go. U+200C and U+200D stay where they join:
+    Persian, Indic scripts and emoji are spelt with them.
+    """
+    kept = "".join(" " if mark.isspace() else mark for mark in name[:_LONGEST_READ] if _may_stay(mark))
+    return _tidy(kept, longest)
+
+
+def safe_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """The same without addresses, which Messenger would turn into links inside a message of the page's."""
+    text = one_line(name, _LONGEST_READ)[: 4 * longest]
+    for pattern in _ADDRESSES:
+        text = pattern.sub(" ", text)
+    return _tidy(text, longest)
+
+
+def _may_stay(mark: str) -> bool:
+    if mark.isspace() or mark in _JOINERS:
+        return True
+    return unicodedata.category(mark) not in _HIDDEN and mark not in _FILLERS
+
+
+def _tidy(text: str, longest: int) -> str:
+    """Single blanks inside, none around, no joiner that joins nothing, and an end."""
+    return _without_loose_joiners(" ".join(text.split())[:longest]).strip()
+
+
+def _without_loose_joiners(text: str) -> str:
+    kept = ""
+    for at, mark in enumerate(text):
+        if mark not in _JOINERS or _joins(kept[-1:], text[at + 1 : at + 2]):
+            kept += mark
+    return kept
+
+
+def _joins(before: str, after: str) -> bool:
+    if not before or before in _JOINERS:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:
+        return True
+    return _is_joined(before) and bool(after) and _is_joined(after)
+
+
+def _is_joined(mark: str) -> bool:
+    return unicodedata.category(mark)[0] in _JOINED

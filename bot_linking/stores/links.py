@@ -1,0 +1,194 @@
+"""The tables of links and their history, each transition one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.events import AccountUnlinked, EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.history import NO_AUDIT, Audit, Change
+from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
+from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.stores.changes import change_link, end_link, link_by_site, link_of, link_of_columns, look_up
+from bot_linking.stores.engine import Row, Tx
+from bot_linking.stores.family import Family
+from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
+
+_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history")
+
+
+class Links(Family):
+    """`core.ports.Links` over an engine."""
+
+    def find_link(self, page_id: str, psid: str) -> Link | None:
+        row = self.engine.read_link(page_id, psid)
+        return None if row is None else link_of_columns(row)
+
+    def find_links_of_psid(self, psid: str) -> list[Link]:
+        return [link_of(row) for row in self.engine.read("find_links_of_psid", psid=psid)]
+
+    def find_links_of_account(self, account_id: str) -> list[Link]:
+        return [link_of(row) for row in self.engine.read("find_links_of_account", account_id=account_id)]
+
+    def list_links(self) -> Iterator[Link]:
+        after = ("", "")
+        while True:
+            rows = self.engine.read("list_links", after_page=after[0], after_psid=after[1], limit=500)
+            yield from map(link_of, rows)
+            if len(rows) < 500:
+                return
+            after = (rows[-1]["page_id"], rows[-1]["psid"])
+
+    def find_pages(self) -> list[str]:
+        (row,) = self.engine.read("find_pages")
+        return sorted({row["first"], row["last"]} - {None})
+
+    def locale_of(self, page_id: str, psid: str) -> str | None:
+        rows = self.engine.read("find_person", page_id=page_id, psid=psid)
+        return rows[0]["locale"] if rows else None
+
+    def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+        """Apply one POST's events in order. One that fails is kept as a dead letter and harms no other."""
+
+        def work(tx: Tx, receive_one: Callable[[Tx, LinkingEvent, int], Outcome]) -> list[Outcome]:
+            tx.hold(
+                psids=(event.psid for event in events),
+                codes=(digest_of(event.authorization_code) for event in events if event.authorization_code),
+            )
+            return [receive_one(tx, event, now) for event in events]
+
+        try:
+            return self.engine.write(partial(work, receive_one=self._receive_one))
+        except self.engine.poison:  # one of them: now each behind a savepoint, which nearly none needs
+            return self.engine.write(partial(work, receive_one=self._receive_or_bury))
+
+    def _receive_one(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+        apply = apply_linked if event.status == "linked" else apply_unlinked
+        return self._followed(tx, apply(tx, event, now), now)
+
+    def _receive_or_bury(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+        try:
+            return tx.isolated(lambda: self._receive_one(tx, event, now))
+        except self.engine.poison as problem:
+            reason = f"{type(problem).__name__} while applying an event"
+            payload = json.dumps([event.status, event.timestamp])
+            tx.put(
+                "queue_dead",
+                page_id=event.page_id,
+                psid=event.psid,
+                kind="event",
+                payload=payload,
+                reason=reason,
+                now=now,
+            )
+            return LinkingRefused("event_failed", event.page_id, event.psid)
+
+    def _followed(self, tx: Tx, outcome: Outcome, now: int) -> Outcome:
+        for follower in self.followers:
+            follower.follow(tx, outcome, now)
+        return outcome
+
+    def refuse(self, event: LinkingEvent, reason: str, now: int) -> Outcome:
+        """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
+
+        def work(tx: Tx) -> Outcome:
+            digest = digest_of(event.authorization_code or "")
+            tx.hold(psids=[event.psid], codes=[digest])
+            row = tx.one("find_code", digest=digest)
+            if row is None or row["consumed_at"] is not None:
+                return EventIgnored("duplicate", event.page_id, event.psid)
+            tx.put("consume_code", attempt_id=row["attempt_id"], psid=event.psid, now=now)
+            return refuse(tx, reason, event, now)
+
+        return self.engine.write(work)
+
+    def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
+        """Unlink by our side: the farewell and the call to Messenger are queued with it."""
+
+        def work(tx: Tx) -> Outcome:
+            tx.hold(psids=[psid])
+            person, link = look_up(tx, page_id, psid)
+            if link is None:
+                return EventIgnored("not_linked", page_id, psid)
+            end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
+            return AccountUnlinked(page_id, psid, link.account_id, source)
+
+        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
+
+    def bind(
+        self,
+        page_id: str,
+        psid: str,
+        given: Identifiers,
+        source: str,
+        now: int,
+        *,
+        account: Account | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
+        """Link or update by what the site gave; the confirmation is queued with it. The same facts again
+        write nothing."""
+
+        def is_so(link: Link | None) -> bool:
+            after = account_after(given, link, account)
+            return link is not None and link.account_id == after.id and not changed_identifiers(link, after)
+
+        def work(tx: Tx) -> Outcome:
+            tx.hold(psids=[psid])
+            _, before = look_up(tx, page_id, psid)
+            if is_so(before):
+                return EventIgnored("unchanged", page_id, psid)
+            after = account_after(given, before, account)
+            if before is None or before.account_id != after.id:
+                return link_by_site(tx, page_id, psid, before, after, source, now, audit)
+            return change_link(tx, before, after, source, now, audit)
+
+        if is_so(self.find_link(page_id, psid)):  # a site that repeats itself waits for nobody
+            return EventIgnored("unchanged", page_id, psid)
+        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
+
+    def history_of(self, page_id: str | None, psid: str) -> list[Change]:
+        """What happened to this person's links, oldest first."""
+        return [_change(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
+
+    def erase(self, page_id: str | None, psid: str, now: int) -> int:
+        """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
+
+        def work(tx: Tx) -> int:
+            tx.hold(psids=[psid])
+            ended = tx.all("erase_links", page_id=page_id, psid=psid)
+            return (
+                len(ended)
+                + sum(_erase_unbound(tx, row["account_id"]) for row in ended)
+                + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
+                + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in _ERASED_WHOLE)
+                + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
+            )
+
+        rows = self.engine.write(work)
+        self.engine.scrub()
+        return rows
+
+
+def _erase_unbound(tx: Tx, account_id: str | None) -> int:
+    """Logins under way of which Messenger did not say whose they are, but the account does."""
+    return sum(tx.run(f"erase_unbound_{table}", account_id=account_id) for table in ("codes", "attempts"))
+
+
+def _change(row: Row) -> Change:
+    before, after = row["account_before"], row["account_after"]
+    return Change(
+        from_ms(row["at"]),
+        row["page_id"],
+        row["psid"],
+        row["door"],
+        "unlinked" if after is None else "changed" if before == after else "linked",
+        before,
+        after,
+        tuple(filter(None, row["identifiers"].split(","))),
+        row["key_id"],
+        row["request_id"],
+        row["meta"],
+    )

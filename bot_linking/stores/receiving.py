@@ -1,0 +1,80 @@
+"""What an event of Messenger does, inside one transaction.
+
+The pure rules of `core.ordering` decide what an event means. Here the rows they need are read, and their
+answer is written, under the database's own lock: no other process can step in between.
+"""
+
+from __future__ import annotations
+
+from bot_linking.core.codes import PendingCode, digest_of
+from bot_linking.core.events import AccountUnlinked, EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.ordering import is_outrun, is_stale_unlink, refusal_of
+from bot_linking.stores.changes import end_link, link_of, look_up, record, save_unlink, welcome
+from bot_linking.stores.engine import Tx
+
+REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
+
+
+def apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    page_id, psid = event.page_id, event.psid
+    row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
+    code = PendingCode(**row) if row else None
+    refusal = refusal_of(code, event, now_ms=now)
+    if refusal == "duplicate":
+        return EventIgnored("duplicate", page_id, psid)
+    if refusal is not None or code is None:
+        return refuse(tx, refusal or "code_unknown", event, now)
+    person, before = look_up(tx, page_id, psid)
+    if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
+        return refuse(tx, "code_unknown", event, now)  # withdrawn at this very moment
+    if is_outrun(code, event, person):
+        return EventIgnored("stale", page_id, psid)
+    saved = tx.one(
+        "save_link",
+        page_id=page_id,
+        psid=psid,
+        account_id=code.account_id,
+        username=code.username,
+        email=code.email,
+        phone_number=code.phone_number,
+        locale=code.locale,
+        source="login",
+        now=now,
+        event_ms=event.timestamp,
+        code_tick=code.tick,
+    )
+    assert saved is not None
+    link = link_of(saved)
+    record(tx, link, before, link, "login", now)
+    if person.account_id == link.account_id:
+        return EventIgnored("unchanged", page_id, psid)
+    return welcome(tx, link, person.account_id, now)
+
+
+def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    page_id, psid, event_ms = event.page_id, event.psid, event.timestamp
+    person, link = look_up(tx, page_id, psid)
+    seen_before = False
+    if event_ms is not None:
+        seen_before = tx.one("is_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms) is not None
+        if not seen_before:
+            tx.put("save_unlink_seen", page_id=page_id, psid=psid, event_ms=event_ms, now=now)
+    if link is None:
+        if event_ms is not None and event_ms > (person.unlinked_ms or -1):
+            save_unlink(tx, page_id, psid, "messenger", event_ms, now)
+        return EventIgnored("not_linked", page_id, psid)
+    if is_stale_unlink(event, person, seen_before=seen_before):
+        return EventIgnored("stale", page_id, psid)
+    unlinked_ms = event_ms if event_ms is not None else person.event_ms
+    end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)
+    return AccountUnlinked(page_id, psid, link.account_id, "messenger")
+
+
+def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
+    """Refuse a code, and tell the person at most once in ten minutes."""
+    key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
+    limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
+    if limit is None:
+        tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
+        tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
+    return LinkingRefused(reason, event.page_id, event.psid)

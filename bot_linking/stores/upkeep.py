@@ -1,0 +1,51 @@
+"""What a store needs from time to time: forget what no event can need, look whether it works, close."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from bot_linking.stores.attempts import RESUME_MAX_AGE_MS
+from bot_linking.stores.engine import Tx
+from bot_linking.stores.family import Family
+
+DAY_MS = 86_400_000
+REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
+KEEP_DEAD_MS = 30 * DAY_MS
+KEEP_HISTORY_MS = 400 * DAY_MS
+PURGED_AT_ONCE = 1000  # rows in one transaction, so that no webhook waits for long
+PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no queue
+
+RETENTION = {
+    "purge_codes": REDELIVERY_MS,
+    "purge_attempts": 0,
+    "purge_unlinks_seen": REDELIVERY_MS,
+    "purge_resumes": RESUME_MAX_AGE_MS,
+    "purge_limits": 0,
+    "purge_unlinked": REDELIVERY_MS,
+    "purge_dead": KEEP_DEAD_MS,
+    "purge_history": KEEP_HISTORY_MS,
+    "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
+}
+
+
+class Upkeep(Family):
+    """`core.ports.Upkeep` over an engine."""
+
+    def purge(self, now: int) -> None:
+        """Forget what no event can need any more, in short transactions."""
+        for statement, age in RETENTION.items():
+            step = partial(_purge, statement=statement, before=now - age)
+            while self.engine.write(step) >= PURGED_AT_ONCE:
+                time.sleep(PURGE_PAUSE_S)
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless the store reads and writes."""
+        self.engine.write(lambda tx: tx.put("purge_limits", before=0, most=1))
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def _purge(tx: Tx, statement: str, before: int) -> int:
+    return tx.run(statement, before=before, most=PURGED_AT_ONCE)
