@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key, caller_of
 from bot_linking.stores import open_store
@@ -33,7 +34,9 @@ def new_throttle(path: Path, clock: Clock) -> Iterator[NewThrottle]:
     made = list[Linking]()
 
     def make() -> Throttle:
-        made.append(Linking(open_store(f"sqlite:///{path}"), tell=lambda event: None, clock=clock))
+        made.append(
+            Linking(open_store(f"sqlite:///{path}"), tell=lambda event: None, hooks=Hooks(clock=clock))
+        )
         return Throttle(made[-1])
 
     yield make
@@ -62,7 +65,7 @@ def is_over(throttle: Throttle, limit: Limit = LOGIN, key: str = "ada") -> bool:
 def passes(path: str, tries: int) -> int:
     """How many of so many tries a process got through."""
     store = open_store(f"sqlite:///{path}")
-    throttle = Throttle(Linking(store, tell=lambda event: None, clock=lambda: START))
+    throttle = Throttle(Linking(store, tell=lambda event: None, hooks=Hooks(clock=lambda: START)))
     through = sum(not is_over(throttle) for _ in range(tries))
     store.close()
     return through

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -12,6 +12,10 @@ from flask.cli import AppGroup, with_appcontext
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.operators.terminal import safe
 
+if TYPE_CHECKING:
+    from bot_linking.installation import Installation
+
+Here = Callable[[], "Installation"]  # finds what one app has, when a command of it runs
 SECTIONS = ("People", "Messages", "Keys and applications", "Set-up", "The store")
 
 page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")

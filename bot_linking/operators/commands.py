@@ -6,22 +6,17 @@ when it worked; 2 means that the command was called wrongly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from bot_linking.operators import keys, messages, people, upkeep
-from bot_linking.operators.cli import under
-
-if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking
+from bot_linking.operators.cli import Here, under
 
 
-def commands(linking: AccountLinking) -> list[click.Command]:
+def commands(here: Here) -> list[click.Command]:
     """The commands of one AccountLinking."""
     return [
-        *under("People", people.commands(linking)),
-        *under("Messages", messages.commands(linking)),
-        *under("Keys and applications", keys.commands(linking)),
-        *under("Set-up", upkeep.commands(linking)),
+        *under("People", people.commands(here)),
+        *under("Messages", messages.commands(here)),
+        *under("Keys and applications", keys.commands(here)),
+        *under("Set-up", upkeep.commands(here)),
     ]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import signal
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import click
 
 from bot_linking.core.ports import OutboxEntry
-from bot_linking.operators.cli import command, json_option, limit_option
+from bot_linking.operators.cli import Here, command, json_option, limit_option
 from bot_linking.operators.terminal import Column, Row, print_rows, say, time_of
-
-if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking
 
 _DEAD = (
     Column("id", "ID", is_whole=True),
@@ -26,31 +22,31 @@ _DEAD = (
 )
 
 
-def commands(linking: AccountLinking) -> list[click.Command]:
+def commands(here: Here) -> list[click.Command]:
     """`deliver` and `dead-letters`."""
-    return [_deliver(linking), _dead_letters(linking)]
+    return [_deliver(here), _dead_letters(here)]
 
 
-def _deliver(linking: AccountLinking) -> click.Command:
+def _deliver(here: Here) -> click.Command:
     @command("deliver")
     @click.option("--once", is_flag=True, help="Send what is due now, then stop.")
     def deliver(once: bool) -> None:
         """Run the delivery worker until it is stopped. With --once the exit status is 1 when messages still
         wait afterwards."""
         if once:
-            say(f"{linking.delivery.drain()} message(s) tried")
-            if waiting := linking.store.outbox_depth()["depth"]:
+            say(f"{here().delivery.drain()} message(s) tried")
+            if waiting := here().store.outbox_depth()["depth"]:
                 raise click.ClickException(f"{waiting} message(s) still wait; see `flask linking check`")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: Thread(target=linking.delivery.stop).start())
+            signal.signal(number, lambda *_: Thread(target=here().delivery.stop).start())
         say("delivering; stop with Ctrl-C")
-        linking.delivery.run_forever()
+        here().delivery.run_forever()
 
     return deliver
 
 
-def _dead_letters(linking: AccountLinking) -> click.Command:
+def _dead_letters(here: Here) -> click.Command:
     @command("dead-letters", examples=("dead-letters --retry 17",))
     @click.option("--retry", "entry_id", type=int, metavar="ID", help="Try this one again.")
     @limit_option
@@ -58,11 +54,11 @@ def _dead_letters(linking: AccountLinking) -> click.Command:
     def dead_letters(entry_id: int | None, limit: int | None, as_json: bool) -> None:
         """Messages that could not be sent, and why."""
         if entry_id is not None:
-            if not linking.store.retry_dead(entry_id, linking.now()):
+            if not here().store.retry_dead(entry_id, here().linking.now()):
                 raise click.ClickException(f"there is no dead letter {entry_id}")
             say(f"{entry_id} will be tried again")
             return
-        rows = map(_row, linking.store.list_dead())
+        rows = map(_row, here().store.list_dead())
         print_rows(_DEAD, rows, as_json=as_json, limit=limit, nothing="there are no dead letters")
 
     return dead_letters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +11,8 @@ from bot_linking.core.events import EventIgnored
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Link
 from bot_linking.core.reading import read_id
-from bot_linking.operators.cli import command, json_option, limit_option, page_option
+from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
 from bot_linking.operators.terminal import Column, print_one, print_rows, safe, say
-
-if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking
 
 DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
 
@@ -45,19 +41,19 @@ _CHANGE = (
 )
 
 
-def commands(linking: AccountLinking) -> list[click.Command]:
+def commands(here: Here) -> list[click.Command]:
     """`links`, `show`, `link`, `unlink`, `history`, `erase`."""
     return [
-        _links(linking),
-        _show(linking),
-        _link(linking),
-        _unlink(linking),
-        _history(linking),
-        _erase(linking),
+        _links(here),
+        _show(here),
+        _link(here),
+        _unlink(here),
+        _history(here),
+        _erase(here),
     ]
 
 
-def _links(linking: AccountLinking) -> click.Command:
+def _links(here: Here) -> click.Command:
     @command("links", examples=("links --account 7", "links --json | jq .psid"))
     @click.option("--account", "account_id", metavar="ID", help="Only the links of this account.")
     @page_option
@@ -65,21 +61,23 @@ def _links(linking: AccountLinking) -> click.Command:
     @json_option
     def links(account_id: str | None, page_id: str | None, limit: int | None, as_json: bool) -> None:
         """List the links; with --json one object a line."""
-        found: Iterable[Link] = linking.links_of(account_id) if account_id else linking.store.list_links()
+        installed = here()
+        of_account = installed.linking.links_of(account_id) if account_id else None
+        found: Iterable[Link] = installed.store.list_links() if of_account is None else of_account
         rows = (link.as_dict() for link in found if page_id in (None, link.page_id))
         print_rows(_LINK, rows, as_json=as_json, limit=limit, nothing="nobody is linked")
 
     return links
 
 
-def _show(linking: AccountLinking) -> click.Command:
+def _show(here: Here) -> click.Command:
     @command("show")
     @click.argument("psid")
     @page_option
     @json_option
     def show(psid: str, page_id: str | None, as_json: bool) -> None:
         """Print one link. Exit status 1 when the PSID is not linked."""
-        link = linking.link_of(psid, page_id)
+        link = here().linking.link_of(psid, page_id)
         if link is None:
             say(f"{psid} is not linked")
             sys.exit(1)
@@ -88,7 +86,7 @@ def _show(linking: AccountLinking) -> click.Command:
     return show
 
 
-def _link(linking: AccountLinking) -> click.Command:
+def _link(here: Here) -> click.Command:
     @command("link", examples=("link 24680135791357 --email ada@example.com",))
     @click.argument("psid")
     @click.option("--username", help="The account's user name.")
@@ -102,32 +100,32 @@ def _link(linking: AccountLinking) -> click.Command:
         if read_id(psid) is None:
             raise click.BadParameter("is not a PSID", param_hint="PSID")
         given = Identifiers(username, email, phone_number)
-        outcome = linking.core.bind(psid, given, page_id, source="cli")
+        outcome = here().linking.bind(psid, given, page_id, source="cli")
         if isinstance(outcome, EventIgnored):
             say(f"{psid} is linked so already")
             return
-        linking.delivery.drain(within=DELIVER_WITHIN_S)
+        here().delivery.drain(within=DELIVER_WITHIN_S)
         say(f"{psid} is linked")
 
     return link
 
 
-def _unlink(linking: AccountLinking) -> click.Command:
+def _unlink(here: Here) -> click.Command:
     @command("unlink")
     @click.argument("psid")
     @page_option
     def unlink(psid: str, page_id: str | None) -> None:
         """Unlink a PSID, here and then at Messenger."""
-        if not linking.core.unlink(psid, page_id, source="cli"):
+        if not here().linking.unlink(psid, page_id, source="cli"):
             say(f"{psid} is not linked")
             sys.exit(1)
-        linking.delivery.drain(within=DELIVER_WITHIN_S)
+        here().delivery.drain(within=DELIVER_WITHIN_S)
         say(f"{psid} is unlinked")
 
     return unlink
 
 
-def _history(linking: AccountLinking) -> click.Command:
+def _history(here: Here) -> click.Command:
     @command("history")
     @click.argument("psid")
     @page_option
@@ -135,19 +133,19 @@ def _history(linking: AccountLinking) -> click.Command:
     @json_option
     def history(psid: str, page_id: str | None, limit: int | None, as_json: bool) -> None:
         """Every change of a PSID's link: when, through which door, from what, to what."""
-        rows = (change.as_dict() for change in linking.history_of(psid, page_id))
+        rows = (change.as_dict() for change in here().linking.history_of(psid, page_id))
         print_rows(_CHANGE, rows, as_json=as_json, limit=limit, nothing=f"{safe(psid)} has no history")
 
     return history
 
 
-def _erase(linking: AccountLinking) -> click.Command:
+def _erase(here: Here) -> click.Command:
     @command("erase")
     @click.argument("psid")
     @page_option
     def erase(psid: str, page_id: str | None) -> None:
         """Remove everything about a PSID."""
-        rows = linking.erase(psid, page_id)
+        rows = here().linking.erase(psid, page_id)
         say(f"{rows} row(s) about {psid} removed")
 
     return erase

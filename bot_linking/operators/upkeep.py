@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot_linking.operators.cli import command, json_option
+from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
 if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking
     from bot_linking.operators.checkup import Finding
 
 _MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
 
 
-def commands(linking: AccountLinking) -> list[click.Command]:
+def commands(here: Here) -> list[click.Command]:
     """`check` and `migrate`."""
-    return [_check(linking), _migrate(linking)]
+    return [_check(here), _migrate(here)]
 
 
-def _check(linking: AccountLinking) -> click.Command:
+def _check(here: Here) -> click.Command:
     @command("check")
     @json_option
     def check(as_json: bool) -> None:
@@ -31,7 +30,7 @@ def _check(linking: AccountLinking) -> click.Command:
         from bot_linking.operators.checkup import checkup
 
         failed = False
-        for finding in checkup(linking.settings, linking.store, linking.now()):
+        for finding in checkup(here().settings, here().store, here().linking.now()):
             failed = failed or finding.state == "wrong"
             click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
         sys.exit(1 if failed else 0)
@@ -55,11 +54,11 @@ def _can_show_marks() -> bool:
     return True
 
 
-def _migrate(linking: AccountLinking) -> click.Command:
+def _migrate(here: Here) -> click.Command:
     @command("migrate")
     def migrate() -> None:
         """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
-        applied = linking.store.engine.applied
+        applied = here().store.engine.applied
         for step in applied:
             click.echo(step)
         say(f"{len(applied)} step(s) applied" if applied else "the store is up to date")

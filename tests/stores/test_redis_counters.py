@@ -17,6 +17,7 @@ from flask import Flask
 from bot_linking import ConfigurationError
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.stores import open_counters, open_store, redis_counters
@@ -49,7 +50,7 @@ def new_throttle(path: Path, clock: Clock, server: Server) -> Iterator[NewThrott
     def make(url: str | None = None) -> Throttle:
         store = open_store(f"sqlite:///{path}")
         counters = open_counters(url or server.url, store)
-        made.append(Linking(store, tell=lambda event: None, clock=clock, counters=counters))
+        made.append(Linking(store, tell=lambda event: None, hooks=Hooks(clock=clock), counters=counters))
         return Throttle(made[-1])
 
     yield make
@@ -96,7 +97,10 @@ def passes(url: str, path: str, tries: int) -> int:
     store = open_store(f"sqlite:///{path}")
     counters = open_counters(url, store)
     passed = through(
-        Throttle(Linking(store, tell=lambda event: None, clock=lambda: START, counters=counters)), tries
+        Throttle(
+            Linking(store, tell=lambda event: None, hooks=Hooks(clock=lambda: START), counters=counters)
+        ),
+        tries,
     )
     store.close()
     return passed
