@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_linking.core.errors import PayloadUnreadable
-from bot_linking.core.reading import read_id, read_json
+from bot_linking.core.reading import DEEPEST, read_id, read_json
 
 REFUSED = {
     "nothing": b"",
@@ -25,6 +25,12 @@ REFUSED = {
     "nesting of 100,000": b"[" * 100_000 + b"]" * 100_000,
     "nested objects of 100,000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "an open nesting": b"[" * 100_000,
+    "nesting of 101": b"[" * 101 + b"]" * 101,
+    "objects in lists, 102 levels": b'[{"a":' * 51 + b"1" + b"}]" * 51,
+    "a deep one beside many flat ones": b"[" + b"[]," * 500 + b"[" * 100 + b"]" * 100 + b"]",
+    "a key that is half a surrogate pair": b'{"\\ud800": 1}',
+    "a key that ends in half a pair, in capitals": b'{"a": [{"b\\uDFFF": 1}]}',
+    "a key of a pair the wrong way round": b'{"\\ude00\\ud83d": 1}',
     "UTF-16": '{"a": "b"}'.encode("utf-16"),
     "UTF-16 without a mark": '{"a": "b"}'.encode("utf-16-le"),
     "UTF-32": '{"a": "b"}'.encode("utf-32"),
@@ -64,7 +70,8 @@ def test_the_refusal_repeats_nothing_of_the_body() -> None:
         (b"[1e308, 1.5, -0.0, 1E-400]", [1e308, 1.5, -0.0, 0.0]),
         (b"[18446744073709551616]", [2**64]),
         (b" \r\n\t null ", None),
-        (b"[" * 200 + b"]" * 200, json.loads("[" * 200 + "]" * 200)),
+        (b"[" * 100 + b"]" * 100, json.loads("[" * 100 + "]" * 100)),
+        (b"[" + b"{}," * 500 + b"1]", [*[{}] * 500, 1]),
     ],
 )
 def test_what_is_json_is_read(body: bytes, value: object) -> None:
@@ -85,6 +92,27 @@ def test_no_bytes_make_it_fail_otherwise(body: bytes) -> None:
     except PayloadUnreadable:
         return
     assert json.loads(body.decode("utf-8")) == value
+
+
+@given(st.integers(1, 130), st.integers(0, 130), st.booleans())
+def test_what_is_read_can_be_written_and_is_at_most_a_hundred_levels_deep(
+    lists: int, objects: int, beside: bool
+) -> None:
+    inner = b'{"a":' * objects + b"[" * lists + b"]" * lists + b"}" * objects
+    body = b"[" + b"{}," * 200 + inner + b"]" if beside else inner
+    depth = lists + objects + beside
+    if depth > DEEPEST:
+        with pytest.raises(PayloadUnreadable, match="deeper than 100"):
+            read_json(body)
+    else:
+        assert json.loads(json.dumps(read_json(body))) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "key", ["é", "😀", "\\ud83d\\ude00", "\\ud800\\udc00", "\\\\ud800", "\\u00e4", "ud800"]
+)
+def test_a_key_of_whole_characters_is_read(key: str) -> None:
+    assert list(read_json(f'{{"{key}": "\\ud800"}}'.encode())) == list(json.loads(f'{{"{key}": 1}}'))
 
 
 def test_no_broken_webhook_makes_it_fail_otherwise() -> None:
