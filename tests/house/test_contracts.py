@@ -1,4 +1,4 @@
-"""The contracts that a second author must obey are written down: each method of each Protocol has its prose."""
+"""The contracts that a second author must obey are written down, for each method of each Protocol."""
 
 from __future__ import annotations
 
