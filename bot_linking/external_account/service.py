@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from bot_linking.config.settings import SiteSettings
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import SecondFactorLocked
 from bot_linking.core.events import LinkingRefused
@@ -24,7 +25,6 @@ from bot_linking.external_account.errors import (
 )
 from bot_linking.external_account.following import LARGEST_USER_ID, Following
 from bot_linking.external_account.models import BindRequest, SignInRequest
-from bot_linking.external_account.settings import ExternalSettings
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment
 
@@ -47,7 +47,7 @@ class Service:
         store: SQLStore,
         accounts: Accounts,
         following: Following,
-        settings: ExternalSettings,
+        settings: SiteSettings,
         *,
         tell: Tell,
         may_bind: MayBind | None,

@@ -26,7 +26,7 @@ from bot_linking.core.links import Link, from_ms
 from bot_linking.core.reading import read_id
 
 if TYPE_CHECKING:
-    from bot_linking.extension import AccountLinking
+    from bot_linking.installation import Installation
 
 DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
 _COLUMNS = ("page_id", "psid", "account_id", "username", "email", "phone_number", "source", "updated_at")
@@ -37,8 +37,8 @@ _HISTORY_COLUMNS = (
 )  # fmt: skip
 
 
-def commands(linking: AccountLinking) -> list[click.Command]:
-    """The commands of one AccountLinking."""
+def commands(here: Callable[[], Installation]) -> list[click.Command]:
+    """The commands; `here` finds the installation of the app when one runs."""
 
     def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
         def decorate(function: Callable[..., None]) -> click.Command:
@@ -55,7 +55,9 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @json_option
     def links(account_id: str | None, page_id: str | None, as_json: bool) -> None:
         """List the links; with --json one object a line."""
-        found: Iterable[Link] = linking.links_of(account_id) if account_id else linking.store.list_links()
+        found: Iterable[Link] = (
+            here().linking.links_of(account_id) if account_id else here().store.list_links()
+        )
         for link in found:
             if page_id in (None, link.page_id):
                 click.echo(json.dumps(link.as_dict()) if as_json else _columns(link))
@@ -66,7 +68,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @json_option
     def show(psid: str, page_id: str | None, as_json: bool) -> None:
         """Print one link. Exit status 1 when the PSID is not linked."""
-        link = linking.link_of(psid, page_id)
+        link = here().linking.link_of(psid, page_id)
         if link is None:
             click.echo(f"{_safe(psid)} is not linked", err=True)
             sys.exit(1)
@@ -89,11 +91,11 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         if read_id(psid) is None:
             raise click.BadParameter("is not a PSID", param_hint="PSID")
         given = Identifiers(username, email, phone_number)
-        outcome = linking.core.bind(psid, given, page_id, source="cli")
+        outcome = here().linking.bind(psid, given, page_id, source="cli")
         if isinstance(outcome, EventIgnored):
             click.echo(f"{_safe(psid)} is linked so already", err=True)
             return
-        linking.delivery.drain(within=DELIVER_WITHIN_S)
+        here().delivery.drain(within=DELIVER_WITHIN_S)
         click.echo(f"{_safe(psid)} is linked", err=True)
 
     @command("history")
@@ -102,7 +104,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @json_option
     def history(psid: str, page_id: str | None, as_json: bool) -> None:
         """Every change of a PSID's link: when, through which door, from what, to what."""
-        for change in linking.history_of(psid, page_id):
+        for change in here().linking.history_of(psid, page_id):
             click.echo(json.dumps(change.as_dict()) if as_json else _history_line(change))
 
     @command("unlink")
@@ -110,10 +112,10 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @page_option
     def unlink(psid: str, page_id: str | None) -> None:
         """Unlink a PSID, here and then at Messenger."""
-        if not linking.core.unlink(psid, page_id, source="cli"):
+        if not here().linking.unlink(psid, page_id, source="cli"):
             click.echo(f"{_safe(psid)} is not linked", err=True)
             sys.exit(1)
-        linking.delivery.drain(within=DELIVER_WITHIN_S)
+        here().delivery.drain(within=DELIVER_WITHIN_S)
         click.echo(f"{_safe(psid)} is unlinked", err=True)
 
     @command("erase")
@@ -121,7 +123,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @page_option
     def erase(psid: str, page_id: str | None) -> None:
         """Remove everything about a PSID."""
-        rows = linking.erase(psid, page_id)
+        rows = here().linking.erase(psid, page_id)
         click.echo(f"{rows} row(s) about {_safe(psid)} removed", err=True)
 
     @command("deliver")
@@ -130,25 +132,25 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         """Run the delivery worker until it is stopped. With --once the exit status is 1 when messages still
         wait afterwards."""
         if once:
-            click.echo(f"{linking.delivery.drain()} message(s) tried", err=True)
-            if waiting := linking.store.outbox_depth()["depth"]:
+            click.echo(f"{here().delivery.drain()} message(s) tried", err=True)
+            if waiting := here().store.outbox_depth()["depth"]:
                 raise click.ClickException(f"{waiting} message(s) still wait; see `flask linking check`")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: Thread(target=linking.delivery.stop).start())
+            signal.signal(number, lambda *_: Thread(target=here().delivery.stop).start())
         click.echo("delivering; stop with Ctrl-C", err=True)
-        linking.delivery.run_forever()
+        here().delivery.run_forever()
 
     @command("dead-letters")
     @click.option("--retry", "entry_id", type=int, metavar="ID", help="Try this one again.")
     def dead_letters(entry_id: int | None) -> None:
         """Messages that could not be sent, and why."""
         if entry_id is not None:
-            if not linking.store.retry_dead(entry_id, linking.now()):
+            if not here().store.retry_dead(entry_id, here().linking.now()):
                 raise click.ClickException(f"there is no dead letter {entry_id}")
             click.echo(f"{entry_id} will be tried again", err=True)
             return
-        for entry in linking.store.list_dead():
+        for entry in here().store.list_dead():
             since = from_ms(entry.dead_at or entry.created_at).isoformat(timespec="seconds")
             state = "dead" if entry.dead_at else "waits for another page token"
             line = (entry.id, since, entry.kind, entry.page_id, entry.psid, state, entry.last_error)
@@ -157,7 +159,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @command("migrate")
     def migrate() -> None:
         """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
-        applied = linking.store.engine.applied
+        applied = here().store.engine.applied
         for step in applied:
             click.echo(step)
         click.echo(f"{len(applied)} step(s) applied" if applied else "the store is up to date", err=True)
@@ -168,7 +170,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
         from bot_linking.operators.checkup import checkup
 
         failed = False
-        for finding in checkup(linking.settings, linking.store, linking.now()):
+        for finding in checkup(here().settings, here().store, here().linking.now()):
             failed = failed or finding.state == "wrong"
             click.echo(f"{finding.state:5}  {_safe(finding.what)}")
         sys.exit(1 if failed else 0)
@@ -182,17 +184,17 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @click.option("--page", "pages", metavar="ID", multiple=True, help="Only for this page; may be repeated.")
     def create(name: str, pages: tuple[str, ...]) -> None:
         """Make a key and print it, this once."""
-        served = {page.id for page in linking.settings.pages} - {None}
+        served = {page.id for page in here().settings.pages} - {None}
         if unknown := [page for page in pages if read_id(page) is None or (served and page not in served)]:
             raise click.BadParameter(f"{_safe(unknown[0])} is not a page of this bot", param_hint="--page")
-        click.echo(Keys(linking.core).create(name, pages))
+        click.echo(Keys(here().linking).create(name, pages))
         click.echo("Keep it in a safe place: it cannot be shown again.", err=True)
 
     @command("list")
     @json_option
     def list_keys(as_json: bool) -> None:
         """List the keys: name, id, pages, created, last used, revoked. Not the keys themselves."""
-        for key in Keys(linking.core).list():
+        for key in Keys(here().linking).list():
             times = [_time(moment) for moment in (key.created_at, key.last_used_at, key.revoked_at)]
             if as_json:
                 names = ("created_at", "last_used_at", "revoked_at")
@@ -206,7 +208,7 @@ def commands(linking: AccountLinking) -> list[click.Command]:
     @click.argument("name")
     def revoke(name: str) -> None:
         """End a key, in every process at once."""
-        if not Keys(linking.core).revoke(name):
+        if not Keys(here().linking).revoke(name):
             raise click.ClickException(f"there is no active key named {_safe(name)}")
         click.echo(f"{_safe(name)} is revoked", err=True)
 
