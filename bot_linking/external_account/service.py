@@ -61,7 +61,7 @@ class Service:
         self._tell = tell
         self._may_bind = may_bind
         self._upkeep_at = linking.now() if sees_to_upkeep else None
-        self._throttle = Throttle(linking)
+        self._throttle = Throttle(linking.counters, linking.now)
         self._by_union = Limit("external-union", settings.external_sign_in_limit, 60)
         self._by_address = Limit("external-address", settings.external_address_limit, 60)
         self._by_app = Limit("external-app", settings.external_app_limit, 60)

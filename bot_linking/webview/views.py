@@ -108,7 +108,7 @@ class Webview:
         self._pages = Pages(settings)
         self._origin = _origin_of(settings.public_url)
         self._tickets = Tickets(settings.secret_key, lambda: linking.now() / 1000)
-        self._throttle = Throttle(linking)
+        self._throttle = Throttle(linking.counters, linking.now)
         self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
         self._by_address = Limit("address", settings.address_limit, 60)
         self._sign_ups = Limit("sign-up", settings.address_limit, 60)
