@@ -142,7 +142,7 @@ def test_show_of_somebody_who_is_not_linked_is_status_1_with_an_empty_stdout(she
 
 
 def test_links_lists_each_link_on_a_line_and_as_json(shell: Shell, ada: str, grace: str) -> None:
-    assert shell.quick("links") == Result(0, "", "")
+    assert shell.quick("links") == Result(0, "", "nobody is linked\n")
     shell.link(ada, "1", username="ada")
     shell.link(grace, "2", username="grace")
     listed = shell.run("links")

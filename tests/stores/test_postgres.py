@@ -17,7 +17,7 @@ import pytest
 
 psycopg: Any = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 
-from bot_linking.config.settings import read_settings  # noqa: E402
+from bot_linking.config.reading import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
