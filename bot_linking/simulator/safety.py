@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -93,3 +94,8 @@ def _production_server(env: Mapping[str, str]) -> str:
     if "SERVER_SOFTWARE" not in env:
         return ""
     return next((name for name in _PRODUCTION_SERVERS if name in sys.modules), "")
+
+
+def throw_away() -> str:
+    """Mint a secret that every real deployment refuses."""
+    return SECRET_PREFIX + secrets.token_urlsafe(24)
