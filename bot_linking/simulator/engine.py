@@ -92,9 +92,13 @@ class Engine(Acts):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self._port}"
 
-    def settings_for_bot(self) -> dict[str, str]:
-        """Return the settings with which a bot talks to this simulator instead of to Facebook."""
+    def settings_for_bot(self, public_url: str | None = None) -> dict[str, str]:
+        """Return the settings with which a bot talks to this simulator, not to Facebook; no other is needed.
+
+        ``public_url`` is the bot's own address, by default the one in which ``webhook_url`` begins.
+        """
         return {
+            "BOT_LINKING_PUBLIC_URL": public_url or safety.origin_of(self.webhook_url),
             "BOT_LINKING_APP_SECRET": self.app_secret,
             "BOT_LINKING_PAGE_ACCESS_TOKEN": self.page_access_token,
             "BOT_LINKING_VERIFY_TOKEN": self.verify_token,

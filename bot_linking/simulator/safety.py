@@ -64,6 +64,12 @@ def require_loopback_url(url: str) -> str:
     return url
 
 
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of ``url``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def require_throw_away(name: str, secret: str) -> str:
     """Return ``secret``, or raise ``ValueError`` with the setting's name, never its value, for a real one."""
     if not secret.startswith(SECRET_PREFIX):

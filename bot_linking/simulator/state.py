@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,15 @@ class State:
             chat = self._chats.get(psid)
             return chat is not None and chat.is_linked
 
+    def silent_for(self, psid: str) -> float:
+        """Return for how many seconds the person has neither written nor tapped; endless if never.
+
+        The page may write for 24 hours. Logging in or out is no such act.
+        """
+        with self._changed:
+            acted_at = self._chat(psid).acted_at
+            return math.inf if acted_at is None else self.clock() - acted_at
+
     def messages(self, psid: str) -> list[dict[str, Any]]:
         """Return what the bot sent to the person, oldest first.
 
@@ -107,8 +117,10 @@ class State:
 
     def _mark_linked(self, psid: str) -> None:
         with self._changed:
-            self._chat(psid).is_linked = True
-            self._talk(psid).add_note(self.clock(), f"Account linked to {self.page_name}")
+            chat = self._chat(psid)
+            chat.is_linked = True
+            chat.talk.add_note(self.clock(), f"Account linked to {self.page_name}")
+            chat.note_turn(self.clock())
 
     def _mark_unlinked(self, psid: str) -> bool:
         """Return whether the person was linked until now."""
@@ -117,6 +129,7 @@ class State:
             if chat.is_linked:
                 chat.is_linked = False
                 chat.talk.add_note(self.clock(), "Account no longer linked")
+                chat.note_turn(self.clock())
                 return True
             return False
 
