@@ -83,3 +83,13 @@ class DeliveryFailed(BotLinkingError):
     cause: str | None = None
     retry_after: float | None = None
     held_for: str | None = None
+
+
+class GiveUp(DeliveryFailed):
+    """Raised by a handler of the bot's own that was interrupted by a login: do not run it again.
+
+    Its text becomes the reason in the dead letters and in the log; the person hears one sentence of regret.
+    """
+
+    slug = "given_up"
+    advice = "never"

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed, GiveUp, StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent
 from bot_linking.core.ports import Clock, Done, OutboxEntry, Store, Tell
 from bot_linking.core.text import escaped
@@ -27,12 +27,6 @@ PURGE_EVERY_S = 600.0
 UNTIL_IT_WORKS = {"unlink_call"}
 
 _log = logging.getLogger("bot_linking.delivery")
-
-
-class GivenUp(DeliveryFailed):
-    """Trying again would not help."""
-
-    advice = "never"
 
 
 Counter = tuple[str, int]  # a key of the throttles, and when its count starts again (ms)
@@ -178,17 +172,18 @@ class Delivery:
         handler = self._handlers.get(entry.kind)
         try:
             if handler is None:
-                raise GivenUp(f"nothing handles entries of kind {entry.kind}")
+                raise GiveUp(f"nothing handles entries of kind {entry.kind}")
             with self._context():
                 counter = handler(entry)
         except BotLinkingError as problem:
             self._fail(
                 entry, problem if isinstance(problem, DeliveryFailed) else DeliveryFailed(str(problem))
             )
-        except Exception as problem:
-            # The site's own code, which may not bear being run again; its text may hold anything.
+        except Exception as problem:  # the site's own code; its text may hold anything
             _log.exception("delivering a %s entry failed", entry.kind)
-            self._fail(entry, GivenUp(f"{type(problem).__name__} in the handler"))
+            failed = DeliveryFailed(f"{type(problem).__name__} in the handler")
+            failed.held_for = "handler"  # the person's other entries do not wait for it
+            self._fail(entry, failed)
         else:
             return Done(entry, *(counter or ()))
         return None
@@ -197,7 +192,7 @@ class Delivery:
         now, reason = self._now(), escaped(str(problem))[:500]
         dead = self._is_hopeless(entry, problem, now)
         if dead:
-            self._store.bury(entry, reason, now)
+            self._store.bury(entry, reason, now, then=_last_word(entry, problem))
         else:
             self._postpone(entry, problem, reason, now)
         level = logging.ERROR if dead or problem.advice == "page" else logging.WARNING
@@ -243,3 +238,11 @@ class Delivery:
         self._leases = Leases(self._store, self._now)
         if was_running:
             self.start()
+
+
+def _last_word(entry: OutboxEntry, problem: DeliveryFailed) -> str | None:
+    """What the person hears of an entry that is given up: only of their own question, and only where they can
+    be written to."""
+    if entry.kind != "resume" or (problem.advice == "never" and not isinstance(problem, GiveUp)):
+        return None
+    return "sorry"

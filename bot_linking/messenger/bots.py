@@ -145,7 +145,11 @@ class Bots:
 
     def _note(self, page: Page, problem: GraphError) -> None:
         if problem.cause == "token" and self.pages.token_ended(page):
-            problem.advice, problem.cause, problem.whole_page = "later", None, False  # with the page's other token
+            problem.advice, problem.cause, problem.whole_page = (
+                "later",
+                None,
+                False,
+            )  # with the page's other token
         self._tell(GraphFailed(problem.status, problem.code))
 
 

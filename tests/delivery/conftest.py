@@ -19,7 +19,7 @@ from bot_linking.stores.store import SQLStore
 from ..conftest import Clock
 
 Handler = Callable[[OutboxEntry], None]
-KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume")
+KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume", "sorry")
 
 
 class Refusal(DeliveryFailed):
