@@ -29,6 +29,7 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, owners_of_secrets
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
@@ -104,7 +105,7 @@ def install(
         store, errands.handlers(), tell=tell, tokens=bots.token_name, all_tokens=bots.token_names(),
         clock=hooks.clock, context=app.app_context,
     )  # fmt: skip
-    webhook = Webhook(
+    inbox = Inbox(
         linking, secrets=owners_of_secrets(settings), tell=tell,
         verify_tokens=[page.verify_token for page in settings.pages],
         listeners=signals.webhook_received.receivers,
@@ -114,7 +115,7 @@ def install(
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, bots=bots, messages=messages,
-        login_url=login_url, webhook=webhook, webview=webview, api=api, delivery=delivery, tell=tell,
+        login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
     )  # fmt: skip
 
 
