@@ -16,7 +16,7 @@ KEY = "account_linking"
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
 
 Event = dict[str, Any]
-Pages = Collection[str] | None  # the pages that a signer may speak for; None: any
+Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
 
 
 class Kind(Enum):
@@ -71,7 +71,7 @@ def kind_of(event: object) -> Kind:
     return Kind.LINKING if KEY in event else Kind.OTHER
 
 
-def sort_events(payload: Any, pages: Pages) -> Batch:
+def sort_events(payload: Any, pages: Owners) -> Batch:
     """The payload's events by kind; those that these pages may send are read (None: any page).
 
     Entries may have no `messaging`, as those of `standby` and `changes`. Raises `PayloadUnreadable` when this
@@ -110,7 +110,7 @@ def _messaging_of(entry: Any) -> list[Any]:
     return events if isinstance(events, list) else []
 
 
-def _allowed(ours: list[tuple[Any, Event]], pages: Pages) -> list[LinkingEvent]:
+def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]:
     """The events that these pages may send. The entry and the event's recipient must name the same page, so
     that one app's secret never speaks for another app's page."""
     read = [(entry, read_linking_event(event)) for entry, event in ours]

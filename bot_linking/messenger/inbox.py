@@ -29,11 +29,10 @@ from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
-    Pages,
     mentions_linking,
     sort_events,
 )
-from bot_linking.messenger.signature import HEADER, signer_of
+from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
 
@@ -69,21 +68,19 @@ class Answer:
 
 
 class Inbox:
-    """One app's webhook. `secrets` maps each app secret to the pages that it may speak for (None: any);
-    `listeners` is empty while nobody wants to hear of each webhook."""
+    """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
+    while nobody wants to hear of each webhook."""
 
     def __init__(
         self,
         linking: Linking,
         *,
-        secrets: Mapping[bytes, Pages],
-        verify_tokens: Sequence[str],
+        pages: AppSecrets,
         tell: Tell,
         listeners: Sized = (),
     ) -> None:
         self._linking = linking
-        self._secrets = dict(secrets)
-        self._verify_tokens = [token.encode() for token in verify_tokens]
+        self._pages = pages
         self._tell = tell
         self._listeners = listeners
 
@@ -94,11 +91,11 @@ class Inbox:
         the `perf_counter` of when the request was taken up. Raises `SignatureRefused`, `PayloadTooLarge`,
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
-        pages = self._secrets[self.signer_of(body, signature)]
+        signer = self.signer_of(body, signature)
         if not whole and not mentions_linking(body):
             batch = NOTHING_OF_OURS
         else:
-            batch = sort_events(read_json(body), pages)
+            batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
             self._apply(batch)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
@@ -108,7 +105,7 @@ class Inbox:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
         if len(body) > LARGEST_BODY:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
-        secret = signer_of(body, signature, self._secrets)
+        secret = signer_of(body, signature, self._pages.owners())
         if secret is None:
             raise SignatureRefused(f"no valid {HEADER}")
         return secret
@@ -140,7 +137,7 @@ class Inbox:
         """Messenger's verification GET: the challenge back, as plain text, for the right token."""
         token = query.get("hub.verify_token", "").encode("utf-8", "replace")
         challenge = query.get("hub.challenge", "")
-        known = sum(hmac.compare_digest(token, each) for each in self._verify_tokens) > 0
+        known = sum(hmac.compare_digest(token, each) for each in self._pages.verify_tokens()) > 0
         if query.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
             return Answer(403, "the verify token is not ours\n")
         return Answer(200, challenge)
