@@ -25,6 +25,12 @@ REFUSED = {
     "nesting of 100,000": b"[" * 100_000 + b"]" * 100_000,
     "nested objects of 100,000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "an open nesting": b"[" * 100_000,
+    "nesting of 101": b"[" * 101 + b"]" * 101,
+    "nested objects of 101": b'{"a":' * 101 + b"1" + b"}" * 101,
+    "nesting of 101 behind a thousand values": b"[" + b"{}," * 1000 + b"[" * 100 + b"]" * 101,
+    "half a surrogate pair in a key": b'{"\\ud800": 1}',
+    "the other half, far inside": b'["a", {"b": [{"\\uDFFF": 1}]}]',
+    "two halves in the wrong order": b'{"\\ude00\\ud83d": 1}',
     "UTF-16": '{"a": "b"}'.encode("utf-16"),
     "UTF-16 without a mark": '{"a": "b"}'.encode("utf-16-le"),
     "UTF-32": '{"a": "b"}'.encode("utf-32"),
@@ -64,18 +70,26 @@ def test_the_refusal_repeats_nothing_of_the_body() -> None:
         (b"[1e308, 1.5, -0.0, 1E-400]", [1e308, 1.5, -0.0, 0.0]),
         (b"[18446744073709551616]", [2**64]),
         (b" \r\n\t null ", None),
-        (b"[" * 200 + b"]" * 200, json.loads("[" * 200 + "]" * 200)),
+        (b"[" * 100 + b"]" * 100, json.loads("[" * 100 + "]" * 100)),
+        (b'"' + b"[{" * 200 + b'"', "[{" * 200),
+        (b"[" + b"[]," * 500 + b"{}]", [[]] * 500 + [{}]),
+        (b'{"\\ud83d\\ude00": "\\\\ud800"}', {"😀": "\\ud800"}),
     ],
 )
 def test_what_is_json_is_read(body: bytes, value: object) -> None:
     assert read_json(body) == value
 
 
-def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
+def test_half_a_surrogate_pair_is_read_in_a_value_and_is_no_id() -> None:
     """It is JSON, and may stand in somebody's message; it must not become a key."""
     text = read_json(b'"\\ud800"')
     assert text == "\ud800"
     assert read_id(text) is None
+
+
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_was_read_can_be_written(value: object) -> None:
+    assert read_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=200))
