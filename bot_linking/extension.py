@@ -60,7 +60,7 @@ class AccountLinking:
       disabled since.
     - `resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller of
       the account_link API means; each is text or None. None refuses the call. Without it the account's id is
-      the user name, else what it was, else the e-mail address, else the phone number.
+      made of the name, in a space of its own: see `Account.known_by`.
     - `confirmation(link) -> message | None`, `farewell(page_id, psid) -> message | None`: your own
       messages in place of ours; None sends nothing. They are called when the message is sent.
     - `bot`: your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration.
@@ -375,6 +375,14 @@ class AccountLinking:
     def drop_pending(self, account_id: str) -> None:
         """End logins of an account that are under way: when its password changes or it is disabled."""
         self._here().linking.drop_pending(account_id)
+
+    def unlink_account(self, account_id: str) -> int:
+        """End every link of an account and its logins under way: when it is deleted, locked or recovered.
+
+        Each person gets a short farewell. The number of links that ended. Tokens of the ExternalAccount
+        module that came from the links end with them; `ExternalAccount.revoke_tokens` ends all others.
+        """
+        return self._here().linking.unlink_account(account_id)
 
     # Telling
 

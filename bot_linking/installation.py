@@ -80,6 +80,8 @@ def install(
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, deciders, overrides)
     store, bots = _open(settings), Bots(settings, deciders.bot, tell=tell)
+    if deciders.resolve_account is not None:
+        store.restore_named_ids()
     is_single = len(settings.pages) == 1
     linking = Linking(
         store, tell=tell, wake=lambda: delivery.wake(), clock=deciders.clock,

@@ -24,7 +24,14 @@ class Links(Protocol):
     def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]: ...
     def refuse(self, event: LinkingEvent, reason: str, now: int) -> Outcome: ...
     def unlink(
-        self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT
+        self,
+        page_id: str,
+        psid: str,
+        source: str,
+        now: int,
+        *,
+        account_id: str | None = None,
+        audit: Audit = NO_AUDIT,
     ) -> Outcome: ...
     def bind(
         self,
