@@ -6,7 +6,6 @@ Whatever is told is told after the store has committed, so nobody hears of what 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,9 +21,10 @@ from bot_linking.core.events import (
     PersonErased,
 )
 from bot_linking.core.history import NO_AUDIT, Audit, Change
-from bot_linking.core.identifiers import Identifiers, ResolveAccount
+from bot_linking.core.hooks import NO_HOOKS, Hooks
+from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Attempt, Clock, Counters, Store, Tell
+from bot_linking.core.ports import Attempt, Counters, Store, Tell
 from bot_linking.core.reading import is_unicode
 
 ATTEMPT_MAX_AGE_S = 900
@@ -43,11 +43,9 @@ class Linking:
         *,
         tell: Tell,
         wake: Callable[[], None] = lambda: None,
-        clock: Clock = time.time,
+        hooks: Hooks = NO_HOOKS,
         page_id: str | None = None,
         code_max_age: int = 300,
-        may_link: Callable[[str], bool] | None = None,
-        resolve_account: ResolveAccount | None = None,
         ask_page: Callable[[], str | None] | None = None,
         counters: Counters | None = None,
     ) -> None:
@@ -56,10 +54,10 @@ class Linking:
         self.page_id = page_id
         self._tell = tell
         self._wake = wake
-        self._clock = clock
+        self._clock = hooks.clock
         self._code_max_age = code_max_age
-        self._may_link = may_link
-        self._resolve_account = resolve_account
+        self._may_link = hooks.may_link
+        self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
 

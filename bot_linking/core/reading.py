@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from bot_linking.core.errors import PayloadUnreadable
+
+DEEPEST = 100  # lists and objects inside each other; what nests deeper could be read, and not written again
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 # Control characters, line and paragraph separators, marks that turn the reading direction, lone surrogates.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-DEEPEST = 100  # arrays and objects inside each other; nobody's protocol here has ten
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(rb"\\.")
+_NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 
 
 def _refuse_constant(name: str) -> Any:
@@ -33,47 +34,56 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite
 
 
 def read_json(body: bytes) -> Any:
-    """The value in these bytes, which must be UTF-8 JSON. What was read can be written again.
+    """The value in these bytes, which must be UTF-8 JSON. `json.dumps` can write all that this has read.
 
-    Raises `PayloadUnreadable` for anything else: another encoding, NaN, numbers beyond reason, more than
-    `DEEPEST` arrays and objects inside each other, and keys that are not Unicode: JSON may escape half a
-    surrogate pair. Such a half may stand in a value, as people's messages hold one now and then; who keeps
-    a value asks `is_unicode`. A repeated key means its last value, for every reader alike.
+    Raises `PayloadUnreadable` for anything else: another encoding, NaN, numbers beyond reason, more than 100
+    levels of nesting, and a key with half a surrogate pair in it. A value may hold one, as people's messages
+    do; each door refuses it where text is kept (`is_unicode`). A repeated key means its last value, for every
+    reader alike.
     """
     try:
         value = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as problem:
         raise PayloadUnreadable("the body is not UTF-8 JSON") from problem
-    if body.count(b"[") + body.count(b"{") > DEEPEST and _depth_of(value) > DEEPEST:
-        raise PayloadUnreadable(f"the body nests deeper than {DEEPEST}")
-    if _ESCAPED_HALF.search(body) and not all(map(is_unicode, _keys_in(value))):
-        raise PayloadUnreadable("the body has a key that is not Unicode")
+    if body.count(b"{") + body.count(b"[") > DEEPEST and not _is_plainly_shallow(body):
+        _check_depth(value)
+    if b"\\" in body and _ESCAPED_SURROGATE.search(body):
+        _check_keys(value)
     return value
 
 
-def _depth_of(value: Any) -> int:
-    """How many arrays and objects stand inside each other, counted no further than the limit needs."""
-    return sum(1 for _ in islice(_levels_of(value), DEEPEST + 1))
+def _is_plainly_shallow(body: bytes) -> bool:
+    """Whether the brackets alone tell that the nesting is allowed, as they do in a batch of a thousand events
+    (three times as fast as looking through them). Text with brackets in it leaves a quotation mark over."""
+    marks = _ESCAPE.sub(b"", body) if b"\\" in body else body
+    marks = marks.translate(None, _NO_BRACKET_OR_QUOTE).replace(b'""', b"")
+    for _ in range(DEEPEST // 2):
+        fewer = marks.replace(b"{}", b"").replace(b"[]", b"")  # the innermost level, or two
+        if len(fewer) == len(marks):
+            break
+        marks = fewer
+    return not marks
 
 
-def _keys_in(value: Any) -> Iterator[str]:
-    for level in _levels_of(value):
-        for holder in level:
-            if type(holder) is dict:
-                yield from holder
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for children in inside for each in children if isinstance(each, (dict, list))]
+        if not level:
+            return
+    raise PayloadUnreadable(f"the body nests deeper than {DEEPEST} levels")
 
 
-def _levels_of(value: Any) -> Iterator[list[Any]]:
-    """The arrays and objects, level by level: recursion is what must not happen."""
-    level = [value] if type(value) in (dict, list) else []
-    while level:
-        yield level
-        level = [
-            each
-            for holder in level
-            for each in (holder.values() if type(holder) is dict else holder)
-            if type(each) in (dict, list)
-        ]
+def _check_keys(value: Any) -> None:
+    if isinstance(value, dict):
+        if not all(map(is_unicode, value)):
+            raise PayloadUnreadable("a key of the body is not Unicode text")
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for each in value:
+        _check_keys(each)
 
 
 def has_hidden_marks(text: str) -> bool:

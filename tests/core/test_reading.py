@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_linking.core.errors import PayloadUnreadable
-from bot_linking.core.reading import read_id, read_json
+from bot_linking.core.reading import DEEPEST, read_id, read_json
 
 REFUSED = {
     "nothing": b"",
@@ -26,11 +26,11 @@ REFUSED = {
     "nested objects of 100,000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "an open nesting": b"[" * 100_000,
     "nesting of 101": b"[" * 101 + b"]" * 101,
-    "nested objects of 101": b'{"a":' * 101 + b"1" + b"}" * 101,
-    "nesting of 101 behind a thousand values": b"[" + b"{}," * 1000 + b"[" * 100 + b"]" * 101,
-    "half a surrogate pair in a key": b'{"\\ud800": 1}',
-    "the other half, far inside": b'["a", {"b": [{"\\uDFFF": 1}]}]',
-    "two halves in the wrong order": b'{"\\ude00\\ud83d": 1}',
+    "objects in lists, 102 levels": b'[{"a":' * 51 + b"1" + b"}]" * 51,
+    "a deep one beside many flat ones": b"[" + b"[]," * 500 + b"[" * 100 + b"]" * 100 + b"]",
+    "a key that is half a surrogate pair": b'{"\\ud800": 1}',
+    "a key that ends in half a pair, in capitals": b'{"a": [{"b\\uDFFF": 1}]}',
+    "a key of a pair the wrong way round": b'{"\\ude00\\ud83d": 1}',
     "UTF-16": '{"a": "b"}'.encode("utf-16"),
     "UTF-16 without a mark": '{"a": "b"}'.encode("utf-16-le"),
     "UTF-32": '{"a": "b"}'.encode("utf-32"),
@@ -71,25 +71,23 @@ def test_the_refusal_repeats_nothing_of_the_body() -> None:
         (b"[18446744073709551616]", [2**64]),
         (b" \r\n\t null ", None),
         (b"[" * 100 + b"]" * 100, json.loads("[" * 100 + "]" * 100)),
-        (b'"' + b"[{" * 200 + b'"', "[{" * 200),
-        (b"[" + b"[]," * 500 + b"{}]", [[]] * 500 + [{}]),
-        (b'{"\\ud83d\\ude00": "\\\\ud800"}', {"😀": "\\ud800"}),
+        (b"[" + b"{}," * 500 + b"1]", [*[{}] * 500, 1]),
     ],
 )
 def test_what_is_json_is_read(body: bytes, value: object) -> None:
     assert read_json(body) == value
 
 
-def test_half_a_surrogate_pair_is_read_in_a_value_and_is_no_id() -> None:
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_was_read_can_be_written(value: object) -> None:
+    assert read_json(json.dumps(value).encode()) == value
+
+
+def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
     """It is JSON, and may stand in somebody's message; it must not become a key."""
     text = read_json(b'"\\ud800"')
     assert text == "\ud800"
     assert read_id(text) is None
-
-
-@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_what_was_read_can_be_written(value: object) -> None:
-    assert read_json(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=200))
@@ -99,6 +97,27 @@ def test_no_bytes_make_it_fail_otherwise(body: bytes) -> None:
     except PayloadUnreadable:
         return
     assert json.loads(body.decode("utf-8")) == value
+
+
+@given(st.integers(1, 130), st.integers(0, 130), st.booleans())
+def test_what_is_read_can_be_written_and_is_at_most_a_hundred_levels_deep(
+    lists: int, objects: int, beside: bool
+) -> None:
+    inner = b'{"a":' * objects + b"[" * lists + b"]" * lists + b"}" * objects
+    body = b"[" + b"{}," * 200 + inner + b"]" if beside else inner
+    depth = lists + objects + beside
+    if depth > DEEPEST:
+        with pytest.raises(PayloadUnreadable, match="deeper than 100"):
+            read_json(body)
+    else:
+        assert json.loads(json.dumps(read_json(body))) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "key", ["é", "😀", "\\ud83d\\ude00", "\\ud800\\udc00", "\\\\ud800", "\\u00e4", "ud800"]
+)
+def test_a_key_of_whole_characters_is_read(key: str) -> None:
+    assert list(read_json(f'{{"{key}": "\\ud800"}}'.encode())) == list(json.loads(f'{{"{key}": 1}}'))
 
 
 def test_no_broken_webhook_makes_it_fail_otherwise() -> None:

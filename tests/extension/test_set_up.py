@@ -16,7 +16,8 @@ from flask import Flask, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SessionInterface
 
 from bot_linking import Account, AccountLinking, ConfigurationError, PageUnknown
-from bot_linking.config.settings import Settings, read_settings, table
+from bot_linking.config.reading import read_settings, table
+from bot_linking.config.settings import Settings
 from tests.conftest import (
     ADA,
     APP_SECRET,
@@ -63,7 +64,7 @@ def test_a_missing_signing_key_stops_the_start_and_is_named(settings: Config) ->
 
 
 UNSAFE: dict[str, list[Any]] = {
-    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token"], "changeme"],
+    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token", 17], [], "changeme"],
     "APP_SECRET": [
         " ",
         "sh0rt",
