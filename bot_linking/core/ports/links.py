@@ -100,8 +100,8 @@ class Links(Protocol):
         audit: Audit = NO_AUDIT,
     ) -> Outcome:
         """End a link by our side, with `now` as the time of the unlink; with `account_id`, only a link to
-        this account. `AccountUnlinked`, or `EventIgnored("not_linked")`, which writes nothing. `audit` goes into
-        the history."""
+        this account. `AccountUnlinked`, or `EventIgnored("not_linked")`, which writes nothing. `audit` goes
+        into the history."""
 
     def bind(
         self,
