@@ -30,6 +30,7 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.webhook import Webhook
@@ -86,6 +87,8 @@ def install(
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
     store, pages = _open(settings), Pages(settings.pages)
+    if hooks.resolve_account is not None:
+        store.restore_named_ids()
     bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
@@ -112,9 +115,8 @@ def install(
         clock=hooks.clock,
         context=app.app_context,
     )
-    webhook = Webhook(
-        linking, secrets=pages.owners(), tell=tell,
-        verify_tokens=pages.verify_tokens(),
+    inbox = Inbox(
+        linking, pages=pages, tell=tell,
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
@@ -122,8 +124,8 @@ def install(
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
-        messages=messages, login_url=login_url, webhook=webhook, webview=webview, api=api, delivery=delivery,
-        tell=tell,
+        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api,
+        delivery=delivery, tell=tell,
     )  # fmt: skip
 
 
