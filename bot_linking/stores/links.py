@@ -137,11 +137,20 @@ class Links(Family):
 
         return self.engine.write(work)
 
-    def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
+    def unlink(
+        self,
+        page_id: str,
+        psid: str,
+        source: str,
+        now: int,
+        *,
+        account_id: str | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
             person, link = look_up(tx, page_id, psid)
-            if link is None:
+            if link is None or account_id not in (None, link.account_id):
                 return EventIgnored("not_linked", page_id, psid)
             return end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
 
@@ -189,6 +198,17 @@ class Links(Family):
             accounts = [account_after(given, present, account).id]
             held = {"psids": [psid, *self._psids_of(accounts)], "accounts": accounts}
         return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
+
+    def restore_named_ids(self) -> int:
+        """For a site that resolves accounts: give links back the ids that an upgrade took for names. How
+        many; a second time there are none."""
+        if not self.engine.read("has_named_ids"):
+            return 0
+
+        def work(tx: Tx) -> int:
+            return tx.run("restore_named_ids")
+
+        return self.engine.write(work)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first."""
