@@ -10,8 +10,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from bot_linking.core.links import Account
-
 UNBOUND_MAX_AGE_S = 60
 CLOCK_LEEWAY_MS = 60_000
 
@@ -46,11 +44,6 @@ class PendingCode:
     consumed_at: int | None
     consumed_by: str | None
     replaces: str | None = None
-
-
-def account_of(code: PendingCode) -> Account:
-    """The account that the code links to."""
-    return Account(code.account_id or "", code.username, code.email, code.phone_number)
 
 
 def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:

@@ -6,10 +6,10 @@ answer is written, under the database's own lock: no other process can step in b
 
 from __future__ import annotations
 
-from bot_linking.core.codes import PendingCode, account_of, digest_of
+from bot_linking.core.codes import PendingCode, digest_of
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
-from bot_linking.core.links import Link
+from bot_linking.core.links import Account, Link
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
 from bot_linking.stores.attempts import identity_of
 from bot_linking.stores.changes import end_link, end_others, look_up, put_link, save_unlink, settle, welcome
@@ -35,7 +35,7 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
         return [EventIgnored("stale", page_id, psid)]
     verdict = settle(
         tx, policy, Consent(code.replaces), person, before,
-        page_id=page_id, psid=psid, account=account_of(code), source="login", now=now,
+        page_id=page_id, psid=psid, account=_account_of(code), source="login", now=now,
     )  # fmt: skip
     if verdict.refusal is not None:
         return [refuse(tx, verdict.refusal, event, now)]
@@ -46,7 +46,7 @@ def _link(
     tx: Tx, event: LinkingEvent, code: PendingCode, person: Person, before: Link | None, now: int
 ) -> Outcome:
     values = {"source": "login", "event_ms": event.timestamp, "code_tick": code.tick, "locale": code.locale}
-    link = put_link(tx, event.page_id, event.psid, before, values | identity_of(account_of(code)), now)
+    link = put_link(tx, event.page_id, event.psid, before, values | identity_of(_account_of(code)), now)
     if person.account_id == link.account_id:
         return EventIgnored("unchanged", event.page_id, event.psid)
     return welcome(tx, link, person.account_id, now)
@@ -79,3 +79,7 @@ def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
         tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
     return LinkingRefused(reason, event.page_id, event.psid)
+
+
+def _account_of(code: PendingCode) -> Account:
+    return Account(code.account_id or "", code.username, code.email, code.phone_number)
