@@ -73,7 +73,11 @@ def _kept_secret(path: Path) -> str:
 
 def _place(draft: Path, path: Path) -> None:
     """Put a file where it belongs: whole or not at all, and never over one that is there already."""
-    if os.name == "nt":
-        os.rename(draft, path)  # which on Windows replaces nothing
-    else:
+    try:
         os.link(draft, path)
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):  # a disk, or a system, without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.rename(draft, path)
