@@ -41,7 +41,7 @@ def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) 
 
     def work() -> None:
         try:
-            delivery.drain(within=LONGEST_S)
+            delivery.drain_side_by_side(within=LONGEST_S)
             delivery.purge_sometimes()
         except BotLinkingError as problem:
             _log.error("delivery waits: %s", problem)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
+from flask.helpers import get_debug_flag
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -38,6 +39,8 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
 
+LOOK_AROUND_S = 1.0  # so that a process that only watches files is known before it delivers anything
+
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
@@ -61,7 +64,7 @@ class Installation:
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
         if self.settings.delivery == "thread" and _is_serving(self.app):
-            self.delivery.start()
+            self.delivery.start(after=LOOK_AROUND_S)
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
 
     def join(self, neighbour: Neighbour) -> None:
@@ -102,23 +105,28 @@ def install(
         brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
     )
     prompts = Prompts(linking, bots, messages, locale=settings.locale, tell=tell)
-    in_request = partial(app.test_request_context, base_url=settings.public_url)
     errands = Errands(
-        linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
+        linking,
+        bots,
+        messages,
+        interrupted,
+        locale=settings.locale,
+        hooks=hooks,
+        in_request=partial(app.test_request_context, base_url=settings.public_url),
+        utility_template=settings.utility_template,
     )
     delivery = Delivery(
         store,
         errands.handlers() | {prompts.kind: prompts.deliver},
         tell=tell,
-        tokens=pages.token_name,
-        all_tokens=pages.token_names(),
+        keys=pages.token_name,
         clock=hooks.clock,
         context=app.app_context,
+        threads=settings.delivery_threads,
     )
-    inbox = Inbox(
-        linking, pages=pages, tell=tell,
-        listeners=signals.webhook_received.receivers,
-    )  # fmt: skip
+    bots.on_usage = delivery.pace.heard
+    listeners = signals.webhook_received.receivers
+    inbox = Inbox(linking, pages=pages, tell=tell, listeners=listeners, waiting=delivery.waiting)
     webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
@@ -153,12 +161,20 @@ def _open(settings: Settings) -> SQLStore:
 
 
 def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test."""
+    """Whether this process answers requests, rather than running a command or a test, or watching the files
+    for the process that does."""
     context = click.get_current_context(silent=True)
-    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
-    return not app.testing and not is_command
+    if app.testing or context is None or not isinstance(context.obj, ScriptInfo):
+        return not app.testing
+    return context.info_name == "run" and not _only_watches(context)
+
+
+def _only_watches(context: click.Context) -> bool:
+    reloads = context.params.get("reload")
+    reloads = get_debug_flag() if reloads is None else reloads
+    return bool(reloads) and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
     if (still := delivery()) is not None:
-        still.stop(timeout=2.0)
+        still.stop()

@@ -33,7 +33,8 @@ _UP = ("bot_linking_store_up", "1 when the store answered this scrape")
 _OUTBOX = {
     "depth": ("bot_linking_outbox_messages", "What waits in the outbox, held ones included"),
     "oldest": ("bot_linking_outbox_oldest_seconds", "Age of the oldest that waits, 0 when nothing does"),
-    "held": ("bot_linking_outbox_held", "What waits for another page token or for the hour's end"),
+    "held": ("bot_linking_outbox_held", "What waits until the page or the app is mended"),
+    "waiting": ("bot_linking_outbox_waiting", "What waits for its person to write"),
     "dead": ("bot_linking_outbox_dead", "Dead letters: see flask linking dead-letters"),
 }
 
@@ -70,7 +71,9 @@ class Outbox(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
-            found: dict[str, Any] | None = dict(self._store.outbox_depth())
+            found: dict[str, Any] | None = self._store.outbox_depth() | {
+                "waiting": self._store.count_waiting()
+            }
         except StoreUnavailable:
             found = None
         yield GaugeMetricFamily(*_UP, value=int(found is not None))

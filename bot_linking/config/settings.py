@@ -146,6 +146,15 @@ class Settings(SiteSettings):
         "`thread` sends from this process; `worker` leaves it to `flask linking deliver`.",
         "thread",
     )
+    delivery_threads: int = _key(
+        read.between(1, 256), "Messages that a process sends at the same time, at most.", 32
+    )
+    utility_template: str | None = _key(
+        read.matching("[a-z0-9_]{1,512}", "the name of a template: a-z, 0-9 and _"),
+        "A utility template of the page, sent where a confirmation comes later than 24 hours after the person"
+        " last wrote. Its parameters: the brand, the account. Without it such a confirmation waits.",
+        None,
+    )
     sign_in_limit: int = _key(read.between(1, 100), "Failed sign-ins for one account in five minutes.", 5)
     address_limit: int = _key(read.between(1, 10_000), "Failed sign-ins from one address in a minute.", 10)
     sign_in_concurrency: int = _key(

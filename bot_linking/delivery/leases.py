@@ -1,64 +1,68 @@
-"""What this process is delivering just now: leases kept while it works, and no page with all of it."""
+"""What this process is delivering just now: leases that are kept while it works, and what came of them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.ports import Done, OutboxEntry, Store
+from bot_linking.core.ports import Outbox
+from bot_linking.core.ports.outbox import GivenBack, OutboxEntry, Settled
 
 LEASE_S = 9  # as long as a dead worker can hold an entry up
 RENEW_EVERY_S = 2.5
-MOST_OF_ONE_PAGE = 2  # entries at once, so that a page that hangs leaves threads to the others
 
 _log = logging.getLogger("bot_linking.delivery")
 
 
 class Leases:
-    """The entries under way in this process."""
+    """The entries under way in this process. A lease is kept until what came of it is committed, so that no
+    other worker tries the entry once more."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+    def __init__(self, store: Outbox, now: Callable[[], int]) -> None:
         self._store = store
         self._now = now
-        self.turn = threading.Lock()
         self._lock = threading.Lock()
         self._held: dict[int, OutboxEntry] = {}
-        self._done: dict[int, Done] = {}
+        self._settled: dict[int, Settled] = {}
         self._keeper: threading.Thread | None = None
 
-    def busy_pages(self) -> list[str]:
-        """Pages that have their share of the threads."""
+    def under_way(self) -> dict[str, int]:
+        """How many entries of each page are being tried."""
         with self._lock:
-            pages = Counter(entry.page_id for entry in self._held.values() if entry.id not in self._done)
-        return [page_id for page_id, count in pages.items() if count >= MOST_OF_ONE_PAGE]
+            return Counter(entry.page_id for entry in self._held.values() if entry.id not in self._settled)
 
-    def take(self, entry: OutboxEntry) -> None:
-        """From now on no other worker takes this entry, however long it takes."""
+    def take(self, entries: Iterable[OutboxEntry]) -> None:
+        """From now on no other worker takes these entries, however long they take."""
         with self._lock:
-            self._held[entry.id] = entry
-            if self._keeper is None or not self._keeper.is_alive():
+            self._held.update((entry.id, entry) for entry in entries)
+            if self._held and (self._keeper is None or not self._keeper.is_alive()):
                 self._keeper = threading.Thread(target=self._keep, name="bot_linking leases", daemon=True)
                 self._keeper.start()
 
-    def note(self, done: Done) -> None:
-        """It got through. Its lease is kept until that is committed, so that nobody sends it once more."""
+    def note(self, outcome: Settled) -> None:
+        """An entry was tried."""
         with self._lock:
-            self._done[done.entry.id] = done
+            self._settled[outcome.entry.id] = outcome
 
-    def done(self) -> list[Done]:
-        """What got through and is not committed as such."""
+    def give_back(self, entries: Iterable[OutboxEntry]) -> None:
+        """These were not tried: another worker may have them."""
+        for entry in entries:
+            self.note(GivenBack(entry))
+
+    def settled(self) -> list[Settled]:
+        """What was tried and is not committed as such."""
         with self._lock:
-            return list(self._done.values())
+            return list(self._settled.values())
 
-    def drop(self, *entries: OutboxEntry) -> None:
-        """They were put back, or are gone."""
+    def drop(self, entries: Iterable[OutboxEntry]) -> None:
+        """What came of them is committed, or nobody works on them any more."""
         with self._lock:
             for entry in entries:
                 self._held.pop(entry.id, None)
-                self._done.pop(entry.id, None)
+                self._settled.pop(entry.id, None)
 
     def _keep(self) -> None:
         pause = threading.Event()

@@ -2,43 +2,48 @@
 
 An entry is leased, not removed, so a worker that dies loses nothing: its lease runs out and another takes
 over. Several workers may run, in threads, processes or machines.
+
+One thread, the clerk, takes entries in batches and writes down what came of them, many in one commit. As many
+threads as there is something to send do nothing but send.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed, GiveUp, StoreUnavailable
-from bot_linking.core.events import MessageFailed, MessageSent
-from bot_linking.core.ports import Clock, Done, OutboxEntry, Store, Tell
-from bot_linking.core.text import escaped
-from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, SHORTEST_PROBE_S, wait_before
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.ports import Clock, Store, Tell
+from bot_linking.core.ports.outbox import OutboxEntry
+from bot_linking.delivery.attempt import Attempts, Handler
+from bot_linking.delivery.forks import follow_forks, is_reloaders_watcher
 from bot_linking.delivery.leases import LEASE_S, Leases
+from bot_linking.delivery.pace import Pace
+from bot_linking.delivery.pauses import Pauses
+from bot_linking.delivery.senders import Senders
+from bot_linking.delivery.shares import shares_of
+from bot_linking.delivery.telling import Telling
+from bot_linking.delivery.waiting import Person, Waiting
 
-THREADS = 4
+THREADS = 32
 POLL_S = 1.0
 PURGE_EVERY_S = 600.0
-UNTIL_IT_WORKS = {"unlink_call"}
+STOP_S = 12.0  # longer than any call of Graph's may take
+GREET_S = 2.0  # how long a webhook waits for what is said first: Messenger wants its answer within five
+ROOM_S = 0.02  # until a page that has used its pace up may send again
 
 _log = logging.getLogger("bot_linking.delivery")
 
 
-Counter = tuple[str, int]  # a key of the throttles, and when its count starts again (ms)
-Handler = Callable[[OutboxEntry], Counter | None]
-
-
 class Delivery:
-    """One outbox, delivered by `handlers` (kind to callable).
+    """One outbox, delivered by `handlers` (kind to callable), with up to `threads` sends at once.
 
     A handler returns when its entry got through or is not needed any more, and with it the counter on which
-    that counts, if any; it raises `DeliveryFailed` when not. `tokens` names the access tokens in use, so that
-    entries held for a bad one go on with another.
+    that counts, if any; it raises `DeliveryFailed` when not. `keys` names a page's present token and secret,
+    so that a page that waits for others goes on with them.
     """
 
     def __init__(
@@ -47,51 +52,81 @@ class Delivery:
         handlers: Mapping[str, Handler],
         *,
         tell: Tell,
-        tokens: Callable[[str], str],
-        all_tokens: Sequence[str],
+        keys: Callable[[str], str],
         clock: Clock = time.time,
         context: Callable[[], AbstractContextManager[object]] = nullcontext,
+        threads: int = THREADS,
     ) -> None:
+        self.threads = threads
         self._store = store
         self._handlers = handlers
         self._tell = tell
-        self._token_of = tokens
-        self._tokens = list(all_tokens)
+        self._keys = keys
         self._clock = clock
         self._context = context
         self._purge_at = 0.0
         self._follows_forks = False
-        self._threads: list[threading.Thread] = []
-        self._stopping = threading.Event()
-        self._due = threading.Event()
-        self._leases = Leases(store, self._now)
+        self.pace = Pace()
+        self.waiting = Waiting(store, self._greet)
         #: Called after each change too, for workers elsewhere.
         self.on_wake: Callable[[], None] = lambda: None
+        self._begin()
+
+    def _begin(self) -> None:
+        """What belongs to this very process."""
+        self._clerk: threading.Thread | None = None
+        self._clerks = 0  # threads that write down what others send
+        self._stopping, self._due = threading.Event(), threading.Event()
+        self._turn = threading.Lock()
+        self._after_page = ""
+        self._leases = Leases(self._store, self._now)
+        self._pauses = Pauses(self._store, self._keys, self._now)
+        self._senders: Senders[_Errand] = Senders(self._send, name="bot_linking sender")
+        self._telling = Telling(self._tell, self._now)
+        self._attempts = Attempts(
+            self._handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
+        )
+
+    def begin_again(self) -> None:
+        """In the child of a fork, where no thread of the parent runs."""
+        was_running = self._clerk is not None and not self._stopping.is_set()
+        self._begin()
+        if was_running:
+            self.start()
 
     # Running
 
-    def start(self) -> None:
-        """Deliver from daemon threads of this process, and of every process forked from it."""
+    def start(self, *, after: float = 0.0) -> None:
+        """Deliver from daemon threads of this process, and of every process forked from it: at once, or
+        `after` so many seconds without news."""
         if not self._follows_forks:
             self._follows_forks = True
-            restart = weakref.WeakMethod(self._restart_after_fork)
-            os.register_at_fork(after_in_child=lambda: (again := restart()) and again())
-        if not any(thread.is_alive() for thread in self._threads):
+            follow_forks(self)
+        if self._clerk is None or not self._clerk.is_alive():
             self._stopping.clear()
+            self._due.clear()
+            self._senders = Senders(self._send, name="bot_linking sender")
             name = "bot_linking delivery"
-            self._threads = [
-                threading.Thread(target=self.run_forever, name=name, daemon=True) for _ in range(THREADS)
-            ]
-            for thread in self._threads:
-                thread.start()
+            self._clerk = threading.Thread(target=self._run_after, args=(after,), name=name, daemon=True)
+            self._clerk.start()
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """Finish what is being sent, then end the threads or the loop; `timeout` is for all of them."""
+    def _run_after(self, pause: float) -> None:
+        self._due.wait(pause)
+        self.run_forever()
+
+    def stop(self, timeout: float = STOP_S) -> None:
+        """Take nothing more, give back what was not begun, and finish what is being sent, within `timeout`
+        seconds in all. What is not finished by then is tried again by another worker."""
         self._stopping.set()
         self._due.set()
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for errand in self._senders.withdraw():
+            errand.give_back(self._leases)
+        self._senders.wait(timeout)
+        self._senders.end()
+        if self._clerk is not None and self._clerk is not threading.current_thread():
+            self._clerk.join(max(0.0, deadline - time.monotonic()))
+        self._write_down()
 
     def wake(self) -> None:
         """Look now instead of at the next poll."""
@@ -100,131 +135,154 @@ class Delivery:
 
     def run_forever(self) -> None:
         """Deliver until `stop`. A store that is away is waited for."""
-        while not self._stopping.is_set():
+        self._clerks += 1
+        while not self._stopping.is_set() and not is_reloaders_watcher():
             self._due.clear()
+            pause = POLL_S
             try:
-                busy = self._step()
+                pause = self._fill()
                 self.purge_sometimes()
             except BotLinkingError as problem:
-                busy = False
                 _log.error("delivery waits: %s", problem)
             except Exception:
-                busy = False
                 _log.exception("delivery failed unexpectedly and goes on")
-            if not busy and not self._stopping.is_set():
-                self._due.wait(POLL_S)
-        with suppress(StoreUnavailable):  # else it is sent once more, when its lease is over
-            self._exchange(0)
+            if not self._stopping.is_set():
+                self._due.wait(pause)
+        self._senders.wait(STOP_S)
+        self._clerks -= 1
+        self._write_down()
 
     def drain(self, *, within: float = float("inf")) -> int:
-        """Deliver all that is due now, in this thread, beginning no more after `within` seconds. The number
-        of entries that were tried."""
+        """Deliver all that is due now, one after the other in this thread, beginning no more after `within`
+        seconds. The number of entries that were tried."""
         tried, end = 0, time.monotonic() + within
-        while time.monotonic() < end and self._step():
-            tried += 1
-        self._exchange(0)
+        self._pauses.look(at_once=True)
+        while time.monotonic() < end:
+            entries, is_full = self._exchange(1, {})
+            for entry in entries:
+                self._leases.note(self._attempts.make(entry))
+            tried += len(entries)
+            if not entries and not is_full:
+                break
+            if is_full:
+                time.sleep(ROOM_S)
+        self._exchange(0, {})
         return tried
 
-    def _step(self) -> bool:
-        """Deliver the one entry that has been due for longest. Whether there was one."""
-        entry = next(iter(self._exchange(1)), None)
-        if entry is None:
-            return False
-        self._due.set()  # there may be more, for the other threads
-        try:
-            done = self._deliver(entry)
-        except BaseException:
-            self._leases.drop(entry)
-            raise
-        if done is None:
-            self._leases.drop(entry)
-        else:
-            self._leases.note(done)
-        return True
+    def drain_side_by_side(self, *, within: float = float("inf")) -> int:
+        """The same with as many sends at once as `run_forever` would make."""
+        tried, end = self._telling.tried, time.monotonic() + within
+        self._pauses.look(at_once=True)
+        self._clerks += 1
+        while time.monotonic() < end and not self._stopping.is_set():
+            self._due.clear()
+            pause = self._fill()
+            if pause == POLL_S and self._senders.wait(0):
+                break
+            self._due.wait(pause)
+        self._senders.wait(STOP_S)
+        self._clerks -= 1
+        self._exchange(0, {})
+        return self._telling.tried - tried
 
-    def _exchange(self, most: int) -> list[OutboxEntry]:
-        """Mark what got through, whichever thread's it was, and lease up to so many more: one commit for each
-        message."""
-        with self._leases.turn:  # one at a time, so that the share of a page is what it says
-            now, busy, done = self._now(), self._leases.busy_pages(), self._leases.done()
-            if not done and not (most and self._store.has_due(now, self._tokens, busy)):
-                return []
-            claimed = self._store.claim_due(now, now + LEASE_S * 1000, most, self._tokens, busy, done=done)
+    # The clerk
+
+    def _fill(self) -> float:
+        """Give the senders what is due, as far as there are places. How long to wait for news now."""
+        while True:
+            entries, is_full = self._exchange(self.threads, self._leases.under_way())
+            for entry in entries:
+                self._senders.give(_Errand([entry]))
+            if not entries:
+                return ROOM_S if is_full else POLL_S
+
+    def _exchange(self, places: int, under_way: Mapping[str, int]) -> tuple[list[OutboxEntry], bool]:
+        """Write down what came of entries, whichever thread's, and lease more: one commit for all of it. And
+        whether a page waits only for its pace."""
+        with self._turn:
+            now, settled = self._now(), self._leases.settled()
+            shares, is_full = self._shares(now, places, under_way) if places else ({}, False)
+            if not settled and not shares:
+                return [], is_full
+            claimed = self._store.claim_due(now, now + LEASE_S * 1000, shares, settled=settled)
+            self._leases.take(claimed)
+            self._leases.drop(each.entry for each in settled)
             for entry in claimed:
-                self._leases.take(entry)
-            self._leases.drop(*(each.entry for each in done))
+                self.pace.take(entry.page_id)
         try:
-            self._tell_of(done, now)
+            self._telling.tell_of(settled)
         except BaseException:
-            self._leases.drop(*claimed)
+            self._leases.drop(claimed)
             raise
-        return claimed
+        return claimed, is_full
 
-    def _tell_of(self, done: Sequence[Done], now: int) -> None:
-        for each in done:
-            waited = max(0.0, (now - each.entry.created_at) / 1000)
-            self._tell(MessageSent(each.entry.page_id, each.entry.psid, each.entry.kind, waited))
+    def _shares(self, now: int, places: int, under_way: Mapping[str, int]) -> tuple[dict[str, int], bool]:
+        if self._stopping.is_set() or not self._store.has_due(now):
+            return {}, False
+        self._pauses.look()
+        pages = self._pages_in_turn(now, 2 * places)
+        shares = shares_of(pages, under_way, places=places, room=self.pace.room)
+        self._after_page = next(reversed(shares), self._after_page)
+        return shares, bool(pages) and not any(map(self.pace.room, pages))
 
-    # One entry
+    def _pages_in_turn(self, now: int, most: int) -> list[str]:
+        """Pages of which something is due and that need not wait, beginning behind those of the last time."""
+        found = dict[str, None]()
+        for after in (self._after_page, ""):
+            while len(found) < most:
+                pages = self._store.due_pages(now, after=after, most=most)
+                found |= dict.fromkeys(page for page in pages if self._pauses.of(page) is None)
+                if len(pages) < most:
+                    break
+                after = pages[-1]
+            if not self._after_page:
+                break
+        return list(found)[:most]
 
-    def _deliver(self, entry: OutboxEntry) -> Done | None:
-        """None for what did not get through."""
-        handler = self._handlers.get(entry.kind)
+    def _write_down(self) -> None:
+        """What is not written down now is done once more, when its lease is over."""
         try:
-            if handler is None:
-                raise GiveUp(f"nothing handles entries of kind {entry.kind}")
-            with self._context():
-                counter = handler(entry)
-        except BotLinkingError as problem:
-            self._fail(
-                entry, problem if isinstance(problem, DeliveryFailed) else DeliveryFailed(str(problem))
-            )
-        except Exception as problem:  # the site's own code; its text may hold anything
-            _log.exception("delivering a %s entry failed", entry.kind)
-            failed = DeliveryFailed(f"{type(problem).__name__} in the handler")
-            failed.held_for = "handler"  # the person's other entries do not wait for it
-            self._fail(entry, failed)
-        else:
-            return Done(entry, *(counter or ()))
-        return None
+            self._exchange(0, {})
+        except StoreUnavailable as problem:
+            _log.error("what was sent is not written down: %s", problem)
 
-    def _fail(self, entry: OutboxEntry, problem: DeliveryFailed) -> None:
-        now, reason = self._now(), escaped(str(problem))[:500]
-        dead = self._is_hopeless(entry, problem, now)
-        if dead:
-            self._store.bury(entry, reason, now, then=_last_word(entry, problem))
-        else:
-            self._postpone(entry, problem, reason, now)
-        level = logging.ERROR if dead or problem.advice == "page" else logging.WARNING
-        _log.log(level, "%s not delivered (%s): %s", entry.kind, "given up" if dead else "kept", reason)
-        self._tell(MessageFailed(entry.page_id, entry.psid, entry.kind, reason, dead))
+    # Sending
 
-    def _is_hopeless(self, entry: OutboxEntry, problem: DeliveryFailed, now: int) -> bool:
-        if entry.kind in UNTIL_IT_WORKS or problem.advice == "page":
-            return False
-        is_old = now - entry.created_at > MESSAGE_MAX_AGE_S * 1000
-        return is_old or problem.advice in ("never", "window")
+    def _send(self, errand: _Errand) -> None:
+        try:
+            for entry in errand.entries:
+                if self._stopping.is_set():
+                    return errand.give_back(self._leases)
+                errand.begun += 1
+                self._leases.note(self._attempts.make(entry))
+        except BaseException:
+            self._leases.drop(errand.entries)
+            raise
+        finally:
+            self._due.set()
+            if not self._clerks:
+                self._write_down()
+            errand.done.set()
 
-    def _postpone(self, entry: OutboxEntry, problem: DeliveryFailed, reason: str, now: int) -> None:
-        waited = (now - entry.created_at) / 1000
-        wait, held_for = wait_before(entry.attempts, waited, problem.retry_after), problem.held_for
-        if problem.advice == "page":  # another token or secret, or the operator's word at Meta
-            is_ours = problem.cause in ("token", "secret", None)
-            held_for = self._token_of(entry.page_id) if is_ours else f"page {problem.cause}"
-            wait = wait if is_ours else wait_before(entry.attempts, waited, SHORTEST_PROBE_S)
-        elif problem.advice == "never":
-            wait = max(wait, min(waited / 10, MESSAGE_MAX_AGE_S))
-        self._store.postpone(
-            entry,
-            now + int(wait * 1000),
-            reason,
-            now=now,
-            whole_page=problem.whole_page,
-            held_for=held_for,
-        )
+    def _greet(self, people: Collection[Person]) -> None:
+        """Say what waits for these people, who have just written, and wait for it a moment."""
+        errands = [errand for person in people if (errand := self._take_waiting(person))]
+        deadline = time.monotonic() + GREET_S
+        for errand in errands:
+            errand.done.wait(max(0.0, deadline - time.monotonic()))
+
+    def _take_waiting(self, person: Person) -> _Errand | None:
+        now = self._now()
+        entries = self._store.take_waiting(*person, now, now + LEASE_S * 1000)
+        if not entries:
+            return None
+        self._leases.take(entries)
+        errand = _Errand(entries)
+        self._senders.give(errand)
+        return errand
 
     def purge_sometimes(self) -> None:
-        """Remove what has had its day, every ten minutes at most."""
+        """Delete what is not needed any more, at most once in ten minutes."""
         if self._clock() >= self._purge_at:
             self._purge_at = self._clock() + PURGE_EVERY_S
             self._store.purge(self._now())
@@ -232,17 +290,16 @@ class Delivery:
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
-    def _restart_after_fork(self) -> None:
-        was_running = bool(self._threads) and not self._stopping.is_set()
-        self._threads, self._stopping, self._due = [], threading.Event(), threading.Event()
-        self._leases = Leases(self._store, self._now)
-        if was_running:
-            self.start()
 
+class _Errand:
+    """Entries of one person, tried in order."""
 
-def _last_word(entry: OutboxEntry, problem: DeliveryFailed) -> str | None:
-    """What the person hears of an entry that is given up: only of their own question, and only where they can
-    be written to."""
-    if entry.kind != "resume" or (problem.advice == "never" and not isinstance(problem, GiveUp)):
-        return None
-    return "sorry"
+    def __init__(self, entries: Sequence[OutboxEntry]) -> None:
+        self.entries = entries
+        self.begun = 0
+        self.done = threading.Event()
+
+    def give_back(self, leases: Leases) -> None:
+        """End the leases of those that were not begun."""
+        leases.give_back(self.entries[self.begun :])
+        self.done.set()

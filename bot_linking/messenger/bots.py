@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -68,12 +68,9 @@ class Pages:
 
     def token_name(self, page_id: str | None) -> str:
         """A name for the page's present access tokens and app secrets, which says nothing of them: another
-        name means that what was held for a bad one may be tried again."""
-        return _name_of(self.page(page_id))
-
-    def token_names(self) -> list[str]:
-        """The names of every page's present access tokens."""
-        return [_name_of(page) for page in self._pages.values()]
+        name means that what was held for a bad one may be tried again. Empty for a page unknown."""
+        page = self._pages.get(page_id) or self._pages.get(None)
+        return "" if page is None else _name_of(page)
 
     def token_ended(self, page: Page) -> bool:
         """Go on with the page's next access token; False where Graph has refused each of them."""
@@ -98,6 +95,8 @@ class Bots:
         self._url, self._version = url, version
         self._own = own
         self._tell = tell
+        #: Hears how many per cent of a limit a page has used.
+        self.on_usage: Callable[[str | None, float], None] = lambda page_id, percent: None
         self._graphs: dict[str | None, tuple[Page, Graph]] = {}
         self._bots: dict[str | None, tuple[Page, Any]] = {}
 
@@ -139,9 +138,13 @@ class Bots:
                 url=self._url,
                 version=self._version,
                 on_error=partial(self._note, page),
+                on_usage=partial(self._hear, page.id),
             )
             known = self._graphs[page.id] = page, graph
         return known[1]
+
+    def _hear(self, page_id: str | None, percent: float) -> None:
+        self.on_usage(page_id, percent)
 
     def _note(self, page: Page, problem: GraphError) -> None:
         if problem.cause == "token" and self.pages.token_ended(page):

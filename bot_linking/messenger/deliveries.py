@@ -16,21 +16,24 @@ from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Link
 from bot_linking.core.ports import OutboxEntry
+from bot_linking.core.ports.links import Contact
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.messages import Messages
 
 if TYPE_CHECKING:
-    from bot_linking.delivery.worker import Counter, Handler
+    from bot_linking.delivery.attempt import Counter, Handler
 
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
+WINDOW_MS = 24 * HOUR_MS  # after a person's event the page may write to them for so long
 
 
 class Errands:
     """The errands of one app. `hooks` may hold messages of the host's own; `in_request` is what the host's
-    code runs in, so that it can build addresses."""
+    code runs in, so that it can build addresses; `utility_template` is the name of a template of the page's
+    that may be sent outside the 24-hour window."""
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Errands:
         locale: str,
         hooks: Hooks = NO_HOOKS,
         in_request: Callable[[], AbstractContextManager[object]] = nullcontext,
+        utility_template: str | None = None,
     ) -> None:
         self._linking = linking
         self._bots = bots
@@ -51,6 +55,7 @@ class Errands:
         self._confirmation = hooks.confirmation
         self._farewell = hooks.farewell
         self._in_request = in_request
+        self._utility_template = utility_template
 
     def handlers(self) -> dict[str, Handler]:
         """Kind of entry to what delivers it."""
@@ -64,30 +69,43 @@ class Errands:
         }
 
     def confirm(self, entry: OutboxEntry) -> Counter | None:
+        """Say that they are linked; by the utility template, where Messenger takes nothing else."""
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is None:
             return None  # unlinked since: the farewell says it
-        return self._send(entry, self._confirmation_of(link, entry))
+        contact = self._contact_of(entry)
+        try:
+            return self._send(entry, contact, self._confirmation_of(link, contact))
+        except DeliveryFailed as problem:
+            if problem.advice != "window" or self._utility_template is None or entry.held:
+                raise
+            self._send_template(entry, contact, link, instead_of=problem)
+            return None
 
-    def _confirmation_of(self, link: Link, entry: OutboxEntry) -> Message | None:
+    def _confirmation_of(self, link: Link, contact: Contact) -> Message | None:
         if self._confirmation is None:
-            return self._messages.linked(link, self._locale_of(entry))
+            return self._messages.linked(link, contact.locale or self._locale)
         with self._in_request():
             return self._confirmation(link)
 
     def say_farewell(self, entry: OutboxEntry) -> Counter | None:
         if self._linking.link_of(entry.psid, entry.page_id) is not None:
             return None  # linked again since
-        return self._send(entry, self._farewell_of(entry))
+        contact = self._contact_of(entry)
+        return self._send(entry, contact, self._farewell_of(entry, contact))
 
-    def _farewell_of(self, entry: OutboxEntry) -> Message | None:
+    def _farewell_of(self, entry: OutboxEntry, contact: Contact) -> Message | None:
         if self._farewell is None:
-            return self._messages.unlinked(self._locale_of(entry))
+            return self._messages.unlinked(contact.locale or self._locale)
         with self._in_request():
             return self._farewell(entry.page_id, entry.psid)
 
     def explain_refusal(self, entry: OutboxEntry) -> Counter | None:
-        return self._send(entry, self._messages.refused(self._locale_of(entry)))
+        """A code was refused; a day later that explains nothing any more."""
+        if self._linking.now() - entry.created_at > WINDOW_MS:
+            return None
+        contact = self._contact_of(entry)
+        return self._send(entry, contact, self._messages.refused(contact.locale or self._locale))
 
     def unlink_at_messenger(self, entry: OutboxEntry) -> None:
         if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
@@ -102,9 +120,10 @@ class Errands:
 
     def say_sorry(self, entry: OutboxEntry) -> Counter | None:
         """The handler that a login had interrupted was given up."""
-        return self._send(entry, self._messages.sorry(self._locale_of(entry)))
+        contact = self._contact_of(entry)
+        return self._send(entry, contact, self._messages.sorry(contact.locale or self._locale))
 
-    def _send(self, entry: OutboxEntry, message: Message | None) -> Counter | None:
+    def _send(self, entry: OutboxEntry, contact: Contact, message: Message | None) -> Counter | None:
         """Send, but no more than a few an hour to one person, however often they log in and out."""
         if message is None:
             return None
@@ -119,12 +138,34 @@ class Errands:
         from bot_linking.messenger.send import send_with
 
         try:
-            send_with(self._bots.of(entry.page_id), entry.psid, message)
+            bot, kind = self._bots.of(entry.page_id), _messaging_type(contact, now)
+            send_with(bot, entry.psid, message, messaging_type=kind)
         except DeliveryFailed as problem:
             if problem.advice in ("never", "window"):  # it has cost a call
                 store.hit(counter, now + HOUR_MS, now)
             raise
         return counter, now + HOUR_MS
 
-    def _locale_of(self, entry: OutboxEntry) -> str:
-        return self._linking.store.locale_of(entry.page_id, entry.psid) or self._locale
+    def _send_template(
+        self, entry: OutboxEntry, contact: Contact, link: Link, *, instead_of: DeliveryFailed
+    ) -> None:
+        """Whatever Messenger says of the template, the confirmation itself can still wait."""
+        from bot_linking.messenger.send import send_with
+
+        locale = contact.locale or self._locale
+        template = self._messages.utility(self._utility_template or "", link, locale)
+        try:
+            send_with(self._bots.of(entry.page_id), entry.psid, template, messaging_type="UTILITY")
+        except DeliveryFailed as problem:
+            raise instead_of from problem
+
+    def _contact_of(self, entry: OutboxEntry) -> Contact:
+        known = self._linking.store.contact_of(entry.page_id, entry.psid)
+        heard = [at for at in (known.heard_at, entry.heard_at) if at is not None]
+        return known._replace(heard_at=max(heard, default=None))
+
+
+def _messaging_type(contact: Contact, now: int) -> str:
+    """Source: Send API, `messaging_type`. A response answers what the person has done within the day."""
+    is_answer = contact.heard_at is not None and now - contact.heard_at < WINDOW_MS
+    return "RESPONSE" if is_answer else "UPDATE"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.reading import read_id
 from bot_linking.messenger.refusals import About, refusal_of
+from bot_linking.messenger.usage import percent_used, retry_after
 from bot_linking.messenger.wording import values_in, wording_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 10.0
+POOLED = 256  # connections that are kept; as many are opened as calls run at once
 LARGEST_ANSWER = 1 << 20
-LONGEST_WAIT_S = 86_400
 INVALID_LINKING_TOKEN = 10303
 
 _NO_SUCH_USER = {33, 2018001}
@@ -85,7 +86,7 @@ class GraphError(DeliveryFailed):
 
 class Graph:
     """Calls for one page. `url` is the Graph address, `version` as in `v26.0`; `on_error` hears of each call
-    that fails."""
+    that fails, `on_usage` of each answer that says how many per cent of a limit are used."""
 
     def __init__(
         self,
@@ -95,10 +96,12 @@ class Graph:
         url: str,
         version: str,
         on_error: Callable[[GraphError], None] = lambda problem: None,
+        on_usage: Callable[[float], None] = lambda percent: None,
     ) -> None:
         self._token = access_token
         self._url, self.version = url, version
         self._on_error = on_error
+        self._on_usage = on_usage
         self.base = f"{url.rstrip('/')}/{version}"
         self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
@@ -180,6 +183,8 @@ class Graph:
                 method, f"{self.base}/{path}", params=query, auth=self._authorize,
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False, stream=True, **body,
             ) as response:  # fmt: skip
+                if (percent := percent_used(response.headers)) is not None:
+                    self._on_usage(percent)
                 content = _read(response, deadline)
                 return self._judge(response, content, asked=(path, params, body.get("json")))
         except (requests.RequestException, HTTPError) as problem:  # the latter while the body is read
@@ -207,7 +212,7 @@ class Graph:
             code=code,
             subcode=subcode,
             is_transient=error.get("is_transient") is True,
-            retry_after=_retry_after(response.headers),
+            retry_after=retry_after(response.headers),
             message=str(error.get("message", "")),
         )
 
@@ -231,18 +236,6 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return content
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, by `Retry-After` or the use case's own estimate, which is in minutes."""
-    if (headers.get("Retry-After") or "").isdecimal():
-        return float(min(int(headers["Retry-After"][:9]), LONGEST_WAIT_S))
-    try:
-        usage = json.loads(headers.get("X-Business-Use-Case-Usage", "{}"))
-        minutes = [use["estimated_time_to_regain_access"] for uses in usage.values() for use in uses]
-        return min(max(minutes, default=0) * 60.0, float(LONGEST_WAIT_S)) or None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-        return None
-
-
 def number_of(value: object) -> int | None:
     """One of Graph's numbers, or None for anything else that stands in its place."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -262,7 +255,7 @@ def _session() -> requests.Session:
         session = requests.Session()
         # A request that may have arrived is never repeated here: that is for the outbox to decide.
         retry = Retry(total=None, connect=1, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=32, max_retries=retry)
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOLED, max_retries=retry)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         _sessions.clear()

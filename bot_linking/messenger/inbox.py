@@ -9,10 +9,11 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Collection, Mapping, Sequence, Sized
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from bot_linking.core.errors import (
     BotLinkingError,
@@ -32,6 +33,7 @@ from bot_linking.messenger.events import (
     mentions_linking,
     sort_events,
 )
+from bot_linking.messenger.senders import people_in
 from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
@@ -67,6 +69,23 @@ class Answer:
     payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class Greeter(Protocol):
+    """Says what has waited for a person to write, before the bot answers."""
+
+    def is_any(self) -> bool:
+        """Whether anything waits for anybody: asked at each webhook, so it costs next to nothing."""
+
+    def meet(self, people: Collection[tuple[str, str]]) -> None:
+        """These people, each page and PSID, have just written. Never raises."""
+
+
+class _NothingWaits:
+    def is_any(self) -> bool:
+        return False
+
+    def meet(self, people: Collection[tuple[str, str]]) -> None: ...
+
+
 class Inbox:
     """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
     while nobody wants to hear of each webhook."""
@@ -78,7 +97,9 @@ class Inbox:
         pages: AppSecrets,
         tell: Tell,
         listeners: Sized = (),
+        waiting: Greeter | None = None,
     ) -> None:
+        self._waiting = waiting or _NothingWaits()
         self._linking = linking
         self._pages = pages
         self._tell = tell
@@ -92,14 +113,32 @@ class Inbox:
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
+        waits = self._waiting.is_any()
         if not whole and not mentions_linking(body):
             batch = NOTHING_OF_OURS
+            if waits:
+                self._meet_in(body, signer)
         else:
-            batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
+            payload = read_json(body)
+            batch = sort_events(payload, self._pages.owners().get(signer, ()))
             self._apply(batch)
+            if waits:
+                self._meet(payload, batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
+
+    def _meet_in(self, body: bytes, signer: bytes) -> None:
+        """Look for people in a body that is the bot's alone, whatever it turns out to be."""
+        with suppress(BotLinkingError):
+            payload = read_json(body)
+            self._meet(payload, sort_events(payload, ()), signer)
+
+    def _meet(self, payload: dict[str, Any], batch: Batch, signer: bytes) -> None:
+        if payload.get("object") == "page":
+            people = people_in(batch.others, self._pages.owners().get(signer, ()))
+            if people:
+                self._waiting.meet(people)
 
     def signer_of(self, body: bytes, signature: str | None) -> bytes:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""

@@ -53,6 +53,16 @@ class Messages:
         )
         return {"text": text}
 
+    def utility(self, template: str, link: Link, locale: str) -> Message:
+        """The page's utility template of this name, with the brand and the account as its parameters.
+
+        Source: Messenger Platform, "Utility messages".
+        """
+        account = safe_name(link.username or link.email or link.phone_number or link.account_id)
+        parameters = [{"type": "text", "text": text} for text in (self._brand, account or "-")]
+        components = [{"type": "body", "parameters": parameters}]
+        return {"template": {"name": template, "language": {"code": locale}, "components": components}}
+
     def prompt(self, locale: str, text: str | None = None) -> Message:
         """A Log In button, with the reason where there is one. `ValueError` for a text that Messenger would
         refuse."""

@@ -92,4 +92,4 @@ class Prompts:
 
     def _language_of(self, page_id: str | None, psid: str) -> str:
         page_id = page_id or self._linking.page_id
-        return (self._linking.store.locale_of(page_id, psid) if page_id else None) or self._locale
+        return (self._linking.store.contact_of(page_id, psid).locale if page_id else None) or self._locale

@@ -34,12 +34,15 @@ class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
         return self.graph.get(recipient_id, **({"fields": ",".join(fields)} if fields else {}))
 
 
-def send_with(bot: Any, psid: str, message: dict[str, Any]) -> dict[str, Any]:
+def send_with(
+    bot: Any, psid: str, message: dict[str, Any], *, messaging_type: str = "RESPONSE"
+) -> dict[str, Any]:
     """Send through any pymessenger Bot, also one that returns errors instead of raising them.
 
-    Raises `GraphError`; what else a client raises may hold the access token, and is not repeated.
+    `messaging_type` is `RESPONSE` to what the person has just done, `UPDATE`, or `UTILITY` for a utility
+    template. Raises `GraphError`; what else a client raises may hold the access token, and is not repeated.
     """
-    payload = {"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": message}
+    payload = {"recipient": {"id": psid}, "messaging_type": messaging_type, "message": message}
     try:
         answer = bot.send_raw(payload)
     except (OSError, ValueError) as problem:  # requests' errors are OSErrors

@@ -6,7 +6,10 @@ and the events of conversation routing tell what became of something.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
+
+from bot_linking.core.reading import read_id
 
 _MADE_BY_A_PERSON = frozenset(("message", "postback", "referral", "optin"))
 _MADE_BY_NO_PERSON = frozenset(
@@ -26,6 +29,16 @@ _MADE_BY_NO_PERSON = frozenset(
 def opens_the_window(event: dict[str, Any]) -> bool:
     """Whether a person made this event, so that the page may write to them for 24 hours."""
     return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(event)
+
+
+def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -> list[tuple[str, str]]:
+    """Page and PSID of everyone who made one of these events on one of these pages (None: any page)."""
+    found = dict[tuple[str, str], None]()
+    for event in events:
+        page_id, psid = _id_of(event, "recipient"), _id_of(event, "sender")
+        if page_id and psid and (pages is None or page_id in pages) and opens_the_window(event):
+            found[page_id, psid] = None
+    return list(found)
 
 
 def is_nobodys(event: Any) -> bool:
@@ -49,6 +62,11 @@ def mid_of(event: Any) -> str | None:
         if isinstance(part, dict) and isinstance(part.get("mid"), str):
             return str(part["mid"])
     return None
+
+
+def _id_of(event: dict[str, Any], role: str) -> str | None:
+    party = event.get(role)
+    return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
 def _is_echo(event: dict[str, Any]) -> bool:

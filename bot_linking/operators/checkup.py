@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from bot_linking.config.pages import Page
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.messenger.bots import Pages
 from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 FIELD = "messaging_account_linking"
 LATE_S = 300
+
+
+TO_MEND = {
+    "token": "replace the page's access token",
+    "secret": "set the app secret that belongs to the token's app",
+    "permission": "give the app pages_messaging for this page, in the app's dashboard",
+    "restriction": "Meta has restricted the page: see its Page Quality and the support inbox",
+    "app": "see the app's dashboard: its state, its allowed addresses, the Graph version",
+}
 
 
 class Finding(NamedTuple):
@@ -28,7 +38,7 @@ def checkup(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
     """Configuration, store, outbox, and what Graph says of each page."""
     yield Finding("ok", "the configuration is complete")
     yield from _address(settings)
-    yield from _store(store, now)
+    yield from _store(settings, store, now)
     yield from _counters(settings, store)
     for page in settings.pages:
         graph = Graph(
@@ -45,7 +55,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", f"BOT_LINKING_PUBLIC_URL {problem}")
 
 
-def _store(store: SQLStore, now: int) -> Iterator[Finding]:
+def _store(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
     try:
         store.check()
         outbox = store.outbox_depth()
@@ -59,10 +69,24 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("wrong", f"{oldest}: is a web process or `flask linking deliver` running?")
     else:
         yield Finding("ok", f"the outbox holds {outbox['depth']} message(s)")
-    if outbox["held"]:
-        yield Finding("wrong", f"{outbox['held']} message(s) wait for another page token: replace it")
+    if waiting := store.count_waiting():
+        yield Finding("ok", f"{waiting} message(s) wait for their person to write, seven days at most")
+    yield from _pauses(settings, store, now, outbox["held"])
     if outbox["dead"]:
         yield Finding("note", f"{outbox['dead']} dead letter(s): see `flask linking dead-letters`")
+
+
+def _pauses(settings: Settings, store: SQLStore, now: int, held: int) -> Iterator[Finding]:
+    """What holds a page's messages, and what is to be mended."""
+    pages, found = Pages(settings.pages), False
+    for pause in store.pauses():
+        if pause.cause and pause.until > now and pause.keys in (None, pages.token_name(pause.page_id)):
+            found, mend = True, TO_MEND.get(pause.cause, "see the app's dashboard")
+            what = f"page {pause.page_id} may not send ({pause.cause}): {pause.reason}: {mend}"
+            yield Finding("wrong", what)
+    if held:
+        state: Literal["wrong", "note"] = "wrong" if not found else "note"
+        yield Finding(state, f"{held} message(s) are held until the page or the app is mended")
 
 
 def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:

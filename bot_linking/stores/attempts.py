@@ -94,14 +94,15 @@ class Attempts(Family):
         self.engine.write(lambda tx: tx.put("save_resume", page_id=page_id, psid=psid, payload=text, now=now))
 
     def take_resume(self, page_id: str, psid: str) -> Any:
-        return self.engine.write(lambda tx: take_resume(tx, page_id, psid, 0))
+        return self.engine.write(lambda tx: take_resume(tx, page_id, psid, 0))[0]
 
 
-def take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> Any:
+def take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> tuple[Any, int | None]:
+    """What the person was doing, and since when (ms); None where nothing was kept."""
     rows = tx.all("take_resumes", page_id=page_id, psid=psid)
     fresh = [row for row in rows if row["created_at"] >= not_before]
     newest = max(fresh, key=lambda row: row["created_at"], default=None)
-    return None if newest is None else json.loads(newest["payload"])
+    return (None, None) if newest is None else (json.loads(newest["payload"]), newest["created_at"])
 
 
 def identity_of(account: Account) -> Row:

@@ -138,7 +138,9 @@ def change_link(tx: Tx, before: Link, after: Account, source: str, now: int, aud
 def welcome(tx: Tx, link: Link, previous_account_id: str | None, now: int) -> Outcome:
     """Queue the confirmation, then what the person was doing when they were asked to log in."""
     page_id, psid = link.page_id, link.psid
-    resume = take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
+    resume, asked_at = take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
+    if asked_at is not None:  # they had written, or they would not have been asked to log in
+        tx.put("save_heard", page_id=page_id, psid=psid, heard_at=asked_at)
     announce(tx, "linked", page_id, psid, now)
     if resume is not None:
         tx.put("queue", page_id=page_id, psid=psid, kind="resume", payload=json.dumps(resume), now=now)

@@ -13,6 +13,7 @@ from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, 
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ports.links import Contact
 from bot_linking.stores.changes import (
     change_link,
     end_link,
@@ -58,9 +59,9 @@ class Links(Family):
         (row,) = self.engine.read("find_pages")
         return sorted({row["first"], row["last"]} - {None})
 
-    def locale_of(self, page_id: str, psid: str) -> str | None:
-        rows = self.engine.read("find_person", page_id=page_id, psid=psid)
-        return rows[0]["locale"] if rows else None
+    def contact_of(self, page_id: str, psid: str) -> Contact:
+        rows = self.engine.read("find_contact", page_id=page_id, psid=psid)
+        return Contact(**rows[0]) if rows else Contact()
 
     def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = MOVE) -> list[Outcome]:
         held = self._held_by(events, policy)

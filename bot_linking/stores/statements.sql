@@ -20,14 +20,22 @@ select page_id, psid, account_id, username, email, phone_number, source, linked_
        event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
 from links where page_id = :page_id and psid = :psid
 
+-- name: find_contact
+select locale, heard_at from links where page_id = :page_id and psid = :psid
+
+-- name: save_heard
+update links set heard_at = :heard_at where page_id = :page_id and psid = :psid and coalesce(heard_at, 0) < :heard_at
+
 -- name: find_pages
 select (select min(page_id) from links) as first, (select max(page_id) from links) as last
 
 -- name: save_link
+-- A site that links a person tells nothing of when the person was last heard of; every other source does.
 insert into links (page_id, psid, account_id, username, email, phone_number, locale, source,
-                   linked_at, updated_at, event_ms, code_tick, changed_tick)
+                   linked_at, updated_at, event_ms, code_tick, changed_tick, heard_at)
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
-        :now, :now, :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes))
+        :now, :now, :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes),
+        case when cast(:source as text) in ('api', 'cli', 'python', 'import') then null else :now end)
 on conflict (page_id, psid) do update set
   account_id = excluded.account_id, named_id = null,
   username = case when links.account_id = excluded.account_id
@@ -40,7 +48,7 @@ on conflict (page_id, psid) do update set
   source = excluded.source,
   linked_at = case when links.account_id = excluded.account_id then links.linked_at else excluded.linked_at end,
   updated_at = excluded.updated_at, event_ms = excluded.event_ms, code_tick = excluded.code_tick,
-  changed_tick = excluded.changed_tick
+  changed_tick = excluded.changed_tick, heard_at = coalesce(excluded.heard_at, links.heard_at)
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
 -- name: change_link
@@ -58,14 +66,15 @@ where named_id is not null
 
 -- name: save_unlink
 insert into links (page_id, psid, source, linked_at, updated_at, code_tick, changed_tick, unlinked_ms,
-                   unlinked_tick)
+                   unlinked_tick, heard_at)
 values (:page_id, :psid, :source, :now, :now, 0, (select coalesce(max(tick), 0) from codes), :unlinked_ms,
-        (select coalesce(max(tick), 0) from codes))
+        (select coalesce(max(tick), 0) from codes),
+        case when cast(:source as text) = 'messenger' then :now else null end)
 on conflict (page_id, psid) do update set
   account_id = null, named_id = null, username = null, email = null, phone_number = null,
   source = excluded.source, updated_at = excluded.updated_at, event_ms = null,
   changed_tick = excluded.changed_tick, unlinked_ms = excluded.unlinked_ms,
-  unlinked_tick = excluded.unlinked_tick
+  unlinked_tick = excluded.unlinked_tick, heard_at = coalesce(excluded.heard_at, links.heard_at)
 
 -- name: save_code
 insert into codes (digest, attempt_id, page_id, psid, account_id, username, email, phone_number, locale,
@@ -137,19 +146,37 @@ values (:page_id, :psid, :kind, :payload, :now, :now, :reason, :now)
 delete from outbox where page_id = :page_id and psid = :psid and dead_at is null and claimed_until <= :now
   and kind in ('linked', 'unlinked', 'unlink_call', 'refused')
 
--- name: claim_due
+-- name: claim_of_page
+-- First what was queued a short while ago and never tried, then what has been due longest.
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1
 where id in (
-  select o.id from outbox o
-  where o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
-    and (o.held_for is null or o.held_for not in (select value from json_each(:tokens)))
-    and o.page_id not in (select value from json_each(:busy))
-    and (o.kind in ('unlink_call', 'notice')
-         or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
-                        and e.id < o.id and e.dead_at is null and e.held_for is null
-                        and e.kind <> 'notice'))
-  order by o.next_at, o.id limit :limit)
-returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+  select id from (
+    select id from (
+      select o.id from outbox o
+      where o.page_id = :page_id and o.dead_at is null and o.attempts = 0 and o.created_at > :fresh
+        and o.next_at <= :now and o.claimed_until <= :now
+        and (o.kind = 'unlink_call'
+             or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
+                            and e.id < o.id and e.dead_at is null and e.held_for is null
+                            and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+      order by o.created_at, o.id limit :limit)
+    union all
+    select id from (
+      select o.id from outbox o
+      where o.page_id = :page_id and o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
+        and not (o.attempts = 0 and o.created_at > :fresh)
+        and (o.kind = 'unlink_call'
+             or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
+                            and e.id < o.id and e.dead_at is null and e.held_for is null
+                            and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+      order by o.next_at, o.id limit :limit))
+  limit :limit)
+returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for, heard_at
+
+-- name: take_waiting
+update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1, heard_at = :now
+where psid = :psid and page_id = :page_id and held_for = 'window' and dead_at is null and claimed_until <= :now
+returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for, heard_at
 
 -- name: finish
 delete from outbox where id = :id
@@ -161,30 +188,86 @@ update outbox set claimed_until = :until where id = :id and claim = :claim
 update outbox set claimed_until = 0, next_at = :next_at, last_error = :reason, held_for = :held_for
 where id = :id and claim = :claim
 
--- name: postpone_page
-update outbox set next_at = :next_at, held_for = :held_for, last_error = :reason
-where page_id = :page_id and dead_at is null and claimed_until <= :now and next_at < :next_at
-
 -- name: bury
 update outbox set claimed_until = 0, dead_at = :now, last_error = :reason where id = :id and claim = :claim
 
+-- name: give_back
+update outbox set claimed_until = 0, attempts = attempts - 1 where id = :id and claim = :claim
+
 -- name: has_due
-select 1 as due from outbox
-where dead_at is null and next_at <= :now and claimed_until <= :now
-  and (held_for is null or held_for not in (select value from json_each(:tokens)))
-  and page_id not in (select value from json_each(:busy)) limit 1
+select 1 as due from outbox where dead_at is null and next_at <= :now and claimed_until <= :now limit 1
+
+-- name: due_pages
+-- From one page to the next by the index, whatever stands between.
+with recursive page (id) as (
+  select min(page_id) from outbox where dead_at is null and page_id > :after
+  union all
+  select (select min(o.page_id) from outbox o where o.dead_at is null and o.page_id > page.id)
+  from page where page.id is not null
+)
+select page.id as page_id from page
+where page.id is not null
+  and exists (select 1 from outbox o where o.page_id = page.id and o.dead_at is null
+              and o.next_at <= :now and o.claimed_until <= :now)
+limit :most
+
+-- name: save_pause
+insert into page_pauses (page_id, since, until, cause, keys, reason)
+values (:page_id, :now, :until, :cause, :keys, :reason)
+on conflict (page_id) do update set
+  since = case when page_pauses.cause = excluded.cause and page_pauses.keys = excluded.keys
+               then page_pauses.since else excluded.since end,
+  until = excluded.until, cause = excluded.cause, keys = excluded.keys, reason = excluded.reason
+where excluded.cause is not null
+   or page_pauses.until <= :now
+   or (page_pauses.cause is null and page_pauses.until < excluded.until)
+
+-- name: find_pauses
+select page_id, until, reason, cause, keys, since from page_pauses order by page_id
+
+-- name: drop_pause
+delete from page_pauses where page_id = :page_id
+  and (until <= :now or (keys <> cast(:keys as text) and since < :now - 600000))
+
+-- name: has_waiting
+-- The PSID is asked for so that the index is used that holds nothing else.
+select 1 as waits from outbox where held_for = 'window' and dead_at is null and psid > '' limit 1
+
+-- name: count_waiting
+select count(*) as waiting from outbox where held_for = 'window' and dead_at is null and psid > ''
+
+-- name: waiting_among
+select distinct page_id, psid from outbox
+where held_for = 'window' and dead_at is null and psid in (select value from json_each(:psids))
 
 -- name: list_dead
-select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
-from outbox where dead_at is not null or held_for not in ('hour', 'handler') order by id
+select o.id, o.page_id, o.psid, o.kind, o.payload, o.created_at, o.attempts, o.last_error, o.dead_at, o.held_for,
+       o.heard_at, coalesce(p.reason, o.last_error) as reason,
+       case when o.dead_at is not null then 'dead' when o.held_for = 'window' then 'waiting' else 'held' end as state
+from outbox o left join page_pauses p on p.page_id = o.page_id and p.cause is not null and o.dead_at is null
+where o.dead_at is not null or o.held_for in ('window', 'page') or p.page_id is not null order by o.id
 
 -- name: retry_dead
-update outbox set dead_at = null, held_for = null, next_at = :now, claimed_until = 0, attempts = 0
-where id = :id and claimed_until <= :now and (dead_at is not null or held_for is not null) returning id
+update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 0
+where id = :id and claimed_until <= :now
+  and (dead_at is not null or held_for in ('window', 'page')
+       or exists (select 1 from page_pauses p where p.page_id = outbox.page_id and p.cause is not null))
+returning page_id
+
+-- name: end_pause
+delete from page_pauses where page_id = :page_id
+
+-- name: retry_all_dead
+-- Tried once already, so that what is queued meanwhile goes first.
+update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 1
+where id in (select id from outbox where dead_at >= :since and kind <> 'event'
+             and (:reason = '' or instr(lower(coalesce(last_error, '')), lower(:reason)) > 0) limit :most)
 
 -- name: outbox_depth
-select count(*) as depth, min(created_at) as oldest, coalesce(sum(case when held_for not in ('hour', 'handler') then 1 else 0 end), 0) as held
-from outbox where dead_at is null
+select count(*) as depth, min(case when o.held_for = 'window' then null else o.created_at end) as oldest,
+       coalesce(sum(case when o.held_for = 'page' or p.page_id is not null then 1 else 0 end), 0) as held
+from outbox o left join page_pauses p on p.page_id = o.page_id and p.cause is not null
+where o.dead_at is null
 
 -- name: count_dead
 select count(*) as dead from outbox where dead_at is not null
@@ -284,6 +367,9 @@ delete from links where rowid in (select rowid from links where account_id is nu
 
 -- name: purge_dead
 delete from outbox where rowid in (select rowid from outbox where dead_at < :before limit :most)
+
+-- name: purge_pauses
+delete from page_pauses where page_id in (select page_id from page_pauses where until < :before limit :most)
 
 -- name: purge_history
 delete from history where rowid in (select rowid from history where at < :before limit :most)

@@ -14,37 +14,50 @@ with held as (
 select pg_advisory_xact_lock(25196, bucket)
 from (select distinct cast(hash & 2047 as integer) as bucket from held order by 1) as in_order
 
--- name: claim_due
-with due as materialized (
+-- name: claim_of_page
+with fresh as materialized (
   select o.id from outbox o
-  where o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
-    and (o.held_for is null
-         or o.held_for <> all (array(select json_array_elements_text(cast(:tokens as json)))))
-    and o.page_id <> all (array(select json_array_elements_text(cast(:busy as json))))
-    and (o.kind in ('unlink_call', 'notice')
+  where o.page_id = :page_id and o.dead_at is null and o.attempts = 0 and o.created_at > :fresh
+    and o.next_at <= :now and o.claimed_until <= :now
+    and (o.kind = 'unlink_call'
          or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
                         and e.id < o.id and e.dead_at is null and e.held_for is null
-                        and e.kind <> 'notice'))
-  order by o.next_at, o.id limit :limit
+                        and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+  order by o.created_at, o.id limit :limit
+  for update of o skip locked),
+old as materialized (
+  select o.id from outbox o
+  where o.page_id = :page_id and o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
+    and not (o.attempts = 0 and o.created_at > :fresh)
+    and (o.kind = 'unlink_call'
+         or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
+                        and e.id < o.id and e.dead_at is null and e.held_for is null
+                        and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+  order by o.next_at, o.id limit greatest(0, :limit - (select count(*) from fresh))
   for update of o skip locked)
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1
-from due where outbox.id = due.id
-returning outbox.id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from (select id from fresh union all select id from old) as due where outbox.id = due.id
+returning outbox.id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for, heard_at
 
--- name: has_due
-select 1 as due from outbox
-where dead_at is null and next_at <= :now and claimed_until <= :now
-  and (held_for is null or held_for <> all (array(select json_array_elements_text(cast(:tokens as json)))))
-  and page_id <> all (array(select json_array_elements_text(cast(:busy as json))))
-limit 1
-
--- name: postpone_page
--- What is locked is being claimed or postponed just now, and will find out by itself.
-update outbox set next_at = :next_at, held_for = :held_for, last_error = :reason
+-- name: take_waiting
+update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1, heard_at = :now
 where id = any (array(
   select id from outbox
-  where page_id = :page_id and dead_at is null and claimed_until <= :now and next_at < :next_at
+  where psid = :psid and page_id = :page_id and held_for = 'window' and dead_at is null and claimed_until <= :now
   for update skip locked))
+returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for, heard_at
+
+-- name: waiting_among
+select distinct page_id, psid from outbox
+where held_for = 'window' and dead_at is null
+  and psid = any (array(select json_array_elements_text(cast(:psids as json))))
+
+-- name: retry_all_dead
+update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 1
+where id = any (array(
+  select id from outbox where dead_at >= :since and kind <> 'event'
+  and (cast(:reason as text) = '' or position(lower(cast(:reason as text)) in lower(coalesce(last_error, ''))) > 0)
+  limit :most for update skip locked))
 
 -- name: purge_codes
 delete from codes where ctid = any (array(

@@ -25,6 +25,7 @@ RETENTION = {
     "purge_limits": 0,
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
+    "purge_pauses": DAY_MS,
     "purge_history": KEEP_HISTORY_MS,
     "purge_undos": UNDO_MAX_AGE_MS,
     "purge_undo_tokens": 0,

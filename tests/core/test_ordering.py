@@ -48,7 +48,7 @@ class Life:
 
     @property
     def queued(self) -> list[str]:
-        entries = self.stage.store.claim_due(10**15, 10**15, 100, [])
+        entries = self.stage.store.claim_due(10**15, 10**15, {PAGE: 100})
         return [entry.kind for entry in entries]
 
 

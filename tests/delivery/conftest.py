@@ -51,10 +51,9 @@ class Post:
     def worker(self, handler: Handler | None = None, **given: Any) -> Delivery:
         token = self.token
         handlers = dict.fromkeys(KINDS, handler or self.send)
-        return Delivery(
-            self.store, given.pop("handlers", handlers), tell=self.told.append, tokens=lambda page_id: token,
-            all_tokens=[token], clock=self.clock, **given,
-        )  # fmt: skip
+        handlers = given.pop("handlers", handlers)
+        keys = given.pop("keys", lambda page_id: token)
+        return Delivery(self.store, handlers, tell=self.told.append, keys=keys, clock=self.clock, **given)
 
     def send(self, entry: OutboxEntry) -> None:
         if entry.psid in self.answers:

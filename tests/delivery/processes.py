@@ -21,9 +21,8 @@ LIMIT_S = 60
 
 def worker(store: SQLStore, handler: Any, clock: Any = time.time) -> Delivery:
     return Delivery(
-        store, {"linked": handler}, tell=lambda event: None, tokens=lambda page_id: "token",
-        all_tokens=["token"], clock=clock,
-    )  # fmt: skip
+        store, {"linked": handler}, tell=lambda event: None, keys=lambda page_id: "token", clock=clock
+    )
 
 
 def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:

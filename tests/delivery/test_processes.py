@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from bot_linking.delivery.worker import THREADS
+
 from ..conftest import Clock
 from ..stores.processes import LIMIT_S, SPAWN, one_process, run_together
 from .conftest import Post
@@ -45,7 +47,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_what_was_on_its_way(
     (rest,) = run_together(drain_into, [(url, log, after_the_lease(clock.seconds), 1)])
     assert set(lines_of(log)) == ids
     repeated = [entry_id for entry_id, times in lines_of(log).items() if times > 1]
-    assert len(repeated) <= 4  # a thread each
+    assert len(repeated) <= THREADS
     assert rest == 120 - len(before) + len(repeated)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.links import Account
-from bot_linking.core.ports import Attempt, Done, OutboxEntry
+from bot_linking.core.ports import Attempt, OutboxEntry
+from bot_linking.core.ports.outbox import Buried, Done, Postponed, Settled
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite.engine import SQLiteEngine
 from bot_linking.stores.store import SQLStore
@@ -107,20 +109,37 @@ def link(
 
 
 def claim(
-    store: SQLStore, now: int = NOW, *, limit: int = 1000, until: int | None = None
+    store: SQLStore, now: int = NOW, *, limit: int = 1000, until: int | None = None, settled: Any = ()
 ) -> list[OutboxEntry]:
-    return store.claim_due(now, now + MINUTE if until is None else until, limit, ["token"])
+    """Lease what is due, of all pages, as a worker alone would."""
+    shares = dict.fromkeys(store.due_pages(now, most=1000), limit)
+    return store.claim_due(now, now + MINUTE if until is None else until, shares, settled=settled)
+
+
+def settle(store: SQLStore, *settled: Settled, now: int = NOW) -> None:
+    """Write down what became of entries, as a worker does."""
+    store.claim_due(now, now, {}, settled=settled)
 
 
 def finish(store: SQLStore, entry: OutboxEntry, now: int = NOW) -> None:
-    store.claim_due(now, now, 0, [], done=[Done(entry)])
+    settle(store, Done(entry), now=now)
+
+
+def postpone(
+    store: SQLStore, entry: OutboxEntry, next_at: int, reason: str = "down", *, held_for: str | None = None
+) -> None:
+    settle(store, Postponed(entry, next_at, reason, held_for))
+
+
+def bury(store: SQLStore, entry: OutboxEntry, reason: str, now: int = NOW) -> None:
+    settle(store, Buried(entry, reason), now=now)
 
 
 def queued(store: SQLStore) -> list[tuple[str, str]]:
     """(PSID, kind) of all that waits, in order; it is looked at and put back."""
     found = list[tuple[str, str]]()
     far = NOW + 10 * DAY
-    while entries := store.claim_due(far, far + 1, 1000, []):
+    while entries := claim(store, far, until=far + 1):
         for entry in entries:
             found.append((entry.psid, entry.kind))
             finish(store, entry)

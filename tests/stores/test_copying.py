@@ -24,7 +24,7 @@ from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .conftest import GRACE, NOW, PAGE, attempt_for, claim, link, linked, save_code, unlinked
+from .conftest import GRACE, NOW, PAGE, attempt_for, bury, claim, link, linked, save_code, unlinked
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
@@ -62,7 +62,7 @@ def fill(url: str) -> None:
     save_code(store)
     store.save_resume(PAGE, "1000", {"text": STRANGE}, NOW)
     store.bind(PAGE, "1001", Identifiers(username="\\N \\t '阿达 👩🏽 =1+1"), "api", NOW)
-    store.bury(claim(store)[0], STRANGE, NOW)
+    bury(store, claim(store)[0], STRANGE)
     store.save_api_key(ApiKey("key", "newsletter", "digest", (PAGE,), NOW, None, None))
     for statement in OF_APPS:
         run(url, statement)

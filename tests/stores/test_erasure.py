@@ -21,6 +21,7 @@ from .conftest import (
     NOW,
     PAGE,
     attempt_for,
+    bury,
     claim,
     link,
     linked,
@@ -60,7 +61,7 @@ def leave_traces_everywhere(store: SQLStore) -> str:
     )
     store.bind(PAGE, PSID, Identifiers(phone_number="+44 2718281828 1"), "api", NOW + 1)
     (entry,) = claim(store)
-    store.bury(entry, f"no user {PSID}", NOW)
+    bury(store, entry, f"no user {PSID}")
     store.save_resume(PAGE, PSID, "erased.user", NOW)
     store.receive(
         [

@@ -175,16 +175,6 @@ def test_an_entry_that_another_worker_is_claiming_is_passed_over(url: str, store
         assert [entry.psid for entry in claim(store)] == ["2"]  # waiting would have ended in an error
 
 
-def test_a_page_that_must_wait_does_not_wait_for_its_other_entries(url: str, store: SQLStore) -> None:
-    for psid in ("1", "2", "3"):
-        link(store, psid=psid)
-    (entry,) = claim(store, limit=1)
-    with session(url) as other:
-        other.execute("select * from outbox where psid = '2' for update")
-        store.postpone(entry, NOW + MINUTE, "limit", now=NOW, whole_page=True)
-    assert [each.psid for each in claim(store, NOW + 1)] == ["2"]
-
-
 # Ticks
 
 

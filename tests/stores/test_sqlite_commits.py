@@ -202,7 +202,7 @@ def test_redeeming_a_code_is_one_commit_with_its_message(store: SQLStore) -> Non
     with commits_of(store) as commits:
         store.receive([linked(code)], NOW)
     assert len(commits) == 1
-    assert store.has_due(NOW, [])
+    assert store.has_due(NOW)
 
 
 def test_a_redelivery_writes_nothing(store: SQLStore, path: Path) -> None:
@@ -238,7 +238,7 @@ def test_looking_up_writes_nothing_and_waits_for_no_writer(store: SQLStore, path
         other.execute("begin immediate")
         assert store.find_link(PAGE, "nobody") is None
         assert len(store.find_links_of_account("1")) == 1
-        assert not store.has_due(0, [])
+        assert not store.has_due(0)
         assert store.list_dead() == []
     assert wal_size(path) == before
 
@@ -247,8 +247,8 @@ def test_an_empty_outbox_is_polled_without_writing(store: SQLStore, path: Path) 
     store.check()
     before = wal_size(path)
     for _ in range(50):
-        assert not store.has_due(NOW, ["token"])
-        assert store.claim_due(NOW, NOW + 1, 1, ["token"]) == []
+        assert not store.has_due(NOW)
+        assert store.claim_due(NOW, NOW + 1, {PAGE: 1}) == []
     assert wal_size(path) == before
 
 

@@ -21,13 +21,21 @@ Two changes of one person never overlap: the second begins when the first has co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
+
+
+class Contact(NamedTuple):
+    """How to write to a person: the `locale` in which they last used the linking pages, and when they last
+    made an event that concerned a link (ms). None where it is not known."""
+
+    locale: str | None = None
+    heard_at: int | None = None
 
 
 class Links(Protocol):
@@ -51,9 +59,8 @@ class Links(Protocol):
         """The lowest and the highest page id that the store remembers, sorted and without repetition. One id
         means that only this page was ever used; an empty list means that no person is remembered."""
 
-    def locale_of(self, page_id: str, psid: str) -> str | None:
-        """The language in which this person last used the linking pages, as long as they are remembered,
-        linked or not; None when it is not known."""
+    def contact_of(self, page_id: str, psid: str) -> Contact:
+        """How to write to this person, as long as they are remembered, linked or not."""
 
     def restore_named_ids(self) -> int:
         """For a site that resolves accounts: give the links back the ids that an upgrade had taken for names.

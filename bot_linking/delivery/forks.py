@@ -1,0 +1,40 @@
+"""Delivery goes on in the processes that a server forks, and stops where nothing is served."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from typing import Protocol
+
+_RELOADER = "werkzeug._reloader"
+
+
+class Forked(Protocol):
+    """What runs threads, and is told of each fork."""
+
+    def begin_again(self) -> None:
+        """In the child of a fork, where no thread of the parent runs: begin anew what ran there."""
+
+
+def follow_forks(delivery: Forked) -> None:
+    """Tell it of every fork of this process, as long as it lives. Call it once."""
+    if hasattr(os, "register_at_fork"):  # Windows has no forks
+        again = weakref.WeakMethod(delivery.begin_again)
+        os.register_at_fork(after_in_child=lambda: (begin := again()) and begin())
+
+
+def is_reloaders_watcher() -> bool:
+    """Whether this process only watches the files for Werkzeug's reloader, whose child serves.
+
+    It never sees the new code, so it must run none of the bot's handlers.
+    """
+    if _RELOADER not in sys.modules or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        return False
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == "restart_with_reloader" and frame.f_globals.get("__name__") == _RELOADER:
+            return True
+        frame = frame.f_back
+    return False

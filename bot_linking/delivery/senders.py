@@ -1,0 +1,73 @@
+"""Threads that send: as many as are needed at this moment, none where nothing is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+IDLE_S = 5.0  # how long a thread waits for another job before it ends
+
+
+class Senders(Generic[Job]):
+    """Runs `work` for each job in a thread of its own; `work` must not raise."""
+
+    def __init__(self, work: Callable[[Job], None], *, name: str) -> None:
+        self._work = work
+        self._name = name
+        self._jobs: deque[Job] = deque()
+        self._busy = 0  # jobs that are not done, begun or not
+        self._idle = 0  # threads that wait for a job
+        self._ending = False
+        lock = threading.Lock()
+        self._given, self._done = threading.Condition(lock), threading.Condition(lock)
+
+    def give(self, job: Job) -> None:
+        """Have it done at once."""
+        with self._given:
+            self._jobs.append(job)
+            self._busy += 1
+            if self._idle >= len(self._jobs):
+                self._given.notify()
+                return
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def withdraw(self) -> list[Job]:
+        """Take back what no thread has begun."""
+        with self._done:
+            jobs = list(self._jobs)
+            self._jobs.clear()
+            self._busy -= len(jobs)
+            self._done.notify_all()
+        return jobs
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is under way. Whether that was in time."""
+        with self._done:
+            return self._done.wait_for(lambda: self._busy == 0, timeout)
+
+    def end(self) -> None:
+        """Let the threads end that have nothing to do, now and later."""
+        with self._given:
+            self._ending = True
+            self._given.notify_all()
+
+    def _run(self) -> None:
+        while job := self._next():
+            try:
+                self._work(job[0])
+            finally:
+                with self._done:
+                    self._busy -= 1
+                    self._done.notify_all()
+
+    def _next(self) -> tuple[Job] | None:
+        with self._given:
+            if not self._jobs:
+                self._idle += 1
+                self._given.wait_for(lambda: bool(self._jobs) or self._ending, IDLE_S)
+                self._idle -= 1
+            return (self._jobs.popleft(),) if self._jobs else None
