@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from bot_linking.account_link_api.payload import JSON, MULTIPART, URLENCODED, AccountLinkCall
+from bot_linking.account_link_api.models import AccountLinkCall
+from bot_linking.doors.content import JSON, MULTIPART, URLENCODED
 from bot_linking.doors.openapi import Operation, Reply
 
 API_KEY = ("APIKEY", {"type": "apiKey", "in": "header", "name": "APIKEY"})
