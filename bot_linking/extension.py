@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -10,33 +9,39 @@ from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-import click
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
-from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.config.settings import Settings
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
 from bot_linking.core.history import Change
-from bot_linking.core.identifiers import ResolveAccount
+from bot_linking.core.hooks import (
+    Authenticate,
+    Confirmation,
+    CreateAccount,
+    CurrentAccount,
+    Farewell,
+    Hooks,
+    MayLink,
+    ResolveAccount,
+)
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
 from bot_linking.delivery import Delivery
+from bot_linking.doors import neighbour
 from bot_linking.doors.redaction import guard_logs
-from bot_linking.installation import Deciders, Installation, install
+from bot_linking.installation import Installation, install
 from bot_linking.interrupted import Interrupted, call_of, person_of
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
 from bot_linking.messenger.webhook import HANDSHAKE_METHODS
-from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount
 
 if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore
 
 EXTENSION = "bot_linking"
-INSTALLATION = "bot_linking.installation"  # for a module that stands beside this one
 
 View = TypeVar("View", bound=Callable[..., Any])
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -49,21 +54,12 @@ class AccountLinking:
         app.register_blueprint(linking.blueprint, url_prefix="/linking")
 
     Configuration describes: the `BOT_LINKING_*` keys of `app.config` or of the environment, listed in
-    the README and in `bot_linking.config`, checked at registration (`ConfigurationError` names the
-    key). Keyword arguments decide:
+    `bot_linking/config/README.md` and checked at registration (`ConfigurationError` names the key).
+    Keyword arguments decide; `core.hooks.Hooks` says of each what it is given and what it answers:
 
-    - `authenticate(username, password) -> Account | None`: signs a person in on the linking page.
-    - `current_account() -> Account | None`: who is signed in at the site already, in this request.
-    - `create_account(username, email, password) -> Account`: makes an account inside the flow; may raise
-      `SignUpRefused("a sentence for the person")`. Without it there is no sign-up page.
-    - `may_link(account_id) -> bool`: asked when the code comes back, in case the account has been
-      disabled since.
-    - `resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller of
-      the account_link API means; each is text or None. None refuses the call. Without it the account's id is
-      the user name, else what it was, else the e-mail address, else the phone number.
-    - `confirmation(link) -> message | None`, `farewell(page_id, psid) -> message | None`: your own
-      messages in place of ours; None sends nothing. They are called when the message is sent.
-    - `bot`: your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration.
+    - `authenticate`, `current_account`, `create_account`: who a person is.
+    - `may_link`, `resolve_account`: which account a person may be linked to.
+    - `confirmation`, `farewell`, `bot`: what is said in the chat, and by which client.
     - `strict`, `confirmation_page`: the settings of these names, when code is where you want them.
     - `clock() -> seconds`: for tests.
     """
@@ -75,16 +71,16 @@ class AccountLinking:
         authenticate: Authenticate | None = None,
         current_account: CurrentAccount | None = None,
         create_account: CreateAccount | None = None,
-        may_link: Callable[[str], bool] | None = None,
+        may_link: MayLink | None = None,
         resolve_account: ResolveAccount | None = None,
-        confirmation: Callable[[Link], Message | None] | None = None,
-        farewell: Callable[[str, str], Message | None] | None = None,
+        confirmation: Confirmation | None = None,
+        farewell: Farewell | None = None,
         bot: Any = None,
         strict: bool | None = None,
         confirmation_page: bool | None = None,
         clock: Clock = time.time,
     ) -> None:
-        self._deciders = Deciders(
+        self._hooks = Hooks(
             authenticate=authenticate,
             current_account=current_account,
             create_account=create_account,
@@ -114,13 +110,15 @@ class AccountLinking:
         app.register_blueprint(self.blueprint, url_prefix=url_prefix)
 
     def _make_blueprint(self) -> Blueprint:
+        from bot_linking.operators.cli import LinkingGroup
         from bot_linking.operators.commands import commands
 
         blueprint = Blueprint(
             EXTENSION, "bot_linking.webview", template_folder="templates", static_folder="static",
-            static_url_path="/static", url_prefix="/linking", cli_group="linking",
+            static_url_path="/static", url_prefix="/linking", cli_group=neighbour.GROUP,
         )  # fmt: skip
-        for command in commands(self):
+        blueprint.cli = LinkingGroup(help="Commands for operators.")
+        for command in commands(self._here):
             blueprint.cli.add_command(command)
         blueprint.record(self._install)
         return blueprint
@@ -132,9 +130,14 @@ class AccountLinking:
         guard_logs()
         tell = partial(self._tell, weakref.ref(app))
         installation = install(
-            app, state.url_prefix or "", self._deciders, self._interrupted, tell, self._overrides
+            app,
+            state.url_prefix or "",
+            hooks=self._hooks,
+            interrupted=self._interrupted,
+            tell=tell,
+            overrides=self._overrides,
         )
-        app.extensions[EXTENSION], app.extensions[INSTALLATION] = self, installation
+        app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
         for door in (installation.webview, installation.api):
@@ -143,9 +146,7 @@ class AccountLinking:
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
             app.extensions["csrf"].exempt(self.blueprint)
-        if installation.settings.delivery == "thread" and _is_serving(app):
-            installation.delivery.start()
-            atexit.register(_stop_quietly, weakref.ref(installation.delivery))
+        installation.start_delivery()
 
     def _here(self) -> Installation:
         """The installation of the current app, or of the only one."""
@@ -391,18 +392,6 @@ def _runnable(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run_async(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return current_app.ensure_sync(view)(*args, **kwargs)
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test."""
-    context = click.get_current_context(silent=True)
-    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
-    return not app.testing and not is_command
-
-
-def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
-    if (still := delivery()) is not None:
-        still.stop(timeout=2.0)
 
 
 __all__ = ["Account", "AccountLinking", "Link"]

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.settings import Settings, default_database, is_loopback_address, read_settings
+from bot_linking.config.reading import default_database, key_of, read_settings
+from bot_linking.config.settings import Settings
+from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
-from bot_linking.core.identifiers import ResolveAccount
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
-from bot_linking.core.ports import Clock, Tell
+from bot_linking.core.ports import Tell
 from bot_linking.delivery import Delivery
+from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, owners_of_secrets
 from bot_linking.messenger.buttons import login_button
-from bot_linking.messenger.deliveries import Confirmation, Errands, Farewell
+from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
-from bot_linking.webview.views import Authenticate, CreateAccount, CurrentAccount, Webview
-
-if TYPE_CHECKING:
-    from flask import Flask
+from bot_linking.webview.views import Webview
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deciders:
-    """What the host decides, as `AccountLinking` was given it."""
-
-    authenticate: Authenticate | None
-    current_account: CurrentAccount | None
-    create_account: CreateAccount | None
-    may_link: Callable[[str], bool] | None
-    resolve_account: ResolveAccount | None
-    confirmation: Confirmation | None
-    farewell: Farewell | None
-    bot: Any
-    clock: Clock
-
-
-@dataclass(frozen=True)
 class Installation:
     """Everything of one app."""
 
@@ -68,67 +59,77 @@ class Installation:
         known = self.store.locale_of(page_id, psid) if page_id else None
         return known or self.settings.locale
 
+    def start_delivery(self) -> None:
+        """Deliver from this process, where it is configured so and the process answers requests."""
+        if self.settings.delivery == "thread" and _is_serving(self.app):
+            self.delivery.start()
+            atexit.register(_stop_quietly, weakref.ref(self.delivery))
+
+    def join(self, neighbour: Neighbour) -> None:
+        """Take an optional room in, with all that it brings. Only while the app is being set up."""
+        if neighbour.follower is not None:
+            self.store.followers.append(neighbour.follower)
+        if neighbour.second_factor is not None:
+            self.webview.second_factor = neighbour.second_factor
+        if neighbour.operations is not None:
+            self.api.neighbours.append(neighbour.operations)
+        add_commands(self.app, neighbour.commands)
+
 
 def install(
     app: Flask,
     prefix: str,
-    deciders: Deciders,
+    *,
+    hooks: Hooks,
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
-    settings = _read_settings(app, deciders, overrides)
-    store, bots = _open(settings), Bots(settings, deciders.bot, tell=tell)
+    settings = _read_settings(app, hooks, overrides)
+    store, bots = _open(settings), Bots(settings, hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
-        store, tell=tell, wake=lambda: delivery.wake(), clock=deciders.clock,
+        store, tell=tell, wake=lambda: delivery.wake(), hooks=hooks,
         page_id=settings.pages[0].id if is_single else None,
-        code_max_age=settings.code_max_age, may_link=deciders.may_link,
-        resolve_account=deciders.resolve_account, ask_page=bots.graphs[0].page_id if is_single else None,
+        code_max_age=settings.code_max_age, ask_page=bots.graphs[0].page_id if is_single else None,
         counters=open_counters(settings.throttle, store),
     )  # fmt: skip
     login_url = f"{settings.public_url}{prefix.rstrip('/')}/login"
     messages = Messages(
         brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
     )
-    errands = Errands(
-        linking, bots, messages, interrupted, locale=settings.locale,
-        confirmation=deciders.confirmation, farewell=deciders.farewell,
-    )  # fmt: skip
+    errands = Errands(linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks)
     delivery = Delivery(
         store, errands.handlers(), tell=tell, tokens=bots.token_name, all_tokens=bots.token_names(),
-        clock=deciders.clock, context=app.app_context,
+        clock=hooks.clock, context=app.app_context,
     )  # fmt: skip
     webhook = Webhook(
         linking, secrets=owners_of_secrets(settings), tell=tell,
         verify_tokens=[page.verify_token for page in settings.pages],
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
-    webview = Webview(
-        linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell,
-        authenticate=deciders.authenticate, current_account=deciders.current_account,
-        create_account=deciders.create_account,
-    )  # fmt: skip
+    webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
-        app, settings, store, linking, bots, messages, login_url, webhook, webview, api, delivery, tell
-    )
+        app=app, settings=settings, store=store, linking=linking, bots=bots, messages=messages,
+        login_url=login_url, webhook=webhook, webview=webview, api=api, delivery=delivery, tell=tell,
+    )  # fmt: skip
 
 
-def _read_settings(app: Flask, deciders: Deciders, overrides: Mapping[str, Any]) -> Settings:
+def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
     defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
     public_url = app.config.get("BOT_LINKING_PUBLIC_URL") or os.environ.get("BOT_LINKING_PUBLIC_URL")
     if app.secret_key:
         defaults["secret_key"] = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
-    elif is_loopback_address(public_url):
+    elif is_loopback(public_url):
         defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
-    given = {f"BOT_LINKING_{name.upper()}": each for name, each in overrides.items() if each is not None}
+    given = {key_of(name): each for name, each in overrides.items() if each is not None}
     settings = read_settings({**app.config, **given}, os.environ, defaults)
-    if deciders.bot is not None and len(settings.pages) > 1:
+    if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
-    if settings.login_url and not deciders.current_account:
+    if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings
 
@@ -138,3 +139,15 @@ def _open(settings: Settings) -> SQLStore:
         return open_store(settings.database)
     except StoreUnavailable as problem:
         raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
+
+
+def _is_serving(app: Flask) -> bool:
+    """Whether this process answers requests, rather than running a command or a test."""
+    context = click.get_current_context(silent=True)
+    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
+    return not app.testing and not is_command
+
+
+def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
+    if (still := delivery()) is not None:
+        still.stop(timeout=2.0)

@@ -11,6 +11,7 @@ raises is logged. It is called after the commit, in the process that did it:
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -27,56 +28,50 @@ FLOOD_PAUSE_S = 1.0
 _signals = Namespace()
 _log = logging.getLogger("bot_linking")
 
-account_linked = _signals.signal("account-linked")
+_BY_EVENT: dict[type[events.Happening], NamedSignal] = {}
+
+
+def _signal_of(event: type[events.Happening]) -> NamedSignal:
+    """The signal that carries these events; it is named after them."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
+    return _BY_EVENT.setdefault(event, _signals.signal(name))
+
+
+account_linked = _signal_of(events.AccountLinked)
 """`AccountLinked`: a person was linked, or linked to another account."""
 
-account_unlinked = _signals.signal("account-unlinked")
+account_unlinked = _signal_of(events.AccountUnlinked)
 """`AccountUnlinked`: a link ended."""
 
-link_changed = _signals.signal("link-changed")
+link_changed = _signal_of(events.LinkChanged)
 """`LinkChanged`: a link got another user name, e-mail address or phone number of the same account."""
 
-linking_refused = _signals.signal("linking-refused")
+linking_refused = _signal_of(events.LinkingRefused)
 """`LinkingRefused`: a code, a request or an attempt was turned away; `reason` is a slug."""
 
-event_ignored = _signals.signal("event-ignored")
+event_ignored = _signal_of(events.EventIgnored)
 """`EventIgnored`: a redelivery, or an event that lost to a newer one."""
 
-login_prompted = _signals.signal("login-prompted")
+login_prompted = _signal_of(events.LoginPrompted)
 """`LoginPrompted`: somebody was shown a Log In button."""
 
-login_cancelled = _signals.signal("login-cancelled")
+login_cancelled = _signal_of(events.LoginCancelled)
 """`LoginCancelled`: somebody left the linking page with Cancel."""
 
-message_sent = _signals.signal("message-sent")
+message_sent = _signal_of(events.MessageSent)
 """`MessageSent`: an outbox entry got through."""
 
-message_failed = _signals.signal("message-failed")
+message_failed = _signal_of(events.MessageFailed)
 """`MessageFailed`: an outbox entry did not get through, for now or for good."""
 
-graph_failed = _signals.signal("graph-failed")
+graph_failed = _signal_of(events.GraphFailed)
 """`GraphFailed`: a call of Graph's failed, whatever becomes of what it was made for."""
 
-webhook_received = _signals.signal("webhook-received")
+webhook_received = _signal_of(events.WebhookReceived)
 """`WebhookReceived`: a webhook was answered. Only made when somebody listens, as it is one for each."""
 
-person_erased = _signals.signal("person-erased")
+person_erased = _signal_of(events.PersonErased)
 """`PersonErased`: everything about a person was removed."""
-
-_BY_EVENT: dict[type, NamedSignal] = {
-    events.AccountLinked: account_linked,
-    events.AccountUnlinked: account_unlinked,
-    events.LinkChanged: link_changed,
-    events.LinkingRefused: linking_refused,
-    events.EventIgnored: event_ignored,
-    events.LoginPrompted: login_prompted,
-    events.LoginCancelled: login_cancelled,
-    events.MessageSent: message_sent,
-    events.MessageFailed: message_failed,
-    events.GraphFailed: graph_failed,
-    events.WebhookReceived: webhook_received,
-    events.PersonErased: person_erased,
-}
 
 
 def tell(app: Any, event: events.Happening) -> None:
@@ -88,7 +83,7 @@ def tell(app: Any, event: events.Happening) -> None:
         guarded(partial(receiver, app, event=event))
 
 
-class _Sparing:
+class _LogThrottle:
     """Lets one through in a while, and counts the others."""
 
     def __init__(self) -> None:
@@ -107,13 +102,13 @@ class _Sparing:
             return self._left_out.pop(reason, 0)
 
 
-_sparing = _Sparing()
+_log_throttle = _LogThrottle()
 
 
 def _log_refusal(event: events.LinkingRefused) -> None:
     """One record for each refusal, with its slug and page as fields, and nobody's PSID. Of what a stranger
     can cause it is one a second, which says how many were left out."""
-    left_out = _sparing.admit(event.reason) if event.reason in FLOODS else 0
+    left_out = _log_throttle.admit(event.reason) if event.reason in FLOODS else 0
     if left_out is None:
         return
     fields = {"reason": event.reason, "page_id": event.page_id, "left_out": left_out}

@@ -61,7 +61,7 @@ def watched(bot: Bot) -> Watched:
 @pytest.fixture
 def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """No refusal of another test counts."""
-    monkeypatch.setattr(signals, "_sparing", signals._Sparing())
+    monkeypatch.setattr(signals, "_log_throttle", signals._LogThrottle())
 
 
 def test_each_webhook_is_counted_by_what_it_came_to(watched: Watched) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.linking import Linking
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key, caller_of
 from bot_linking.stores import open_store
+from bot_linking.stores.store import SQLStore
 
 from .conftest import START, Clock
 from .stores.processes import run_together
@@ -30,15 +30,15 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def new_throttle(path: Path, clock: Clock) -> Iterator[NewThrottle]:
     """Makes throttles over one database, as each start of the server does."""
-    made = list[Linking]()
+    made = list[SQLStore]()
 
     def make() -> Throttle:
-        made.append(Linking(open_store(f"sqlite:///{path}"), tell=lambda event: None, clock=clock))
-        return Throttle(made[-1])
+        made.append(open_store(f"sqlite:///{path}"))
+        return Throttle(made[-1], lambda: clock.ms)
 
     yield make
-    for linking in made:
-        linking.store.close()
+    for store in made:
+        store.close()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def is_over(throttle: Throttle, limit: Limit = LOGIN, key: str = "ada") -> bool:
 def passes(path: str, tries: int) -> int:
     """How many of so many tries a process got through."""
     store = open_store(f"sqlite:///{path}")
-    throttle = Throttle(Linking(store, tell=lambda event: None, clock=lambda: START))
+    throttle = Throttle(store, lambda: int(START * 1000))
     through = sum(not is_over(throttle) for _ in range(tries))
     store.close()
     return through
@@ -82,7 +82,7 @@ def test_as_many_as_allowed_pass_and_not_one_more(throttle: Throttle) -> None:
 def test_a_try_counts_before_it_is_known_to_be_good(throttle: Throttle) -> None:
     """Whoever is verifying still, or was killed while verifying, has been counted."""
     throttle.count(LOGIN, "ada")
-    hits, _ = throttle._linking.store.find_limit(_key(LOGIN, "ada"), throttle._linking.now(), 3_600_000)
+    hits, _ = throttle._counters.find_limit(_key(LOGIN, "ada"), throttle._now(), 3_600_000)
     assert hits == 1
 
 
@@ -111,9 +111,7 @@ def test_processes_share_a_limit(path: Path) -> None:
 
 
 def test_a_restart_clears_nothing(new_throttle: NewThrottle) -> None:
-    first = new_throttle()
-    use_up(first)
-    first._linking.store.close()
+    use_up(new_throttle())
     assert is_over(new_throttle())
 
 

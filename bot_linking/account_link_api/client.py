@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from bot_linking.account_link_api.codes import Code
+from bot_linking.core.addresses import is_guarded
 from bot_linking.core.errors import BotLinkingError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ TRIES = 4
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 LARGEST_ANSWER = 1 << 16
-_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
 class AccountLinkError(BotLinkingError):
@@ -181,7 +181,7 @@ class Client:
 
 def _endpoint(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS):
+    if parts.scheme != "https" and not is_guarded(url):
         raise ValueError("the url must be https, as the key travels with every call")
     if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("the url is not an address like https://bot.example.com/linking/api")

@@ -78,7 +78,7 @@ class AccountLinkAPI:
         self._tell = tell
         self._knows = knows
         self._keys = Keys(linking)
-        self._throttle = Throttle(linking)
+        self._throttle = Throttle(linking.counters, linking.now)
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
         self._pages = {page.id for page in settings.pages if page.id is not None}
         self._document: bytes | None = None

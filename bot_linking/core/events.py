@@ -23,8 +23,14 @@ class LinkingEvent:
         return f"LinkingEvent({self.status}, page_id={self.page_id!r}, psid={self.psid!r}, {self.timestamp})"
 
 
+class Happening:
+    """Something that happened. A new kind is a class of this family here, and a line in `signals`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class AccountLinked:
+class AccountLinked(Happening):
     """A person was linked to an account. `previous_account_id` is set when another account was linked
     before; `resume` is what `prompt_login(resume=...)` was given, or None."""
 
@@ -34,7 +40,7 @@ class AccountLinked:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountUnlinked:
+class AccountUnlinked(Happening):
     """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`."""
 
     page_id: str
@@ -44,7 +50,7 @@ class AccountUnlinked:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkChanged:
+class LinkChanged(Happening):
     """A person stayed linked to the same account, which is known by something else now. `identifiers` names
     what changed of `username`, `email` and `phone_number`."""
 
@@ -53,7 +59,7 @@ class LinkChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkingRefused:
+class LinkingRefused(Happening):
     """A `linked` event, a request or an attempt was turned away. `reason` is a slug:
     `code_unknown`, `code_expired`, `code_wrong_page`, `code_wrong_person`, `code_used_by_another`,
     `account_refused`, `event_failed`, `api_key_refused`, ..."""
@@ -64,7 +70,7 @@ class LinkingRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class EventIgnored:
+class EventIgnored(Happening):
     """An event that changes nothing, told apart from a refusal: a redelivery, or one that lost to a newer
     one. `reason`: `duplicate`, `stale`, `not_linked`, `unchanged`."""
 
@@ -74,7 +80,7 @@ class EventIgnored:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginPrompted:
+class LoginPrompted(Happening):
     """A message with a Log In button was handed to Messenger."""
 
     page_id: str | None
@@ -82,7 +88,7 @@ class LoginPrompted:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginCancelled:
+class LoginCancelled(Happening):
     """A person left the linking page with Cancel. `psid` is None when Messenger could not say who it was;
     `resume` is what they had been prompted for."""
 
@@ -92,7 +98,7 @@ class LoginCancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSent:
+class MessageSent(Happening):
     """An outbox entry was delivered. `waited` is the number of seconds since it was written."""
 
     page_id: str
@@ -102,7 +108,7 @@ class MessageSent:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageFailed:
+class MessageFailed(Happening):
     """An outbox entry could not be delivered. `dead` tells whether it was given up (see
     `flask linking dead-letters`)."""
 
@@ -114,7 +120,7 @@ class MessageFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookReceived:
+class WebhookReceived(Happening):
     """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking
     events were in it, `other` when none were, or the slug of the refusal; `seconds` is what that took,
     without the bot's own view or handler."""
@@ -124,7 +130,7 @@ class WebhookReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class GraphFailed:
+class GraphFailed(Happening):
     """A call of Graph's failed: a message, or a question while somebody logs in. `status` is the HTTP status,
     None without an answer; `code` is Graph's number of the error, where it gave one."""
 
@@ -133,20 +139,10 @@ class GraphFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonErased:
+class PersonErased(Happening):
     """Everything about a person was removed. Carries no id on purpose."""
 
     rows: int
 
 
 Outcome = AccountLinked | AccountUnlinked | LinkChanged | LinkingRefused | EventIgnored
-Happening = (
-    Outcome
-    | LoginPrompted
-    | LoginCancelled
-    | MessageSent
-    | MessageFailed
-    | GraphFailed
-    | WebhookReceived
-    | PersonErased
-)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from bot_linking.core.errors import IdentifierRefused
@@ -10,8 +9,6 @@ from bot_linking.core.links import Account, Link
 from bot_linking.core.reading import has_hidden_marks
 
 LONGEST = {"username": 254, "email": 254, "phone_number": 32}
-
-ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ Whatever is told is told after the store has committed, so nobody hears of what 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
@@ -22,11 +22,11 @@ from bot_linking.core.events import (
     PersonErased,
 )
 from bot_linking.core.history import NO_AUDIT, Audit, Change
-from bot_linking.core.identifiers import LONGEST, Identifiers, ResolveAccount
+from bot_linking.core.hooks import NO_HOOKS, Hooks
+from bot_linking.core.identifiers import LONGEST, Identifiers
+from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Attempt, Clock, Counters, Store, Tell
-
-ATTEMPT_MAX_AGE_S = 900
+from bot_linking.core.ports import Attempt, Counters, Store, Tell
 
 _log = logging.getLogger("bot_linking")
 
@@ -42,11 +42,9 @@ class Linking:
         *,
         tell: Tell,
         wake: Callable[[], None] = lambda: None,
-        clock: Clock = time.time,
+        hooks: Hooks = NO_HOOKS,
         page_id: str | None = None,
         code_max_age: int = 300,
-        may_link: Callable[[str], bool] | None = None,
-        resolve_account: ResolveAccount | None = None,
         ask_page: Callable[[], str | None] | None = None,
         counters: Counters | None = None,
     ) -> None:
@@ -55,10 +53,10 @@ class Linking:
         self.page_id = page_id
         self._tell = tell
         self._wake = wake
-        self._clock = clock
+        self._clock = hooks.clock
         self._code_max_age = code_max_age
-        self._may_link = may_link
-        self._resolve_account = resolve_account
+        self._may_link = hooks.may_link
+        self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
 
@@ -107,21 +105,25 @@ class Linking:
 
     # Approve, on the linking pages
 
-    def begin(self, attempt: Attempt, session: str) -> None:
-        """Keep a signed-in attempt; only the browser that holds `session` can go on with it."""
-        expires_at = self.now() + ATTEMPT_MAX_AGE_S * 1000
-        self.store.save_attempt(attempt, digest_of(session), expires_at)
+    def attempt_of(self, attempt_id: str) -> Attempt | None:
+        """A kept attempt, its stage by the clock. The caller asks whose it is, and how far it has come."""
+        attempt = self.store.find_attempt(attempt_id)
+        if attempt is None:
+            return None
+        stage = stage_at(attempt.stage, expires_at=attempt.expires_at, now=self.now())
+        return replace(attempt, stage=stage)
 
-    def attempt_of(self, attempt_id: str, session: str) -> Attempt | None:
-        return self.store.find_attempt(attempt_id, digest_of(session), self.now())
-
-    def leave(self, attempt_id: str, session: str) -> None:
-        self.store.drop_attempt(attempt_id, digest_of(session))
+    def keep(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
+        """Keep an attempt after its step. False where another request has taken one since `before` was read,
+        or has kept this attempt first."""
+        expires_at = attempt.opened_at + MAX_AGE_MS
+        return self.store.save_attempt(replace(attempt, expires_at=expires_at), before=before)
 
     def approve(self, attempt: Attempt, *, locale: str | None = None) -> str | None:
         """The authorization code for a consent, committed before it is returned.
 
-        Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
+        Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
+        any more: it has ended, is another account's, or has had its codes.
         """
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()

@@ -7,14 +7,14 @@ limit. Keys are kept as digests. When the store is away nothing is allowed: `Sto
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import ClassVar
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Counters
 
 _PORT = re.compile(r"^(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?$")  # some proxies add one
 
@@ -39,26 +39,27 @@ class Limit:
 
 
 class Throttle:
-    """Limits over the counters of a `Linking`, which are its store or stand before it."""
+    """Limits over a store's counters, or over those that stand before it. `now` is in milliseconds."""
 
-    def __init__(self, linking: Linking) -> None:
-        self._linking = linking
+    def __init__(self, counters: Counters, now: Callable[[], int]) -> None:
+        self._counters = counters
+        self._now = now
 
     def count(self, limit: Limit, key: str) -> None:
         """Count one; `TooManyAttempts` when that is one too many."""
-        now = self._linking.now()
-        hits = self._linking.counters.hit(_key(limit, key), now + limit.seconds * 1000, now)
+        now = self._now()
+        hits = self._counters.hit(_key(limit, key), now + limit.seconds * 1000, now)
         if hits > limit.most:
             self._refuse(limit, key, now)
 
     def check(self, limit: Limit, key: str) -> None:
         """`TooManyAttempts` when the limit is used up; only reads, so that a flood costs no write."""
-        now = self._linking.now()
+        now = self._now()
         if self._find(limit, key, now)[0] >= limit.most:
             self._refuse(limit, key, now)
 
     def _find(self, limit: Limit, key: str, now: int) -> tuple[int, int]:
-        return self._linking.counters.find_limit(_key(limit, key), now, limit.seconds * 1000)
+        return self._counters.find_limit(_key(limit, key), now, limit.seconds * 1000)
 
     def _refuse(self, limit: Limit, key: str, now: int) -> None:
         _, expires_at = self._find(limit, key, now)
@@ -66,12 +67,12 @@ class Throttle:
 
     def refund(self, limit: Limit, key: str) -> None:
         """Take one back, as it turned out to be good."""
-        now = self._linking.now()
-        self._linking.counters.refund(_key(limit, key), now)
+        now = self._now()
+        self._counters.refund(_key(limit, key), now)
 
     def forget(self, limit: Limit, key: str) -> None:
         """Start the key again."""
-        self._linking.counters.drop_limit(_key(limit, key))
+        self._counters.drop_limit(_key(limit, key))
 
 
 def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_proxies: int) -> str:

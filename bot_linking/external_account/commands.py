@@ -7,67 +7,105 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 import click
 
-from bot_linking.core.errors import BotLinkingError, ConfigurationError
-from bot_linking.core.links import from_ms
 from bot_linking.external_account import tokens
 from bot_linking.external_account.following import LARGEST_USER_ID
 from bot_linking.external_account.service import LONGEST_AGE_S, Service
 from bot_linking.external_account.tokens import Token
+from bot_linking.operators.cli import command, group, json_option, limit_option, under
+from bot_linking.operators.terminal import Column, Row, print_rows, say, time_of
+
+Here = Callable[[], Service]
 
 _KEEP = "Keep it in a safe place: it cannot be shown again."
+_APPS = (Column("app_key", "APPLICATION"), Column("created_at", "CREATED"))
+_TOKENS = (
+    Column("id", "ID", is_whole=True),
+    Column("app_key", "APPLICATION"),
+    Column("user_id", "USER", is_whole=True),
+    Column("scopes", "SCOPES"),
+    Column("created_at", "CREATED"),
+    Column("expires_at", "UNTIL"),
+)
 USER_ID = click.IntRange(0, LARGEST_USER_ID)
 
 
-def commands(here: Callable[[], Service], with_context: Callable[..., Any]) -> list[click.Command]:
-    """The commands; `here` finds the service when one runs, `with_context` gives it its app."""
-    return [_app(here, with_context), _token(here, with_context), _two_factor(here, with_context)]
+def commands(here: Here) -> list[click.Command]:
+    """The commands; `here` finds the service of the current app."""
+    apps = [_create_app(here), _create_back_end_token(here), _list_apps(here)]
+    of_users = [_create_token(here), _list_tokens(here), _revoke(here)]
+    factors = [_enable(here), _disable(here), _recover(here), _rotate(here)]
+    made = [
+        group("app", "Applications that may call the ExternalAccount module.", apps),
+        group("token", "Bearer tokens of the ExternalAccount module.", of_users),
+        group("two-factor", "Two-factor sign-in of an application's users.", factors),
+    ]
+    return under("Keys and applications", made)
 
 
-def _app(here: Callable[[], Service], with_context: Callable[..., Any]) -> click.Group:
-    group = click.Group("app", help="Applications that may call the ExternalAccount module.")
-    command = _commands_of(group, with_context)
+def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--expires-in",
+        "expires_in",
+        metavar="SECONDS",
+        type=click.IntRange(1, LONGEST_AGE_S),
+        default=default,
+        show_default=True,
+        help="How long it lives.",
+    )
 
-    @command("create")
+
+def _create_app(here: Here) -> click.Command:
+    @command("create", examples=("app create shop",))
     @click.argument("app_key", metavar="APPKEY")
     @_expires_in(tokens.BACK_END_AGE_S)
     def create(app_key: str, expires_in: int) -> None:
         """Make an application and print its back end's token."""
         click.echo(here().create_app(app_key, expires_in=expires_in))
-        click.echo(_KEEP, err=True)
+        say(_KEEP)
 
+    return create
+
+
+def _create_back_end_token(here: Here) -> click.Command:
     @command("token")
     @click.argument("app_key", metavar="APPKEY")
     @_expires_in(tokens.BACK_END_AGE_S)
     def token(app_key: str, expires_in: int) -> None:
         """Print another token for an application's back end, to replace one."""
         click.echo(here().create_token(app_key, None, tokens.BACK_END, expires_in=expires_in))
-        click.echo(_KEEP, err=True)
+        say(_KEEP)
 
+    return token
+
+
+def _list_apps(here: Here) -> click.Command:
     @command("list")
-    def list_apps() -> None:
+    @limit_option
+    @json_option
+    def list_apps(limit: int | None, as_json: bool) -> None:
         """List the applications."""
-        for app in here().accounts.list_apps():
-            click.echo(f"{_safe(app.app_key)}\t{_time(app.created_at)}")
+        found = here().accounts.list_apps()
+        rows = ({"app_key": app.app_key, "created_at": time_of(app.created_at)} for app in found)
+        print_rows(_APPS, rows, as_json=as_json, limit=limit, nothing="there are no applications")
 
-    return group
+    return list_apps
 
 
-def _token(here: Callable[[], Service], with_context: Callable[..., Any]) -> click.Group:
-    group = click.Group("token", help="Bearer tokens of the ExternalAccount module.")
-    command = _commands_of(group, with_context)
-
-    @command("create")
+def _create_token(here: Here) -> click.Command:
+    @command("create", examples=("token create shop 7 --scope accounts",))
     @click.argument("app_key", metavar="APPKEY")
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
     @click.option(
-        "--scope", "scopes", metavar="S", multiple=True, default=tokens.USER,
+        "--scope",
+        "scopes",
+        metavar="S",
+        multiple=True,
+        default=tokens.USER,
         help="accounts, bind or signin; several times for several. By default accounts and bind.",
-    )  # fmt: skip
+    )
     @_expires_in(tokens.USER_AGE_S)
     def create(app_key: str, user_id: int, scopes: tuple[str, ...], expires_in: int) -> None:
         """Print a token that acts for a user."""
@@ -78,15 +116,25 @@ def _token(here: Callable[[], Service], with_context: Callable[..., Any]) -> cli
         if not wanted:
             raise click.BadParameter("names no scope", param_hint="--scope")
         click.echo(here().create_token(app_key, user_id, wanted, expires_in=expires_in))
-        click.echo(_KEEP, err=True)
+        say(_KEEP)
 
+    return create
+
+
+def _list_tokens(here: Here) -> click.Command:
     @command("list")
-    def list_tokens() -> None:
+    @limit_option
+    @json_option
+    def list_tokens(limit: int | None, as_json: bool) -> None:
         """List tokens: id, application, user, scopes, created, until. Not the tokens themselves."""
-        for token in here().accounts.list_tokens(here().now()):
-            click.echo("\t".join(map(_safe, _columns(token))))
+        rows = map(_token_row, here().accounts.list_tokens(here().now()))
+        print_rows(_TOKENS, rows, as_json=as_json, limit=limit, nothing="there are no tokens")
 
-    @command("revoke")
+    return list_tokens
+
+
+def _revoke(here: Here) -> click.Command:
+    @command("revoke", examples=("token revoke --app shop --user 7",))
     @click.argument("token", metavar="ID", required=False)
     @click.option("--app", "app_key", metavar="APPKEY", help="Every token of this application.")
     @click.option("--user", "user_id", metavar="USER_ID", type=USER_ID, help="With --app: of this user only.")
@@ -101,15 +149,12 @@ def _token(here: Callable[[], Service], with_context: Callable[..., Any]) -> cli
             ended = int(here().revoke(token or sys.stdin.readline().strip()))
         if not ended:
             raise click.ClickException("there is no such token")
-        click.echo(f"{ended} token(s) ended", err=True)
+        say(f"{ended} token(s) ended")
 
-    return group
+    return revoke
 
 
-def _two_factor(here: Callable[[], Service], with_context: Callable[..., Any]) -> click.Group:
-    group = click.Group("two-factor", help="Two-factor sign-in of an application's users.")
-    command = _commands_of(group, with_context)
-
+def _enable(here: Here) -> click.Command:
     @command("enable")
     @click.argument("app_key", metavar="APPKEY")
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
@@ -119,10 +164,14 @@ def _two_factor(here: Callable[[], Service], with_context: Callable[..., Any]) -
         click.echo(enrolment.address)
         if sys.stderr.isatty():
             _draw(enrolment.address)
-        click.echo("Recovery codes, good once each:", err=True)
+        say("Recovery codes, good once each:")
         for code in enrolment.recovery_codes:
-            click.echo(f"  {code}", err=True)
+            say(f"  {code}")
 
+    return enable
+
+
+def _disable(here: Here) -> click.Command:
     @command("disable")
     @click.argument("app_key", metavar="APPKEY")
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
@@ -130,8 +179,12 @@ def _two_factor(here: Callable[[], Service], with_context: Callable[..., Any]) -
         """Turn it off."""
         if not here().accounts.drop_second_factor(app_key, user_id):
             raise click.ClickException("two-factor sign-in is not on for this user")
-        click.echo("two-factor sign-in is off", err=True)
+        say("two-factor sign-in is off")
 
+    return disable
+
+
+def _recover(here: Here) -> click.Command:
     @command("recover")
     @click.argument("app_key", metavar="APPKEY")
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
@@ -140,14 +193,18 @@ def _two_factor(here: Callable[[], Service], with_context: Callable[..., Any]) -
         if app_key not in here().accounts.apps_with_second_factor(user_id):
             raise click.ClickException("two-factor sign-in is not on for this user")
         here().check_code(app_key, user_id, click.prompt("Recovery code", hide_input=True, err=True))
-        click.echo("two-factor sign-in is open again", err=True)
+        say("two-factor sign-in is open again")
 
+    return recover
+
+
+def _rotate(here: Here) -> click.Command:
     @command("rotate")
     def rotate() -> None:
         """Encrypt every secret with the newest key, so that the older ones may go."""
-        click.echo(f"{here().accounts.reseal()} secret(s) encrypted with the newest key", err=True)
+        say(f"{here().accounts.reseal()} secret(s) encrypted with the newest key")
 
-    return group
+    return rotate
 
 
 def _draw(address: str) -> None:
@@ -155,57 +212,17 @@ def _draw(address: str) -> None:
     try:
         import segno
     except ImportError:
-        click.echo("No QR code without segno: pip install 'bot-linking[external-account]'", err=True)
+        say("No QR code without segno: pip install 'bot-linking[external-account]'")
         return
     segno.make(address, error="m").terminal(out=sys.stderr, compact=True)
 
 
-def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(
-        "--expires-in", "expires_in", metavar="SECONDS", type=click.IntRange(1, LONGEST_AGE_S),
-        default=default, show_default=True, help="How long it lives.",
-    )  # fmt: skip
-
-
-def _commands_of(
-    group: click.Group, with_context: Callable[..., Any]
-) -> Callable[[str], Callable[[Callable[..., None]], click.Command]]:
-    """A decorator that puts commands into the group, whose errors are one line on stderr."""
-
-    def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
-        def decorate(function: Callable[..., None]) -> click.Command:
-            made = click.command(name)(with_context(_reporting(function)))
-            group.add_command(made)
-            return made
-
-        return decorate
-
-    return command
-
-
-def _reporting(function: Callable[..., None]) -> Callable[..., None]:
-    @wraps(function)
-    def command(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except (BotLinkingError, ConfigurationError) as problem:
-            raise click.ClickException(str(problem)) from None
-
-    return command
-
-
-def _columns(token: Token) -> tuple[Any, ...]:
-    until = _time(token.expires_at)
-    return (
-        token.id, token.app_key, token.user_id, ",".join(token.scopes), _time(token.created_at), until
-    )  # fmt: skip
-
-
-def _time(milliseconds: int) -> str:
-    return from_ms(milliseconds).isoformat(timespec="seconds")
-
-
-def _safe(value: object) -> str:
-    """Text for a terminal: nothing in a name may move the cursor or end the line."""
-    text = "-" if value is None else str(value)
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+def _token_row(token: Token) -> Row:
+    return {
+        "id": token.id,
+        "app_key": token.app_key,
+        "user_id": token.user_id,
+        "scopes": token.scopes,
+        "created_at": time_of(token.created_at),
+        "expires_at": time_of(token.expires_at),
+    }

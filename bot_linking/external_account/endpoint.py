@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
-from flask.cli import AppGroup, with_appcontext
 
-from bot_linking.config.settings import default_database
+from bot_linking.config.reading import default_database, read
+from bot_linking.config.settings import SiteSettings
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
+from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.doors.throttle import caller_of
 from bot_linking.external_account import models, tokens
@@ -28,14 +30,14 @@ from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
 from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
 from bot_linking.external_account.service import MayBind, Service
-from bot_linking.external_account.settings import of_bot, of_site
 from bot_linking.external_account.two_factor import Enrolment, Vault
 from bot_linking.stores import open_store
 
 if TYPE_CHECKING:
+    import click
+
     from bot_linking.doors.openapi import Operation
-    from bot_linking.extension import AccountLinking
-    from bot_linking.installation import Installation
+    from bot_linking.stores.store import SQLStore
 
 EXTENSION = "bot_linking_external_account"
 RETRY_AFTER_S = 10
@@ -61,6 +63,7 @@ STATUS = {
 }
 
 Call = Callable[[Service, Any], Any]
+Operations = Callable[[], "Sequence[Operation]"]
 
 _log = logging.getLogger("bot_linking.external_account")
 
@@ -84,7 +87,7 @@ class ExternalAccount:
 
     def __init__(
         self,
-        beside: AccountLinking | Flask | None = None,
+        beside: Bot | Flask | None = None,
         *,
         may_bind: MayBind | None = None,
         user_id_of: UserIdOf = decimal_user_id,
@@ -111,64 +114,64 @@ class ExternalAccount:
         app = cast(Flask, state.app)
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an ExternalAccount already: register it once")
+        bot = bot_in(app)
+        if self._has_bot and bot is None:
+            raise RuntimeError("register the AccountLinking's blueprint before the ExternalAccount's")
         guard_logs()
-        service = self._build(app)
+        shown = partial(_operations, state.url_prefix or "")
+        service = self._alone(app, state, shown) if bot is None else self._beside(bot, shown)
         app.extensions[EXTENSION] = self
         self._services[app] = service
         for rule, endpoint, calls in self._routes():
             state.add_url_rule(rule, endpoint, _view(service, calls), methods=METHODS)
         if "csrf" in app.extensions:  # Flask-WTF would turn calls away; a Bearer token comes from no form
             app.extensions["csrf"].exempt(self.blueprint)
-        self._add_commands(app)
-        self._show_in_document(app, state)
 
-    def _build(self, app: Flask) -> Service:
-        installation = _bot_in(app)
-        if self._has_bot and installation is None:
-            raise RuntimeError("register the AccountLinking's blueprint before the ExternalAccount's")
-        if installation is None:
-            defaults = {"database": default_database(app.instance_path)}
-            settings = of_site(app.config, os.environ, defaults)
-            store = open_store(settings.database)
-            linking = Linking(store, tell=lambda event: None, clock=self._clock)
-            tell: Callable[[Any], None] = _log_refusal
-        else:
-            settings = of_bot(installation.settings)
-            store, linking, tell = installation.store, installation.linking, installation.tell
-        kept = Accounts(store.engine, Vault(settings.external_keys))
-        following = Following(settings.external_app, self._user_id_of)
-        store.followers.append(following)
-        service = Service(
-            linking, store, kept, following, settings, tell=tell, may_bind=self._may_bind,
-            sees_to_upkeep=installation is None,
-        )  # fmt: skip
-        if installation is not None:
-            installation.webview.second_factor = service.passes
+    def _alone(self, app: Flask, state: BlueprintSetupState, shown: Operations) -> Service:
+        """For a site with no bot: a store, commands and a document of its own."""
+        defaults = {"database": default_database(app.instance_path)}
+        settings = read(SiteSettings, app.config, os.environ, defaults=defaults)
+        store = open_store(settings.database)
+        linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
+        service = self._serve(linking, store, settings, _log_refusal, sees_to_upkeep=True)
+        store.followers.append(service.following)
+        add_commands(app, self._commands())
+        state.add_url_rule("/ExternalAccount/openapi.json", "openapi", partial(_show_document, shown))
         return service
 
-    def _add_commands(self, app: Flask) -> None:
+    def _beside(self, bot: Joinable, shown: Operations) -> Service:
+        """Beside a bot: its store, its settings, its document."""
+        service = self._serve(bot.linking, bot.store, bot.settings, bot.tell, sees_to_upkeep=False)
+        bot.join(
+            Neighbour(
+                follower=service.following,
+                second_factor=service.passes,
+                operations=shown,
+                commands=self._commands(),
+            )
+        )
+        return service
+
+    def _serve(
+        self,
+        linking: Linking,
+        store: SQLStore,
+        settings: SiteSettings,
+        tell: Callable[[Any], None],
+        *,
+        sees_to_upkeep: bool,
+    ) -> Service:
+        kept = Accounts(store.engine, Vault(settings.external_keys))
+        following = Following(settings.external_app, self._user_id_of)
+        return Service(
+            linking, store, kept, following, settings, tell=tell, may_bind=self._may_bind,
+            sees_to_upkeep=sees_to_upkeep,
+        )  # fmt: skip
+
+    def _commands(self) -> list[click.Command]:
         from bot_linking.external_account.commands import commands
 
-        group = app.cli.commands.get("linking")
-        if not isinstance(group, AppGroup):
-            group = AppGroup("linking", help="Commands for operators.")
-            app.cli.add_command(group)
-        for command in commands(self._here, with_appcontext):
-            group.add_command(command)
-
-    def _show_in_document(self, app: Flask, state: BlueprintSetupState) -> None:
-        prefix = state.url_prefix or ""
-
-        def shown() -> Sequence[Operation]:
-            from bot_linking.external_account.operations import operations
-
-            return operations(prefix)
-
-        installation = _bot_in(app)
-        if installation is not None:
-            installation.api.neighbours.append(shown)
-        else:
-            state.add_url_rule("/ExternalAccount/openapi.json", "openapi", partial(_show_document, shown))
+        return commands(self._here)
 
     def _here(self) -> Service:
         """The service of the current app, or of the only one."""
@@ -275,9 +278,10 @@ def _view(service: Service, calls: dict[str, Call]) -> Callable[..., Response]:
     return answer
 
 
-def _bot_in(app: Flask) -> Installation | None:
-    """The AccountLinking of this app, where it has one."""
-    return app.extensions.get("bot_linking.installation")
+def _operations(prefix: str) -> Sequence[Operation]:
+    from bot_linking.external_account.operations import operations
+
+    return operations(prefix)
 
 
 def _list(service: Service, path: dict[str, str]) -> list[dict[str, Any]]:
@@ -354,7 +358,7 @@ def _envelope(code: int, value: Any, error: str) -> Response:
     return answer_json(code, {"code": code, "data": value, "error": error})
 
 
-def _show_document(shown: Callable[[], Sequence[Operation]]) -> Response:
+def _show_document(shown: Operations) -> Response:
     """For a site with no bot; beside one, the calls stand in the bot's own document."""
     from bot_linking.doors.openapi import document
 

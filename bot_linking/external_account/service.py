@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from bot_linking.config.settings import SiteSettings
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import SecondFactorLocked
 from bot_linking.core.events import LinkingRefused
@@ -24,7 +25,6 @@ from bot_linking.external_account.errors import (
 )
 from bot_linking.external_account.following import LARGEST_USER_ID, Following
 from bot_linking.external_account.models import BindRequest, SignInRequest
-from bot_linking.external_account.settings import ExternalSettings
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment
 
@@ -47,7 +47,7 @@ class Service:
         store: SQLStore,
         accounts: Accounts,
         following: Following,
-        settings: ExternalSettings,
+        settings: SiteSettings,
         *,
         tell: Tell,
         may_bind: MayBind | None,
@@ -61,7 +61,7 @@ class Service:
         self._tell = tell
         self._may_bind = may_bind
         self._upkeep_at = linking.now() if sees_to_upkeep else None
-        self._throttle = Throttle(linking)
+        self._throttle = Throttle(linking.counters, linking.now)
         self._by_union = Limit("external-union", settings.external_sign_in_limit, 60)
         self._by_address = Limit("external-address", settings.external_address_limit, 60)
         self._by_app = Limit("external-app", settings.external_app_limit, 60)

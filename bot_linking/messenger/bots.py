@@ -12,7 +12,8 @@ from bot_linking.core.ports import Tell
 from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
-    from bot_linking.config.settings import Page, Settings
+    from bot_linking.config.pages import Page
+    from bot_linking.config.settings import Settings
 
 
 class Bots:

@@ -8,14 +8,14 @@ button has exactly a type and a url: a title makes the whole message vanish. Wro
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+
+from bot_linking.core.addresses import is_guarded
 
 Message = dict[str, Any]
 Button = dict[str, str]
 
 LONGEST_TEXT = 640
 LONGEST_TITLE = 80
-_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
 def login_button(url: str) -> Button:
@@ -66,9 +66,6 @@ def _text(value: str, name: str, longest: int) -> str:
 
 
 def _https(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS:
-        return url
-    raise ValueError(f"{name} is not https")
+    if not is_guarded(url):
+        raise ValueError(f"{name} is not https")
+    return url

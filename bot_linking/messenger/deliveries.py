@@ -6,13 +6,12 @@ is not said any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import DeliveryFailed
+from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Link
 from bot_linking.core.ports import OutboxEntry
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
@@ -25,12 +24,9 @@ if TYPE_CHECKING:
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
 
-Confirmation = Callable[[Link], Message | None]
-Farewell = Callable[[str, str], Message | None]
-
 
 class Errands:
-    """The errands of one app. `confirmation` and `farewell` are the host's own messages, if it has any."""
+    """The errands of one app. `hooks` may hold messages of the host's own."""
 
     def __init__(
         self,
@@ -40,16 +36,15 @@ class Errands:
         interrupted: Interrupted,
         *,
         locale: str,
-        confirmation: Confirmation | None = None,
-        farewell: Farewell | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._linking = linking
         self._bots = bots
         self._messages = messages
         self._interrupted = interrupted
         self._locale = locale
-        self._confirmation = confirmation
-        self._farewell = farewell
+        self._confirmation = hooks.confirmation
+        self._farewell = hooks.farewell
 
     def handlers(self) -> dict[str, Handler]:
         """Kind of entry to what delivers it."""

@@ -12,7 +12,6 @@ from collections.abc import Collection
 from urllib.parse import quote, unquote_plus
 
 LONGEST = 2048
-DEFAULT_HOSTS = ("facebook.com", "www.facebook.com", "messenger.com", "www.messenger.com")
 
 _SHAPE = re.compile(
     r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)"
@@ -20,29 +19,10 @@ _SHAPE = re.compile(
     r"(?:\?(?P<query>(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*))?"
 )
 _CONTROL_ESCAPE = re.compile(r"%(?:[01][0-9A-Fa-f]|7[Ff])")
-_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?")
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
 class ReturnURLRefused(ValueError):
     """The `redirect_uri` is not one that Messenger makes. Never show it as a link."""
-
-
-def origin_of(host: str) -> str:
-    """The origin that an entry of `RETURN_HOSTS` stands for.
-
-    A plain host means https; `http://127.0.0.1:5001` is accepted for loopback only, for the simulator.
-    Raises `ValueError` for anything else.
-    """
-    if _LOOPBACK.fullmatch(host):
-        return host
-    if _HOST.fullmatch(host):
-        return "https://" + host
-    raise ValueError("names a host, or an http origin on loopback")
-
-
-def is_loopback(origin: str) -> bool:
-    return _LOOPBACK.fullmatch(origin) is not None
 
 
 def check_return_url(url: str, token: str, origins: Collection[str], *, strict: bool = False) -> str:

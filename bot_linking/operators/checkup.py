@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from bot_linking.config.settings import Page, Settings
+from bot_linking.config.pages import Page
+from bot_linking.config.settings import Settings
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.messenger.graph import Graph, GraphError
 

@@ -253,7 +253,7 @@ class Engine:
                 "seen_at": talk.seen_at,
             }
 
-    def wait_until(self, predicate: Callable[[], Any], timeout: float = 5.0) -> bool:
+    def wait_until(self, predicate: Callable[[], Any], timeout: float = 15.0) -> bool:
         """Wait until ``predicate()`` is true, at most ``timeout`` seconds; returns whether it became true."""
         deadline = time.monotonic() + timeout
         while not predicate():

@@ -22,37 +22,79 @@ class Tx(Protocol):
         attempts: Iterable[str] = (),
         account_id: str | None = None,
     ) -> None:
-        """Until the transaction ends, nobody else changes these people, the attempts of these codes (by
-        digest), these attempts, and what is pending of this account. Before anything is read."""
+        """Until the transaction ends, no other transaction that holds them too changes these people, the
+        attempts of these codes (by digest), these attempts, and what is pending of this account.
 
-    def all(self, name: str, **values: Any) -> list[Row]: ...
-    def one(self, name: str, **values: Any) -> Row | None: ...
-    def run(self, name: str, **values: Any) -> int: ...
+        Call it once, before anything is read: every later statement sees what the former holder committed.
+        Locks are taken in one order, so that two holders never wait for each other.
+        """
+
+    def all(self, name: str, **values: Any) -> list[Row]:
+        """The rows of this statement, each as column name to value, in the statement's order of columns."""
+
+    def one(self, name: str, **values: Any) -> Row | None:
+        """The first row of this statement; None when it finds or returns no row."""
+
+    def run(self, name: str, **values: Any) -> int:
+        """Run this statement, and return the number of rows that it changed."""
+
     def put(self, name: str, **values: Any) -> None:
-        """Run a statement of which nothing is asked: its failure may come out with a later one's, or with the
+        """Run a statement whose result is not needed. An error may surface at a later statement or the
         commit."""
 
-    def isolated(self, work: Callable[[], T]) -> T: ...
+    def isolated(self, work: Callable[[], T]) -> T:
+        """Do the work behind a savepoint: what it raises comes out here and undoes the work alone, and the
+        transaction can go on."""
 
 
 class Engine(Protocol):
-    """What differs between databases."""
+    """What differs between databases. An engine is shared by the threads of a process and survives a fork."""
 
-    applied: list[str]  # the migrations that this very object has applied
+    applied: list[str]  # the schema steps that this very object has applied
 
     @property
-    def poison(self) -> tuple[type[Exception], ...]: ...
+    def poison(self) -> tuple[type[Exception], ...]:
+        """The errors of the data in one transition, such as a value that the database cannot keep, as
+        opposed to those of the database. `write` lets them out as they are; the same work would fail
+        again."""
 
-    def extend(self, name: str, room: str) -> None: ...
-    def read(self, name: str, **values: Any) -> list[Row]: ...
-    def read_link(self, page_id: str, psid: str) -> Any: ...
-    def write(self, work: Callable[[Any], T]) -> T: ...
-    def scrub(self) -> None: ...
-    def close(self) -> None: ...
+    def extend(self, name: str, room: str) -> None:
+        """Take in the tables and statements of another room (the package with its `statements.sql` and
+        schema steps), with a record of applied steps of their own under this name."""
+
+    def read(self, name: str, **values: Any) -> list[Row]:
+        """The rows of one statement, as any process last committed them. Waits for no writer. Raises
+        `StoreUnavailable`."""
+
+    def read_link(self, page_id: str, psid: str) -> Any:
+        """The columns of `find_link` as a bare tuple, or None: what a bot asks on every message, by the
+        quickest way there is. Raises `StoreUnavailable`."""
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        """Run one transition with a `Tx`, and return its result when it is on disk.
+
+        What the work raises undoes all of it and comes out here. The work may be run again, when the
+        database undid it (a deadlock): it must have no effect but through its `Tx`. `StoreUnavailable`
+        means that it was undone, or that the connection was lost at the commit and the outcome is not
+        known: the caller must be able to do it again. It is raised within some four seconds, whatever the
+        database does.
+        """
+
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in the files of the database, as far as this is in our hands. Never
+        raises."""
+
+    def close(self) -> None:
+        """Close the connections that are not in use; the engine opens itself again when it is used."""
 
 
 class Follower(Protocol):
     """Tables of another room that follow the links: written in the very transaction of each change."""
 
-    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None: ...
-    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int: ...
+    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
+        """Hear of one outcome inside its transaction, before the commit. What it raises undoes the change,
+        too; it may be called again for the same change when the transaction is run again."""
+
+    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
+        """Remove what these tables hold of a person, on every page where `page_id` is None; the number of
+        rows. Called inside the transaction of `Links.erase`, after the link is gone."""

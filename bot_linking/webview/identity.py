@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bot_linking.config.settings import Page
+from bot_linking.config.pages import Page
 from bot_linking.core.text import safe_name
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
 

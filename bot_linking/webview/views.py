@@ -24,9 +24,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import BotLinkingError, SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
+from bot_linking.core.hooks import Authenticate, Hooks
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
+from bot_linking.doors.neighbour import SecondFactor
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, caller_of
 from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
@@ -42,10 +44,6 @@ SHORTEST_PASSWORD = 8
 LONGEST_CODE = 64
 LINKING_TOKEN_AGE_S = 300
 
-Authenticate = Callable[[str, str], Account | None]
-CurrentAccount = Callable[[], Account | None]
-CreateAccount = Callable[[str, str | None, str], Account]
-SecondFactor = Callable[[Account, str | None], bool]
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 
@@ -85,7 +83,7 @@ def _view(method: Callable[..., Response]) -> View:
 
 
 class Webview:
-    """The pages of one app. The callables are the host's: who somebody is, is for the site to say."""
+    """The pages of one app. Who a person is, the host's `hooks` say."""
 
     def __init__(
         self,
@@ -95,24 +93,22 @@ class Webview:
         login_url: str,
         graphs: Sequence[Graph],
         tell: Tell,
-        authenticate: Authenticate | None,
-        current_account: CurrentAccount | None,
-        create_account: CreateAccount | None,
+        hooks: Hooks,
     ) -> None:
         self._linking = linking
         self._settings = settings
         self._login_url = login_url
         self._identity = Identity(graphs, settings.pages)
         self._tell = tell
-        self._authenticate = authenticate
-        self._current_account = current_account
-        self._create_account = create_account
+        self._authenticate = hooks.authenticate
+        self._current_account = hooks.current_account
+        self._create_account = hooks.create_account
         #: Whether an account may go on, with this code or with none; set by whoever keeps second factors.
         self.second_factor: SecondFactor | None = None
         self._pages = Pages(settings)
         self._origin = _origin_of(settings.public_url)
         self._tickets = Tickets(settings.secret_key, lambda: linking.now() / 1000)
-        self._throttle = Throttle(linking)
+        self._throttle = Throttle(linking.counters, linking.now)
         self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
         self._by_address = Limit("address", settings.address_limit, 60)
         self._sign_ups = Limit("sign-up", settings.address_limit, 60)

@@ -9,14 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    pass
+from tests.children import LIMIT_S, child
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +41,7 @@ class RunningBot:
 @pytest.fixture
 def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
     """Starts example bots, each with an empty database, and ends them."""
-    running: list[subprocess.Popen[str]] = []
+    children, running = ExitStack(), list[subprocess.Popen[str]]()
 
     def start(*, port: int | None = None) -> RunningBot:
         port = port or free_pair()
@@ -53,19 +52,19 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
             "PYTHONUNBUFFERED": "1",
         }
         with output.open("w") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "example_bot", "--port", str(port)],
-                cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
+            command = [sys.executable, "-m", "example_bot", "--port", str(port)]
+            pipes = {"stdout": file, "stderr": subprocess.STDOUT}
+            process = children.enter_context(child(command, cwd=ROOT, env=environment, text=True, **pipes))
         running.append(process)
         chat = _wait_for_address(process, output)
         return RunningBot(process, f"http://127.0.0.1:{port}", chat, output, environment)
 
-    yield start
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-    for process in running:
-        process.wait(timeout=20)
+    with children:
+        yield start
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            process.wait(timeout=LIMIT_S)
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def _wait_for_address(process: subprocess.Popen[str], output: Path) -> str:
     """The chat page's address, as printed."""
     import time
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         text = output.read_text()
         if found := re.search(r"^\s+(http://127\.0\.0\.1:\d+/)$", text, re.MULTILINE):

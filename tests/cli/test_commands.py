@@ -21,6 +21,7 @@ from bot_linking.core.ports import Attempt
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.children import LIMIT_S, child
 from tests.cli.shop import create_app
 from tests.conftest import Bot
 
@@ -141,7 +142,7 @@ def test_show_of_somebody_who_is_not_linked_is_status_1_with_an_empty_stdout(she
 
 
 def test_links_lists_each_link_on_a_line_and_as_json(shell: Shell, ada: str, grace: str) -> None:
-    assert shell.quick("links") == Result(0, "", "")
+    assert shell.quick("links") == Result(0, "", "nobody is linked\n")
     shell.link(ada, "1", username="ada")
     shell.link(grace, "2", username="grace")
     listed = shell.run("links")
@@ -217,18 +218,12 @@ def test_deliver_once_sends_what_is_due(shell: Shell, messenger: Simulator, ada:
 def test_deliver_runs_until_it_is_stopped(
     shell: Shell, messenger: Simulator, ada: str, number: signal.Signals
 ) -> None:
-    worker = subprocess.Popen(
-        shell.command("deliver"), env=shell.environment, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with child(shell.command("deliver"), env=shell.environment, cwd=ROOT, text=True, **pipes) as worker:
         shell.link(ada, username="ada")
-        assert messenger.wait_until(lambda: messenger.messages(ada), timeout=30)
+        assert messenger.wait_until(lambda: messenger.messages(ada), timeout=LIMIT_S)
         worker.send_signal(number)
-        out, err = worker.communicate(timeout=20)
-    finally:
-        worker.kill()
-        worker.communicate()
+        out, err = worker.communicate(timeout=LIMIT_S)
     assert (worker.returncode, out) == (0, "")
     assert "delivering" in err
     assert "Traceback" not in err

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from bot_linking.core.events import AccountLinked, Happening, LinkingEvent
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
@@ -30,7 +31,7 @@ class Stage:
     model: Model = field(default_factory=Model)
 
     def __post_init__(self) -> None:
-        self.linking = Linking(self.store, tell=self.told.append, clock=lambda: self.now_s)
+        self.linking = Linking(self.store, tell=self.told.append, hooks=Hooks(clock=lambda: self.now_s))
 
     @property
     def now(self) -> int:

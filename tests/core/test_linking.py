@@ -18,6 +18,7 @@ from bot_linking.core.events import (
     Outcome,
     PersonErased,
 )
+from bot_linking.core.hooks import Hooks, MayLink
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
@@ -31,10 +32,13 @@ NewLinking = Callable[..., "Heard"]
 class Heard:
     """A Linking, and what it told."""
 
-    def __init__(self, store: Store, clock: Clock, **given: object) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, may_link: MayLink | None = None, **given: object
+    ) -> None:
         self.told: list[Happening] = []
         self.woken = 0
-        self.linking = Linking(store, tell=self.told.append, wake=self._wake, clock=clock, **given)  # type: ignore[arg-type]
+        hooks = Hooks(clock=clock, may_link=may_link)
+        self.linking = Linking(store, tell=self.told.append, wake=self._wake, hooks=hooks, **given)  # type: ignore[arg-type]
 
     def _wake(self) -> None:
         self.woken += 1

@@ -16,7 +16,8 @@ from flask import Flask, Response, abort, request, session
 from flask.sessions import SecureCookieSession, SessionInterface
 
 from bot_linking import Account, AccountLinking, ConfigurationError, PageUnknown
-from bot_linking.config.settings import Settings, read_settings, table
+from bot_linking.config.reading import read_settings, table
+from bot_linking.config.settings import Settings
 from tests.conftest import (
     ADA,
     APP_SECRET,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.following import Following
 from bot_linking.external_account.two_factor import Vault
 from bot_linking.stores import open_store
+from tests.children import run_together
 
 from .conftest import KEYS, UNION, MakeShop, Shop
 
@@ -185,20 +185,9 @@ def test_processes_share_one_truth(kind: str, new_shop: MakeShop, tmp_path: Path
         shop = new_shop(database)
         code = shop.enrol().code()
         workers = [
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, database, KEYS, user, code],
-                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )
-            for user in ("7", "8", "7", "8")
-        ]  # fmt: skip
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("\n")
-            worker.stdin.flush()
-        said = [worker.communicate(timeout=60)[0].splitlines() for worker in workers]
+            [sys.executable, "-c", WORKER, database, KEYS, user, code] for user in ("7", "8", "7", "8")
+        ]
+        said = [each.splitlines() for each in run_together(workers, cwd=ROOT)]
         owners = Counter(line for lines in said for line in lines if line.startswith("bound"))
         assert owners == {f"bound {number}": 2 for number in range(40)}
         assert Counter(lines[-1] for lines in said) == {"passed": 1, "turned away": 3}

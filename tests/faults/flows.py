@@ -511,7 +511,9 @@ class SignInThrottleWithRedis(SignInThrottle):
     settings: ClassVar[dict[str, Any]] = {"THROTTLE": "redis"}
 
     def prepare(self, person: Person) -> None:
-        Throttle(self.world.bot.linking.core).count(Limit("sign-in", 5, 300), "somebody")
+        Throttle(self.world.bot.linking.core.counters, self.world.bot.linking.now).count(
+            Limit("sign-in", 5, 300), "somebody"
+        )
         self.world.bot.clock.advance(301)  # from now on Redis is believed
 
 

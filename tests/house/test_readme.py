@@ -12,7 +12,7 @@ import pytest
 import bot_linking
 import example_bot
 from bot_linking import AccountLinking
-from bot_linking.config import settings as config
+from bot_linking.config import reading as config
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk
 
@@ -57,7 +57,7 @@ def test_every_command_is_in_the_readme() -> None:
     from bot_linking.operators.commands import commands
 
     shown = between("cli")
-    assert [c.name for c in commands(AccountLinking()) if f"flask linking {c.name}" not in shown] == []
+    assert [c.name for c in commands(AccountLinking()._here) if f"flask linking {c.name}" not in shown] == []
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

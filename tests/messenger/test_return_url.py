@@ -12,21 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot_linking.config.settings import Settings
+from bot_linking.config.settings import MESSENGER_HOSTS, Settings
+from bot_linking.core.addresses import is_loopback_origin, origin_of
 from bot_linking.messenger.return_url import (
-    DEFAULT_HOSTS,
     LONGEST,
     ReturnURLRefused,
     check_return_url,
-    is_loopback,
-    origin_of,
     with_code,
 )
 from tests.conftest import Bot, NewBot, code_in
 
 SAMPLES = Path(__file__).parent / "samples"
 TOKEN = "TKN"
-ORIGINS = frozenset(map(origin_of, DEFAULT_HOSTS))
+ORIGINS = frozenset(map(origin_of, MESSENGER_HOSTS))
 WHERE = "/messenger_platform/account_linking/?account_linking_token=TKN"
 
 HOSTILE: dict[str, str] = json.loads((SAMPLES / "hostile_return_urls.json").read_text("utf-8"))
@@ -88,7 +86,7 @@ def test_the_simulators_origin_is_accepted_only_exactly_as_configured(host: str)
         check_return_url(origin + WHERE, TOKEN, ORIGINS)
 
 
-@pytest.mark.parametrize("host", DEFAULT_HOSTS)
+@pytest.mark.parametrize("host", MESSENGER_HOSTS)
 @pytest.mark.parametrize(
     "change", [str.upper, str.title, lambda host: host + ".", lambda host: "x." + host, lambda host: host[1:]]
 )
@@ -165,7 +163,7 @@ def test_whatever_the_code_is_it_arrives_as_it_was(code: str) -> None:
 @pytest.mark.parametrize("host", ["m.facebook.com", "example.com", "a-b.example", "x"])
 def test_a_configured_host_means_https(host: str) -> None:
     assert origin_of(host) == f"https://{host}"
-    assert not is_loopback(origin_of(host))
+    assert not is_loopback_origin(origin_of(host))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +265,7 @@ def test_a_browser_goes_to_messenger_with_whatever_was_accepted_and_elsewhere_wi
         assert where[:2] == ["https:", urlsplit(url).netloc], url
         assert where[2].rstrip("/") == "/messenger_platform/account_linking"
     astray = [name for name, where in zip(names, went[len(accepted) :], strict=True)
-              if where is not None and (where[0] != "https:" or where[1] not in DEFAULT_HOSTS)]  # fmt: skip
+              if where is not None and (where[0] != "https:" or where[1] not in MESSENGER_HOSTS)]  # fmt: skip
     assert len(astray) > 60  # the list is worth its keep: these would have gone to somebody else
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -17,6 +16,7 @@ import requests
 
 from bot_linking.simulator import Person, Simulator
 from bot_linking.simulator.safety import is_loopback, is_loopback_host_header
+from tests.children import LIMIT_S, child, line_from
 
 from .receiving_bot import ADA, GRACE, ReceivingBot
 
@@ -239,14 +239,11 @@ def free_port() -> int:
 def test_alone_it_prints_the_address_on_stdout_and_the_settings_on_stderr() -> None:
     port = free_port()
     command = [sys.executable, "-m", "bot_linking.simulator", "--port", str(port)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).ok
+    with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert line_from(process) == f"http://127.0.0.1:{port}/\n"
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=20).ok
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
     assert out == ""
     assert f"export BOT_LINKING_GRAPH_URL=http://127.0.0.1:{port}\n" in err
@@ -255,7 +252,7 @@ def test_alone_it_prints_the_address_on_stdout_and_the_settings_on_stderr() -> N
 
 def test_alone_it_says_in_one_line_why_it_does_not_start() -> None:
     command = [sys.executable, "-m", "bot_linking.simulator", "--host", "0.0.0.0"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert (

@@ -17,7 +17,7 @@ import pytest
 
 psycopg: Any = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 
-from bot_linking.config.settings import read_settings  # noqa: E402
+from bot_linking.config.reading import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
@@ -171,9 +171,7 @@ def test_an_entry_that_another_worker_is_claiming_is_passed_over(url: str, store
         link(store, psid=psid)
     with session(url) as other:
         other.execute("select * from outbox where psid = '1' for update")
-        began = time.monotonic()
-        assert [entry.psid for entry in claim(store)] == ["2"]
-        assert time.monotonic() - began < 1
+        assert [entry.psid for entry in claim(store)] == ["2"]  # waiting would have ended in an error
 
 
 def test_a_page_that_must_wait_does_not_wait_for_its_other_entries(url: str, store: SQLStore) -> None:
@@ -575,7 +573,7 @@ def test_a_server_that_is_not_there_is_known_at_once_and_the_password_stays_hidd
     began = time.monotonic()
     with pytest.raises(StoreUnavailable) as caught:
         open_store("postgresql://bot:top%2Dsecret@127.0.0.1:1/db?sslpassword=hushhush")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < ANSWERED_S
     text = _chain(caught.value)
     assert not [word for word in ("top%2Dsecret", "top-secret", "hushhush") if word in text]
 
@@ -620,9 +618,7 @@ def test_purging_passes_by_what_somebody_holds(url: str, store: SQLStore) -> Non
         store.save_resume(PAGE, psid, "order", NOW)
     with session(url) as other:
         other.execute("select * from resumes where psid = '1' for update")
-        began = time.monotonic()
-        store.purge(NOW + DAY)
-        assert time.monotonic() - began < 1
+        store.purge(NOW + DAY)  # waiting would have ended in an error
     assert (store.take_resume(PAGE, "1"), store.take_resume(PAGE, "2")) == ("order", None)
 
 
@@ -692,8 +688,8 @@ def test_while_the_server_is_away_one_is_refused_at_once_and_served_as_soon_as_i
     link(store)
     own_server.control("stop", "-m", "fast")
     for _ in range(3):
-        assert seconds(lambda: store.find_link(PAGE, PSID)) < 1
-        assert seconds(lambda: store.receive([unlinked()], NOW)) < 1
+        assert seconds(lambda: store.find_link(PAGE, PSID)) < connections.LOCK_S
+        assert seconds(lambda: store.receive([unlinked()], NOW)) < connections.LOCK_S
     with pytest.raises(StoreUnavailable):
         open_store(own_server.url)
     own_server.control("start", "-o", f'-h "" -k {own_server.folder}')

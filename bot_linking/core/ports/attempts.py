@@ -74,24 +74,27 @@ class Attempts(Protocol):
         session digest and asks for the stage."""
 
     def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
-        """Commit a pending code, and the attempt's stage `approved` with it, in one transaction.
+        """Commit a pending code of this attempt, minted at `now`, and the attempt's stage `approved` with it;
+        its tick is greater than that of each code committed before.
 
-        An attempt at the consent must still be there, under its session digest, of the same account, and
-        before its end. One whose stage is `opened` is the word of the caller, who knows the account: it is
-        kept now, or joins the same account's attempt of this id. False, and nothing is written, where that
-        is not so, where the attempt has linked already or was another account's, and after `MOST_CODES`
-        codes. Every process sees a committed code.
+        An attempt at the consent must still be kept under its session digest, for the same account, before
+        its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
+        or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
+        when a code of the same attempt was consumed or belongs to another account; and after `MOST_CODES`
+        codes. An attempt may have several pending codes; the first that is redeemed consumes all.
         """
 
     def account_of_code(self, digest: str) -> str | None:
-        """The account of a code that is not used yet; None for an unknown or used code."""
+        """The account id of a code that is not consumed yet, expired or not; None for every other digest."""
 
     def drop_pending(self, account_id: str) -> None:
-        """End every attempt and unused code of an account, in one transaction. Used codes and links stay."""
+        """Remove this account's attempts and its codes that are not consumed, in one transaction. A consumed
+        code stays: its redelivery must still be known. Links stay."""
 
     def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None:
-        """Keep what a person was doing, any JSON value, in place of what was kept for them before."""
+        """Keep what a person was doing, as JSON can hold it, in place of what was kept before for the same
+        page and PSID. `page_id` is empty where the page is not known."""
 
     def take_resume(self, page_id: str, psid: str) -> Any:
-        """What was kept for a person, on this page or on an unnamed one, and forget it; None where there
-        is nothing. Of two requests only one gets it."""
+        """Remove what is kept for this person, on this page and without a page, and return the newest of it,
+        however old; None when nothing is kept. Of two callers at once, one gets it."""

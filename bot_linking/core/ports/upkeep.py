@@ -8,6 +8,19 @@ from typing import Protocol
 class Upkeep(Protocol):
     """What a store needs from time to time."""
 
-    def purge(self, now: int) -> None: ...
-    def check(self) -> None: ...
-    def close(self) -> None: ...
+    def purge(self, now: int) -> None:
+        """Remove what no event can need any more, in short transactions between which others may write.
+
+        Attempts and counts go at their end; interrupted work after an hour; codes (counted from their
+        expiry), seen timestamps and unlinked people after three days, longer than a webhook is retried;
+        dead entries after 30 days; history and revoked API keys after 400. Links, and entries that wait,
+        never go. Two processes may purge at once.
+        """
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless a read and a committed write work just now. Changes nothing that
+        a caller could notice."""
+
+    def close(self) -> None:
+        """Close what this store holds open and does not use at this moment. A closed store opens itself again
+        when it is used; closing twice is no error."""

@@ -1,0 +1,155 @@
+"""How the value of a setting is read and judged: one function for each kind of value.
+
+Each takes what `app.config` or the environment holds, and returns the value in its own type. It raises
+`ValueError` with the words that follow the key in the message; it never shows the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from bot_linking.core.addresses import is_guarded, origin_of
+from bot_linking.core.reading import read_id
+
+Reader = Callable[[Any], Any]
+
+SAMPLES = {"changeme", "secret", "password", "app_secret", "your_app_secret", "test", "dev", "..."}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+# libpq takes much more. An @ or a / that a password holds unescaped would end up in the host.
+_POSTGRES = re.compile(
+    r"postgres(?:ql)?://(?:[^:@/?#\s]+(?::[^:@/?#\s]*)?@)?[\w.,:\[\]%-]*(?:/[^/@?#\s]*)?(?:\?[^#\s]*)?"
+)
+REDIS = (
+    r"rediss?://(?:[^:@/?#\s]*(?::[^:@/?#\s]*)?@)?[\w.\[\]%-]+(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
+    r"(?:\?ssl_\w+=[^&#\s]*(?:&ssl_\w+=[^&#\s]*)*)?"
+)
+
+
+def text(value: Any) -> str:
+    """Text that is not blank, without the space around it."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be text")
+    return value.strip()
+
+
+def secret_of(length: int) -> Callable[[Any], str]:
+    """A secret of this length or more that is no sample."""
+
+    def read(value: Any) -> str:
+        secret = text(value.decode("latin-1") if isinstance(value, bytes) else value)
+        if secret.lower() in SAMPLES or len(secret) < length:
+            raise ValueError("is too short or a sample value; use a real secret")
+        return secret
+
+    return read
+
+
+secret = secret_of(8)
+
+
+def secret_text(value: Any) -> str:
+    """A secret whose length is Messenger's or the operator's to choose."""
+    secret = text(value)
+    if secret.lower() in SAMPLES - {"test", "dev"}:
+        raise ValueError("is a sample value; use the real one")
+    return secret
+
+
+def several(one: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
+    """One value, a list of them, or a comma-separated string."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [part for part in value.split(",") if part.strip()]
+        if isinstance(value, bytes):
+            value = [value]
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError("must be one value or a list of values")
+        return tuple(one(part) for part in value)
+
+    return read
+
+
+def page_id(value: Any) -> str:
+    """A page's id, as text."""
+    page_id = read_id(value)
+    if page_id is None:
+        raise ValueError("is not a page id")
+    return page_id
+
+
+def boolean(value: Any) -> bool:
+    """Yes or no, in the usual spellings."""
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
+        return value.strip().lower() in _TRUE
+    raise ValueError("must be true or false")
+
+
+def between(low: int, high: int) -> Callable[[Any], int]:
+    """A whole number within these bounds."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,12}", str(value)):
+            raise ValueError("must be a whole number")
+        if not low <= int(value) <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        return int(value)
+
+    return read
+
+
+def address(value: Any) -> str:
+    """An https address without query or fragment; plain http on loopback only."""
+    url = text(value).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
+        _ = parts.port
+    except ValueError:
+        valid = False
+    if not valid or not url.isascii() or any(character in url for character in " \\\"'<>"):
+        raise ValueError("is not an address like https://bot.example.com")
+    if not is_guarded(url):
+        raise ValueError("must be https (plain http is for loopback only)")
+    return url
+
+
+def page_address(value: Any) -> str:
+    """Like an address, but a path on this site will do, and a query may follow."""
+    url = text(value)
+    if url.startswith("/") and not url.startswith("//") and "\\" not in url:
+        return url
+    address(url.partition("?")[0])
+    return url
+
+
+def return_host(value: Any) -> str:
+    """The origin of a host that a redirect_uri may name."""
+    return origin_of(text(value).rstrip("/"))
+
+
+def matching(pattern: str, what: str) -> Callable[[Any], str]:
+    """Text of this shape; `what` says it in words."""
+
+    def read(value: Any) -> str:
+        if not re.fullmatch(pattern, text(value)):
+            raise ValueError(f"must be {what}")
+        return text(value)
+
+    return read
+
+
+def database(value: Any) -> str:
+    """An address that `open_store` knows. It may hold a password."""
+    url = text(value)
+    if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
+        return url
+    if url.startswith("postgres"):
+        raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
+    raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")

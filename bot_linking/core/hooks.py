@@ -1,0 +1,59 @@
+"""What the host decides: its callables, as `AccountLinking` was given them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot_linking.core.links import Account, Link
+from bot_linking.core.ports import Clock
+
+Authenticate = Callable[[str, str], Account | None]
+CurrentAccount = Callable[[], Account | None]
+CreateAccount = Callable[[str, str | None, str], Account]
+MayLink = Callable[[str], bool]
+ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
+Confirmation = Callable[[Link], dict[str, Any] | None]
+Farewell = Callable[[str, str], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """The host's callables, handed whole to each room that asks one of them. None: the host has no say."""
+
+    authenticate: Authenticate | None = None
+    """`authenticate(username, password) -> Account | None`: signs a person in on the linking page."""
+
+    current_account: CurrentAccount | None = None
+    """`current_account() -> Account | None`: who is signed in at the site already, in this request."""
+
+    create_account: CreateAccount | None = None
+    """`create_account(username, email, password) -> Account`: makes an account inside the flow; may raise
+    `SignUpRefused("a sentence for the person")`. Without it there is no sign-up page."""
+
+    may_link: MayLink | None = None
+    """`may_link(account_id) -> bool`: asked when the code comes back, in case the account has been disabled
+    since."""
+
+    resolve_account: ResolveAccount | None = None
+    """`resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller
+    of the account_link API means; each is text or None. None refuses the call. Without it the account's id is
+    the user name, else what it was, else the e-mail address, else the phone number."""
+
+    confirmation: Confirmation | None = None
+    """`confirmation(link) -> message | None`: your own message in place of ours after a login; None sends
+    nothing. It is called when the message is sent."""
+
+    farewell: Farewell | None = None
+    """`farewell(page_id, psid) -> message | None`: your own message in place of ours after a logout."""
+
+    bot: Any = None
+    """Your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration."""
+
+    clock: Clock = time.time
+    """`clock() -> seconds` since the epoch: for tests."""
+
+
+NO_HOOKS = Hooks()

@@ -1,0 +1,81 @@
+"""How an optional room joins a bot: what it brings, and what it finds there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from flask import Blueprint, Flask
+from flask.cli import AppGroup
+
+from bot_linking.core.links import Account, Link
+
+if TYPE_CHECKING:
+    import click
+
+    from bot_linking.config.settings import Settings
+    from bot_linking.core.linking import Linking
+    from bot_linking.core.ports import Tell
+    from bot_linking.doors.openapi import Operation
+    from bot_linking.stores.engine import Follower
+    from bot_linking.stores.store import SQLStore
+
+EXTENSION = "bot_linking.installation"  # where an app keeps what its AccountLinking installed
+GROUP = "linking"
+
+SecondFactor = Callable[[Account, str | None], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """What a room brings to the installation beside it; see `Installation.join`."""
+
+    follower: Follower | None = None
+    """Writes the room's own tables, in the transaction of each change of a link."""
+
+    second_factor: SecondFactor | None = None
+    """`second_factor(account, code or None) -> bool`: whether an account may go on to the consent page."""
+
+    operations: Callable[[], Sequence[Operation]] | None = None
+    """The room's calls in the bot's OpenAPI document; asked for when the document is made."""
+
+    commands: Sequence[click.Command] = ()
+    """The room's own commands below `flask linking`."""
+
+
+class Bot(Protocol):
+    """What a host made to link people: an `AccountLinking`."""
+
+    @property
+    def blueprint(self) -> Blueprint: ...
+    def link_of(self, psid: str, page_id: str | None = None) -> Link | None: ...
+
+
+class Joinable(Protocol):
+    """What a room finds in an app that has a bot: its `Installation`."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def store(self) -> SQLStore: ...
+    @property
+    def linking(self) -> Linking: ...
+    @property
+    def tell(self) -> Tell: ...
+    def join(self, neighbour: Neighbour) -> None: ...
+
+
+def bot_in(app: Flask) -> Joinable | None:
+    """The installation of this app's bot, where it has one. Only for the set-up of a room."""
+    return app.extensions.get(EXTENSION)
+
+
+def add_commands(app: Flask, commands: Iterable[click.Command]) -> None:
+    """Put a room's commands below `flask linking`, whether a bot is there or not."""
+    group = app.cli.commands.get(GROUP)
+    if not isinstance(group, AppGroup):
+        group = AppGroup(GROUP, help="Commands for operators.")
+        app.cli.add_command(group)
+    for command in commands:
+        group.add_command(command)

@@ -1,0 +1,89 @@
+"""What makes a function a command: its app, its place in the help, and errors that are one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.operators.terminal import safe
+
+if TYPE_CHECKING:
+    from bot_linking.installation import Installation
+
+Here = Callable[[], "Installation"]  # finds what one app has, when a command of it runs
+SECTIONS = ("People", "Messages", "Keys and applications", "Set-up", "The store")
+
+page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of columns.")
+limit_option = click.option(
+    "--limit", metavar="N", type=click.IntRange(1), help="At most so many. All in a pipe, 50 on a terminal."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
+
+
+class Command(click.Command):
+    """A command that knows its section of the help and shows examples."""
+
+    section = ""
+
+
+class LinkingGroup(AppGroup):
+    """`flask linking`: its help lists the commands by section, each with its whole summary."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = {name: self.commands[name] for name in self.list_commands(ctx)}
+        for section in (*SECTIONS, ""):
+            rows = [
+                (name, command.get_short_help_str(limit=500))
+                for name, command in known.items()
+                if getattr(command, "section", "") == section and not command.hidden
+            ]
+            if rows:
+                with formatter.section(section or "More"):
+                    formatter.write_dl(rows)
+
+
+def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., None]], Command]:
+    """A decorator that makes a command of a function. It runs in the app's context; an error of ours is one
+    line on stderr and exit status 1. `examples` are command lines without `flask linking`."""
+
+    def decorate(function: Callable[..., None]) -> Command:
+        lines = "\n".join(f"  flask linking {example}" for example in examples)
+        made = click.command(name, cls=Command, epilog=f"\b\nExamples:\n{lines}" if examples else None)
+        return made(with_appcontext(reporting(function)))
+
+    return decorate
+
+
+def under(section: str, commands: Sequence[click.Command]) -> list[click.Command]:
+    """The same commands, shown in this section of the help."""
+    assert section in SECTIONS
+    for each in commands:
+        each.section = section  # type: ignore[attr-defined]
+    return list(commands)
+
+
+def group(name: str, text: str, commands: Sequence[click.Command]) -> click.Group:
+    """A command with commands of its own."""
+    made = click.Group(name, help=text)
+    for each in commands:
+        made.add_command(each)
+    return made
+
+
+def reporting(function: Callable[..., None]) -> Callable[..., None]:
+    """The same function, whose errors of ours are one line on stderr instead of a traceback."""
+
+    @wraps(function)
+    def command(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except (BotLinkingError, ConfigurationError) as problem:
+            raise click.ClickException(safe(problem)) from None
+
+    return command

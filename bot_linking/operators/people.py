@@ -1,0 +1,151 @@
+"""Commands about people: their links, what happened to them, and ending or erasing them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import click
+
+from bot_linking.core.events import EventIgnored
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.links import Link
+from bot_linking.core.reading import read_id
+from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
+from bot_linking.operators.terminal import Column, print_one, print_rows, safe, say
+
+DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
+
+_LINK = (
+    Column("page_id", "PAGE", is_whole=True),
+    Column("psid", "PSID", is_whole=True),
+    Column("account_id", "ACCOUNT"),
+    Column("username", "USER NAME"),
+    Column("email", "E-MAIL"),
+    Column("phone_number", "PHONE"),
+    Column("source", "SOURCE"),
+    Column("updated_at", "CHANGED"),
+)
+_CHANGE = (
+    Column("at", "WHEN"),
+    Column("page_id", "PAGE", is_whole=True),
+    Column("psid", "PSID", is_whole=True),
+    Column("door", "SOURCE"),
+    Column("what", "WHAT"),
+    Column("account_before", "BEFORE"),
+    Column("account_after", "AFTER"),
+    Column("identifiers", "CHANGED"),
+    Column("key_id", "KEY"),
+    Column("request_id", "REQUEST"),
+    Column("meta", "META"),
+)
+
+
+def commands(here: Here) -> list[click.Command]:
+    """`links`, `show`, `link`, `unlink`, `history`, `erase`."""
+    return [
+        _links(here),
+        _show(here),
+        _link(here),
+        _unlink(here),
+        _history(here),
+        _erase(here),
+    ]
+
+
+def _links(here: Here) -> click.Command:
+    @command("links", examples=("links --account 7", "links --json | jq .psid"))
+    @click.option("--account", "account_id", metavar="ID", help="Only the links of this account.")
+    @page_option
+    @limit_option
+    @json_option
+    def links(account_id: str | None, page_id: str | None, limit: int | None, as_json: bool) -> None:
+        """List the links; with --json one object a line."""
+        installed = here()
+        of_account = installed.linking.links_of(account_id) if account_id else None
+        found: Iterable[Link] = installed.store.list_links() if of_account is None else of_account
+        rows = (link.as_dict() for link in found if page_id in (None, link.page_id))
+        print_rows(_LINK, rows, as_json=as_json, limit=limit, nothing="nobody is linked")
+
+    return links
+
+
+def _show(here: Here) -> click.Command:
+    @command("show")
+    @click.argument("psid")
+    @page_option
+    @json_option
+    def show(psid: str, page_id: str | None, as_json: bool) -> None:
+        """Print one link. Exit status 1 when the PSID is not linked."""
+        link = here().linking.link_of(psid, page_id)
+        if link is None:
+            say(f"{psid} is not linked")
+            sys.exit(1)
+        print_one(link.as_dict(), as_json=as_json)
+
+    return show
+
+
+def _link(here: Here) -> click.Command:
+    @command("link", examples=("link 24680135791357 --email ada@example.com",))
+    @click.argument("psid")
+    @click.option("--username", help="The account's user name.")
+    @click.option("--email", help="The account's e-mail address.")
+    @click.option("--phone", "phone_number", help="The account's phone number.")
+    @page_option
+    def link(
+        psid: str, username: str | None, email: str | None, phone_number: str | None, page_id: str | None
+    ) -> None:
+        """Link a PSID to an account, or add to what it is known by."""
+        if read_id(psid) is None:
+            raise click.BadParameter("is not a PSID", param_hint="PSID")
+        given = Identifiers(username, email, phone_number)
+        outcome = here().linking.bind(psid, given, page_id, source="cli")
+        if isinstance(outcome, EventIgnored):
+            say(f"{psid} is linked so already")
+            return
+        here().delivery.drain(within=DELIVER_WITHIN_S)
+        say(f"{psid} is linked")
+
+    return link
+
+
+def _unlink(here: Here) -> click.Command:
+    @command("unlink")
+    @click.argument("psid")
+    @page_option
+    def unlink(psid: str, page_id: str | None) -> None:
+        """Unlink a PSID, here and then at Messenger."""
+        if not here().linking.unlink(psid, page_id, source="cli"):
+            say(f"{psid} is not linked")
+            sys.exit(1)
+        here().delivery.drain(within=DELIVER_WITHIN_S)
+        say(f"{psid} is unlinked")
+
+    return unlink
+
+
+def _history(here: Here) -> click.Command:
+    @command("history")
+    @click.argument("psid")
+    @page_option
+    @limit_option
+    @json_option
+    def history(psid: str, page_id: str | None, limit: int | None, as_json: bool) -> None:
+        """Every change of a PSID's link: when, through which door, from what, to what."""
+        rows = (change.as_dict() for change in here().linking.history_of(psid, page_id))
+        print_rows(_CHANGE, rows, as_json=as_json, limit=limit, nothing=f"{safe(psid)} has no history")
+
+    return history
+
+
+def _erase(here: Here) -> click.Command:
+    @command("erase")
+    @click.argument("psid")
+    @page_option
+    def erase(psid: str, page_id: str | None) -> None:
+        """Remove everything about a PSID."""
+        rows = here().linking.erase(psid, page_id)
+        say(f"{rows} row(s) about {psid} removed")
+
+    return erase

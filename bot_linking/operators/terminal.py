@@ -1,0 +1,179 @@
+"""How every command speaks: what a script would use on stdout, everything else on stderr.
+
+A list is a table with a head on a terminal, lines of values with tabs between them in a pipe, and one JSON
+object a line with `--json`. Colours and relative times are for a terminal alone; `NO_COLOR` turns the colours
+off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+import click
+
+from bot_linking.core.links import from_ms
+
+LIMIT_ON_A_TERMINAL = 50
+_HARMLESS = re.compile(r"[+-]?[0-9 ().,/-]*")  # a phone number or an amount is no formula
+_FORMULA = ("=", "+", "-", "@")
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
+
+Row = Mapping[str, Any]
+
+
+class Column(NamedTuple):
+    """A column of a list: the name of its value, its head on a terminal, and whether it may be cut there."""
+
+    name: str
+    head: str
+    is_whole: bool = False
+
+
+def safe(value: object) -> str:
+    """Text for a terminal: nothing in a name may move the cursor or end the line."""
+    if value is None:
+        return "-"
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+
+
+def inert(text: str) -> str:
+    """The same text with a `'` before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) and not _HARMLESS.fullmatch(text) else text
+
+
+def is_terminal() -> bool:
+    """Whether a person reads what goes to stdout."""
+    return sys.stdout.isatty()
+
+
+def say(text: str) -> None:
+    """Words for the operator, on stderr."""
+    click.echo(safe(text), err=True)
+
+
+def say_not_empty(has_rows: bool, nothing: str) -> None:
+    """Say on stderr that a list is empty."""
+    if not has_rows:
+        say(nothing)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only when the operator says y, or has said `--yes`. Without a terminal nobody can be asked: then
+    the command ends with exit status 1 and names `--yes`."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        hint = "Nothing was done: say --yes to do it without a question."
+        raise click.ClickException(f"{safe(question)} {hint}")
+    if not click.confirm(safe(question), err=True):
+        raise click.ClickException("nothing was done")
+
+
+def time_of(milliseconds: int | None) -> str | None:
+    """A time of the store in RFC 3339, for a script."""
+    return None if milliseconds is None else from_ms(milliseconds).isoformat(timespec="seconds")
+
+
+def how_long_ago(moment: str | None, *, now: datetime | None = None) -> str:
+    """A time in RFC 3339 as a person says it; the date after thirty days."""
+    if not moment:
+        return "-"
+    then = datetime.fromisoformat(moment)
+    seconds = ((now or datetime.now(UTC)) - then).total_seconds()
+    if abs(seconds) > 30 * 86_400:
+        return then.date().isoformat()
+    for size, unit in _UNITS:
+        if (count := int(abs(seconds) // size)) > 0:
+            text = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now"
+
+
+def print_rows(
+    columns: Sequence[Column],
+    rows: Iterable[Row],
+    *,
+    as_json: bool = False,
+    limit: int | None = None,
+    nothing: str = "nothing to show",
+) -> None:
+    """Print a list. Each row is a mapping of plain JSON values; a column named `at` or `..._at` is a time.
+
+    `limit` is the largest number of rows: all in a pipe by default, and 50 on a terminal."""
+    shown_at_most = limit if limit is not None else LIMIT_ON_A_TERMINAL if is_terminal() else None
+    some = iter(rows)
+    shown = islice(some, shown_at_most)
+    if as_json:
+        count = _print_each(shown, json.dumps)
+    elif is_terminal():
+        count = _draw(columns, list(shown))
+    else:
+        count = _print_each(shown, lambda row: "\t".join(inert(safe(row[c.name])) for c in columns))
+    say_not_empty(count > 0, nothing)
+    if count and next(some, None) is not None:
+        say(f"the first {count} are shown; --limit N shows more")
+
+
+def print_one(row: Row, *, as_json: bool = False) -> None:
+    """Print one thing: a JSON document, or a line for each value."""
+    if as_json:
+        click.echo(json.dumps(row))
+        return
+    for name, value in row.items():
+        text = safe(value)
+        if is_terminal() and _is_time(name) and value:
+            text = f"{how_long_ago(value)} ({text})"
+        click.echo(f"{name}: {text}")
+
+
+def paint(text: str, colour: str) -> str:
+    """The text in a colour, where somebody sees it."""
+    return click.style(text, fg=colour) if has_colours() else text
+
+
+def has_colours() -> bool:
+    """Whether stdout shows colours, and the operator wants them (https://no-color.org)."""
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _print_each(rows: Iterable[Row], line: Callable[[Row], str]) -> int:
+    count = 0
+    for row in rows:
+        click.echo(line(row))
+        count += 1
+    return count
+
+
+def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> int:
+    """A table with a head, as wide as the terminal at most."""
+    if not rows:
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold" if has_colours() else "")
+    for column in columns:
+        table.add_column(column.head, no_wrap=column.is_whole, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(column.name, row[column.name])) for column in columns))
+    colours: Literal["auto"] | None = "auto" if has_colours() else None
+    console = Console(file=sys.stdout, color_system=colours, markup=False, emoji=False, highlight=False)
+    console.print(table)
+    return len(rows)
+
+
+def _cell(name: str, value: object) -> str:
+    return how_long_ago(str(value)) if _is_time(name) and value else safe(value)
+
+
+def _is_time(name: str) -> bool:
+    return name == "at" or name.endswith("_at")

@@ -1,0 +1,66 @@
+"""Commands about the set-up and the store: is everything right, and are the tables up to date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from bot_linking.operators.cli import Here, command, json_option
+from bot_linking.operators.terminal import is_terminal, paint, safe, say
+
+if TYPE_CHECKING:
+    from bot_linking.operators.checkup import Finding
+
+_MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
+
+
+def commands(here: Here) -> list[click.Command]:
+    """`check` and `migrate`."""
+    return [_check(here), _migrate(here)]
+
+
+def _check(here: Here) -> click.Command:
+    @command("check")
+    @json_option
+    def check(as_json: bool) -> None:
+        """Is everything set up? Each line says what is wrong and how to mend it."""
+        from bot_linking.operators.checkup import checkup
+
+        failed = False
+        for finding in checkup(here().settings, here().store, here().linking.now()):
+            failed = failed or finding.state == "wrong"
+            click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
+        sys.exit(1 if failed else 0)
+
+    return check
+
+
+def line_of(finding: Finding) -> str:
+    """A finding with a coloured mark on a terminal that has one, with its state as a word elsewhere."""
+    mark, colour = _MARKS[finding.state]
+    if is_terminal() and _can_show_marks():
+        return f"{paint(mark, colour)} {safe(finding.what)}"
+    return f"{finding.state:5}  {safe(finding.what)}"
+
+
+def _can_show_marks() -> bool:
+    try:
+        "".join(mark for mark, _ in _MARKS.values()).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _migrate(here: Here) -> click.Command:
+    @command("migrate")
+    def migrate() -> None:
+        """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
+        applied = here().store.engine.applied
+        for step in applied:
+            click.echo(step)
+        say(f"{len(applied)} step(s) applied" if applied else "the store is up to date")
+
+    return migrate

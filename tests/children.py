@@ -1,0 +1,70 @@
+"""Processes that a test starts: each hears signals as in a shell, and none outlives its test."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+#: Seconds that a process of a test may take; more than it needs on the slowest machine.
+LIMIT_S = 60
+
+
+@contextmanager
+def child(command: Sequence[str], **given: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start `command`, and kill it when the block is left with it still running, however that came about.
+
+    `Popen` alone waits without end in that case, so a child that missed its signal would hang the suite.
+    """
+    with hearing_interrupts():
+        process = subprocess.Popen(command, **given)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run_together(commands: Sequence[Sequence[str]], **given: Any) -> list[str]:
+    """What each command prints. Each says that it is ready in one line, then all are let go at once."""
+    pipe = subprocess.PIPE
+    with ExitStack() as children:
+        started = [
+            children.enter_context(child(command, stdin=pipe, stdout=pipe, text=True, **given))
+            for command in commands
+        ]
+        for process in started:
+            assert line_from(process) == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        said = [str(process.communicate(timeout=LIMIT_S)[0]) for process in started]
+        assert [process.returncode for process in started] == [0] * len(started)
+        return said
+
+
+def line_from(process: subprocess.Popen[str]) -> str:
+    """The next line that it prints; waits for one, and is empty when the process has ended without."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+@contextmanager
+def hearing_interrupts() -> Iterator[None]:
+    """Let processes that start meanwhile hear SIGINT, also where it is ignored here.
+
+    A shell starts its background jobs with SIGINT ignored, and every child would inherit that.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
