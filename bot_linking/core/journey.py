@@ -11,9 +11,8 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import StrEnum, auto
 from types import MappingProxyType
-
 
 MAX_AGE_MS = 900_000  # from opening the first page to pressing the last button
 
@@ -21,46 +20,44 @@ MAX_AGE_MS = 900_000  # from opening the first page to pressing the last button
 class Stage(StrEnum):
     """How far an attempt has come. The values are what the store keeps."""
 
-    OPENED = "opened"
+    OPENED = auto()
     """The sign-in page was shown. No account is known."""
-    PASSWORD_GIVEN = "password_given"
+    PASSWORD_GIVEN = auto()
     """The site has named the account: by a password, by its own session, or as a new one."""
-    SECOND_FACTOR_PASSED = "second_factor_passed"
+    SECOND_FACTOR_PASSED = auto()
     """The account's second factor was right, or it has none. Messenger is asked whose login it is."""
-    CONSENT_SHOWN = "consent_shown"
+    CONSENT_SHOWN = auto()
     """The page with the only button that links."""
-    APPROVED = "approved"
+    APPROVED = auto()
     """The button was pressed: an authorization code is on its way."""
-    DONE = "done"
+    DONE = auto()
     """Messenger has sent the code back, and it is used up."""
-    LEFT = "left"
+    LEFT = auto()
     """The person cancelled, or took another account."""
-    EXPIRED = "expired"
+    EXPIRED = auto()
     """Time ran out. Never kept: `stage_at` finds it by the clock."""
 
 
 class Step(StrEnum):
     """What may happen to an attempt."""
 
-    REFUSE = "refuse"
-    """A form was not right: the same page again, with the reason."""
-    GIVE_PASSWORD = "give_password"
+    REFUSE = auto()
+    """A form was not right: the same stage, and the form again with the reason."""
+    GIVE_PASSWORD = auto()
     """The site names the account. Whatever was proved before in this attempt counts no more."""
-    PASS_SECOND_FACTOR = "pass_second_factor"
+    PASS_SECOND_FACTOR = auto()
     """A right code of this very account, given in this attempt."""
-    NEED_NO_SECOND_FACTOR = "need_no_second_factor"
-    SHOW_CONSENT = "show_consent"
-    ASK_SECOND_FACTOR = "ask_second_factor"
+    NEED_NO_SECOND_FACTOR = auto()
+    SHOW_CONSENT = auto()
+    ASK_SECOND_FACTOR = auto()
     """The second factor was switched on while the consent page was open."""
-    APPROVE = "approve"
-    LINK = "link"
+    APPROVE = auto()
+    LINK = auto()
     """The code came back in a signed webhook."""
-    LEAVE = "leave"
+    LEAVE = auto()
 
 
-_Row = Mapping[Step, Stage]
-
-STEPS: Mapping[Stage, _Row] = MappingProxyType(
+STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
     {
         Stage.OPENED: {
             Step.REFUSE: Stage.OPENED,
@@ -79,6 +76,7 @@ STEPS: Mapping[Stage, _Row] = MappingProxyType(
             Step.SHOW_CONSENT: Stage.CONSENT_SHOWN,
         },
         Stage.CONSENT_SHOWN: {
+            Step.REFUSE: Stage.CONSENT_SHOWN,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,
@@ -86,6 +84,7 @@ STEPS: Mapping[Stage, _Row] = MappingProxyType(
             Step.LEAVE: Stage.LEFT,
         },
         Stage.APPROVED: {
+            Step.REFUSE: Stage.APPROVED,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,
@@ -121,3 +120,7 @@ def after(stage: Stage, *steps: Step) -> Stage:
 def stage_at(stage: Stage, *, expires_at: int, now: int) -> Stage:
     """The stage by the clock (milliseconds): what is not over by then has expired."""
     return stage if stage in FINAL or now < expires_at else Stage.EXPIRED
+
+
+def allows(stage: Stage, step: Step) -> bool:
+    return step in STEPS[stage]

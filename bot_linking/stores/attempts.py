@@ -116,7 +116,10 @@ def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
         return False
     where = {"stage_before": attempt.stage, "session_digest": attempt.session_digest or "", "now": now}
     account_id = identity_of(attempt.account)["account_id"]
-    return tx.run("approve_attempt", attempt_id=attempt.attempt_id, account_id=account_id, stage=stage, **where) > 0
+    return (
+        tx.run("approve_attempt", attempt_id=attempt.attempt_id, account_id=account_id, stage=stage, **where)
+        > 0
+    )
 
 
 def _codes_of(tx: Tx, attempt_id: str) -> int:

@@ -8,19 +8,22 @@ from typing import Any, Protocol
 from bot_linking.core.journey import Stage
 from bot_linking.core.links import Account
 
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a form of this attempt was not taken, and what stood in it: enough to show the form again.
 
-    `reason` is a slug; `text` is the site's own sentence, where it gave one; `until` is when a limit starts
-    again, in milliseconds since the epoch. A password is never kept.
+    `form` and `reason` are slugs, `field` is the name of the one field in question; `text` is the site's own
+    sentence, where it gave one; `until` is when a limit starts again, in milliseconds since the epoch. A
+    password or a code is never kept.
     """
 
+    form: str
     reason: str
     username: str = ""
     email: str = ""
-    text: str = ""
     field: str = ""
+    text: str = ""
     until: int | None = None
 
 
