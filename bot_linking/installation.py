@@ -26,7 +26,7 @@ from bot_linking.core.ports import Tell
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.interrupted import Interrupted
-from bot_linking.messenger.bots import Bots, owners_of_secrets
+from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.messages import Messages
@@ -44,6 +44,7 @@ class Installation:
     settings: Settings
     store: SQLStore
     linking: Linking
+    pages: Pages
     bots: Bots
     messages: Messages
     login_url: str
@@ -87,7 +88,8 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    store, bots = _open(settings), Bots(settings, hooks.bot, tell=tell)
+    store, pages = _open(settings), Pages(settings.pages)
+    bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
         store, tell=tell, wake=lambda: delivery.wake(), hooks=hooks,
@@ -101,19 +103,19 @@ def install(
     )
     errands = Errands(linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks)
     delivery = Delivery(
-        store, errands.handlers(), tell=tell, tokens=bots.token_name, all_tokens=bots.token_names(),
+        store, errands.handlers(), tell=tell, tokens=pages.token_name, all_tokens=pages.token_names(),
         clock=hooks.clock, context=app.app_context,
     )  # fmt: skip
     webhook = Webhook(
-        linking, secrets=owners_of_secrets(settings), tell=tell,
-        verify_tokens=[page.verify_token for page in settings.pages],
+        linking, secrets=pages.owners(), tell=tell,
+        verify_tokens=pages.verify_tokens(),
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
-        app=app, settings=settings, store=store, linking=linking, bots=bots, messages=messages,
+        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
         login_url=login_url, webhook=webhook, webview=webview, api=api, delivery=delivery, tell=tell,
     )  # fmt: skip
 

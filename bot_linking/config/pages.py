@@ -7,31 +7,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot_linking.config.readers import page_id, secret, secret_text, several
+from bot_linking.config import readers as read
+
+_KEYS = {"access_token", "app_secret", "verify_token"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page's side of the protocol. `id` is None for "whatever page the app secret signs for"."""
+    """One page's side of the protocol. `id` is None for "every page that the app secret signs for".
+
+    Of each secret there are several while one replaces another, the newest first. Calls are made with the
+    newest; what comes in may be signed or verified by every one.
+    """
 
     id: str | None
-    access_token: str = field(repr=False)
+    access_tokens: tuple[str, ...] = field(repr=False)
     app_secrets: tuple[str, ...] = field(repr=False)
-    verify_token: str = field(repr=False)
+    verify_tokens: tuple[str, ...] = field(repr=False)
+
+    @property
+    def access_token(self) -> str:
+        """The newest."""
+        return self.access_tokens[0]
+
+    @property
+    def app_secret(self) -> str:
+        """The newest."""
+        return self.app_secrets[0]
 
 
 def read_pages(value: Any) -> tuple[Page, ...]:
-    """`{"PAGE_ID": {"access_token": ..., "app_secret": ..., "verify_token": ...}}`, or the same as JSON."""
+    """`{"PAGE_ID": {"access_token": ..., "app_secret": ..., "verify_token": ...}}`, or the same as JSON.
+    Each of the three is one value or several, the newest first."""
     if isinstance(value, str):
         value = json.loads(value)
     if not isinstance(value, Mapping) or not value:
         raise ValueError("must be an object of page id to its settings")
-    return tuple(_page(page_id(each), of) for each, of in value.items())
+    return tuple(_page(read.page_id(each), of) for each, of in value.items())
 
 
 def _page(page_id: str, of: Any) -> Page:
-    wanted = {"access_token", "app_secret", "verify_token"}
-    if not isinstance(of, Mapping) or set(of) != wanted:
-        raise ValueError(f"needs {', '.join(sorted(wanted))} for each page, and nothing else")
-    secrets = several(secret)(of["app_secret"])
-    return Page(page_id, secret_text(of["access_token"]), secrets, secret_text(of["verify_token"]))
+    if not isinstance(of, Mapping) or set(of) != _KEYS:
+        raise ValueError(f"needs {', '.join(sorted(_KEYS))} for each page, and nothing else")
+    return Page(
+        id=page_id,
+        access_tokens=read.several(read.secret_text)(of["access_token"]),
+        app_secrets=read.several(read.secret)(of["app_secret"]),
+        verify_tokens=read.several(read.secret_text)(of["verify_token"]),
+    )

@@ -89,8 +89,13 @@ def _with_pages(settings: Settings) -> Settings:
         for name in ("page_access_token", "app_secret", "verify_token"):
             if not getattr(settings, name):
                 raise ConfigurationError(key_of(name), "is missing")
-        token, verify_token = settings.page_access_token or "", settings.verify_token or ""
-        pages = (Page(settings.page_id, token, settings.app_secret, verify_token),)
+        page = Page(
+            id=settings.page_id,
+            access_tokens=settings.page_access_token,
+            app_secrets=settings.app_secret,
+            verify_tokens=settings.verify_token,
+        )
+        pages = (page,)
     brand_name = settings.brand_name or urlsplit(settings.public_url).hostname or ""
     settings = replace(settings, pages=pages, brand_name=brand_name)
     _refuse_simulator(settings)
@@ -104,7 +109,7 @@ def _refuse_simulator(settings: Settings) -> None:
     for page in settings.pages:
         if any(secret.startswith(_SIMULATOR) for secret in page.app_secrets):
             raise ConfigurationError(PREFIX + "APP_SECRET", "is the simulator's; take the real one")
-        if page.access_token.startswith(_SIMULATOR):
+        if any(token.startswith(_SIMULATOR) for token in page.access_tokens):
             raise ConfigurationError(PREFIX + "PAGE_ACCESS_TOKEN", "is the simulator's; take the real one")
 
 

@@ -69,8 +69,11 @@ class SiteSettings:
 class Settings(SiteSettings):
     """What a bot configures. A field's name is its key without the prefix, in lower case."""
 
-    page_access_token: str | None = _key(
-        read.secret_text, "The page's access token, from the app's Messenger settings.", None, secret=True
+    page_access_token: tuple[str, ...] = _key(
+        read.several(read.secret_text),
+        "The page's access token, from the app's Messenger settings. Several, the newer first.",
+        (),
+        secret=True,
     )
     app_secret: tuple[str, ...] = _key(
         read.several(read.secret),
@@ -78,15 +81,18 @@ class Settings(SiteSettings):
         (),
         secret=True,
     )
-    verify_token: str | None = _key(
-        read.secret_text, "What you typed as verify token when subscribing the webhook.", None, secret=True
+    verify_token: tuple[str, ...] = _key(
+        read.several(read.secret_text),
+        "What you typed as verify token when subscribing the webhook. Several while it is being replaced.",
+        (),
+        secret=True,
     )
     page_id: str | None = _key(
         read.page_id, "The page. Without it, any page whose events the secret signs.", None
     )
     pages: tuple[Page, ...] = _key(
         read_pages,
-        "Several pages instead of one: page id to access_token, app_secret, verify_token.",
+        "Several pages: page id to access_token, app_secret and verify_token, each one or several.",
         (),
         secret=True,
     )

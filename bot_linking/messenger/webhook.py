@@ -56,13 +56,13 @@ class Webhook:
         linking: Linking,
         *,
         secrets: Mapping[bytes, Pages],
-        verify_tokens: Sequence[str],
+        verify_tokens: Sequence[bytes],
         tell: Tell,
         listeners: Sized = (),
     ) -> None:
         self._linking = linking
         self._secrets = dict(secrets)
-        self._verify_tokens = [token.encode() for token in verify_tokens]
+        self._verify_tokens = list(verify_tokens)
         self._tell = tell
         self._listeners = listeners
 

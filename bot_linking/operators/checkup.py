@@ -32,7 +32,7 @@ def checkup(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
     yield from _counters(settings, store)
     for page in settings.pages:
         graph = Graph(
-            page.access_token, page.app_secrets[0], url=settings.graph_url, version=settings.graph_version
+            page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
         yield from _page(graph, page)
 
@@ -111,7 +111,7 @@ def _subscribed_page(graph: Graph) -> Iterator[Finding]:
 def _subscribed_app(graph: Graph, page: Page) -> Iterator[Finding]:
     try:
         app_id = str(graph.get("app", fields="id").get("id"))
-        rows = _rows(graph.as_app(app_id, page.app_secrets[0]).get(f"{app_id}/subscriptions"))
+        rows = _rows(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
     except GraphError as problem:
         yield Finding("note", f"the app's subscriptions cannot be read: {problem}")
         return

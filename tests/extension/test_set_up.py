@@ -64,7 +64,7 @@ def test_a_missing_signing_key_stops_the_start_and_is_named(settings: Config) ->
 
 
 UNSAFE: dict[str, list[Any]] = {
-    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token"], "changeme"],
+    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token", 17], [], "changeme"],
     "APP_SECRET": [
         " ",
         "sh0rt",

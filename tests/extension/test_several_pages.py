@@ -248,6 +248,38 @@ def test_a_page_whose_token_was_replaced_goes_on_with_what_it_held(bot: Bot, new
     assert bot.graph.sent[-1]["recipient"] == {"id": PERSON}
 
 
+def test_a_page_with_two_tokens_goes_on_with_the_other_when_one_has_ended(new_bot: NewBot) -> None:
+    """Also when the newer one is bad, and without a restart; nothing is held."""
+    bot = new_bot(**pages(page_111={"access_token": ["mistyped-token-of-one", TOKENS[ONE]]}))
+    log_in(bot, ONE)
+    bot.linking.unlink(PERSON, ONE)
+    bot.linking.delivery.drain()
+    bot.clock.advance(60)
+    bot.linking.delivery.drain()
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+    tokens = [call.headers["Authorization"] for call in bot.graph.calls_to("me/messages")]
+    assert tokens.count("Bearer mistyped-token-of-one") <= 1
+    assert [event.kind for event in bot.heard.of("MessageSent")] == ["unlinked", "unlink_call"]
+
+
+def test_two_tokens_that_have_ended_are_held_as_one_is(new_bot: NewBot) -> None:
+    bot = new_bot(**pages(page_111={"access_token": ["mistyped-token-of-one", TOKENS[ONE]]}))
+    log_in(bot, ONE)
+    bot.graph.trouble[ONE] = BAD_TOKEN  # type: ignore[attr-defined]
+    for _ in range(5):
+        bot.linking.delivery.drain()
+        bot.clock.advance(3600)
+    assert bot.linking.store.outbox_depth()["held"] == 1
+    assert len(bot.graph.calls_to("me/messages")) <= 2
+
+
+def test_a_page_may_have_several_verify_tokens(new_bot: NewBot) -> None:
+    bot = new_bot(**pages(page_111={"verify_token": ["the-new-verify-token", VERIFY[ONE]]}))
+    for token in ("the-new-verify-token", VERIFY[ONE]):
+        query = {"hub.mode": "subscribe", "hub.challenge": "42", "hub.verify_token": token}
+        assert bot.client().get("/linking/webhook", query_string=query).text == "42"
+
+
 def test_two_secrets_of_a_page_hold_while_one_replaces_the_other(new_bot: NewBot) -> None:
     bot = new_bot(**pages(page_111={"app_secret": ["the-new-secret-of-one", SECRETS[ONE]]}))
     browser = bot.browser()
