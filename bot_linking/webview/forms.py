@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from flask import Response
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.hooks import Hooks
@@ -15,6 +13,9 @@ from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import query_of
 from bot_linking.webview.pages import Pages
 from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
+
+if TYPE_CHECKING:
+    from flask import Response
 
 
 class Forms:

@@ -12,20 +12,22 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from bot_linking.config.pages import Page
 from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PageUnknown
 from bot_linking.core.text import one_line
-from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, GraphError, Recipient
 
 REMEMBERED_MS = 300_000  # as long as a linking token lives
 MOST_REMEMBERED = 10_000
 MOST_ASKED = 4  # pages, where the address does not say which
 LONGEST_WAIT_S = 8.0
+TOKEN_ENDED = 190  # Graph's code: of the page's access token, not of the linking token
 
 _T = TypeVar("_T")
 _log = logging.getLogger("bot_linking.webview")
@@ -47,13 +49,6 @@ class Profile(NamedTuple):
     name: str | None = None
 
 
-class Asked(NamedTuple):
-    """One page and the Graph that speaks for it."""
-
-    page: Page
-    graph: Graph
-
-
 class _Away(Exception):
     """Messenger does not answer for now."""
 
@@ -73,9 +68,10 @@ class _Answer:
 class Identity:
     """Asks Graph, and remembers in this process. `now` is in milliseconds."""
 
-    def __init__(self, graphs: Sequence[Graph], pages: Sequence[Page], now: Callable[[], int]) -> None:
-        self._pages = [Asked(page, graph) for graph, page in zip(graphs, pages, strict=True)]
+    def __init__(self, bots: Bots, now: Callable[[], int]) -> None:
+        self._bots = bots
         self._now = now
+        self._latest = dict[str, None]()  # the pages that people signed in from, the last one last
         self._answers: dict[str, _Answer] = {}
         self._lock = threading.Lock()
 
@@ -133,23 +129,33 @@ class Identity:
             answer.refusal = IdentityRefused if refused else TokenExpired
         answer.until = self._now() + REMEMBERED_MS
 
-    def _candidates(self, hint: str | None) -> list[Asked]:
-        """The page that is named, or the few to be asked where none is."""
+    def _candidates(self, hint: str | None) -> list[str | None]:
+        """The page that is named; where none is, the few that people signed in from last, then others."""
+        if hint is not None:
+            with suppress(PageUnknown):
+                return [self._bots.pages.page(hint).id]
         with self._lock:
-            named = [asked for asked in self._pages if hint is not None and asked.page.id == hint]
-            return named or self._pages[:MOST_ASKED]
+            latest = list(reversed(self._latest))
+        known = [page.id for page in self._bots.pages.all()]
+        return [*(each for each in latest if each in known), *(each for each in known if each not in latest)][
+            :MOST_ASKED
+        ]
 
     def _prefer(self, page_id: str) -> None:
         """The page of the last person who signed in is asked first."""
         with self._lock:
-            self._pages.sort(key=lambda asked: asked.page.id != page_id)
+            self._latest.pop(page_id, None)
+            self._latest[page_id] = None
+            if len(self._latest) > MOST_ASKED:
+                del self._latest[next(iter(self._latest))]
 
     def _owner_of(
-        self, linking_token: str, candidates: Sequence[Asked]
+        self, linking_token: str, candidates: Sequence[str | None]
     ) -> tuple[Recipient | None, list[GraphError]]:
         """The owner as the first of these pages says, else each page's refusal."""
         refusals = list[GraphError]()
-        for answer in _in_parallel([partial(_owner, asked, linking_token) for asked in candidates]):
+        questions = [partial(self._owner, page_id, linking_token) for page_id in candidates]
+        for answer in _in_parallel(questions):
             if isinstance(answer, Recipient):
                 return answer, []
             refusals.append(answer)
@@ -157,31 +163,31 @@ class Identity:
             refusals.append(GraphError("Graph did not answer in time"))
         return None, refusals
 
+    def _owner(self, page_id: str | None, linking_token: str) -> Recipient | GraphError:
+        try:
+            owner = self._bots.graph_of(page_id).owner_of(linking_token)
+        except GraphError as problem:
+            return problem
+        except PageUnknown:  # removed at this very moment
+            return GraphError("the page is not served any more", status=200, code=INVALID_LINKING_TOKEN)
+        if page_id in (None, owner.page_id):
+            return owner
+        return GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
+
     def _name_of(self, owner: Recipient) -> str | None:
         """A name is pleasant, not needed."""
-        graph = next(graph for page, graph in self._pages if page.id in (None, owner.page_id))
         try:
-            name = graph.profile_name(owner.psid)
-        except GraphError:
+            name = self._bots.graph_of(owner.page_id).profile_name(owner.psid)
+        except (GraphError, PageUnknown):
             return None
         return one_line(name) or None if name else None
-
-
-def _owner(asked: Asked, linking_token: str) -> Recipient | GraphError:
-    try:
-        owner = asked.graph.owner_of(linking_token)
-    except GraphError as problem:
-        return problem
-    if asked.page.id in (None, owner.page_id):
-        return owner
-    return GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
 
 
 def _is_away(problem: GraphError) -> bool:
     """Whether Messenger is away for now, by its own word or its silence, rather than refusing."""
     if problem.status is None or problem.status == 429 or problem.status >= 500:
         return True
-    return problem.code is not None and problem.transient
+    return problem.transient and problem.code not in (None, TOKEN_ENDED)
 
 
 def _in_parallel(questions: Sequence[Callable[[], _T]]) -> Iterator[_T]:

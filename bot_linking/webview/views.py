@@ -9,7 +9,7 @@ back, signed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.doors.throttle import TooManyAttempts
-from bot_linking.messenger.graph import Graph
+from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
 from bot_linking.webview.attempts import PAGES, Attempts, Form, Held, MovedOn, SecondFactor
@@ -93,7 +93,7 @@ class Webview:
         settings: Settings,
         *,
         login_url: str,
-        graphs: Sequence[Graph],
+        bots: Bots,
         tell: Tell,
         hooks: Hooks,
     ) -> None:
@@ -116,7 +116,7 @@ class Webview:
             tell=tell,
             browser=self.browser,
             admission=self.admission,
-            identity=Identity(graphs, settings.pages, linking.now),
+            identity=Identity(bots, linking.now),
         )
 
     @property
@@ -154,7 +154,7 @@ class Webview:
     def show_login(self) -> Response:
         """What the Log In button opens."""
         if not is_opened_by_messenger():
-            return self._come_back("login", Notice("phone"))
+            return self._come_back("login")
         attempt, secret = self._opened(), self.browser.secret()
         account = self.attempts.account_of_site() if "switch" not in request.args else None
         return self.browser.remember(self._first_page(attempt, account, secret), secret)
@@ -219,7 +219,7 @@ class Webview:
         if self._create_account is None:
             raise Notice("missing", 404)
         if not is_opened_by_messenger():
-            return self._come_back("signup", Notice("phone"))
+            return self._come_back("signup")
         attempt, secret = self._opened(), self.browser.secret()
         return self.browser.remember(self._forms.sign_up(attempt, secret=secret), secret)
 
@@ -313,8 +313,12 @@ class Webview:
 
     @_view
     def show_posted(self) -> Response:
-        """A form's address, come back to by GET: the attempt that this browser has, wherever it is by now."""
-        return self._come_back("", Notice("expired", 405))
+        """A form's address, come back to by GET ("open in browser", a webview that was restored): this
+        browser's newest attempt, wherever it is by now."""
+        newest = self.attempts.newest()
+        if newest is None:
+            raise Notice("expired", 405)
+        return self.lead_to(Held(newest))
 
     def show_brand(self) -> Response:
         response = Response(brand_stylesheet(self._settings), mimetype="text/css")
@@ -358,15 +362,13 @@ class Webview:
         page.headers["Retry-After"] = str(retry_after)
         return page
 
-    def _come_back(self, page: str, otherwise: Notice) -> Response:
-        """A form's address without an attempt in it, opened by GET: after an error that was told at once, by
-        "open in browser", or from a webview that was restored."""
+    def _come_back(self, form: str) -> Response:
+        """The address of a form that was refused at once, opened by GET: that form again; else an ordinary
+        visit."""
         newest = self.attempts.newest()
-        if newest is None or (newest.stage in FINAL and page):
-            raise otherwise
-        if newest.stage not in FINAL and newest.refusal and newest.refusal.form == page:
-            return self._forms.again(newest, 200)
-        return self.lead_to(Held(newest))
+        if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
+            raise Notice("phone")
+        return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below whatever path a proxy strips."""
