@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
+from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
@@ -23,10 +24,12 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.hooks import NO_HOOKS, Hooks
-from bot_linking.core.identifiers import LONGEST, Identifiers
+from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.reading import is_unicode
+from bot_linking.core.undoing import Undoing
 
 _log = logging.getLogger("bot_linking")
 
@@ -59,6 +62,8 @@ class Linking:
         self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
+        self._policy = Policy(hooks.on_conflict)
+        self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -115,19 +120,39 @@ class Linking:
 
     def keep(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
         """Keep an attempt after its step. False where another request has taken one since `before` was read,
-        or has kept this attempt first."""
+        or has kept this attempt first.
+
+        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
+        """
+        _require_own_id(attempt.account)
         expires_at = attempt.opened_at + MAX_AGE_MS
         return self.store.save_attempt(replace(attempt, expires_at=expires_at), before=before)
 
-    def approve(self, attempt: Attempt, *, locale: str | None = None) -> str | None:
-        """The authorization code for a consent, committed before it is returned.
+    def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
+        """What linking this chat to this account would replace and end, and whether it may: for the page that
+        asks. It is judged again in the transaction that links. Raises `PolicyFailed`."""
+        link = self.store.find_link(page_id, psid)
+        is_same = link is not None and link.account_id == account.id
+        links = self.store.find_links_of_account(account.id)
+        others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
+        conflict = Conflict(None if is_same else link, account, others, source)
+        word = Word.MOVE if is_same else self._policy.word_for(conflict)
+        return Foresight(word, conflict)
+
+    def approve(
+        self, attempt: Attempt, *, locale: str | None = None, replaces: str | None = None
+    ) -> str | None:
+        """The authorization code for a consent, committed before it is returned. `replaces` is the account
+        that the person was told would be replaced.
 
         Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
-        any more: it has ended, is another account's, or has had its codes.
+        any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
         """
+        _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        if self.store.save_code(digest_of(code), attempt, locale, now, now + max_age * 1000):
+        ends = now + max_age * 1000
+        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
         return None
@@ -142,6 +167,7 @@ class Linking:
     def drop_pending(self, account_id: str) -> None:
         """End codes and attempts of an account that were not used yet: call it when a password changes or
         an account is disabled."""
+        _require_text(account_id=account_id)
         self.store.drop_pending(account_id)
 
     # Receive, from Messenger
@@ -158,15 +184,24 @@ class Linking:
             for event, answer in answers
             if answer is False
         ]
+        failed = StoreUnavailable("may_link did not answer") if any(a is None for _, a in answers) else None
         if allowed := [event for event, answer in answers if answer]:
-            outcomes += self.store.receive(allowed, self.now())
+            try:
+                outcomes += self.store.receive(allowed, self.now(), policy=self._policy)
+            except PolicyFailed as problem:
+                _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
+                failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
+        self.tell_all(outcomes)
+        if failed is not None:
+            raise failed
+        return outcomes
+
+    def tell_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell what a transition of the store came to, after it has committed."""
         for outcome in outcomes:
             self._tell(outcome)
-        if outcomes:
+        if any(not isinstance(outcome, EventIgnored) for outcome in outcomes):
             self._wake()
-        if any(answer is None for _, answer in answers):
-            raise StoreUnavailable("may_link did not answer")
-        return outcomes
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
         """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
@@ -191,27 +226,35 @@ class Linking:
         *,
         source: str,
         audit: Audit = NO_AUDIT,
+        consent: Consent = CANNOT_ASK,
     ) -> Outcome:
         """Link a person by what the site knows them by, without the linking pages; the confirmation follows
         through the outbox.
 
         A person who is linked is updated: what is given replaces what was there. The same facts again are
-        `EventIgnored`. Raises `AccountUnknown` when `resolve_account` has no answer, and `PageUnknown`.
+        `EventIgnored`; what the host's policy does not allow is `LinkingRefused`. Raises `AccountUnknown`
+        when `resolve_account` has no answer, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
+        _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
-        outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
-        self._tell(outcome)
-        if not isinstance(outcome, EventIgnored):
-            self._wake()
-        return outcome
+        outcomes = self.store.bind(
+            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self._policy,
+            consent=consent,
+        )  # fmt: skip
+        self.tell_all(outcomes)
+        return outcomes[0]
 
     def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:
         """Ask the site, when it wants to be asked, whose identifiers these are, with those known before."""
         if self._resolve_account is None:
             return None
         known = given.over(self.store.find_link(page_id, psid))
-        account = self._resolve_account(*(getattr(known, name) for name in LONGEST))
+        try:
+            account = self._resolve_account(known["username"], known["email"], known["phone_number"])
+        except Exception as problem:
+            _log.exception("resolve_account failed; the call is refused and may be repeated")
+            raise StoreUnavailable("resolve_account did not answer") from problem
         if account is None:
             raise AccountUnknown("no account has these identifiers")
         return account
@@ -234,14 +277,51 @@ class Linking:
         self._wake()
         return isinstance(outcome, AccountUnlinked)
 
+    def unlink_account(self, account_id: str, *, source: str = "python") -> int:
+        """End every link of an account, and its logins under way first, so that none comes back by one. The
+        number of links that ended; a link that names another account by now stays."""
+        self.drop_pending(account_id)
+        ended = 0
+        for link in self.links_of(account_id):
+            outcome = self.store.unlink(link.page_id, link.psid, source, self.now(), account_id=account_id)
+            self._tell(outcome)
+            ended += isinstance(outcome, AccountUnlinked)
+        if ended:
+            self._wake()
+        return ended
+
     def erase(self, psid: str, page_id: str | None = None) -> int:
         """Remove everything about a person. The number of rows that went."""
+        _require_text(psid=psid, page_id=page_id)
         rows = self.store.erase(page_id, psid, self.now())
         self._tell(PersonErased(rows))
         return rows
+
+    # What has to be said later
+
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
+        """Put an entry into the outbox: delivered like the news of a link, in this person's order."""
+        self.store.queue(page_id, psid, kind, payload, self.now())
+        self._wake()
 
     # What was interrupted
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
         """Keep what a person was doing until they are linked, for an hour at most."""
+        _require_text(psid=psid, page_id=page_id)
         self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())
+
+
+def _require_own_id(account: Account | None) -> None:
+    """A sign-in proves an id of the site's own; one made of a name could be made by any caller of the API."""
+    if account is not None and account.is_known_by_name:
+        raise ValueError(
+            "a sign-in returned an account whose id begins with username:, email: or tel:, "
+            "as ids do that are made of a name; return the site's own id"
+        )
+
+
+def _require_text(**given: str | None) -> None:
+    for name, value in given.items():
+        if value is not None and ("\0" in value or not is_unicode(value)):
+            raise ValueError(f"{name} is not Unicode text")

@@ -38,7 +38,16 @@ class Attempts(Family):
         rows = self.engine.read("find_attempt", attempt_id=attempt_id)
         return _attempt(rows[0]) if rows else None
 
-    def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
+    def save_code(
+        self,
+        digest: str,
+        attempt: Attempt,
+        locale: str | None,
+        now: int,
+        expires_at: int,
+        *,
+        replaces: str | None = None,
+    ) -> bool:
         attempt_id, identity = attempt.attempt_id, identity_of(attempt.account)
 
         def work(tx: Tx) -> bool:
@@ -54,6 +63,7 @@ class Attempts(Family):
                 page_id=attempt.page_id,
                 psid=attempt.psid,
                 locale=locale,
+                replaces=replaces,
                 now=now,
                 expires_at=expires_at,
                 **identity,

@@ -23,7 +23,7 @@ sys.stdin.readline()
 kinds = []
 for _ in range(int(sys.argv[3])):
     given = Identifiers("ada", "mike@example.com") if worker % 2 else Identifiers("ada", None, "1")
-    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)).__name__)
+    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)[0]).__name__)
 print(" ".join(kinds))
 """
 
@@ -37,6 +37,6 @@ def test_processes_that_tell_of_one_person_at_once_make_one_link(caller: Caller)
     kinds = " ".join(run_together(workers, cwd=root)).split()
     assert sorted(kinds) == ["AccountLinked"] + ["EventIgnored"] * (PROCESSES * CALLS - 2) + ["LinkChanged"]
     (link,) = caller.bot.linking.store.list_links()
-    assert (link.account_id, link.email, link.phone_number) == ("ada", "mike@example.com", "1")
+    assert (link.account_id, link.email, link.phone_number) == ("username:ada", "mike@example.com", "1")
     assert len(caller.bot.linking.history_of(PSID)) == 2
     assert [row[3] for row in caller.bot.rows()["outbox"]] == ["linked"]

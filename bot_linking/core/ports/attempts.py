@@ -76,9 +76,19 @@ class Attempts(Protocol):
         """A kept attempt, whatever its stage, and also after its end, until `purge`. The caller compares the
         session digest and asks for the stage."""
 
-    def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
+    def save_code(
+        self,
+        digest: str,
+        attempt: Attempt,
+        locale: str | None,
+        now: int,
+        expires_at: int,
+        *,
+        replaces: str | None = None,
+    ) -> bool:
         """Commit a pending code of this attempt, minted at `now`, and the attempt's stage `approved` with it;
-        its tick is greater than that of each code committed before.
+        its tick is greater than that of each code committed before. `replaces` is the account that the person
+        agreed to replace.
 
         An attempt at the consent must still be kept under its session digest, for the same account, before
         its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,

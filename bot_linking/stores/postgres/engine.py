@@ -74,11 +74,16 @@ class Transaction:
         codes: Iterable[str] = (),
         attempts: Iterable[str] = (),
         account_id: str | None = None,
+        accounts: Iterable[str] = (),
     ) -> None:
         """Let nobody else change these people, these codes (by digest) and attempts, and what is pending of
         this account, until we have committed."""
         people = [digest_of(psid) for psid in psids]  # a digest can always be sent, whatever a PSID holds
-        self.put("hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id)
+        owners = [digest_of(account) for account in accounts]
+        self.put(
+            "hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id,
+            accounts=owners,
+        )  # fmt: skip
 
     def all(self, name: str, **values: Any) -> list[Row]:
         return self._send(self._statements[name], values).fetchall()
@@ -239,6 +244,8 @@ class PostgresEngine:
             except BaseException:
                 self._connections.discard(line)
                 raise
+        except UnicodeEncodeError:
+            return nothing
         except psycopg.Error as problem:
             if _cannot_exist(problem):
                 return nothing
@@ -306,8 +313,9 @@ def _applied(connection: psycopg.Connection[Any], name: str) -> set[str]:
 
 
 def _cannot_exist(problem: BaseException) -> bool:
-    """Whether psycopg refused to send a value that PostgreSQL cannot keep, so that nobody can have it."""
-    return isinstance(problem, psycopg.DataError) and problem.sqlstate is None
+    """Whether psycopg refused to send a value that PostgreSQL cannot keep, so that no row can hold it."""
+    unsent = isinstance(problem, psycopg.DataError) and problem.sqlstate is None
+    return unsent or isinstance(problem, UnicodeEncodeError)
 
 
 def _secrets_in(url: str) -> list[str]:
