@@ -28,11 +28,14 @@ from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
+from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
 
@@ -51,6 +54,7 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
@@ -105,8 +109,16 @@ def install(
         brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
     )
     errands = Errands(linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks)
+    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+    for_owners = OwnersDeliveries(
+        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
+    )
+    if hooks.notify_owner is not None:
+        store.followers.append(Notices())
+    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
     delivery = Delivery(
-        store, errands.handlers(), tell=tell, tokens=pages.token_name, all_tokens=pages.token_names(),
+        store, errands.handlers() | for_owners.handlers(), tell=tell, tokens=pages.token_name,
+        all_tokens=pages.token_names(),
         clock=hooks.clock, context=app.app_context,
     )  # fmt: skip
     inbox = Inbox(
@@ -118,7 +130,8 @@ def install(
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
-        login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
+        login_url=login_url, webhook=Webhook(inbox), webview=webview, callbacks=callbacks, api=api,
+        delivery=delivery, tell=tell,
     )  # fmt: skip
 
 
