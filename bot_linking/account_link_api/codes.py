@@ -10,6 +10,7 @@ from bot_linking.account_link_api.errors import (
     CallNotAccepted,
     IdentifierInvalid,
     KeyNotValid,
+    LinkedToAnother,
     MethodUnknown,
     RecipientInvalid,
     RecipientMissing,
@@ -52,11 +53,13 @@ class Code(Enum):
     ACCOUNT_UNKNOWN = "account_unknown", 404, 404, NOT_FOUND, "", AccountNotFound
     PATH_UNKNOWN = "path_unknown", 404, 404, NOT_FOUND, "", AccountNotFound
     METHOD_REFUSED = "method_refused", 405, 405, NOT_ALLOWED, "", CallNotAccepted
+    CONFLICT = "conflict_refused", 409, 409, INVALID, "", LinkedToAnother
     BODY_TOO_LARGE = "payload_too_large", 413, 413, INVALID, "", CallNotAccepted
     TYPE_REFUSED = "content_type_refused", 415, 415, INVALID, "", CallNotAccepted
     CHARSET_REFUSED = "charset_refused", 415, 415, INVALID, "", CallNotAccepted
     TOO_MANY_CALLS = "too_many_attempts", 429, 429, TOO_MANY, "", TooManyRequests
     FAILED = "error", 500, 500, FAILURE, NOT_DONE, ServiceUnavailable
+    POLICY_FAILED = "policy_failed", 503, 503, AWAY, NOT_DONE, ServiceUnavailable
     PAGE_UNKNOWN = "page_unknown", 503, 503, AWAY, "", ServiceUnavailable
     STORE_AWAY = "store_unavailable", 503, 503, AWAY, NO_STORE, ServiceUnavailable
     MESSENGER_SILENT = "messenger_silent", 503, 503, AWAY, "", ServiceUnavailable

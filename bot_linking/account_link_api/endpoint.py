@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from bot_linking.account_link_api.codes import NO_KEY, Code, code_of
 from bot_linking.account_link_api.keys import Keys
-from bot_linking.account_link_api.refusals import CallRefused, KeyRefused, MessengerSilent
+from bot_linking.account_link_api.refusals import CallRefused, ConflictRefused, KeyRefused, MessengerSilent
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, PayloadUnreadable
 from bot_linking.core.events import LinkingRefused
@@ -136,7 +136,9 @@ class AccountLinkAPI:
         if given is None:
             self._linking.unlink(call.psid, page_id, source="api", audit=audit)
         else:
-            self._linking.bind(call.psid, given, page_id, source="api", audit=audit)
+            outcome = self._linking.bind(call.psid, given, page_id, source="api", audit=audit)
+            if isinstance(outcome, LinkingRefused):
+                raise ConflictRefused("this person is linked to another account: unlink them first")
 
     def _ask_messenger(self, knows: KnowsPerson, page_id: str, psid: str) -> None:
         """13002 for a person who does not exist; who is linked here has existed, and may be unlinked."""
@@ -183,7 +185,7 @@ class AccountLinkAPI:
         return Response(self._document, 200, UNKEPT, content_type="application/json")
 
 
-_LOGGED = {Code.FAILED, Code.STORE_AWAY}  # their own text is for the operator
+_LOGGED = {Code.FAILED, Code.STORE_AWAY, Code.POLICY_FAILED}  # their own text is for the operator
 _TOLD = {Code.KEY_NOT_VALID, Code.ACCOUNT_UNKNOWN, Code.PAGE_UNKNOWN, Code.MESSENGER_SILENT}
 
 

@@ -48,6 +48,10 @@ class AccountNotFound(AccountLinkError):
     """404: the bot's site knows no account with these identifiers."""
 
 
+class LinkedToAnother(AccountLinkError):
+    """409: the person is linked to another account, which the bot's policy keeps."""
+
+
 class TooManyRequests(AccountLinkError):
     """429, still so after the last try."""
 

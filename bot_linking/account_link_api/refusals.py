@@ -24,6 +24,12 @@ class CallRefused(BotLinkingError):
         self.code = code
 
 
+class ConflictRefused(BotLinkingError):
+    """The person is linked to another account, and the host's policy is that they stay so."""
+
+    slug: ClassVar[str] = "conflict_refused"
+
+
 class MessengerSilent(BotLinkingError):
     """Messenger did not say whether the person exists."""
 

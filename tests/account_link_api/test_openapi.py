@@ -44,7 +44,7 @@ def test_the_document_names_every_form_and_every_status(document: Any) -> None:
     assert set(call["requestBody"]["content"]) == {
         value.partition(";")[0] for value in CONTENT_TYPES.values()
     }
-    assert set(call["responses"]) == {"200", "400", "401", "404", "413", "415", "429", "503"}
+    assert set(call["responses"]) == {"200", "400", "401", "404", "409", "413", "415", "429", "503"}
     assert call["security"] == [{"APIKEY": []}]
     scheme = document["components"]["securitySchemes"]["APIKEY"]
     assert (scheme["in"], scheme["name"]) == ("header", "APIKEY")
