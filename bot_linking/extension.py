@@ -14,6 +14,7 @@ from flask.blueprints import BlueprintSetupState
 
 from bot_linking import signals
 from bot_linking.config.settings import Settings
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening, LoginCancelled, LoginPrompted
 from bot_linking.core.history import Change
 from bot_linking.core.hooks import (
@@ -30,7 +31,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
 from bot_linking.delivery import Delivery
-from bot_linking.doors import neighbour
+from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import Installation, install
 from bot_linking.interrupted import Interrupted, call_of, person_of
@@ -96,6 +97,7 @@ class AccountLinking:
         self._interrupted = Interrupted()
         self._apps: dict[Flask, Installation] = {}
         self._sole: Installation | None = None
+        self._put_off: dict[Flask, ConfigurationError] = {}
         self.blueprint = self._make_blueprint()
         if app is not None:
             self.init_app(app)
@@ -128,15 +130,21 @@ class AccountLinking:
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
-        tell = partial(self._tell, weakref.ref(app))
-        installation = install(
-            app,
-            state.url_prefix or "",
-            hooks=self._hooks,
-            interrupted=self._interrupted,
-            tell=tell,
-            overrides=self._overrides,
-        )
+        try:
+            installation = install(
+                app,
+                state.url_prefix or "",
+                hooks=self._hooks,
+                interrupted=self._interrupted,
+                tell=partial(self._tell, weakref.ref(app)),
+                overrides=self._overrides,
+            )
+        except ConfigurationError as problem:
+            unconfigured.put_off(app, problem)
+            app.extensions[EXTENSION] = self
+            self._put_off[app] = problem
+            state.add_url_rule("/<path:path>", "not_configured", unconfigured.not_configured)
+            return
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
@@ -149,9 +157,12 @@ class AccountLinking:
         installation.start_delivery()
 
     def _here(self) -> Installation:
-        """The installation of the current app, or of the only one."""
+        """The installation of the current app, or of the only one. Raises `ConfigurationError` in a command
+        of an app that is not configured."""
         if self._sole is not None:
             return self._sole
+        for problem in self._put_off.values():
+            raise problem
         if not self._apps:
             raise RuntimeError("this AccountLinking is not registered with any app yet")
         installation = self._apps.get(current_app._get_current_object())  # type: ignore[attr-defined]

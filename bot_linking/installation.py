@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import click
 from flask import Flask
-from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -25,6 +23,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
@@ -62,7 +61,7 @@ class Installation:
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
-        if self.settings.delivery == "thread" and _is_serving(self.app):
+        if self.settings.delivery == "thread" and not (self.app.testing or is_command()):
             self.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
 
@@ -141,13 +140,6 @@ def _open(settings: Settings) -> SQLStore:
         return open_store(settings.database)
     except StoreUnavailable as problem:
         raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test."""
-    context = click.get_current_context(silent=True)
-    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
-    return not app.testing and not is_command
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

@@ -46,7 +46,7 @@ class SiteSettings:
         (),
     )
     external_keys: tuple[str, ...] = _key(
-        read.several(read.secret_of(32)),
+        read.several(read.encryption_key),
         "ExternalAccount: encrypts second factors, 32 random characters or more; newest first.",
         (),
         secret=True,
@@ -70,7 +70,7 @@ class Settings(SiteSettings):
     """What a bot configures. A field's name is its key without the prefix, in lower case."""
 
     page_access_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.access_token),
         "The page's access token, from the app's Messenger settings. Several, the newer first.",
         (),
         secret=True,
@@ -82,7 +82,7 @@ class Settings(SiteSettings):
         secret=True,
     )
     verify_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.secret),
         "What you typed as verify token when subscribing the webhook. Several while it is being replaced.",
         (),
         secret=True,
@@ -97,8 +97,8 @@ class Settings(SiteSettings):
         secret=True,
     )
     secret_key: tuple[str, ...] = _key(
-        read.several(read.secret),
-        "Signs the forms of the linking pages; newest first. Flask's own by default.",
+        read.several(read.signing_key),
+        "Signs the linking pages' forms, 16 random characters or more; newest first. Flask's own by default.",
         secret=True,
     )
     public_url: str = _key(read.address, "The address of this app as Messenger and people see it, https.")

@@ -30,7 +30,7 @@ def _check(here: Here) -> click.Command:
         from bot_linking.operators.checkup import checkup
 
         failed = False
-        for finding in checkup(here().settings, here().store, here().linking.now()):
+        for finding in checkup(here):
             failed = failed or finding.state == "wrong"
             click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
         sys.exit(1 if failed else 0)
