@@ -31,6 +31,7 @@ from .person import Person
 from .simulator import Simulator
 from .switches import Switches
 from .wire import Delivery
+from .wire import sign as sign_webhook
 from .wirelog import GraphCall
 
-__all__ = ["Delivery", "GraphCall", "Outcome", "Person", "Simulator", "Switches"]
+__all__ = ["Delivery", "GraphCall", "Outcome", "Person", "Simulator", "Switches", "sign_webhook"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 
 from .errors import GraphError
 from .graph_call import (
@@ -15,6 +16,7 @@ from .graph_call import (
     comma_separated,
     refuse_unknown_fields,
     unknown_path,
+    without_nulls,
 )
 from .page_node import APP_ID, PageNode
 
@@ -31,6 +33,7 @@ class Graph:
 
     def answer(self, call: GraphRequest) -> GraphAnswer:
         """Answer a call, be it with an error in Facebook's shape; never raises."""
+        call = replace(call, body=without_nulls(call.body))
         try:
             self._refuse_by_switch()
             return GraphAnswer(200, self._route(call), {})

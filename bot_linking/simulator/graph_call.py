@@ -68,6 +68,7 @@ class Messenger(Protocol):
     def person(self, psid: str) -> Person | None: ...
     def receive(self, psid: str, body: Mapping[str, Any]) -> str | None: ...
     def unlink(self, psid: str) -> Any: ...
+    def silent_for(self, psid: str) -> float: ...
 
 
 def unknown_path(call: GraphRequest) -> GraphError:
@@ -89,8 +90,17 @@ def with_objects_parsed(body: Mapping[str, Any], names: tuple[str, ...]) -> Fiel
     parsed = dict(body)
     for name in names:
         if isinstance(parsed.get(name), str):
-            parsed[name] = _json_or_refuse(parsed[name])
+            parsed[name] = without_nulls(_json_or_refuse(parsed[name]))
     return parsed
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a JSON value without its null fields: clients send them for what they do not use."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
 
 
 def _json_or_refuse(text: str) -> Any:

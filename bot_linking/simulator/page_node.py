@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from . import rules
 from .errors import GraphError, refused
@@ -17,6 +19,7 @@ from .graph_call import (
 )
 from .person import Person
 from .tokens import TokenState
+from .window import check_window
 
 APP_ID = "908070605040302"
 _PROFILE_FIELDS = (
@@ -80,8 +83,18 @@ class PageNode:
             raise refused("The parameter recipient.id is required")
         rules.check_send(body, messaging_type_required=self._messenger.messaging_type_required)
         self._existing(str(psid))
+        self._check_window(str(psid), body)
         mid = self._messenger.receive(str(psid), body)
         return {"recipient_id": str(psid)} | ({"message_id": mid} if mid else {})
+
+    def _check_window(self, psid: str, body: Mapping[str, Any]) -> None:
+        switches = self._messenger.switches
+        if body.get("messaging_type") == "UTILITY" and switches.utility_refused:
+            raise refused("The template does not exist, or is not approved")
+        if "message" in body:
+            check_window(
+                body, silent_for=math.inf if switches.outside_window else self._messenger.silent_for(psid)
+            )
 
     def _unlink(self, call: GraphRequest) -> Fields:
         psid = str(call.get("psid") or "")

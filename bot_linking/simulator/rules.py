@@ -21,6 +21,9 @@ PAYLOAD_LIMIT = 1000
 ELEMENTS_LIMIT = 10
 ELEMENT_TEXT_LIMIT = 80
 QUICK_REPLIES_LIMIT = 13
+TEMPLATE_NAME_LIMIT = 512
+COMPONENTS_LIMIT = 10
+PARAMETERS_LIMIT = 100
 SENDER_ACTIONS = ("typing_on", "typing_off", "mark_seen", "react", "unreact")
 MESSAGING_TYPES = ("RESPONSE", "UPDATE", "MESSAGE_TAG", "UTILITY")
 _MEDIA = ("image", "audio", "video", "file")
@@ -39,7 +42,10 @@ def check_send(body: Mapping[str, Any], *, messaging_type_required: bool = True)
         _one_of("messaging_type", body.get("messaging_type"), MESSAGING_TYPES)
     if body.get("messaging_type") == "MESSAGE_TAG" and body.get("tag") != "HUMAN_AGENT":
         raise refused("The tag is unknown or deprecated; HUMAN_AGENT is left")
-    check_message(body["message"])
+    if body.get("messaging_type") == "UTILITY":
+        check_template(_mapping("message", body["message"]))
+    else:
+        check_message(body["message"])
 
 
 def check_message(message: object) -> None:
@@ -53,6 +59,19 @@ def check_message(message: object) -> None:
         _check_attachment(_mapping("attachment", content["attachment"]))
     if "quick_replies" in content:
         _check_quick_replies(content["quick_replies"])
+
+
+def check_template(message: Mapping[str, Any]) -> None:
+    """Raise ``GraphError`` unless ``message`` is one utility template: its name, language and parameters."""
+    template = _mapping("message.template", message.get("template"))
+    if set(message) - {"template", "metadata"}:
+        raise refused("A utility message has a template, and neither text nor attachment")
+    _text("name of a template", template.get("name"), TEMPLATE_NAME_LIMIT)
+    _text("language.code of a template", _mapping("language", template.get("language")).get("code"), 10)
+    for component in _listing("components", template.get("components", []), 0, COMPONENTS_LIMIT):
+        parameters = _mapping("component", component).get("parameters", [])
+        for parameter in _listing("parameters", parameters, 0, PARAMETERS_LIMIT):
+            _mapping("parameter", parameter)
 
 
 def is_web_address(url: object) -> bool:

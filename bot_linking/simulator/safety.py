@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -63,6 +64,12 @@ def require_loopback_url(url: str) -> str:
     return url
 
 
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of ``url``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def require_throw_away(name: str, secret: str) -> str:
     """Return ``secret``, or raise ``ValueError`` with the setting's name, never its value, for a real one."""
     if not secret.startswith(SECRET_PREFIX):
@@ -93,3 +100,8 @@ def _production_server(env: Mapping[str, str]) -> str:
     if "SERVER_SOFTWARE" not in env:
         return ""
     return next((name for name in _PRODUCTION_SERVERS if name in sys.modules), "")
+
+
+def throw_away() -> str:
+    """Mint a secret that every real deployment refuses."""
+    return SECRET_PREFIX + secrets.token_urlsafe(24)

@@ -25,6 +25,8 @@ SWITCH_NOTES = (
     SwitchNote("graph_down", "Graph down", "Every Graph call answers 503."),
     SwitchNote("rate_limited", "Rate limited", "Every Graph call answers code 613."),
     SwitchNote("expired_token", "Page token expired", "Graph refuses the page token: code 190."),
+    SwitchNote("outside_window", "24 hours over", "Messages outside the window are refused: 10/2018278."),
+    SwitchNote("utility_refused", "Template refused", "Utility messages are refused: code 100."),
     SwitchNote(
         "expired_linking_token", "Log-in link expired", "The account_linking_token is refused: code 10303."
     ),
@@ -48,6 +50,8 @@ class Switches:
     graph_down: bool
     rate_limited: bool
     expired_token: bool
+    outside_window: bool
+    utility_refused: bool
     expired_linking_token: bool
 
     def __init__(self, on_change: Callable[[str], None] = lambda name: None) -> None:

@@ -1,12 +1,11 @@
 """What the tests of a bot get: a Messenger, a server for the bot, and a person who walks the linking pages.
 
-With the package installed, pytest finds the fixtures `messenger`, `bot_server` and `linking_walk` by itself.
-A whole test of a bot looks like this:
+With the package installed, pytest finds the fixtures `messenger`, `bot_server`, `linking_walk` and
+`module_bot` automatically. A whole test of a bot looks like this:
 
     def test_ada_sees_her_orders_after_logging_in(messenger, bot_server, linking_walk, tmp_path):
         app = create_app({
-            **messenger.settings_for_bot(),
-            "BOT_LINKING_PUBLIC_URL": bot_server.url,
+            **messenger.settings_for_bot(bot_server.url),
             "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db",
         })
         bot_server.serve(app)
@@ -20,6 +19,8 @@ A whole test of a bot looks like this:
 Nothing in it is faked but Messenger: webhooks are signed and posted, pages are fetched, the Graph API is
 called, all over HTTP on this machine.
 
+`sign` and `signed_post` post a webhook through Flask's own test client; see the README in this folder.
+
 The fixtures are thin. Without pytest, `bot_linking.simulator.Simulator`, `BotServer` and `LinkingWalk` are
 context managers that do the same.
 """
@@ -30,13 +31,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bot_linking.testing.module import app_of, fresh_module
     from bot_linking.testing.pages import Form, forms_of, refresh_of
     from bot_linking.testing.server import BotServer
+    from bot_linking.testing.signing import sign, signed_post
     from bot_linking.testing.walk import LinkingWalk
 
-__all__ = ["BotServer", "Form", "LinkingWalk", "forms_of", "refresh_of"]
+__all__ = [
+    "BotServer",
+    "Form",
+    "LinkingWalk",
+    "app_of",
+    "forms_of",
+    "fresh_module",
+    "refresh_of",
+    "sign",
+    "signed_post",
+]
 
-_WHERE = {"BotServer": "server", "LinkingWalk": "walk"}
+_WHERE = {
+    "BotServer": "server",
+    "LinkingWalk": "walk",
+    "app_of": "module",
+    "fresh_module": "module",
+    "sign": "signing",
+    "signed_post": "signing",
+}
 
 
 def __getattr__(name: str) -> Any:

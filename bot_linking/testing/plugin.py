@@ -6,12 +6,16 @@ that test runs which do not use it are not slowed down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from bot_linking.simulator import Simulator
     from bot_linking.testing.server import BotServer
     from bot_linking.testing.walk import LinkingWalk
@@ -45,6 +49,42 @@ def bot_server() -> Iterator[BotServer]:
 
     with BotServer() as server:
         yield server
+
+
+@pytest.fixture
+def module_bot(messenger: Simulator, bot_server: BotServer, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Serves a bot that is a module with `app = Flask(__name__)`, set up to talk to `messenger`.
+
+        def test_the_bot_greets(module_bot, messenger):
+            module_bot("shop.bot")                       # or "shop.bot:the_app", or with webhook="/hook"
+            messenger.say(messenger.people[0].psid, "hello")
+            ...
+
+    The module is imported afresh in each test, after its settings stand in the environment, with a database
+    of its own. `also=["shop_linking"]` names top-level modules that have to be imported afresh with it;
+    `settings={...}` are further environment variables. The app is returned.
+    """
+    from bot_linking.testing.module import app_of, fresh_module
+
+    with ExitStack() as modules:
+
+        def serve(
+            name: str,
+            *,
+            webhook: str = "/webhook",
+            also: Sequence[str] = (),
+            settings: Mapping[str, str] | None = None,
+        ) -> Flask:
+            module_name, _, app_name = name.partition(":")
+            database = {"BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db"}
+            wanted = {**messenger.settings_for_bot(bot_server.url), **database, **(settings or {})}
+            module = modules.enter_context(fresh_module(module_name, wanted, also=also))
+            app: Flask = app_of(module, app_name or None)
+            bot_server.serve(app)
+            messenger.webhook_url = bot_server.url + webhook
+            return app
+
+        yield serve
 
 
 @pytest.fixture

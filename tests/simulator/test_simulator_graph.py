@@ -158,6 +158,11 @@ ACCEPTED = {
     "ten elements": generic(*[{"title": "x" * 80, "subtitle": "x" * 80}] * 10),
     "a card": generic({"title": "Shoes", "image_url": "https://x.example/a.png", "buttons": [LOG_IN]}),
     "an image": {"attachment": {"type": "image", "payload": {"url": "https://x.example/a.png"}}},
+    "fields that are null": {
+        **button_template({"type": "account_unlink", "url": None, "title": None}),
+        "text": None,
+        "quick_replies": None,
+    },
     "quick replies": {
         "text": "?",
         "quick_replies": [{"content_type": "text", "title": "x" * 20, "payload": "P"}] * 13,
@@ -195,7 +200,6 @@ REFUSED = {
         button_template({"type": "account_unlink", "title": "Bye"}),
         "not allowed: title",
     ),
-    "log out with a null url": (button_template({"type": "account_unlink", "url": None}), "not allowed: url"),
     "postback without payload": (button_template({"type": "postback", "title": "Go"}), "payload"),
     "long button title": (button_template({**POSTBACK, "title": "x" * 21}), "20"),
     "script behind a link": (
@@ -247,6 +251,87 @@ def test_a_sender_action_goes_alone_and_needs_no_messaging_type(sim: Simulator, 
     graph.send({"text": "here"})
     assert not sim.conversation(ADA)["typing"]
     refused_with(graph.call("POST", "me/messages", json={**body, "sender_action": "dance"}), 100)
+
+
+def test_a_field_that_is_null_is_a_field_that_is_not_there(sim: Simulator, graph: GraphClient) -> None:
+    """As old clients write a message: every field of the protocol, null where it is not used."""
+    unused = {"sender_action": None, "notification_type": None, "tag": None, "messaging_type": "RESPONSE"}
+    body = {**unused, "recipient": {"id": ADA, "phone_number": None}}
+    message = {"text": "hi", "attachment": None, "quick_replies": None, "metadata": None}
+    assert graph.call("POST", "me/messages", json={**body, "message": message}).ok
+    assert sim.messages(ADA)[0]["message"] == {"text": "hi"}
+    in_a_form = {"recipient": json.dumps({"id": ADA}), "message": json.dumps(message)}
+    assert graph.call("POST", "me/messages", data={**in_a_form, "messaging_type": "RESPONSE"}).ok
+    action = {"recipient": {"id": ADA}, "message": None, "sender_action": "typing_on"}
+    assert graph.call("POST", "me/messages", json=action).ok
+    without = {"recipient": {"id": ADA}, "messaging_type": None, "message": {"text": "hi"}}
+    assert "messaging_type" in refused_with(graph.call("POST", "me/messages", json=without), 100)
+
+
+TEMPLATE = {
+    "name": "account_connected",
+    "language": {"code": "en"},
+    "components": [{"type": "body", "parameters": [{"type": "text", "text": "Acme"}]}],
+}
+
+
+@pytest.mark.parametrize("kind", ["RESPONSE", "UPDATE"])
+def test_a_page_may_write_for_24_hours_after_the_persons_last_act(
+    sim: Simulator, graph: GraphClient, kind: str
+) -> None:
+    sim.say(ADA, "hello")
+    sim.clock.advance(24 * 3600 - 60)
+    assert graph.send({"text": "in time"}, messaging_type=kind).ok
+    sim.clock.advance(60)
+    assert "outside" in refused_with(graph.send({"text": "late"}, messaging_type=kind), 10, 2018278)
+    assert graph.send({"template": TEMPLATE}, messaging_type="UTILITY").ok
+    assert graph.send({"text": "a person"}, messaging_type="MESSAGE_TAG", tag="HUMAN_AGENT").ok
+    assert graph.call("POST", "me/messages", json={"recipient": {"id": ADA}, "sender_action": "mark_seen"}).ok
+    sim.tap(ADA, {"type": "postback", "title": "Go", "payload": "GO"})
+    assert graph.send({"text": "again"}, messaging_type=kind).ok
+
+
+def test_logging_in_or_out_does_not_open_the_window(sim: Simulator, graph: GraphClient) -> None:
+    sim.clock.advance(24 * 3600)
+    sim.finish_login(
+        dict(parse_qsl(urlsplit(sim.open_login(ADA, LOGIN)).query))["account_linking_token"], "c"
+    )
+    refused_with(graph.send({"text": "You are connected"}), 10, 2018278)
+    sim.tap(ADA, {"type": "account_unlink"})
+    refused_with(graph.send({"text": "You are disconnected"}), 10, 2018278)
+
+
+def test_the_switch_puts_every_chat_outside_its_window(sim: Simulator, graph: GraphClient) -> None:
+    sim.say(ADA, "hello")
+    sim.switches.outside_window = True
+    refused_with(graph.send({"text": "hi"}), 10, 2018278)
+    assert graph.send({"template": TEMPLATE}, messaging_type="UTILITY").ok
+    sim.switches.outside_window = False
+    assert graph.send({"text": "hi"}).ok
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"text": "no template"},
+        {"template": TEMPLATE, "text": "and text"},
+        {"template": {**TEMPLATE, "name": ""}},
+        {"template": {**TEMPLATE, "language": "en"}},
+        {"template": {**TEMPLATE, "components": "body"}},
+        {"template": {**TEMPLATE, "components": [{"type": "body", "parameters": 3}]}},
+        {"template": "account_connected"},
+    ],
+)
+def test_a_utility_message_is_one_template(sim: Simulator, graph: GraphClient, message: object) -> None:
+    refused_with(graph.send(message, messaging_type="UTILITY"), 100)
+    refused_with(graph.send({"template": TEMPLATE}), 100)  # and a template goes as UTILITY only
+    assert sim.messages(ADA) == []
+
+
+def test_a_template_that_is_not_approved_is_refused_by_switch(sim: Simulator, graph: GraphClient) -> None:
+    sim.switches.utility_refused = True
+    refused_with(graph.send({"template": TEMPLATE}, messaging_type="UTILITY"), 100)
+    assert graph.send({"text": "hi"}).ok
 
 
 def test_messaging_type_is_wanted_unless_the_simulator_is_told_otherwise(

@@ -155,6 +155,36 @@ def link(sim: Simulator, bot: ReceivingBot) -> None:
     assert sim.wait_until(lambda: bot.bodies)
 
 
+def notes(sim: Simulator, psid: str = ADA) -> list[str]:
+    return [entry["text"] for entry in sim.conversation(psid)["entries"] if entry["from"] == "note"]
+
+
+def test_it_says_why_the_bot_is_quiet_after_five_turns_within_an_hour(sim: Simulator) -> None:
+    def turn() -> None:
+        sim.finish_login(token_of(sim.open_login(ADA, LOGIN)), "c")
+        sim.unlink(ADA)
+
+    turn()
+    turn()
+    assert not [note for note in notes(sim) if "five" in note]
+    turn()
+    assert len([note for note in notes(sim) if "five" in note]) == 1  # with the sixth
+    assert notes(sim, GRACE) == []
+    sim.clock.advance(3600)
+    turn()
+    assert len([note for note in notes(sim) if "five" in note]) == 1
+
+
+def test_the_clock_goes_forward_only(sim: Simulator, clock: Clock) -> None:
+    before = sim.clock()
+    sim.clock.advance(300)
+    assert sim.clock() >= before + 300
+    assert sim.clock.ahead == 300
+    for wrong in (-1, True, "1", float("nan")):
+        with pytest.raises(ValueError, match="forward"):
+            sim.clock.advance(wrong)  # type: ignore[arg-type]
+
+
 def test_log_out_tells_the_bot_once_and_without_a_code(sim: Simulator, bot: ReceivingBot) -> None:
     link(sim, bot)
     event = sim.tap(ADA, {"type": "account_unlink"})

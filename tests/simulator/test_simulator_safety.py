@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 
+from bot_linking import AccountLinking
 from bot_linking.simulator import Person, Simulator
 from bot_linking.simulator.safety import is_loopback, is_loopback_host_header
 from tests.children import LIMIT_S, child, line_from
@@ -95,8 +97,9 @@ def test_its_own_settings_do_not_stop_it(sim: Simulator, monkeypatch: pytest.Mon
         pass
 
 
-def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator) -> None:
+def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator, bot: ReceivingBot) -> None:
     assert sim.settings_for_bot() == {
+        "BOT_LINKING_PUBLIC_URL": bot.url,
         "BOT_LINKING_APP_SECRET": sim.app_secret,
         "BOT_LINKING_PAGE_ACCESS_TOKEN": sim.page_access_token,
         "BOT_LINKING_VERIFY_TOKEN": sim.verify_token,
@@ -104,6 +107,8 @@ def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator) -> None:
         "BOT_LINKING_GRAPH_URL": sim.url,
         "BOT_LINKING_RETURN_HOSTS": sim.url,
     }
+    elsewhere = sim.settings_for_bot("http://localhost:8000")
+    assert elsewhere == {**sim.settings_for_bot(), "BOT_LINKING_PUBLIC_URL": "http://localhost:8000"}
 
 
 def test_the_address_is_known_after_the_start() -> None:
@@ -236,7 +241,7 @@ def free_port() -> int:
         return int(bound.getsockname()[1])
 
 
-def test_alone_it_prints_the_address_on_stdout_and_the_settings_on_stderr() -> None:
+def test_alone_it_prints_the_address_on_stdout_and_all_settings_of_a_bot_on_stderr(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "bot_linking.simulator", "--port", str(port)]
     with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -247,7 +252,12 @@ def test_alone_it_prints_the_address_on_stdout_and_the_settings_on_stderr() -> N
     assert process.returncode == 0
     assert out == ""
     assert f"export BOT_LINKING_GRAPH_URL=http://127.0.0.1:{port}\n" in err
-    assert err.count("export BOT_LINKING_") == 6
+    given = dict(line.removeprefix("export ").split("=", 1) for line in err.splitlines() if "export" in line)
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config.update(given)
+    linking = AccountLinking(app, authenticate=lambda username, password: None)  # the lines are all it needs
+    assert linking.settings.public_url == "http://127.0.0.1:5000"
+    linking.store.close()
 
 
 def test_alone_it_says_in_one_line_why_it_does_not_start() -> None:

@@ -1,0 +1,38 @@
+"""One person's chat with the page: what was said, and how the two stand to each other."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from .conversation import Conversation
+from .person import Person
+
+HOUR = 3600
+#: So many confirmations bot_linking sends to one person within an hour, however often they log in and out.
+QUIET_AFTER = 5
+QUIET = (
+    "That was more than five times within an hour, and bot_linking confirms five. To hear it again, chat as "
+    "a new person, or turn the clock forward by an hour where the bot shares it."
+)
+
+
+@dataclass
+class Chat:
+    """Not thread-safe: the simulator holds its lock.
+
+    ``acted_at`` is when the person last did something that opens the page's 24 hours, in seconds since the
+    epoch; ``None`` when the person has never written to the page.
+    """
+
+    person: Person
+    acted_at: float | None
+    talk: Conversation = field(default_factory=Conversation)
+    is_linked: bool = False
+    turns: deque[float] = field(default_factory=lambda: deque(maxlen=QUIET_AFTER + 1))
+
+    def note_turn(self, now: float) -> None:
+        """Note that the person was linked or unlinked; say in the chat why the bot may keep quiet of it."""
+        self.turns.append(now)
+        if len(self.turns) > QUIET_AFTER and now - self.turns[0] < HOUR:
+            self.talk.add_note(now, QUIET)

@@ -1,0 +1,148 @@
+"""What the simulated Messenger knows: its page, its people, and what has happened between them."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .chat import Chat
+from .clock import Clock
+from .conversation import Conversation
+from .person import Person
+from .switches import Switches
+from .tokens import LinkingTokens
+
+PEOPLE = (
+    Person("24680135791357", "Ada", "Lovelace", "en_US"),
+    Person("24680135792468", "Grace", "Hopper", "en_US"),
+)
+
+
+class State:
+    """The facts, and how to wait until they change. Each method takes the lock that it needs."""
+
+    def __init__(
+        self, *, page_id: str, page_name: str, people: Sequence[Person], clock: Callable[[], float]
+    ) -> None:
+        self.page_id = page_id
+        self.page_name = page_name
+        self.clock = clock if isinstance(clock, Clock) else Clock(clock)
+        self.profile: dict[str, Any] = {}
+        self.switches = Switches(self._switched)
+        self.tokens = LinkingTokens(self.clock)
+        self._changed = threading.Condition()
+        self._version = 0
+        self._last_stamp = 0
+        self._chats = {person.psid: self._new_chat(person) for person in people}
+
+    # --- people
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who can chat with the page, in the order in which they came."""
+        with self._changed:
+            return tuple(chat.person for chat in self._chats.values())
+
+    def person(self, psid: str) -> Person | None:
+        """Return the person with this PSID, or ``None``."""
+        with self._changed:
+            chat = self._chats.get(psid)
+            return chat.person if chat else None
+
+    # --- what can be seen
+
+    def is_linked(self, psid: str) -> bool:
+        """Tell whether Messenger takes this person's account for linked."""
+        with self._changed:
+            chat = self._chats.get(psid)
+            return chat is not None and chat.is_linked
+
+    def silent_for(self, psid: str) -> float:
+        """Return for how many seconds the person has neither written nor tapped; endless if never.
+
+        The page may write for 24 hours. Logging in or out is no such act.
+        """
+        with self._changed:
+            acted_at = self._chat(psid).acted_at
+            return math.inf if acted_at is None else self.clock() - acted_at
+
+    def messages(self, psid: str) -> list[dict[str, Any]]:
+        """Return what the bot sent to the person, oldest first.
+
+        Each is a ``dict`` with ``mid``, ``at`` (seconds) and either ``message`` or ``sender_action``.
+        """
+        with self._changed:
+            return self._talk(psid).sent
+
+    def wait_until(self, predicate: Callable[[], Any], timeout: float = 15.0) -> bool:
+        """Wait until ``predicate()`` is true, at most ``timeout`` seconds; returns whether it became true."""
+        deadline = time.monotonic() + timeout
+        while not predicate():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def wait_for_change(self, version: int, timeout: float) -> int:
+        """Wait until something visible has changed since ``version``; returns the version of now."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version or not self.running, timeout)
+            return self._version
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return False
+
+    # --- inside
+
+    def _new_chat(self, person: Person) -> Chat:
+        return Chat(person, acted_at=self.clock())
+
+    def _known(self, psid: str) -> Person:
+        with self._changed:
+            return self._chat(psid).person
+
+    def _chat(self, psid: str) -> Chat:
+        chat = self._chats.get(psid)
+        if chat is None:
+            raise ValueError(f"nobody here has the PSID {psid!r}")
+        return chat
+
+    def _talk(self, psid: str) -> Conversation:
+        return self._chat(psid).talk
+
+    def _mark_linked(self, psid: str) -> None:
+        with self._changed:
+            chat = self._chat(psid)
+            chat.is_linked = True
+            chat.talk.add_note(self.clock(), f"Account linked to {self.page_name}")
+            chat.note_turn(self.clock())
+
+    def _mark_unlinked(self, psid: str) -> bool:
+        """Return whether the person was linked until now."""
+        with self._changed:
+            chat = self._chat(psid)
+            if chat.is_linked:
+                chat.is_linked = False
+                chat.talk.add_note(self.clock(), "Account no longer linked")
+                chat.note_turn(self.clock())
+                return True
+            return False
+
+    def _stamp(self) -> int:
+        """Milliseconds, never the same twice: people do one thing after the other."""
+        with self._changed:
+            self._last_stamp = max(self._last_stamp + 1, int(self.clock() * 1000))
+            return self._last_stamp
+
+    def _switched(self, name: str) -> None:
+        self._touch()
+
+    def _touch(self) -> None:
+        with self._changed:
+            self._version += 1
+            self._changed.notify_all()
