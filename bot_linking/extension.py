@@ -388,6 +388,14 @@ class AccountLinking:
         """End logins of an account that are under way: when its password changes or it is disabled."""
         self._here().linking.drop_pending(account_id)
 
+    def unlink_account(self, account_id: str) -> int:
+        """End every link of an account and its logins under way: when it is deleted, locked or recovered.
+
+        Each person gets a short farewell. The number of links that ended. Tokens of the ExternalAccount
+        module that came from the links end with them; `ExternalAccount.revoke_tokens` ends all others.
+        """
+        return self._here().linking.unlink_account(account_id)
+
     # Telling
 
     def _tell(self, app: weakref.ref[Flask], event: Happening) -> None:

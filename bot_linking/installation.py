@@ -88,6 +88,8 @@ def install(
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
     store, pages = _open(settings), Pages(settings.pages)
+    if hooks.resolve_account is not None:
+        store.restore_named_ids()
     bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(

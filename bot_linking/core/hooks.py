@@ -39,8 +39,9 @@ class Hooks:
 
     resolve_account: ResolveAccount | None = None
     """`resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller
-    of the account_link API means; each is text or None. None refuses the call. Without it the account's id is
-    the user name, else what it was, else the e-mail address, else the phone number."""
+    of the account_link API means; each is text or None. None refuses the call. For a person who is no
+    customer yet it may return `Account.known_by(...)`. Without this hook every account is one that is known
+    by a name: its id begins with `username:`, `email:` or `tel:`, and no sign-in returns such an id."""
 
     confirmation: Confirmation | None = None
     """`confirmation(link) -> message | None`: your own message in place of ours after a login; None sends

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from bot_linking.core.errors import IdentifierRefused
 from bot_linking.core.links import Account, Link
+from bot_linking.core.marks import stripped
 from bot_linking.core.reading import has_hidden_marks
 
 LONGEST = {"username": 254, "email": 254, "phone_number": 32}
@@ -13,7 +14,8 @@ LONGEST = {"username": 254, "email": 254, "phone_number": 32}
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """A user name, an e-mail address, a phone number: one of them at least. An empty one is as good as none.
+    """A user name, an e-mail address, a phone number, as a caller gave them: one of them at least. White
+    space around them goes, and one with nothing visible in it counts as missing.
 
     Raises `IdentifierRefused`, which names the one that is too long or holds control characters.
     """
@@ -24,7 +26,8 @@ class Identifiers:
 
     def __post_init__(self) -> None:
         for name, longest in LONGEST.items():
-            value = getattr(self, name) or None
+            given = getattr(self, name)
+            value = stripped(given) if given else None
             object.__setattr__(self, name, value)
             if value is not None and (len(value) > longest or has_hidden_marks(value)):
                 raise IdentifierRefused(
@@ -33,25 +36,23 @@ class Identifiers:
         if not any(getattr(self, name) for name in LONGEST):
             raise IdentifierRefused("one of username, email and phone_number is needed")
 
-    def over(self, link: Link | None) -> Identifiers:
-        """These in place of a link's; what is not given stays."""
-        if link is None:
-            return self
-        return Identifiers(**{name: getattr(self, name) or getattr(link, name) for name in LONGEST})
+    def over(self, link: Link | None) -> dict[str, str | None]:
+        """These in place of a link's, by name; what is not given stays, and is not judged again."""
+        return {name: getattr(self, name) or getattr(link, name, None) for name in LONGEST}
 
 
 def account_after(given: Identifiers, before: Link | None, resolved: Account | None) -> Account:
     """The account that a link names after it was given these identifiers.
 
-    The site's own answer where there is one. Else the user name, else what it was, else the e-mail
-    address, else the phone number.
+    The site's own answer where there is one. Else the account that is known by the user name; else the one
+    that it was; else the one that is known by the e-mail address, or by the phone number.
     """
     kept = given.over(before)
     if resolved is not None:
-        values = {name: getattr(kept, name) or getattr(resolved, name) for name in LONGEST}
-        return Account(resolved.id, **values)
-    account_id = given.username or (before and before.account_id) or kept.email or kept.phone_number
-    return Account(account_id or "", kept.username, kept.email, kept.phone_number)
+        return Account(resolved.id, **{name: kept[name] or getattr(resolved, name) for name in LONGEST})
+    if before is not None and not given.username:
+        return Account(before.account_id, **kept)
+    return Account(Account.known_by(given.username, given.email, given.phone_number).id, **kept)
 
 
 def changed_identifiers(before: Link | None, after: Account | Link | None) -> tuple[str, ...]:

@@ -22,9 +22,10 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.hooks import NO_HOOKS, Hooks
-from bot_linking.core.identifiers import LONGEST, Identifiers
+from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.reading import is_unicode
 
 ATTEMPT_MAX_AGE_S = 900
 
@@ -106,7 +107,11 @@ class Linking:
     # Approve, on the linking pages
 
     def begin(self, attempt: Attempt, session: str) -> None:
-        """Keep a signed-in attempt; only the browser that holds `session` can go on with it."""
+        """Keep a signed-in attempt; only the browser that holds `session` can go on with it.
+
+        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
+        """
+        _require_own_id(attempt.account)
         expires_at = self.now() + ATTEMPT_MAX_AGE_S * 1000
         self.store.save_attempt(attempt, digest_of(session), expires_at)
 
@@ -120,7 +125,9 @@ class Linking:
         """The authorization code for a consent, committed before it is returned.
 
         Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
+        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
         """
+        _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
         if self.store.save_code(digest_of(code), attempt, locale, now, now + max_age * 1000):
@@ -138,6 +145,7 @@ class Linking:
     def drop_pending(self, account_id: str) -> None:
         """End codes and attempts of an account that were not used yet: call it when a password changes or
         an account is disabled."""
+        _require_text(account_id=account_id)
         self.store.drop_pending(account_id)
 
     # Receive, from Messenger
@@ -195,6 +203,7 @@ class Linking:
         `EventIgnored`. Raises `AccountUnknown` when `resolve_account` has no answer, and `PageUnknown`.
         """
         page_id = page_id or self.only_page()
+        _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
         outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
         self._tell(outcome)
@@ -207,7 +216,11 @@ class Linking:
         if self._resolve_account is None:
             return None
         known = given.over(self.store.find_link(page_id, psid))
-        account = self._resolve_account(*(getattr(known, name) for name in LONGEST))
+        try:
+            account = self._resolve_account(known["username"], known["email"], known["phone_number"])
+        except Exception as problem:
+            _log.exception("resolve_account failed; the call is refused and may be repeated")
+            raise StoreUnavailable("resolve_account did not answer") from problem
         if account is None:
             raise AccountUnknown("no account has these identifiers")
         return account
@@ -230,8 +243,22 @@ class Linking:
         self._wake()
         return isinstance(outcome, AccountUnlinked)
 
+    def unlink_account(self, account_id: str, *, source: str = "python") -> int:
+        """End every link of an account, and its logins under way first, so that none comes back by one. The
+        number of links that ended; a link that names another account by now stays."""
+        self.drop_pending(account_id)
+        ended = 0
+        for link in self.links_of(account_id):
+            outcome = self.store.unlink(link.page_id, link.psid, source, self.now(), account_id=account_id)
+            self._tell(outcome)
+            ended += isinstance(outcome, AccountUnlinked)
+        if ended:
+            self._wake()
+        return ended
+
     def erase(self, psid: str, page_id: str | None = None) -> int:
         """Remove everything about a person. The number of rows that went."""
+        _require_text(psid=psid, page_id=page_id)
         rows = self.store.erase(page_id, psid, self.now())
         self._tell(PersonErased(rows))
         return rows
@@ -240,4 +267,20 @@ class Linking:
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
         """Keep what a person was doing until they are linked, for an hour at most."""
+        _require_text(psid=psid, page_id=page_id)
         self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())
+
+
+def _require_own_id(account: Account) -> None:
+    """A sign-in proves an id of the site's own; one made of a name could be made by any caller of the API."""
+    if account.is_known_by_name:
+        raise ValueError(
+            "a sign-in returned an account whose id begins with username:, email: or tel:, "
+            "as ids do that are made of a name; return the site's own id"
+        )
+
+
+def _require_text(**given: str | None) -> None:
+    for name, value in given.items():
+        if value is not None and ("\0" in value or not is_unicode(value)):
+            raise ValueError(f"{name} is not Unicode text")

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot_linking.core.codes import digest_of
+from bot_linking.core.marks import folded
 from bot_linking.core.reading import is_unicode
 
 _EPOCH_MS = 1000
+_LONGEST_ID = 255
+_NAME_SPACES = ("username:", "email:", "tel:")
 
 
 def from_ms(milliseconds: int) -> datetime:
@@ -31,14 +35,37 @@ class Account:
     display_name: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id or len(self.id) > 255:
-            raise TypeError("Account.id must be text of 1 to 255 characters")
+        if not isinstance(self.id, str) or not self.id or len(self.id) > _LONGEST_ID:
+            raise TypeError(f"Account.id must be text of 1 to {_LONGEST_ID} characters")
         for name in ("id", "username", "email", "phone_number", "display_name"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"Account.{name} must be text or None")
             if value is not None and ("\0" in value or not is_unicode(value)):
                 raise ValueError(f"Account.{name} is not Unicode text")
+
+    @classmethod
+    def known_by(
+        cls, username: str | None = None, email: str | None = None, phone_number: str | None = None
+    ) -> Account:
+        """An account that nobody signed in to: all that is known is what a caller said of it.
+
+        The id is made of the first that is given, in a space of its own: `username:ada`,
+        `email:ada@example.com`, `tel:18900001111`. No sign-in returns such an id. Names that differ only in
+        unseen or look-alike marks make one id. `resolve_account` may return such an account for a person
+        who is no customer yet. `ValueError` where nothing is given.
+        """
+        for space, name in zip(_NAME_SPACES, (username, email, phone_number), strict=True):
+            if name:
+                plain = folded(name) or name
+                fits = len(space + plain) <= _LONGEST_ID
+                return cls(space + (plain if fits else digest_of(plain)), username, email, phone_number)
+        raise ValueError("one of username, email and phone_number is needed")
+
+    @property
+    def is_known_by_name(self) -> bool:
+        """Whether the id is one that `known_by` makes of a name, not the site's own."""
+        return self.id.startswith(_NAME_SPACES)
 
     @property
     def label(self) -> str:

@@ -104,13 +104,23 @@ class Links(Family):
 
         return self.engine.write(work)
 
-    def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
-        """Unlink by our side: the farewell and the call to Messenger are queued with it."""
+    def unlink(
+        self,
+        page_id: str,
+        psid: str,
+        source: str,
+        now: int,
+        *,
+        account_id: str | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
+        """Unlink by our side: the farewell and the call to Messenger are queued with it. With `account_id`
+        only from this account."""
 
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
             person, link = look_up(tx, page_id, psid)
-            if link is None:
+            if link is None or account_id not in (None, link.account_id):
                 return EventIgnored("not_linked", page_id, psid)
             end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
             return AccountUnlinked(page_id, psid, link.account_id, source)
@@ -148,6 +158,17 @@ class Links(Family):
         if is_so(self.find_link(page_id, psid)):  # a site that repeats itself waits for nobody
             return EventIgnored("unchanged", page_id, psid)
         return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
+
+    def restore_named_ids(self) -> int:
+        """For a site that resolves accounts: give links back the ids that an upgrade took for names. How
+        many; a second time there are none."""
+        if not self.engine.read("has_named_ids"):
+            return 0
+
+        def work(tx: Tx) -> int:
+            return tx.run("restore_named_ids")
+
+        return self.engine.write(work)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first."""

@@ -29,7 +29,7 @@ insert into links (page_id, psid, account_id, username, email, phone_number, loc
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
         :now, :now, :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes))
 on conflict (page_id, psid) do update set
-  account_id = excluded.account_id,
+  account_id = excluded.account_id, named_id = null,
   username = case when links.account_id = excluded.account_id
                   then coalesce(excluded.username, links.username) else excluded.username end,
   email = case when links.account_id = excluded.account_id
@@ -48,13 +48,21 @@ update links set username = :username, email = :email, phone_number = :phone_num
 where page_id = :page_id and psid = :psid
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
+-- name: has_named_ids
+select 1 as found from links where named_id is not null limit 1
+
+-- name: restore_named_ids
+update links set account_id = named_id, named_id = null
+where named_id is not null
+  and account_id in ('username:' || named_id, 'email:' || named_id, 'tel:' || named_id)
+
 -- name: save_unlink
 insert into links (page_id, psid, source, linked_at, updated_at, code_tick, changed_tick, unlinked_ms,
                    unlinked_tick)
 values (:page_id, :psid, :source, :now, :now, 0, (select coalesce(max(tick), 0) from codes), :unlinked_ms,
         (select coalesce(max(tick), 0) from codes))
 on conflict (page_id, psid) do update set
-  account_id = null, username = null, email = null, phone_number = null,
+  account_id = null, named_id = null, username = null, email = null, phone_number = null,
   source = excluded.source, updated_at = excluded.updated_at, event_ms = null,
   changed_tick = excluded.changed_tick, unlinked_ms = excluded.unlinked_ms,
   unlinked_tick = excluded.unlinked_tick

@@ -102,7 +102,7 @@ def test_the_published_sample_links_in_every_form(site: Site, sample: str) -> No
     assert answer.json() == {"request_id": "F4js0Za2", "result": True, "error_code": 0, "error_message": ""}
     shown = site.shown(SAMPLE_PSID) or {}
     assert [shown.get(name) for name in ("account_id", "username", "email", "phone_number", "source")] == [
-        "myaccount", "myaccount", "mike@example.com", "18900001111", "api",
+        "username:myaccount", "myaccount", "mike@example.com", "18900001111", "api",
     ]  # fmt: skip
 
 

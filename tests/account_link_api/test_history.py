@@ -33,12 +33,12 @@ def test_every_door_leaves_a_line_for_each_change_and_none_for_what_changed_noth
     assert lines(caller) == [
         ("login", "linked", None, "1"),
         ("api", "changed", "1", "1"),
-        ("api", "linked", "1", "grace"),
-        ("messenger", "unlinked", "grace", None),
-        ("cli", "linked", None, "e@x"),
-        ("python", "unlinked", "e@x", None),
-        ("api", "linked", None, "e@x"),
-        ("api", "unlinked", "e@x", None),
+        ("api", "linked", "1", "username:grace"),
+        ("messenger", "unlinked", "username:grace", None),
+        ("cli", "linked", None, "email:e@x"),
+        ("python", "unlinked", "email:e@x", None),
+        ("api", "linked", None, "email:e@x"),
+        ("api", "unlinked", "email:e@x", None),
     ]
 
 
@@ -111,6 +111,6 @@ def test_a_change_is_plain_json_for_whoever_exports_it(caller: Caller) -> None:
     (change,) = caller.bot.linking.history_of(PSID)
     assert change.as_dict() == {
         "at": "2027-01-15T08:00:00.000+00:00", "page_id": PAGE, "psid": PSID, "door": "api", "what": "linked",
-        "account_before": None, "account_after": "ada", "identifiers": ["username"], "key_id": change.key_id,
-        "request_id": "r-1", "meta": None,
+        "account_before": None, "account_after": "username:ada", "identifiers": ["username"],
+        "key_id": change.key_id, "request_id": "r-1", "meta": None,
     }  # fmt: skip

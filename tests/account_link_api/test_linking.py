@@ -35,7 +35,7 @@ def sent(caller: Caller) -> list[str]:
 
 def test_a_person_is_linked_and_gets_the_confirmation_that_log_in_gives(caller: Caller) -> None:
     caller.link(username="ada", email="ada@example.com")
-    assert facts(caller) == ("ada", "ada", "ada@example.com", None, "api")
+    assert facts(caller) == ("username:ada", "ada", "ada@example.com", None, "api")
     (message,) = sent(caller)
     assert "connected to Acme as ada" in message
     (event,) = caller.bot.heard.of("AccountLinked")
@@ -45,9 +45,9 @@ def test_a_person_is_linked_and_gets_the_confirmation_that_log_in_gives(caller: 
 @pytest.mark.parametrize(
     ("given", "account_id"),
     [
-        ({"username": "u", "email": "e@x", "phone_number": "1"}, "u"),
-        ({"email": "e@x", "phone_number": "1"}, "e@x"),
-        ({"phone_number": "1"}, "1"),
+        ({"username": "u", "email": "e@x", "phone_number": "1"}, "username:u"),
+        ({"email": "e@x", "phone_number": "1"}, "email:e@x"),
+        ({"phone_number": "1"}, "tel:1"),
     ],
 )
 def test_the_account_is_the_user_name_else_the_address_else_the_phone_number(
@@ -60,20 +60,23 @@ def test_the_account_is_the_user_name_else_the_address_else_the_phone_number(
 def test_email_first_and_phone_number_later_ends_with_both(caller: Caller) -> None:
     caller.link(email="mike@example.com")
     caller.link(phone_number="18900001111")
-    assert facts(caller) == ("mike@example.com", None, "mike@example.com", "18900001111", "api")
+    assert facts(caller) == ("email:mike@example.com", None, "mike@example.com", "18900001111", "api")
 
 
 def test_what_is_given_replaces_and_what_is_not_given_stays(caller: Caller) -> None:
     caller.link(username="ada", email="old@example.com", phone_number="1")
     caller.link(email="new@example.com", username="")
-    assert facts(caller) == ("ada", "ada", "new@example.com", "1", "api")
+    assert facts(caller) == ("username:ada", "ada", "new@example.com", "1", "api")
 
 
 def test_another_user_name_is_another_account(caller: Caller) -> None:
     caller.link(username="ada", email="ada@example.com")
     caller.link(username="grace")
-    assert facts(caller) == ("grace", "grace", "ada@example.com", None, "api")
-    assert [event.previous_account_id for event in caller.bot.heard.of("AccountLinked")] == [None, "ada"]
+    assert facts(caller) == ("username:grace", "grace", "ada@example.com", None, "api")
+    assert [event.previous_account_id for event in caller.bot.heard.of("AccountLinked")] == [
+        None,
+        "username:ada",
+    ]
 
 
 def test_the_same_facts_again_change_nothing_and_send_nothing(caller: Caller) -> None:
@@ -114,7 +117,7 @@ def test_unlinking_removes_every_identifier_and_says_farewell_once(caller: Calle
     assert caller.unlink().status_code == 200
     assert sent(caller) == []
     (event,) = caller.bot.heard.of("AccountUnlinked")
-    assert (event.account_id, event.source) == ("ada", "api")
+    assert (event.account_id, event.source) == ("username:ada", "api")
     (row,) = caller.bot.rows()["links"]
     assert not {"ada", "ada@example.com"} & set(row)
 
@@ -153,7 +156,7 @@ def test_identifiers_for_a_log_in_link_keep_it_a_log_in_link(caller: Caller) -> 
 def test_an_account_changed_by_the_api_yields_to_any_later_log_out(caller: Caller) -> None:
     caller.bot.link()
     caller.link(username="grace")
-    assert facts(caller) == ("grace", "grace", "ada@example.com", None, "api")
+    assert facts(caller) == ("username:grace", "grace", "ada@example.com", None, "api")
     caller.bot.post(batch(unlinked_event(at=caller.bot.clock.ms - 1)))
     assert facts(caller) is None
 

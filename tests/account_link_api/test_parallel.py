@@ -37,6 +37,6 @@ def test_processes_that_tell_of_one_person_at_once_make_one_link(caller: Caller)
     kinds = " ".join(run_together(workers, cwd=root)).split()
     assert sorted(kinds) == ["AccountLinked"] + ["EventIgnored"] * (PROCESSES * CALLS - 2) + ["LinkChanged"]
     (link,) = caller.bot.linking.store.list_links()
-    assert (link.account_id, link.email, link.phone_number) == ("ada", "mike@example.com", "1")
+    assert (link.account_id, link.email, link.phone_number) == ("username:ada", "mike@example.com", "1")
     assert len(caller.bot.linking.history_of(PSID)) == 2
     assert [row[3] for row in caller.bot.rows()["outbox"]] == ["linked"]

@@ -31,8 +31,9 @@ class Model:
             return 13001
         else:
             known = {**(before or {}), **{name: value for name, value in given.items() if value}}
-            order = [given.get("username"), (before or {}).get("account"), known.get("email")]
-            known["account"] = next(filter(None, order), None) or known["phone_number"]
+            spaces = {"username": "username", "email": "email", "phone_number": "tel"}
+            made = [f"{space}:{given[name]}" for name, space in spaces.items() if given.get(name)]
+            known["account"] = before["account"] if before and not given.get("username") else made[0]
             self.people[psid] = known
         self.changes[psid] += self.people.get(psid) != before
         return 0

@@ -29,7 +29,7 @@ def test_the_published_sample_links_in_every_form_byte_for_byte(caller: Caller, 
     link = caller.bot.linking.link_of(SAMPLE_PSID)
     assert link is not None
     assert (link.account_id, link.username, link.email, link.phone_number) == (
-        "myaccount", "myaccount", "mike@example.com", "18900001111",
+        "username:myaccount", "myaccount", "mike@example.com", "18900001111",
     )  # fmt: skip
 
 

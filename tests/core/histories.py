@@ -31,7 +31,8 @@ class Stage:
     model: Model = field(default_factory=Model)
 
     def __post_init__(self) -> None:
-        self.linking = Linking(self.store, tell=self.told.append, hooks=Hooks(clock=lambda: self.now_s))
+        hooks = Hooks(clock=lambda: self.now_s, resolve_account=_customer)
+        self.linking = Linking(self.store, tell=self.told.append, hooks=hooks)
 
     @property
     def now(self) -> int:
@@ -71,6 +72,12 @@ class Stage:
     def account_of(self, who: Who) -> str | None:
         link = self.store.find_link(*who)
         return link.account_id if link else None
+
+
+def _customer(username: str | None, _email: str | None, _phone_number: str | None) -> Account:
+    """The site's answer: the customer of that name, whose account is the one that they sign in to."""
+    assert username is not None
+    return Account(username)
 
 
 class History:

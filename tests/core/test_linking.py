@@ -245,6 +245,41 @@ def test_who_cancels_is_not_nagged(heard: Heard) -> None:
     assert heard.linking.cancel("page", None) == LoginCancelled("page", None, None)
 
 
+def test_an_account_is_unlinked_everywhere_and_its_logins_under_way_end(heard: Heard) -> None:
+    for psid in ("one", "two"):
+        heard.linking.receive([LinkingEvent("page", psid, "linked", heard.code(psid), 10)])
+    heard.linking.receive([LinkingEvent("page", "other", "linked", heard.code("other", account="grace"), 10)])
+    under_way = heard.code("three")
+    assert heard.linking.unlink_account("ada") == 2
+    assert [type(event) for event in heard.told[-2:]] == [AccountUnlinked, AccountUnlinked]
+    heard.linking.receive([LinkingEvent("page", "three", "linked", under_way, 20)])
+    linked = [psid for psid in ("one", "two", "three", "other") if heard.linking.link_of(psid, "page")]
+    assert linked == ["other"]
+    assert heard.linking.unlink_account("ada") == 0
+
+
+def test_a_link_that_has_moved_to_another_account_meanwhile_stays(
+    heard: Heard, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard.link()
+    stale = store.find_links_of_account("ada")
+    heard.linking.receive([LinkingEvent("page", "psid", "linked", heard.code(account="grace"), 20)])
+    monkeypatch.setattr(store, "find_links_of_account", lambda account_id: stale)
+    assert heard.linking.unlink_account("ada") == 0
+    link = heard.linking.link_of("psid", "page")
+    assert link is not None
+    assert link.account_id == "grace"
+
+
+@pytest.mark.parametrize("account_id", ["username:ada", "email:ada@example.com", "tel:42"])
+def test_a_sign_in_with_an_id_made_of_a_name_is_refused(heard: Heard, account_id: str) -> None:
+    attempt = Attempt("attempt", Account(account_id), "token", "https://x", 0, "page", "psid")
+    with pytest.raises(ValueError, match="the site's own id"):
+        heard.linking.approve(attempt)
+    with pytest.raises(ValueError, match="the site's own id"):
+        heard.linking.begin(attempt, "session")
+
+
 def test_erasing_tells_how_much_and_not_whom(heard: Heard) -> None:
     heard.link()
     rows = heard.linking.erase("psid")
@@ -276,4 +311,4 @@ def test_binding_by_the_site_links_updates_and_keeps_quiet_when_nothing_is_new(h
     heard.linking.bind("psid", Identifiers(phone_number="+44"), "page", source="api")
     link = heard.linking.link_of("psid", "page")
     assert link is not None
-    assert (link.account_id, link.email, link.phone_number) == ("ada", "ada@example.com", "+44")
+    assert (link.account_id, link.email, link.phone_number) == ("username:ada", "ada@example.com", "+44")

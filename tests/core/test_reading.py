@@ -78,6 +78,11 @@ def test_what_is_json_is_read(body: bytes, value: object) -> None:
     assert read_json(body) == value
 
 
+@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_was_read_can_be_written(value: object) -> None:
+    assert read_json(json.dumps(value).encode()) == value
+
+
 def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
     """It is JSON, and may stand in somebody's message; it must not become a key."""
     text = read_json(b'"\\ud800"')

@@ -44,7 +44,7 @@ def _open_all_rooms(url: str) -> list[str]:
     return store.engine.applied
 
 
-def _run(url: str, statement: str) -> list[tuple[Any, ...]]:
+def run(url: str, statement: str) -> list[tuple[Any, ...]]:
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
             return connection.execute(statement).fetchall()
@@ -55,23 +55,23 @@ def _schema(url: str) -> list[tuple[Any, ...]]:
     """Everything that the engine knows of the tables, columns, keys and indexes."""
     if url.startswith("sqlite"):
         found = []
-        for name, text in _run(
+        for name, text in run(
             url, "select name, sql from sqlite_master where name not like '\\_sqlite%' escape '\\'"
         ):
-            columns = _run(url, f"pragma table_xinfo({name})")
+            columns = run(url, f"pragma table_xinfo({name})")
             found += [(name, *column) for column in columns] or [(name, text)]
         return sorted(found, key=repr)
-    columns = _run(
+    columns = run(
         url,
         "select table_name, ordinal_position, column_name, data_type, collation_name, is_nullable,"
         " column_default, is_identity from information_schema.columns where table_schema = current_schema()",
     )
-    indexes = _run(
+    indexes = run(
         url,
         "select tablename, replace(indexdef, current_schema() || '.', '') from pg_indexes"
         " where schemaname = current_schema()",
     )
-    keys = _run(
+    keys = run(
         url,
         "select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint"
         " where connamespace = current_schema()::regnamespace and contype <> 'n'",
@@ -83,13 +83,13 @@ def _columns(url: str) -> Columns:
     """Table to (column, is it a number, may it be null), in order."""
     tables: Columns = {}
     if url.startswith("sqlite"):
-        for (table,) in _run(url, "select name from sqlite_master where type = 'table'"):
+        for (table,) in run(url, "select name from sqlite_master where type = 'table'"):
             tables[table] = [
                 (name, kind.upper() == "INTEGER", not needed and not key)
-                for _, name, kind, needed, _, key in _run(url, f"pragma table_info({table})")
+                for _, name, kind, needed, _, key in run(url, f"pragma table_info({table})")
             ]
     else:
-        rows = _run(
+        rows = run(
             url,
             "select table_name, column_name, data_type = 'bigint', is_nullable = 'YES'"
             " from information_schema.columns where table_schema = current_schema()"

@@ -53,6 +53,10 @@ class Links(Protocol):
         """The language in which this person last used the linking pages, as long as they are remembered,
         linked or not; None when it is not known."""
 
+    def restore_named_ids(self) -> int:
+        """For a site that resolves accounts: give the links back the ids that an upgrade had taken for names.
+        How many links; a second time there are none. What was linked or unlinked since stays."""
+
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first; on every page where `page_id` is None."""
 
@@ -85,9 +89,19 @@ class Links(Protocol):
         entry as in `receive`. A code that is unknown or consumed already is `EventIgnored("duplicate")`.
         """
 
-    def unlink(self, page_id: str, psid: str, source: str, now: int, *, audit: Audit = NO_AUDIT) -> Outcome:
-        """End a link by our side, with `now` as the time of the unlink. `AccountUnlinked`, or
-        `EventIgnored("not_linked")`, which writes nothing. `audit` goes into the history."""
+    def unlink(
+        self,
+        page_id: str,
+        psid: str,
+        source: str,
+        now: int,
+        *,
+        account_id: str | None = None,
+        audit: Audit = NO_AUDIT,
+    ) -> Outcome:
+        """End a link by our side, with `now` as the time of the unlink; with `account_id`, only a link to
+        this account. `AccountUnlinked`, or `EventIgnored("not_linked")`, which writes nothing. `audit` goes
+        into the history."""
 
     def bind(
         self,

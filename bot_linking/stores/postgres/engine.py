@@ -239,6 +239,8 @@ class PostgresEngine:
             except BaseException:
                 self._connections.discard(line)
                 raise
+        except UnicodeEncodeError:
+            return nothing
         except psycopg.Error as problem:
             if _cannot_exist(problem):
                 return nothing
@@ -306,8 +308,9 @@ def _applied(connection: psycopg.Connection[Any], name: str) -> set[str]:
 
 
 def _cannot_exist(problem: BaseException) -> bool:
-    """Whether psycopg refused to send a value that PostgreSQL cannot keep, so that nobody can have it."""
-    return isinstance(problem, psycopg.DataError) and problem.sqlstate is None
+    """Whether psycopg refused to send a value that PostgreSQL cannot keep, so that no row can hold it."""
+    unsent = isinstance(problem, psycopg.DataError) and problem.sqlstate is None
+    return unsent or isinstance(problem, UnicodeEncodeError)
 
 
 def _secrets_in(url: str) -> list[str]:

@@ -64,6 +64,8 @@ class SQLiteEngine:
         try:
             with self._local.lock:
                 return self._transaction().all(name, **values)
+        except UnicodeEncodeError:  # no row can hold what is no text
+            return []
         except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
 
@@ -74,6 +76,8 @@ class SQLiteEngine:
             with local.lock:
                 self._transaction()
                 return local.connection.execute(self._find_link, (page_id, psid)).fetchone()  # type: ignore[union-attr]
+        except UnicodeEncodeError:
+            return None
         except (OSError, sqlite3.Error) as problem:
             raise self._unavailable(problem) from problem
 
