@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import secrets
 import weakref
@@ -14,7 +15,7 @@ from flask import Flask
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import default_database, key_of, read_settings
+from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
@@ -33,6 +34,8 @@ from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
+
+_log = logging.getLogger("bot_linking")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     settings = read_settings({**app.config, **given}, os.environ, defaults)
     if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
+    if problem := strange_graph(settings):
+        _log.warning("%s", problem)
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bot_linking.config.pages import Page
 from bot_linking.config.samples import is_monotonous
-from bot_linking.config.settings import Settings, SiteSettings
+from bot_linking.config.settings import GRAPH_HOST, Settings, SiteSettings
 from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError
 
@@ -152,6 +152,14 @@ def _refuse_monotonous(settings: Settings) -> None:
     for name, secrets in kept.items():
         if any(map(is_monotonous, secrets)):
             raise ConfigurationError(key_of(name), "is a sample value; use a real secret")
+
+
+def strange_graph(settings: Settings) -> str | None:
+    """What to say of a Graph address that is neither Meta's nor on this machine; None for those."""
+    host = urlsplit(settings.graph_url).hostname
+    if host == GRAPH_HOST or is_loopback(settings.graph_url):
+        return None
+    return f"{key_of('graph_url')} is {host}, not {GRAPH_HOST}: each page token goes there"
 
 
 def default_database(instance_path: str) -> str:

@@ -13,6 +13,7 @@ from bot_linking.config import readers as read
 from bot_linking.config.pages import Page, read_pages
 from bot_linking.core.addresses import is_loopback_origin, origin_of
 
+GRAPH_HOST = "graph.facebook.com"
 MESSENGER_HOSTS = ("facebook.com", "www.facebook.com", "messenger.com", "www.messenger.com")
 
 
@@ -121,7 +122,7 @@ class Settings(SiteSettings):
         "The site's own login page; `{next}` in it becomes the address to come back to.",
         None,
     )
-    graph_url: str = _key(read.address, "The Graph address.", "https://graph.facebook.com")
+    graph_url: str = _key(read.address, "The Graph address.", f"https://{GRAPH_HOST}")
     graph_version: str = _key(
         read.matching(r"v[0-9]{1,3}\.[0-9]", "a version like v26.0"), "The Graph version.", "v26.0"
     )

@@ -25,7 +25,6 @@ from bot_linking.doors import unconfigured
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
-from bot_linking.doors.throttle import caller_of
 from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
@@ -117,7 +116,8 @@ class ExternalAccount:
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an ExternalAccount already: register it once")
         if problem := unconfigured.problem_of(app):
-            return self._do_without(app, state, problem)
+            self._do_without(app, state, problem)
+            return
         bot = bot_in(app)
         if self._has_bot and bot is None:
             raise RuntimeError("register the AccountLinking's blueprint before the ExternalAccount's")
@@ -331,7 +331,7 @@ def _unbind(service: Service, path: dict[str, str]) -> bool:
 def _sign_in(service: Service, path: dict[str, str]) -> dict[str, Any]:
     """Counted by address first: also guesses at tokens are."""
     forwarded_for = request.headers.getlist("X-Forwarded-For")
-    service.admit_address(caller_of(request.remote_addr, forwarded_for, service.settings.trusted_proxies))
+    service.admit_address(service.callers.address_of(request.remote_addr, forwarded_for))
     token = _token(service, path)
     token.needs("signin")
     service.admit_app(token.app_key)

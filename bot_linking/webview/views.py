@@ -28,8 +28,9 @@ from bot_linking.core.hooks import Authenticate, Hooks
 from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
+from bot_linking.doors.callers import Callers
 from bot_linking.doors.neighbour import SecondFactor
-from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, caller_of
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url, with_code
 from bot_linking.webview.identity import Identity, Profile, TokenExpired
@@ -109,6 +110,7 @@ class Webview:
         self._origin = _origin_of(settings.public_url)
         self._tickets = Tickets(settings.secret_key, lambda: linking.now() / 1000)
         self._throttle = Throttle(linking.counters, linking.now)
+        self._callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_name = Limit("sign-in", settings.sign_in_limit, 300)
         self._by_address = Limit("address", settings.address_limit, 60)
         self._sign_ups = Limit("sign-up", settings.address_limit, 60)
@@ -522,7 +524,7 @@ class Webview:
 
     def _address(self) -> str:
         forwarded_for = request.headers.getlist("X-Forwarded-For")
-        return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
+        return self._callers.address_of(request.remote_addr, forwarded_for)
 
     def _identify(self, ticket: Ticket, *, with_name: bool = True) -> Profile:
         """Whose Messenger this is, or the page that says it took too long."""
