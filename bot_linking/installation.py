@@ -29,6 +29,7 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
@@ -110,9 +111,8 @@ def install(
         store, errands.handlers(), tell=tell, tokens=pages.token_name, all_tokens=pages.token_names(),
         clock=hooks.clock, context=app.app_context,
     )  # fmt: skip
-    webhook = Webhook(
-        linking, secrets=pages.owners(), tell=tell,
-        verify_tokens=pages.verify_tokens(),
+    inbox = Inbox(
+        linking, pages=pages, tell=tell,
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
@@ -120,7 +120,7 @@ def install(
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
-        login_url=login_url, webhook=webhook, webview=webview, api=api, delivery=delivery, tell=tell,
+        login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
     )  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def test_no_event_is_made_for_a_webhook_while_nobody_listens(
     monkeypatch.setattr(signals.webhook_received, "receivers", {})
     bot, made = new_bot(), list[str]()
     signals.webhook_received.disconnect(bot.heard.hear)
-    monkeypatch.setattr("bot_linking.messenger.webhook.WebhookReceived", made.append)
+    monkeypatch.setattr("bot_linking.messenger.inbox.WebhookReceived", made.append)
     bot.post(batch(message_event("hello")))
     bot.post(batch(unlinked_event(at=1)))
     bot.post(b"{")

@@ -1,10 +1,11 @@
-"""Reads account linking events out of a webhook's payload, and tells them from everything else."""
+"""Sorts a webhook's payload: which events are account linking, and which are the bot's. One walk of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
 
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.events import LinkingEvent
@@ -14,47 +15,115 @@ MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
 
+Event = dict[str, Any]
+Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
 
-def may_link(body: bytes) -> bool:
-    """Whether the raw bytes can hold a linking event at all, so that nothing else is ever parsed."""
+
+class Kind(Enum):
+    """What an event is to us."""
+
+    LINKING = "ours"
+    OTHER = "the bot's"
+    NO_EVENT = "no object at all"  # stays where it is
+
+
+class Batch(NamedTuple):
+    """One webhook, sorted."""
+
+    linking: Sequence[LinkingEvent]
+    """The account linking events to apply, in order."""
+
+    passed_over: int
+    """How many account linking events are malformed, or of a page that the signer may not speak for."""
+
+    others: Sequence[Event]
+    """Every other event of every entry's `messaging`, in order."""
+
+    rest: dict[str, Any]
+    """The payload without its account linking events; entries that only held those are gone."""
+
+    @property
+    def holds_ours(self) -> bool:
+        """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
+        return bool(self.linking or self.passed_over)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Batch: {len(self.linking)} linking, {self.passed_over} passed over, {len(self.others)} others>"
+        )
+
+
+NOTHING_OF_OURS = Batch((), 0, (), {})
+"""The batch of a body that was not parsed, since nothing of ours can be in it."""
+
+
+def mentions_linking(body: bytes) -> bool:
+    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
     if b"account_linking" in body:
         return True
     # One byte is found faster than several, and most bodies have no backslash at all.
     return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
 
-def events_of(payload: Any) -> list[dict[str, Any]]:
-    """Every event of every entry's `messaging`, in order. Entries may have none.
+def kind_of(event: object) -> Kind:
+    if not isinstance(event, dict):
+        return Kind.NO_EVENT
+    return Kind.LINKING if KEY in event else Kind.OTHER
 
-    Raises `PayloadUnreadable` when the payload is no webhook payload, and `PayloadTooLarge` beyond
-    1,000 events.
+
+def sort_events(payload: Any, pages: Owners) -> Batch:
+    """The payload's events by kind; those that these pages may send are read (None: any page).
+
+    Entries may have no `messaging`, as those of `standby` and `changes`. Raises `PayloadUnreadable` when this
+    is no webhook payload, and `PayloadTooLarge` beyond 1,000 events.
     """
-    if not isinstance(payload, dict) or not isinstance(payload.get("entry"), list):
+    entries = payload.get("entry") if isinstance(payload, dict) else None
+    if not isinstance(entries, list):
         raise PayloadUnreadable("a webhook payload is an object with an entry array")
-    events = [event for _, event in _walk(payload)]
-    if len(events) > MOST_EVENTS:
+    ours: list[tuple[Any, Event]] = []
+    others: list[Event] = []
+    kept: list[Any] = []
+    for entry in entries:
+        events, rest = _messaging_of(entry), []
+        for each in events:
+            kind = kind_of(each)
+            if kind is Kind.LINKING:
+                ours.append((entry, each))
+                continue
+            rest.append(each)
+            if kind is Kind.OTHER:
+                others.append(each)
+        if len(rest) == len(events):
+            kept.append(entry)
+        elif rest or entry.keys() & {"standby", "changes"}:
+            kept.append(entry | {"messaging": rest})
+    if len(ours) + len(others) > MOST_EVENTS:
         raise PayloadTooLarge(f"more than {MOST_EVENTS} events in one webhook")
-    return events
+    if not ours:
+        return Batch((), 0, others, payload)
+    linking = _allowed(ours, pages) if payload.get("object") == "page" else []
+    return Batch(linking, len(ours) - len(linking), others, payload | {"entry": kept})
 
 
-def linking_events_of(payload: Any, pages: Collection[str] | None) -> list[LinkingEvent]:
-    """The linking events that these pages may send (None: any), each read or passed over.
-
-    The entry and the event's recipient must name the same page, so that one app's secret never speaks
-    for another app's page.
-    """
-    if payload.get("object") != "page":
-        return []
-    found = []
-    for entry, event in _walk(payload):
-        if KEY in event and (linking := read_linking_event(event)) is not None:
-            same_page = read_id(entry.get("id", linking.page_id)) == linking.page_id
-            if same_page and (pages is None or linking.page_id in pages):
-                found.append(linking)
-    return found
+def _messaging_of(entry: Any) -> list[Any]:
+    events = entry.get("messaging") if isinstance(entry, dict) else None
+    return events if isinstance(events, list) else []
 
 
-def read_linking_event(event: dict[str, Any]) -> LinkingEvent | None:
+def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]:
+    """The events that these pages may send. The entry and the event's recipient must name the same page, so
+    that one app's secret never speaks for another app's page."""
+    read = [(entry, read_linking_event(event)) for entry, event in ours]
+    return [
+        linking
+        for entry, linking in read
+        if linking is not None
+        and read_id(entry.get("id", linking.page_id)) == linking.page_id
+        and (pages is None or linking.page_id in pages)
+    ]
+
+
+def read_linking_event(event: Event) -> LinkingEvent | None:
     """One webhook event as a `LinkingEvent`; None when it is malformed or of an unknown status."""
     linking, psid, page_id = event.get(KEY), _id_in(event, "sender"), _id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
@@ -68,28 +137,7 @@ def read_linking_event(event: dict[str, Any]) -> LinkingEvent | None:
     return None
 
 
-def without_linking(payload: dict[str, Any]) -> dict[str, Any]:
-    """The same payload without its linking events; entries that only held those are gone."""
-    kept = []
-    for entry in payload["entry"]:
-        if not isinstance(entry, dict) or not isinstance(entry.get("messaging"), list):
-            kept.append(entry)
-            continue
-        rest = [event for event in entry["messaging"] if not (isinstance(event, dict) and KEY in event)]
-        if rest or not entry["messaging"] or len(entry.keys() & {"standby", "changes"}):
-            kept.append(entry | {"messaging": rest})
-    return payload | {"entry": kept}
-
-
-def _walk(payload: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for entry in payload["entry"]:
-        if isinstance(entry, dict) and isinstance(entry.get("messaging"), list):
-            for event in entry["messaging"]:
-                if isinstance(event, dict):
-                    yield entry, event
-
-
-def _id_in(event: dict[str, Any], role: str) -> str | None:
+def _id_in(event: Event, role: str) -> str | None:
     party = event.get(role)
     return read_id(party.get("id")) if isinstance(party, dict) else None
 

@@ -7,10 +7,27 @@ serialised again, to check it. The older SHA-1 header is ignored.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 HEADER = "X-Hub-Signature-256"
+
+
+class AppSecrets(Protocol):
+    """What the webhook asks of the pages that an app serves. Pages may come and go between two calls."""
+
+    def secrets_of(self, page_id: str | None) -> Sequence[bytes]:
+        """The app secrets that may sign what is of this page, the newest first; none for a page unknown."""
+        ...
+
+    def owners(self) -> Mapping[bytes, Collection[str] | None]:
+        """Every app secret, and the pages that it may speak for (None: any page)."""
+        ...
+
+    def verify_tokens(self) -> Sequence[bytes]:
+        """Every token that Messenger's handshake may name."""
+        ...
 
 
 def sign(body: bytes, secret: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, RawIOBase
@@ -22,7 +22,7 @@ from bot_linking import (
     StoreUnavailable,
 )
 from bot_linking.core.events import LinkingEvent
-from bot_linking.messenger.webhook import LARGEST_BODY
+from bot_linking.messenger.inbox import LARGEST_BODY
 from bot_linking.stores.receiving import apply_linked
 from tests.conftest import (
     APP_SECRET,
@@ -44,6 +44,20 @@ from tests.conftest import (
 BAD_SIGNATURES = [
     None, "", "sha256=", "sha256=" + "0" * 64, "sha1=" + "0" * 40, "sha256=\xe9", "nope", "é" * 71,
 ]  # fmt: skip
+
+
+STATUS: dict[type[BotLinkingError], int] = {
+    SignatureRefused: 403,
+    PayloadTooLarge: 413,
+    PayloadUnreadable: 400,
+    StoreUnavailable: 503,
+}
+
+
+class UnheardOf(BotLinkingError):
+    """A refusal that stands in no table of the webhook's."""
+
+    slug = "unheard_of"
 
 
 @dataclass
@@ -136,12 +150,7 @@ class Received:
         try:
             rest = self.bot.linking.receive(body, headers)
         except BotLinkingError as refusal:
-            return {
-                SignatureRefused: 403,
-                PayloadTooLarge: 413,
-                PayloadUnreadable: 400,
-                StoreUnavailable: 503,
-            }[type(refusal)]
+            return STATUS.get(type(refusal), 500)
         for entry in rest["entry"]:
             self.seen.events += entry.get("messaging", ())
         return 200
@@ -259,6 +268,17 @@ class Cases:
         assert self.is_linked(way)
         assert len(way.seen.events) == 1
 
+    def test_a_refusal_that_stands_in_no_table_is_500_and_the_redelivery_links(
+        self, way: Way, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)
+        with monkeypatch.context() as patch:
+            patch.setattr(way.bot.linking.core, "receive", raising(UnheardOf("a secret detail")))
+            assert self.send(way, event) == 500
+        assert way.bot.heard.reasons() == ["unheard_of"]
+        assert self.send(way, event) == 200
+        assert self.is_linked(way)
+
     @pytest.mark.parametrize(
         "bad",
         [
@@ -281,10 +301,10 @@ class Cases:
     def test_an_event_that_the_store_cannot_bear_is_kept_as_a_dead_letter_and_acknowledged(
         self, way: Way, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse_poison(tx: Any, event: LinkingEvent, now: int) -> Any:
+        def refuse_poison(tx: Any, event: LinkingEvent, now: int, policy: Any) -> Any:
             if event.authorization_code == "poison":
                 raise ValueError("cannot be applied")
-            return apply_linked(tx, event, now)
+            return apply_linked(tx, event, now, policy)
 
         monkeypatch.setattr("bot_linking.stores.links.apply_linked", refuse_poison)
         good = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)
@@ -312,11 +332,7 @@ class Cases:
 
     def test_a_refusal_is_told_by_its_slug(self, way: Way) -> None:
         way.post(b"{}", None)
-        if isinstance(way, HTTPWay):
-            assert way.bot.heard.reasons() == ["signature_refused"]
-        else:
-            with pytest.raises(SignatureRefused):
-                way.bot.linking.receive(b"{}", {})
+        assert way.bot.heard.reasons() == ["signature_refused"]
 
 
 class HTTPCases(Cases):
@@ -463,6 +479,16 @@ class HTTPCases(Cases):
     def test_answers_are_not_stored_anywhere(self, way: HTTPWay) -> None:
         assert way.bot.client().post(way.path, data=b"{}").headers["Cache-Control"] == "no-store"
 
+    def test_an_answer_of_503_says_when_to_come_again_and_no_answer_of_5xx_says_why(
+        self, way: HTTPWay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body = batch(linked_event("x"))
+        for refusal in (StoreUnavailable("disk /secret/path"), UnheardOf("disk /secret/path")):
+            monkeypatch.setattr(way.bot.linking.core, "receive", raising(refusal))
+            answer = way.bot.post(body, path=way.path)
+            assert "secret" not in answer.text
+            assert ("Retry-After" in answer.headers) is (answer.status_code == 503)
+
 
 class DecoratedCases(HTTPCases):
     """What only a view of the bot's own has."""
@@ -543,6 +569,15 @@ class TestReceived(Cases):
 
 def handshake() -> dict[str, str]:
     return {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    """Something to call that always fails with this error."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
 
 
 @contextmanager

@@ -16,11 +16,9 @@ from bot_linking.core.reading import read_json
 from bot_linking.messenger.events import (
     KEY,
     MOST_EVENTS,
-    events_of,
-    linking_events_of,
-    may_link,
+    mentions_linking,
     read_linking_event,
-    without_linking,
+    sort_events,
 )
 from tests.conftest import OTHER_PSID, PAGE, PSID, linked_event, message_event, unlinked_event
 
@@ -31,6 +29,11 @@ def payload(*entries: Any, kind: str = "page") -> dict[str, Any]:
 
 def entry(*events: Any, page: str = PAGE, **more: Any) -> dict[str, Any]:
     return {"id": page, "time": 1, "messaging": list(events), **more}
+
+
+def number_of_events(body: Any) -> int:
+    batch = sort_events(body, None)
+    return len(batch.linking) + batch.passed_over + len(batch.others)
 
 
 def test_a_linked_event_is_read_with_its_code_and_time() -> None:
@@ -90,7 +93,7 @@ def test_a_missing_timestamp_is_no_obstacle() -> None:
 def test_a_malformed_or_unknown_account_linking_is_passed_over(linking: object) -> None:
     event = message_event("x") | {KEY: linking}
     assert read_linking_event(event) is None
-    assert linking_events_of(payload(entry(event)), None) == []
+    assert not sort_events(payload(entry(event)), None).linking
 
 
 @pytest.mark.parametrize("role", ["sender", "recipient"])
@@ -119,8 +122,8 @@ def test_every_event_of_every_entry_is_looked_at_in_order() -> None:
         entry(message_event("a"), linked_event("c1"), linked_event("c2", psid=OTHER_PSID)),
         entry(unlinked_event(), message_event("b")),
     )
-    assert [event.authorization_code for event in linking_events_of(body, None)] == ["c1", "c2", None]
-    assert len(events_of(body)) == 5
+    assert [event.authorization_code for event in sort_events(body, None).linking] == ["c1", "c2", None]
+    assert number_of_events(body) == 5
 
 
 @pytest.mark.parametrize(
@@ -135,19 +138,19 @@ def test_every_event_of_every_entry_is_looked_at_in_order() -> None:
 )  # fmt: skip
 def test_an_entry_of_another_shape_does_not_hide_its_neighbours(odd: Any) -> None:
     body = payload(odd, entry(linked_event("c")), odd)
-    assert [event.authorization_code for event in linking_events_of(body, None)] == ["c"]
-    assert len(events_of(body)) == 1
+    assert [event.authorization_code for event in sort_events(body, None).linking] == ["c"]
+    assert number_of_events(body) == 1
 
 
 def test_account_linking_in_standby_is_another_apps_and_stays_untouched() -> None:
     body = payload({"id": PAGE, "standby": [linked_event("c")]})
-    assert linking_events_of(body, None) == []
-    assert without_linking(body) == body
+    assert not sort_events(body, None).linking
+    assert sort_events(body, None).rest == body
 
 
 @pytest.mark.parametrize("kind", ["instagram", "user", "", None, ["page"]])
 def test_events_of_another_object_do_not_act(kind: Any) -> None:
-    assert linking_events_of(payload(entry(linked_event("c")), kind=kind), None) == []
+    assert not sort_events(payload(entry(linked_event("c")), kind=kind), None).linking
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_an_event_counts_only_for_the_page_that_its_entry_names_and_its_secret_m
     entry_page: Any, recipient: str, allowed: set[str] | None, acts: bool
 ) -> None:
     body = payload(entry(linked_event("c", page=recipient), page=entry_page))
-    assert bool(linking_events_of(body, allowed)) is acts
+    assert bool(sort_events(body, allowed).linking) is acts
 
 
 @pytest.mark.parametrize(
@@ -170,14 +173,14 @@ def test_an_event_counts_only_for_the_page_that_its_entry_names_and_its_secret_m
 )
 def test_what_has_no_entry_array_is_no_webhook_payload(body: Any) -> None:
     with pytest.raises(PayloadUnreadable):
-        events_of(body)
+        sort_events(body, None)
 
 
 def test_a_thousand_events_are_read_and_one_more_is_too_many() -> None:
     full = payload(entry(*[message_event("x")] * 600), entry(*[message_event("x")] * 400))
-    assert len(events_of(full)) == MOST_EVENTS == 1000
+    assert number_of_events(full) == MOST_EVENTS == 1000
     with pytest.raises(PayloadTooLarge):
-        events_of(payload(*full["entry"], entry(message_event("x"))))
+        sort_events(payload(*full["entry"], entry(message_event("x"))), None)
 
 
 # What is left for the bot
@@ -188,28 +191,28 @@ def test_what_is_not_linking_is_left_as_it_was_and_in_order() -> None:
     body = payload(
         entry(first, linked_event("c"), last), entry(unlinked_event()), {"id": PAGE, "changes": []}
     )
-    assert without_linking(body) == payload(entry(first, last), {"id": PAGE, "changes": []})
+    assert sort_events(body, None).rest == payload(entry(first, last), {"id": PAGE, "changes": []})
 
 
 def test_an_entry_with_standby_or_changes_stays_when_its_linking_events_go() -> None:
     body = payload(entry(linked_event("c"), standby=[message_event("x")]))
-    assert without_linking(body) == payload(entry(standby=[message_event("x")]))
+    assert sort_events(body, None).rest == payload(entry(standby=[message_event("x")]))
 
 
 @pytest.mark.parametrize("linking", [None, {"status": "pending"}, []])
 def test_malformed_linking_events_do_not_reach_the_bot_either(linking: object) -> None:
-    assert without_linking(payload(entry(message_event("x") | {KEY: linking}))) == payload()
+    assert sort_events(payload(entry(message_event("x") | {KEY: linking})), None).rest == payload()
 
 
 def test_a_payload_without_linking_events_comes_back_equal() -> None:
     body = payload(entry(message_event("a")), entry(), {"id": PAGE, "changes": [1]}, None)
-    assert without_linking(body) == body
+    assert sort_events(body, None).rest == body
 
 
 def test_the_payload_that_was_given_is_not_changed() -> None:
     body = payload(entry(message_event("a"), linked_event("c")))
     before = json.dumps(body)
-    without_linking(body)
+    sort_events(body, None)
     assert json.dumps(body) == before
 
 
@@ -235,13 +238,13 @@ def spelt_keys(draw: Callable[[Any], Any]) -> str:
 def test_any_json_spelling_of_the_key_is_found(key: str) -> None:
     body = f'{{"object":"page","entry":[{{"messaging":[{{"{key}":{{"status":"unlinked"}}}}]}}]}}'.encode()
     assert KEY in read_json(body)["entry"][0]["messaging"][0]
-    assert may_link(body)
+    assert mentions_linking(body)
 
 
 @given(st.binary(max_size=300))
 def test_bytes_that_may_not_link_hold_no_key_once_parsed(body: bytes) -> None:
     text = json.dumps(body.decode("latin-1"))
-    if not may_link(text.encode()):
+    if not mentions_linking(text.encode()):
         assert KEY not in json.loads(text)
 
 
@@ -256,4 +259,4 @@ def test_bytes_that_may_not_link_hold_no_key_once_parsed(body: bytes) -> None:
     ],
 )
 def test_ordinary_bodies_are_not_parsed_at_all(body: bytes) -> None:
-    assert not may_link(body)
+    assert not mentions_linking(body)

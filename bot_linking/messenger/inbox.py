@@ -1,0 +1,143 @@
+"""What a webhook comes to, without a framework: verify the raw bytes, read, act, answer; in this order.
+
+200 is only said after the commit. 5xx is only said when an event could not be recorded, so that Messenger
+sends it again. What is not account linking is left for the bot as it came.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from bot_linking.core.errors import (
+    BotLinkingError,
+    PayloadTooLarge,
+    PayloadUnreadable,
+    SignatureRefused,
+    StoreUnavailable,
+)
+from bot_linking.core.events import LinkingRefused, WebhookReceived
+from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Tell
+from bot_linking.core.reading import read_json
+from bot_linking.messenger.events import (
+    NOTHING_OF_OURS,
+    Batch,
+    Event,
+    mentions_linking,
+    sort_events,
+)
+from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
+
+LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
+
+STATUS = {
+    SignatureRefused.slug: 403,
+    PayloadTooLarge.slug: 413,
+    PayloadUnreadable.slug: 400,
+    StoreUnavailable.slug: 503,
+}
+UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
+OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
+RETRY_AFTER_S = 5
+
+_HEADERS = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
+_log = logging.getLogger("bot_linking.webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer Messenger, for any framework: `status`, `body` and `headers`. What is left for the bot
+    is in `events`, one by one in order, and in `payload`, the whole; both are empty after a refusal."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=_HEADERS.copy)
+    events: Sequence[Event] = field(default=(), repr=False)
+    payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Inbox:
+    """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
+    while nobody wants to hear of each webhook."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        *,
+        pages: AppSecrets,
+        tell: Tell,
+        listeners: Sized = (),
+    ) -> None:
+        self._linking = linking
+        self._pages = pages
+        self._tell = tell
+        self._listeners = listeners
+
+    def take(self, body: bytes, signature: str | None, began: float, *, whole: bool = True) -> Batch:
+        """Act on the linking events in these bytes, and sort what is left.
+
+        With `whole=False` a body in which nothing of ours can be is not parsed: `NOTHING_OF_OURS`. `began` is
+        the `perf_counter` of when the request was taken up. Raises `SignatureRefused`, `PayloadTooLarge`,
+        `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
+        """
+        signer = self.signer_of(body, signature)
+        if not whole and not mentions_linking(body):
+            batch = NOTHING_OF_OURS
+        else:
+            batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
+            self._apply(batch)
+        if self._listeners:
+            self._note("linking" if batch.holds_ours else "other", began)
+        return batch
+
+    def signer_of(self, body: bytes, signature: str | None) -> bytes:
+        """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
+        if len(body) > LARGEST_BODY:
+            raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
+        secret = signer_of(body, signature, self._pages.owners())
+        if secret is None:
+            raise SignatureRefused(f"no valid {HEADER}")
+        return secret
+
+    def _apply(self, batch: Batch) -> None:
+        if batch.passed_over:
+            self._tell(LinkingRefused("event_not_ours"))
+            _log.warning(
+                "%d account linking event(s) passed over: malformed or of another page", batch.passed_over
+            )
+        if batch.linking:
+            self._linking.receive(batch.linking)
+
+    def refuse(self, refusal: BotLinkingError, began: float) -> Answer:
+        """Tell of a refusal, and what to answer. A slug that is in no table is ours to mend: 500."""
+        status = STATUS.get(refusal.slug, UNFORESEEN)
+        if status >= 500:
+            _log.error("webhook not recorded, Messenger will send it again: %s", refusal)
+        self._tell(LinkingRefused(refusal.slug))
+        if self._listeners:
+            self._note(refusal.slug, began)
+        headers = _HEADERS | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
+        return Answer(status, OTHERS_WORDS.get(status, str(refusal)) + "\n", headers)
+
+    def _note(self, result: str, began: float) -> None:
+        self._tell(WebhookReceived(result, perf_counter() - began))
+
+    def handshake(self, query: Mapping[str, str]) -> Answer:
+        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
+        token = query.get("hub.verify_token", "").encode("utf-8", "replace")
+        challenge = query.get("hub.challenge", "")
+        known = sum(hmac.compare_digest(token, each) for each in self._pages.verify_tokens()) > 0
+        if query.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
+            return Answer(403, "the verify token is not ours\n")
+        return Answer(200, challenge)
