@@ -9,6 +9,7 @@ import secrets
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -31,6 +32,7 @@ from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.store import SQLStore
@@ -50,18 +52,13 @@ class Installation:
     pages: Pages
     bots: Bots
     messages: Messages
+    prompts: Prompts
     login_url: str
     webhook: Webhook
     webview: Webview
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
-
-    def locale_of(self, page_id: str | None, psid: str) -> str:
-        """The language to write to a person in."""
-        page_id = page_id or self.linking.page_id
-        known = self.store.locale_of(page_id, psid) if page_id else None
-        return known or self.settings.locale
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -106,11 +103,20 @@ def install(
     messages = Messages(
         brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
     )
-    errands = Errands(linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks)
+    prompts = Prompts(linking, bots, messages, locale=settings.locale, tell=tell)
+    in_request = partial(app.test_request_context, base_url=settings.public_url)
+    errands = Errands(
+        linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
+    )
     delivery = Delivery(
-        store, errands.handlers(), tell=tell, tokens=pages.token_name, all_tokens=pages.token_names(),
-        clock=hooks.clock, context=app.app_context,
-    )  # fmt: skip
+        store,
+        errands.handlers() | {prompts.kind: prompts.deliver},
+        tell=tell,
+        tokens=pages.token_name,
+        all_tokens=pages.token_names(),
+        clock=hooks.clock,
+        context=app.app_context,
+    )
     inbox = Inbox(
         linking, pages=pages, tell=tell,
         listeners=signals.webhook_received.receivers,
@@ -119,8 +125,9 @@ def install(
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
-        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
-        login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
+        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
+        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api,
+        delivery=delivery, tell=tell,
     )  # fmt: skip
 
 

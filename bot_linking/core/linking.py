@@ -294,6 +294,13 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    # What has to be said later
+
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
+        """Put an entry into the outbox: delivered like the news of a link, in this person's order."""
+        self.store.queue(page_id, psid, kind, payload, self.now())
+        self._wake()
+
     # What was interrupted
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
