@@ -29,12 +29,15 @@ from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
+from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
 
@@ -56,6 +59,7 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
@@ -108,9 +112,16 @@ def install(
     errands = Errands(
         linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
     )
+    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+    for_owners = OwnersDeliveries(
+        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
+    )
+    if hooks.notify_owner is not None:
+        store.followers.append(Notices())
+    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
     delivery = Delivery(
         store,
-        errands.handlers() | {prompts.kind: prompts.deliver},
+        errands.handlers() | for_owners.handlers() | {prompts.kind: prompts.deliver},
         tell=tell,
         tokens=pages.token_name,
         all_tokens=pages.token_names(),
@@ -126,7 +137,8 @@ def install(
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
-        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api,
+        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
+        callbacks=callbacks, api=api,
         delivery=delivery, tell=tell,
     )  # fmt: skip
 

@@ -294,6 +294,15 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    # Requests to delete
+
+    def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
+        """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
+        by, which is the first one where the same request came before. Raises `StoreUnavailable`."""
+        kept = self.store.save_deletion(kind, user_id, digest, code, self.now())
+        self._wake()
+        return kept
+
     # What has to be said later
 
     def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
