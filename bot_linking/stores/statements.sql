@@ -93,23 +93,42 @@ delete from codes where account_id = :account_id and consumed_at is null
 delete from attempts where account_id = :account_id
 
 -- name: save_attempt
-insert into attempts (attempt_id, session_digest, account_id, username, email, phone_number, display_name,
-                      page_id, psid, profile_name, linking_token, return_url, opened_at, expires_at)
-values (:attempt_id, :session_digest, :account_id, :username, :email, :phone_number, :display_name,
-        :page_id, :psid, :profile_name, :linking_token, :return_url, :opened_at, :expires_at)
-on conflict (attempt_id) do update set
-  session_digest = excluded.session_digest, account_id = excluded.account_id, username = excluded.username,
-  email = excluded.email, phone_number = excluded.phone_number, display_name = excluded.display_name,
-  page_id = excluded.page_id, psid = excluded.psid, profile_name = excluded.profile_name,
-  expires_at = excluded.expires_at
+insert into attempts (attempt_id, session_digest, stage, way, account_id, username, email, phone_number,
+                      display_name, page_id, psid, profile_name, page_hint, linking_token, return_url,
+                      second_factor_at, refusal, opened_at, expires_at)
+values (:attempt_id, :session_digest, :stage, :way, :account_id, :username, :email, :phone_number,
+        :display_name, :page_id, :psid, :profile_name, :page_hint, :linking_token, :return_url,
+        :second_factor_at, :refusal, :opened_at, :expires_at)
+on conflict (attempt_id) do nothing
+
+-- name: change_attempt
+-- Only where nothing has happened to it since it was read.
+update attempts set
+  session_digest = :session_digest, stage = :stage, account_id = :account_id, username = :username,
+  email = :email, phone_number = :phone_number, display_name = :display_name, page_id = :page_id,
+  psid = :psid, profile_name = :profile_name, second_factor_at = :second_factor_at, refusal = :refusal
+where attempt_id = :attempt_id and session_digest = :session_before and stage = :stage_before
+
+-- name: approve_attempt
+-- A second press of the same button finds it approved already.
+update attempts set stage = :stage
+where attempt_id = :attempt_id and session_digest = :session_digest and account_id = :account_id
+  and stage in (:stage_before, :stage) and expires_at > :now
+
+-- name: finish_attempt
+update attempts set stage = 'done', refusal = null where attempt_id = :attempt_id
 
 -- name: find_attempt
-select attempt_id, account_id, username, email, phone_number, display_name, page_id, psid, profile_name,
-       linking_token, return_url, opened_at
-from attempts where attempt_id = :attempt_id and session_digest = :session_digest and expires_at > :now
+select attempt_id, account_id, username, email, phone_number, display_name, linking_token, return_url,
+       opened_at, page_id, psid, profile_name, stage, page_hint, second_factor_at, refusal, way, expires_at,
+       session_digest
+from attempts where attempt_id = :attempt_id
 
--- name: drop_attempt
-delete from attempts where attempt_id = :attempt_id and session_digest = :session_digest
+-- name: count_codes
+select count(*) as codes from codes where attempt_id = :attempt_id
+
+-- name: drop_codes_of_attempt
+delete from codes where attempt_id = :attempt_id and consumed_at is null
 
 -- name: is_unlink_seen
 select 1 as seen from unlinks_seen where page_id = :page_id and psid = :psid and event_ms = :event_ms
