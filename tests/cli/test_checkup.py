@@ -127,7 +127,9 @@ class ManyPages(ScriptedGraph):
         self.bad: set[str] = set()
 
     def _node(self, request: Request, path: str, body: Any) -> Response:
-        page = request.headers["Authorization"].rpartition("-")[2]
+        token, _, page = request.headers["Authorization"].rpartition("-of-")
+        if token != "Bearer token" or not page.isdecimal():
+            return super()._node(request, path, body)
         if page in self.bad:
             return _json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
         answers: dict[str, Any] = {
