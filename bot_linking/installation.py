@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import secrets
 import weakref
@@ -13,12 +14,11 @@ from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import default_database, key_of, read_settings
+from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
@@ -27,17 +27,23 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
+from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
+
+_log = logging.getLogger("bot_linking")
 
 LOOK_AROUND_S = 1.0  # so that a process that only watches files is known before it delivers anything
 
@@ -57,6 +63,7 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
@@ -115,9 +122,16 @@ def install(
         in_request=partial(app.test_request_context, base_url=settings.public_url),
         utility_template=settings.utility_template,
     )
+    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+    for_owners = OwnersDeliveries(
+        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
+    )
+    if hooks.notify_owner is not None:
+        store.followers.append(Notices())
+    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
     delivery = Delivery(
         store,
-        errands.handlers() | {prompts.kind: prompts.deliver},
+        errands.handlers() | for_owners.handlers() | {prompts.kind: prompts.deliver},
         tell=tell,
         keys=pages.token_name,
         clock=hooks.clock,
@@ -127,12 +141,13 @@ def install(
     bots.on_usage = delivery.pace.heard
     listeners = signals.webhook_received.receivers
     inbox = Inbox(linking, pages=pages, tell=tell, listeners=listeners, waiting=delivery.waiting)
-    webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
+    webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
-        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api,
+        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
+        callbacks=callbacks, api=api,
         delivery=delivery, tell=tell,
     )  # fmt: skip
 
@@ -148,6 +163,8 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     settings = read_settings({**app.config, **given}, os.environ, defaults)
     if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
+    if problem := strange_graph(settings):
+        _log.warning("%s", problem)
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings
@@ -163,16 +180,15 @@ def _open(settings: Settings) -> SQLStore:
 def _is_serving(app: Flask) -> bool:
     """Whether this process answers requests, rather than running a command or a test, or watching the files
     for the process that does."""
+    return not (app.testing or is_command() or _only_watches())
+
+
+def _only_watches() -> bool:
     context = click.get_current_context(silent=True)
-    if app.testing or context is None or not isinstance(context.obj, ScriptInfo):
-        return not app.testing
-    return context.info_name == "run" and not _only_watches(context)
-
-
-def _only_watches(context: click.Context) -> bool:
-    reloads = context.params.get("reload")
-    reloads = get_debug_flag() if reloads is None else reloads
-    return bool(reloads) and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
+    if context is None or "reload" not in context.params or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        return False
+    reloads = context.params["reload"]
+    return get_debug_flag() if reloads is None else bool(reloads)
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

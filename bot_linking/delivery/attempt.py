@@ -75,6 +75,8 @@ class Attempts:
         outcome = verdict_on(entry, problem, now, paused_since=since)
         keys = self._keys(entry.page_id) if problem.whole_page else ""
         if pause := pause_after(problem, outcome, now, keys=keys, paused_since=since):
+            if pause.cause:
+                _log.error("page %s may not send (%s): %s", pause.page_id, pause.cause, pause.reason)
             try:
                 self._pauses.begin(pause)
             except StoreUnavailable as away:

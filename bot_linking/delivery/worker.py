@@ -96,13 +96,18 @@ class Delivery:
 
     # Running
 
+    @property
+    def is_running(self) -> bool:
+        """Whether this process delivers by itself."""
+        return self._clerk is not None and self._clerk.is_alive()
+
     def start(self, *, after: float = 0.0) -> None:
         """Deliver from daemon threads of this process, and of every process forked from it: at once, or
         `after` so many seconds without news."""
         if not self._follows_forks:
             self._follows_forks = True
             follow_forks(self)
-        if self._clerk is None or not self._clerk.is_alive():
+        if not self.is_running:
             self._stopping.clear()
             self._due.clear()
             self._senders = Senders(self._send, name="bot_linking sender")
@@ -160,7 +165,7 @@ class Delivery:
         while time.monotonic() < end:
             entries, is_full = self._exchange(1, {})
             for entry in entries:
-                self._leases.note(self._attempts.make(entry))
+                self._try(entry)
             tried += len(entries)
             if not entries and not is_full:
                 break
@@ -252,17 +257,22 @@ class Delivery:
         try:
             for entry in errand.entries:
                 if self._stopping.is_set():
-                    return errand.give_back(self._leases)
+                    return
                 errand.begun += 1
-                self._leases.note(self._attempts.make(entry))
-        except BaseException:
-            self._leases.drop(errand.entries)
-            raise
+                self._try(entry)
         finally:
+            errand.give_back(self._leases)
             self._due.set()
             if not self._clerks:
                 self._write_down()
             errand.done.set()
+
+    def _try(self, entry: OutboxEntry) -> None:
+        try:
+            self._leases.note(self._attempts.make(entry))
+        except BaseException:  # what ended this thread's work: the lease runs out
+            self._leases.drop([entry])
+            raise
 
     def _greet(self, people: Collection[Person]) -> None:
         """Say what waits for these people, who have just written, and wait for it a moment."""
@@ -302,4 +312,3 @@ class _Errand:
     def give_back(self, leases: Leases) -> None:
         """End the leases of those that were not begun."""
         leases.give_back(self.entries[self.begun :])
-        self.done.set()

@@ -28,8 +28,9 @@ class Outbox(Family):
         return bool(self.engine.read("has_due", now=now))
 
     def due_pages(self, now: int, *, after: str = "", most: int) -> list[str]:
-        rows = self.engine.read("due_pages", now=now, after=after, most=most)
-        return [row["page_id"] for row in rows]
+        rows = self.engine.read("due_pages", now=now, start=after, most=most + 1)
+        pages = [row["page_id"] for row in rows]
+        return (pages[1:] if after and pages[:1] == [after] else pages)[:most]
 
     def claim_due(
         self, now: int, until: int, shares: Mapping[str, int], *, settled: Sequence[Settled] = ()

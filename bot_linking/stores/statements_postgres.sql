@@ -19,20 +19,20 @@ with fresh as materialized (
   select o.id from outbox o
   where o.page_id = :page_id and o.dead_at is null and o.attempts = 0 and o.created_at > :fresh
     and o.next_at <= :now and o.claimed_until <= :now
-    and (o.kind = 'unlink_call'
+    and (o.kind in ('unlink_call', 'notice')
          or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
                         and e.id < o.id and e.dead_at is null and e.held_for is null
-                        and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+                        and e.kind <> 'notice' and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
   order by o.created_at, o.id limit :limit
   for update of o skip locked),
 old as materialized (
   select o.id from outbox o
   where o.page_id = :page_id and o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
     and not (o.attempts = 0 and o.created_at > :fresh)
-    and (o.kind = 'unlink_call'
+    and (o.kind in ('unlink_call', 'notice')
          or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
                         and e.id < o.id and e.dead_at is null and e.held_for is null
-                        and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
+                        and e.kind <> 'notice' and (e.kind <> 'unlink_call' or e.claimed_until > :now)))
   order by o.next_at, o.id limit greatest(0, :limit - (select count(*) from fresh))
   for update of o skip locked)
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1

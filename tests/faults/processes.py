@@ -143,17 +143,17 @@ def _run(arguments: list[str]) -> str:
 
 
 def _name_entries() -> None:
-    from bot_linking.delivery import Delivery
+    from bot_linking.delivery.attempt import Attempts
     from bot_linking.messenger.graph import Graph
 
-    here, deliver, call = threading.local(), Delivery._deliver, Graph._call
+    here, make, call = threading.local(), Attempts.make, Graph._call
 
-    def deliver_by_name(self: Delivery, entry: Any) -> Any:
+    def make_by_name(self: Attempts, entry: Any) -> Any:
         here.entry = f"{entry.id}"
-        return deliver(self, entry)
+        return make(self, entry)
 
     def call_by_name(self: Graph, method: str, path: str, *, params: Any = None, **body: Any) -> Any:
         return call(self, method, path, params={**(params or {}), "entry": here.entry}, **body)
 
-    Delivery._deliver = deliver_by_name  # type: ignore[method-assign]
+    Attempts.make = make_by_name  # type: ignore[method-assign]
     Graph._call = call_by_name  # type: ignore[method-assign]

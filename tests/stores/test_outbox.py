@@ -106,6 +106,14 @@ def test_pages_with_something_due_are_found_one_after_the_other(store: SQLStore)
     assert store.due_pages(NOW, most=9) == ["b", "c", "d"]
 
 
+def test_what_belongs_to_no_page_is_found_like_any_other(store: SQLStore) -> None:
+    put(store, "", page="", kind="deletion")
+    put(store, "1", page="a")
+    assert store.due_pages(NOW, most=9) == ["", "a"]
+    assert store.due_pages(NOW, most=1) == [""]
+    assert [entry.kind for entry in store.claim_due(NOW, NOW + MINUTE, {"": 9})] == ["deletion"]
+
+
 def test_an_empty_outbox_has_no_page(store: SQLStore) -> None:
     assert store.due_pages(NOW, most=9) == []
     assert store.claim_due(NOW, NOW + MINUTE, {PAGE: 9}) == []

@@ -45,7 +45,8 @@ class OutboxEntry:
 
     @property
     def held(self) -> bool:
-        return self.held_for is not None
+        """Whether it is set aside, on its own or with its page."""
+        return self.held_for is not None or self.state == "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,9 @@ class Outbox(Protocol):
         A `Done` is removed even where another worker has taken its lease over: it got through. Its counter
         is hit as by `Counters.hit`. Every other outcome does nothing when the lease was lost.
 
-        Of one person on one page only the oldest entry that is neither dead nor held is eligible. An
-        `unlink_call` concerns no message: it may pass others, and others may pass one that is not being
-        tried. What was queued within the last minute and never tried comes first, oldest first; then what
+        Of one person on one page only the oldest entry that is neither dead nor held is eligible. A `notice`
+        and an `unlink_call` are no messages to the person: they may pass others; others may pass a notice,
+        and a call that is not being tried. What was queued within the last minute and never tried comes first, oldest first; then what
         has been due longest. Each entry's `attempts` counts this claim. Two workers never get the same
         entry; one passes over what another is claiming just now.
         """
