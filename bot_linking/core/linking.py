@@ -225,6 +225,17 @@ class Linking:
             raise AccountUnknown("no account has these identifiers")
         return account
 
+    def import_links(self, links: Sequence[Link], *, tell: bool = False) -> list[Outcome]:
+        """Take over links of another system in one transaction, each person once, and say what each came to.
+        `may_link` and `resolve_account` are not asked. Nobody hears of it, unless `tell`: then the people get
+        the confirmation, and signals are sent."""
+        outcomes = self.store.import_links(links, self.now(), tell=tell)
+        if tell:
+            for outcome in outcomes:
+                self._tell(outcome)
+            self._wake()
+        return outcomes
+
     def unlink(
         self,
         psid: str,

@@ -20,6 +20,11 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / _EPOCH_MS, UTC)
 
 
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch from an aware datetime."""
+    return round(moment.timestamp() * _EPOCH_MS)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account of the business's own site. `id` is the site's own key for it, as text.
@@ -76,7 +81,8 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class Link:
     """One person in one page's Messenger, joined to one account. There is at most one for each
-    (page_id, psid). `source` says who made it (`login`, `api`, `cli`); the times are aware and UTC."""
+    (page_id, psid). `source` says who made it (`login`, `api`, `cli`, `import`); the times are aware and
+    UTC."""
 
     page_id: str
     psid: str

@@ -14,6 +14,7 @@ from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.stores.changes import change_link, end_link, link_by_site, link_of, link_of_columns, look_up
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
+from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
 
 _ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history")
@@ -167,6 +168,15 @@ class Links(Family):
 
         def work(tx: Tx) -> int:
             return tx.run("restore_named_ids")
+
+        return self.engine.write(work)
+
+    def import_links(self, links: Sequence[Link], now: int, *, tell: bool = False) -> list[Outcome]:
+        """Link many people in one transaction, as another system knew them."""
+
+        def work(tx: Tx) -> list[Outcome]:
+            outcomes = import_links(tx, links, now, tell=tell)
+            return [self._followed(tx, outcome, now) for outcome in outcomes]
 
         return self.engine.write(work)
 

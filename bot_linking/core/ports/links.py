@@ -122,6 +122,16 @@ class Links(Protocol):
         timestamp and the code tick 0. The decision is made inside the transaction.
         """
 
+    def import_links(self, links: Sequence[Link], now: int, *, tell: bool = False) -> list[Outcome]:
+        """Link many people in one transaction, each once, as another system knew them; one outcome for each,
+        in their order.
+
+        A person who is not linked, or to another account, is `AccountLinked` with the values given, times
+        included. To the same account, what is given replaces what was there, `linked_at` stays, and it is
+        `LinkChanged`, or `EventIgnored("unchanged")`, which writes nothing. `source` is taken as it is given.
+        The history is written. The outbox gets no news and nothing is resumed, unless `tell`.
+        """
+
     def erase(self, page_id: str | None, psid: str, now: int) -> int:
         """Remove every row about a person, on every page where `page_id` is None; the number of rows.
 
