@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
+from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
@@ -23,11 +25,11 @@ from bot_linking.core.events import (
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
 from bot_linking.core.reading import is_unicode
-
-ATTEMPT_MAX_AGE_S = 900
+from bot_linking.core.undoing import Undoing
 
 _log = logging.getLogger("bot_linking")
 
@@ -60,6 +62,8 @@ class Linking:
         self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
+        self._policy = Policy(hooks.on_conflict)
+        self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -106,31 +110,49 @@ class Linking:
 
     # Approve, on the linking pages
 
-    def begin(self, attempt: Attempt, session: str) -> None:
-        """Keep a signed-in attempt; only the browser that holds `session` can go on with it.
+    def attempt_of(self, attempt_id: str) -> Attempt | None:
+        """A kept attempt, its stage by the clock. The caller asks whose it is, and how far it has come."""
+        attempt = self.store.find_attempt(attempt_id)
+        if attempt is None:
+            return None
+        stage = stage_at(attempt.stage, expires_at=attempt.expires_at, now=self.now())
+        return replace(attempt, stage=stage)
+
+    def keep(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
+        """Keep an attempt after its step. False where another request has taken one since `before` was read,
+        or has kept this attempt first.
 
         `ValueError` for an account whose id belongs to the space of `Account.known_by`.
         """
         _require_own_id(attempt.account)
-        expires_at = self.now() + ATTEMPT_MAX_AGE_S * 1000
-        self.store.save_attempt(attempt, digest_of(session), expires_at)
+        expires_at = attempt.opened_at + MAX_AGE_MS
+        return self.store.save_attempt(replace(attempt, expires_at=expires_at), before=before)
 
-    def attempt_of(self, attempt_id: str, session: str) -> Attempt | None:
-        return self.store.find_attempt(attempt_id, digest_of(session), self.now())
+    def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
+        """What linking this chat to this account would replace and end, and whether it may: for the page that
+        asks. It is judged again in the transaction that links. Raises `PolicyFailed`."""
+        link = self.store.find_link(page_id, psid)
+        is_same = link is not None and link.account_id == account.id
+        links = self.store.find_links_of_account(account.id)
+        others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
+        conflict = Conflict(None if is_same else link, account, others, source)
+        word = Word.MOVE if is_same else self._policy.word_for(conflict)
+        return Foresight(word, conflict)
 
-    def leave(self, attempt_id: str, session: str) -> None:
-        self.store.drop_attempt(attempt_id, digest_of(session))
+    def approve(
+        self, attempt: Attempt, *, locale: str | None = None, replaces: str | None = None
+    ) -> str | None:
+        """The authorization code for a consent, committed before it is returned. `replaces` is the account
+        that the person was told would be replaced.
 
-    def approve(self, attempt: Attempt, *, locale: str | None = None) -> str | None:
-        """The authorization code for a consent, committed before it is returned.
-
-        Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
-        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
+        Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
+        any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
         """
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        if self.store.save_code(digest_of(code), attempt, locale, now, now + max_age * 1000):
+        ends = now + max_age * 1000
+        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
         return None
@@ -162,15 +184,24 @@ class Linking:
             for event, answer in answers
             if answer is False
         ]
+        failed = StoreUnavailable("may_link did not answer") if any(a is None for _, a in answers) else None
         if allowed := [event for event, answer in answers if answer]:
-            outcomes += self.store.receive(allowed, self.now())
+            try:
+                outcomes += self.store.receive(allowed, self.now(), policy=self._policy)
+            except PolicyFailed as problem:
+                _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
+                failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
+        self.tell_all(outcomes)
+        if failed is not None:
+            raise failed
+        return outcomes
+
+    def tell_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell what a transition of the store came to, after it has committed."""
         for outcome in outcomes:
             self._tell(outcome)
-        if outcomes:
+        if any(not isinstance(outcome, EventIgnored) for outcome in outcomes):
             self._wake()
-        if any(answer is None for _, answer in answers):
-            raise StoreUnavailable("may_link did not answer")
-        return outcomes
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
         """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
@@ -195,21 +226,24 @@ class Linking:
         *,
         source: str,
         audit: Audit = NO_AUDIT,
+        consent: Consent = CANNOT_ASK,
     ) -> Outcome:
         """Link a person by what the site knows them by, without the linking pages; the confirmation follows
         through the outbox.
 
         A person who is linked is updated: what is given replaces what was there. The same facts again are
-        `EventIgnored`. Raises `AccountUnknown` when `resolve_account` has no answer, and `PageUnknown`.
+        `EventIgnored`; what the host's policy does not allow is `LinkingRefused`. Raises `AccountUnknown`
+        when `resolve_account` has no answer, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
         _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
-        outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
-        self._tell(outcome)
-        if not isinstance(outcome, EventIgnored):
-            self._wake()
-        return outcome
+        outcomes = self.store.bind(
+            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self._policy,
+            consent=consent,
+        )  # fmt: skip
+        self.tell_all(outcomes)
+        return outcomes[0]
 
     def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:
         """Ask the site, when it wants to be asked, whose identifiers these are, with those known before."""
@@ -274,6 +308,22 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    # Requests to delete
+
+    def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
+        """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
+        by, which is the first one where the same request came before. Raises `StoreUnavailable`."""
+        kept = self.store.save_deletion(kind, user_id, digest, code, self.now())
+        self._wake()
+        return kept
+
+    # What has to be said later
+
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
+        """Put an entry into the outbox: delivered like the news of a link, in this person's order."""
+        self.store.queue(page_id, psid, kind, payload, self.now())
+        self._wake()
+
     # What was interrupted
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
@@ -282,9 +332,9 @@ class Linking:
         self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())
 
 
-def _require_own_id(account: Account) -> None:
+def _require_own_id(account: Account | None) -> None:
     """A sign-in proves an id of the site's own; one made of a name could be made by any caller of the API."""
-    if account.is_known_by_name:
+    if account is not None and account.is_known_by_name:
         raise ValueError(
             "a sign-in returned an account whose id begins with username:, email: or tel:, "
             "as ids do that are made of a name; return the site's own id"

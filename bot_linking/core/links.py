@@ -21,7 +21,7 @@ def from_ms(milliseconds: int) -> datetime:
 
 
 def to_ms(moment: datetime) -> int:
-    """Milliseconds since the epoch from an aware datetime."""
+    """Milliseconds since the epoch, the inverse of `from_ms`."""
     return round(moment.timestamp() * _EPOCH_MS)
 
 
