@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bot_linking.core.errors import PageUnknown
-from bot_linking.core.events import EventIgnored, LinkChanged, Outcome
+from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.terminal import Bar, inert, say
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from bot_linking.messenger.bots import Pages
     from bot_linking.operators.importing import Staged
 
+    Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
+
+_REFUSALS = {
+    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
+    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place",
+    "pair_barred": "the link of this person to this account was undone within a day",
+}
 COLUMNS = tuple(Link.__slots__)
 
 
@@ -60,9 +67,12 @@ def _import(here: Here) -> click.Command:
         "--map", "pairs", metavar="FIELD=NAME", multiple=True, help="What a field is called in the file."
     )
     @click.option("--skip-bad", is_flag=True, help="Import the good lines although others are bad.")
+    @click.option("--replace", is_flag=True, help="Where on_conflict would ask, the file's account it is.")
     @click.option("--tell", is_flag=True, help="Send each person the confirmation, and tell the receivers.")
     @click.option("--dry-run", is_flag=True, help="Judge the lines and write nothing.")
-    def import_(file: str, pairs: tuple[str, ...], skip_bad: bool, tell: bool, dry_run: bool) -> None:
+    def import_(
+        file: str, pairs: tuple[str, ...], skip_bad: bool, replace: bool, tell: bool, dry_run: bool
+    ) -> None:
         """Link the people in a CSV or JSONL file. `-` reads standard input.
 
         The fields are those of a link: psid and account_id are needed; page_id is the only page by default;
@@ -73,17 +83,23 @@ def _import(here: Here) -> click.Command:
         from bot_linking.operators.importing import FIELDS, Staged
 
         names = _names(pairs, FIELDS)
+        linking = here().linking
         with Staged() as staged:
             with closing(_opened(file)) as opened:
                 bad = _stage(here, opened, names, staged)
+            bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
             if bad and not skip_bad:
                 raise click.ClickException(f"{bad} line(s) are bad; nothing was written")
             if dry_run:
                 say(f"{staged.count} link(s) are good; nothing was written")
                 return
-            counts = _write(here, staged, tell=tell)
-        skipped = f", {bad} bad line(s) left out" if bad else ""
-        say(", ".join(f"{count} {what}" for what, count in counts.items()) + skipped)
+            counts = _write(staged, partial(linking.import_links, replace=replace, tell=tell))
+        say(
+            ", ".join(f"{count} {what}" for what, count in counts.items())
+            + (f", {bad} left out" if bad else "")
+        )
+        if counts.get("refused"):
+            raise click.ClickException("the refused were changed by others meanwhile; the rest was written")
 
     return import_
 
@@ -140,18 +156,42 @@ def _is_served(pages: Pages, page_id: str) -> bool:
     return True
 
 
-def _write(here: Here, staged: Staged, *, tell: bool) -> dict[str, int]:
+def _judge(staged: Staged, judge: Importer) -> int:
+    """Look at who is linked already; how many lines the policy does not allow."""
+    bad = 0
+    for links in staged.batches():
+        refused = _refused(links, judge(list(links.values())))
+        staged.drop(refused)
+        bad += len(refused)
+    return bad
+
+
+def _refused(links: Mapping[int, Link], outcomes: Sequence[Sequence[Outcome]]) -> list[int]:
+    """The lines that were refused, each named on stderr."""
+    refused = []
+    for line, (outcome, *_) in zip(links, outcomes, strict=True):
+        if isinstance(outcome, LinkingRefused):
+            say(f"line {line}: {_REFUSALS.get(outcome.reason, outcome.reason)}")
+            refused.append(line)
+    return refused
+
+
+def _write(staged: Staged, write: Importer) -> dict[str, int]:
     counts = {"linked": 0, "changed": 0, "unchanged": 0}
     with Bar("importing") as bar:
         bar.begin(staged.count)
         for links in staged.batches():
-            for outcome in here().linking.import_links(links, tell=tell):
-                counts[_what(outcome)] += 1
+            outcomes = write(list(links.values()))
+            _refused(links, outcomes)
+            for outcome, *_ in outcomes:
+                counts[_what(outcome)] = counts.get(_what(outcome), 0) + 1
             bar.advance(len(links))
     return counts
 
 
 def _what(outcome: Outcome) -> str:
+    if isinstance(outcome, LinkingRefused):
+        return "refused"
     if isinstance(outcome, EventIgnored):
         return "unchanged"
     return "changed" if isinstance(outcome, LinkChanged) else "linked"

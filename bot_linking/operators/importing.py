@@ -6,7 +6,6 @@ import csv
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -228,7 +227,10 @@ class Staged:
 
     def __init__(self) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
-        self._kept.execute(f"create table links ({', '.join(STAGED)}, line, unique (page_id, psid))")
+        columns = ", ".join(STAGED)
+        self._kept.execute(
+            f"create table links (line integer primary key, {columns}, unique (page_id, psid))"
+        )
         self._kept.execute("begin")
         self.count = 0
 
@@ -243,18 +245,25 @@ class Staged:
         values = [getattr(link, name) for name in (*LINK_TEXTS, *LINK_TIMES)]
         times = [to_ms(moment) for moment in values[-2:]]
         insert = f"insert or ignore into links values ({', '.join('?' * (len(STAGED) + 1))})"  # noqa: S608
-        if self._kept.execute(insert, (*values[:-2], *times, line)).rowcount:
+        if self._kept.execute(insert, (line, *values[:-2], *times)).rowcount:
             self.count += 1
             return
         earlier = "select line from links where page_id = ? and psid = ?"
         ((number,),) = self._kept.execute(earlier, (link.page_id, link.psid))
         raise BadLine(f"names the same person as line {number}")
 
-    def batches(self) -> Iterator[list[Link]]:
-        """All of them, some at a time, in the order of the file."""
-        with closing(self._kept.execute(f"select {', '.join(STAGED)} from links order by rowid")) as cursor:  # noqa: S608
-            while rows := cursor.fetchmany(BATCH):
-                yield [_link(*row) for row in rows]
+    def drop(self, lines: Iterable[int]) -> None:
+        """Take these lines out again."""
+        for line in lines:
+            self.count -= self._kept.execute("delete from links where line = ?", (line,)).rowcount
+
+    def batches(self) -> Iterator[dict[int, Link]]:
+        """All of them by their lines, some at a time, in the order of the file."""
+        last = 0
+        select = f"select line, {', '.join(STAGED)} from links where line > ? order by line limit {BATCH}"  # noqa: S608
+        while rows := self._kept.execute(select, (last,)).fetchall():
+            yield {line: _link(*columns) for line, *columns in rows}
+            last = rows[-1][0]
 
 
 def _link(*columns: Any) -> Link:

@@ -13,6 +13,7 @@ from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, 
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ports.links import Import
 from bot_linking.stores.changes import (
     change_link,
     end_link,
@@ -211,13 +212,19 @@ class Links(Family):
 
         return self.engine.write(work)
 
-    def import_links(self, links: Sequence[Link], now: int, *, tell: bool = False) -> list[Outcome]:
-        """Link many people in one transaction, as another system knew them."""
+    def import_links(self, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
+        def work(tx: Tx) -> list[list[Outcome]]:
+            tx.hold(**held)
+            outcomes = import_links(tx, links, how, now)
+            if not how.judge_only:
+                for each in outcomes:
+                    self.followed(tx, each, now, silently=not how.tell)
+            return outcomes
 
-        def work(tx: Tx) -> list[Outcome]:
-            outcomes = import_links(tx, links, now, tell=tell)
-            return [self._followed(tx, outcome, now) for outcome in outcomes]
-
+        held: dict[str, Any] = {"psids": [link.psid for link in links]}
+        if how.policy.minds_other_chats:
+            accounts = sorted({link.account_id for link in links})
+            held = {"psids": [*held["psids"], *self._psids_of(accounts)], "accounts": accounts}
         return self.engine.write(work)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:

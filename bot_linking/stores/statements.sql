@@ -49,10 +49,10 @@ where page_id = :page_id and psid = :psid
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
 -- name: find_people
-select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
 from json_each(:people) as given
 join links on page_id = json_extract(given.value, '$.page_id') and psid = json_extract(given.value, '$.psid')
-where account_id is not null
 
 -- name: import_links
 insert into links (page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,

@@ -15,10 +15,10 @@ select pg_advisory_xact_lock(25196, bucket)
 from (select distinct cast(hash & 2047 as integer) as bucket from held order by 1) as in_order
 
 -- name: find_people
-select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at
+select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
 from json_to_recordset(cast(:people as json)) as given (page_id text, psid text)
 join links on links.page_id = given.page_id and links.psid = given.psid
-where account_id is not null
 
 -- name: import_links
 insert into links (page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
