@@ -311,6 +311,19 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    def erase_account(self, account_id: str) -> int:
+        """Erase every person who is linked to an account, and end its logins under way. The number of rows
+        that went."""
+        self.drop_pending(account_id)
+        links = self.store.find_links_of_account(account_id)
+        return sum(self.erase(link.psid, link.page_id) for link in links)
+
+    def export_account(self, account_id: str) -> dict[str, Any]:
+        """Everything that is held about an account of the site and its chats, as plain JSON values."""
+        links = self.store.find_links_of_account(account_id)
+        chats = [self.store.export(link.page_id, link.psid) for link in links]
+        return {"account_id": account_id, "chats": chats, **self.store.export_account(account_id)}
+
     # Requests to delete
 
     def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:

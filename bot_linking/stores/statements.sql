@@ -430,3 +430,45 @@ delete from bars where (page_id, psid, account_id) in (select page_id, psid, acc
 
 -- name: purge_deletions
 delete from deletions where (code) in (select code from deletions where received_at < :before limit :most)
+
+-- name: export_links
+select page_id, psid, account_id, username, email, phone_number, locale, source, linked_at, updated_at,
+       event_ms, unlinked_ms, barred_until
+from links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_history
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_history_of_account
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where account_before = :account_id or account_after = :account_id order by id
+
+-- name: export_outbox
+select page_id, psid, kind, payload, created_at, next_at, attempts, held_for, last_error, dead_at
+from outbox where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_attempts
+select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, opened_at, expires_at
+from attempts where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_codes
+select page_id, psid, account_id, username, email, phone_number, locale, replaces, minted_at, expires_at, consumed_at
+from codes where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by tick
+
+-- name: export_resumes
+select page_id, psid, payload, created_at
+from resumes where psid = :psid and (cast(:page_id as text) is null or page_id in (:page_id, ''))
+
+-- name: export_unlinks_seen
+select page_id, psid, event_ms, seen_at
+from unlinks_seen where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_undos
+select page_id, psid, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
+       updated_at, undone_at
+from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_bars
+select page_id, psid, account_id, expires_at
+from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)

@@ -84,7 +84,7 @@ def _fill_what_is_empty(url: str) -> None:
         for table in tables():
             if not run(url, f"select 1 from {table.name}"):
                 columns = scratch.execute(f"pragma table_info({table.name})").fetchall()
-                values = ", ".join(kinds[kind] for _, _, kind, *_ in columns)
+                values = ", ".join(kinds[kind.lower()] for _, _, kind, *_ in columns)
                 run(url, f"insert into {table.name} ({', '.join(table.columns)}) values ({values})")
 
 
