@@ -119,16 +119,13 @@ def test_every_text_arrives_as_it_was(store: SQLStore, text: str) -> None:
 def test_followers_hear_of_each_in_the_transaction(store: SQLStore) -> None:
     heard = list[object]()
 
-    class Following:
+    class Following(Notices):
         only_tells = False
 
         def follow(self, tx: object, outcome: object, now: int) -> None:
             heard.append(outcome)
             if len(heard) == 3:
                 raise RuntimeError("no room")
-
-        def erase(self, tx: object, page_id: str | None, psid: str) -> int:
-            return 0
 
     store.followers.append(Following())
     take(store, [imported(), imported(OTHER)], NOW)
