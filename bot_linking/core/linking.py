@@ -287,7 +287,7 @@ class Linking:
         contract of the store. `may_link` and `resolve_account` are not asked; the policy holds, and `replace`
         agrees to what it would ask for. No person hears of it, unless `tell`: then the confirmation follows,
         and signals are sent. With `judge_only` nothing is written."""
-        how = Import(self._policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
+        how = Import(self.policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
         outcomes = self.store.import_links(links, how, self.now())
         if tell and not judge_only:
             self.tell_all([outcome for each in outcomes for outcome in each])
