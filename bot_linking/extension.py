@@ -137,7 +137,7 @@ class AccountLinking(WaysIn, Chat):
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for door in (installation.webview, installation.callbacks):
+        for door in installation.doors():
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         installation.api.add_to(state)

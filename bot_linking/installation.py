@@ -39,6 +39,7 @@ from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
+from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 
 _log = logging.getLogger("bot_linking")
@@ -59,10 +60,15 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    owner_pages: OwnerPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+
+    def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
+        """Every room with routes of its own beside the two APIs."""
+        return (self.webview, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -133,12 +139,16 @@ def install(
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
+    for_owner = OwnerPages(
+        linking, settings, pages=webview.pages, browser=webview.browser, hooks=hooks, bots=bots,
+        base_url=base_url,
+    )  # fmt: skip
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
         messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
-        callbacks=callbacks, api=api,
+        owner_pages=for_owner, callbacks=callbacks, api=api,
         delivery=delivery, tell=tell,
     )  # fmt: skip
 
