@@ -200,6 +200,15 @@ class AccountLinking:
         webhook.required_methods = HANDSHAKE_METHODS  # type: ignore[attr-defined]  # Flask adds them to the rule
         return webhook  # type: ignore[return-value]
 
+    def events(self) -> list[dict[str, Any]]:
+        """For a view under `webhook`: each event of this request that is not account linking, in order.
+
+        Every entry is looked through. What is not of the shape that Messenger sends is left out, so that no
+        body whatever fails the view: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text,
+        and a message has a sender and a recipient. `RuntimeError` where nothing verified the request.
+        """
+        return self._here().webhook.events()
+
     def attach(self, app: Flask, endpoint: str) -> None:
         """The same as `webhook` for a view that can't be edited: by its endpoint's name."""
         if endpoint not in app.view_functions:

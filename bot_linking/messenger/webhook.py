@@ -12,13 +12,15 @@ from typing import Any
 from flask import Request, Response, current_app, request
 
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
+from bot_linking.core.reading import read_json
 from bot_linking.doors.body import read_body, this_request
-from bot_linking.messenger.events import Batch, Event
+from bot_linking.messenger.events import Batch, Event, sort_events
 from bot_linking.messenger.inbox import LARGEST_BODY, Answer, Inbox
 from bot_linking.messenger.signature import HEADER, sign
 
 View = Callable[..., Any]
 _SIGNATURE = "HTTP_" + HEADER.upper().replace("-", "_")
+_VERIFIED = "bot_linking.verified"
 _log = logging.getLogger("bot_linking.webhook")
 
 
@@ -48,6 +50,7 @@ class Webhook:
             batch = self._inbox.take(body, this.environ.get(_SIGNATURE), began, whole=False)
         except BotLinkingError as refusal:
             return _respond(self._inbox.refuse(refusal, began))
+        this.environ[_VERIFIED] = self
         if not batch.holds_ours:
             return view(*args, **kwargs)
         return self._pass_rest(batch, view, args, kwargs) if batch.rest["entry"] else _acknowledge()
@@ -68,6 +71,18 @@ class Webhook:
         if handler is not None:
             _hand_on(batch, handler)
         return _acknowledge()
+
+    def events(self) -> list[Event]:
+        """What this verified request holds for the bot, whatever else is in its body."""
+        this = this_request()
+        if this.environ.get(_VERIFIED) is not self:
+            raise RuntimeError(
+                "this request was not verified: @linking.webhook belongs below the route's decorator"
+            )
+        try:
+            return sort_events(read_json(this.get_data()), ()).events
+        except BotLinkingError:
+            return []
 
     def handshake(self) -> Response:
         """Messenger's verification GET: the challenge back, as plain text, for the right token."""
