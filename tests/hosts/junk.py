@@ -8,9 +8,35 @@ from collections.abc import Iterator
 from typing import Any
 
 KEYS = (
-    *"object entry messaging standby changes sender recipient id user_ref timestamp message mid text".split(),
-    *"is_echo quick_reply payload attachments postback referral ref optin read delivery reaction".split(),
-    *"account_linking status authorization_code".split(),
+    *[
+        "object",
+        "entry",
+        "messaging",
+        "standby",
+        "changes",
+        "sender",
+        "recipient",
+        "id",
+        "user_ref",
+        "timestamp",
+        "message",
+        "mid",
+        "text",
+    ],
+    *[
+        "is_echo",
+        "quick_reply",
+        "payload",
+        "attachments",
+        "postback",
+        "referral",
+        "ref",
+        "optin",
+        "read",
+        "delivery",
+        "reaction",
+    ],
+    *["account_linking", "status", "authorization_code"],
     "\ud800",
     "",
 )
