@@ -8,37 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 KEYS = (
-    *[
-        "object",
-        "entry",
-        "messaging",
-        "standby",
-        "changes",
-        "sender",
-        "recipient",
-        "id",
-        "user_ref",
-        "timestamp",
-        "message",
-        "mid",
-        "text",
-    ],
-    *[
-        "is_echo",
-        "quick_reply",
-        "payload",
-        "attachments",
-        "postback",
-        "referral",
-        "ref",
-        "optin",
-        "read",
-        "delivery",
-        "reaction",
-    ],
-    *["account_linking", "status", "authorization_code"],
-    "\ud800",
-    "",
+    *("object", "entry", "messaging", "standby", "changes", "sender", "recipient", "id", "user_ref"),
+    *("timestamp", "message", "mid", "text", "is_echo", "quick_reply", "payload", "attachments", "postback"),
+    *("referral", "ref", "optin", "read", "delivery", "reaction"),
+    *("account_linking", "status", "authorization_code", "\ud800", ""),
 )
 WORDS = ("orders", "points", "points 123456", "log in", "log out", "linked", "unlinked", "page", "é😀", "")
 IDS = ("254459154682919", "1122334455667788", 7, 10**20, -1, "\ud800", "\x00", " ")
