@@ -29,6 +29,7 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.webhook import Webhook
@@ -54,6 +55,7 @@ class Installation:
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+    host: Host
 
     def locale_of(self, page_id: str | None, psid: str) -> str:
         """The language to write to a person in."""
@@ -86,6 +88,7 @@ def install(
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
+    host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
@@ -119,6 +122,7 @@ def install(
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
         login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
+        host=host,
     )  # fmt: skip
 
 

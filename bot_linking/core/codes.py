@@ -27,7 +27,8 @@ def digest_of(secret: str) -> str:
 @dataclass(frozen=True, slots=True)
 class PendingCode:
     """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own
-    count, so that no clock step can reorder them. Times are milliseconds since the epoch."""
+    count, so that no clock step can reorder them. `replaces` is the account that the person agreed to
+    replace. Times are milliseconds since the epoch."""
 
     tick: int
     attempt_id: str
@@ -42,6 +43,7 @@ class PendingCode:
     expires_at: int
     consumed_at: int | None
     consumed_by: str | None
+    replaces: str | None = None
 
 
 def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:

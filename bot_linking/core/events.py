@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot_linking.core.links import Link
@@ -32,21 +32,25 @@ class Happening:
 @dataclass(frozen=True, slots=True)
 class AccountLinked(Happening):
     """A person was linked to an account. `previous_account_id` is set when another account was linked
-    before; `resume` is what `prompt_login(resume=...)` was given, or None."""
+    before; `resume` is what `prompt_login(resume=...)` was given, or None. `source` is `undo` where a former
+    link was put back, else None: the link says who made it."""
 
     link: Link
     previous_account_id: str | None = None
     resume: Any = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountUnlinked(Happening):
-    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`."""
+    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`, `undo`;
+    `link` is what it was."""
 
     page_id: str
     psid: str
     account_id: str
     source: str
+    link: Link | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot_linking.core.conflicts import OnConflict
 from bot_linking.core.links import Account, Link
+from bot_linking.core.notices import OwnerNotice
 from bot_linking.core.ports import Clock
 
 Authenticate = Callable[[str, str], Account | None]
@@ -17,6 +19,8 @@ MayLink = Callable[[str], bool]
 ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
 Confirmation = Callable[[Link], dict[str, Any] | None]
 Farewell = Callable[[str, str], dict[str, Any] | None]
+NotifyOwner = Callable[[OwnerNotice], object]
+PsidsOf = Callable[[str], Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,19 @@ class Hooks:
 
     farewell: Farewell | None = None
     """`farewell(page_id, psid) -> message | None`: your own message in place of ours after a logout."""
+
+    on_conflict: OnConflict = "move"
+    """What happens when a link is there already: `"move"`, `"ask"`, `"refuse"`, `"one_chat"`, or a callable
+    `on_conflict(Conflict) -> word`. It is asked inside the transaction that links and must not call the verbs
+    of `linking`. What it raises refuses with 503 and changes nothing."""
+
+    notify_owner: NotifyOwner | None = None
+    """`notify_owner(OwnerNotice)`: tells the account's owner, by e-mail for instance, after every change of
+    who is linked. Called from the outbox, again later when it raises."""
+
+    psids_of: PsidsOf | None = None
+    """`psids_of(app_scoped_id) -> [(page_id, psid), ...]`: who that is, for Meta's deletion and deauthorize
+    callbacks; Graph is not asked then."""
 
     bot: Any = None
     """Your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration."""

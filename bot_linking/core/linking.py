@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
+from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
@@ -26,6 +27,7 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
 from bot_linking.core.reading import is_unicode
+from bot_linking.core.undoing import Undoing
 
 ATTEMPT_MAX_AGE_S = 900
 
@@ -60,6 +62,8 @@ class Linking:
         self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
+        self._policy = Policy(hooks.on_conflict)
+        self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -121,8 +125,22 @@ class Linking:
     def leave(self, attempt_id: str, session: str) -> None:
         self.store.drop_attempt(attempt_id, digest_of(session))
 
-    def approve(self, attempt: Attempt, *, locale: str | None = None) -> str | None:
-        """The authorization code for a consent, committed before it is returned.
+    def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
+        """What linking this chat to this account would replace and end, and whether it may: for the page that
+        asks. It is judged again in the transaction that links. Raises `PolicyFailed`."""
+        link = self.store.find_link(page_id, psid)
+        is_same = link is not None and link.account_id == account.id
+        links = self.store.find_links_of_account(account.id)
+        others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
+        conflict = Conflict(None if is_same else link, account, others, source)
+        word = Word.MOVE if is_same else self._policy.word_for(conflict)
+        return Foresight(word, conflict)
+
+    def approve(
+        self, attempt: Attempt, *, locale: str | None = None, replaces: str | None = None
+    ) -> str | None:
+        """The authorization code for a consent, committed before it is returned. `replaces` is the account
+        that the person was told would be replaced.
 
         Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
         `ValueError` for an account whose id belongs to the space of `Account.known_by`.
@@ -130,7 +148,8 @@ class Linking:
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        if self.store.save_code(digest_of(code), attempt, locale, now, now + max_age * 1000):
+        ends = now + max_age * 1000
+        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
         return None
@@ -162,15 +181,24 @@ class Linking:
             for event, answer in answers
             if answer is False
         ]
+        failed = StoreUnavailable("may_link did not answer") if any(a is None for _, a in answers) else None
         if allowed := [event for event, answer in answers if answer]:
-            outcomes += self.store.receive(allowed, self.now())
+            try:
+                outcomes += self.store.receive(allowed, self.now(), policy=self._policy)
+            except PolicyFailed as problem:
+                _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
+                failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
+        self.tell_all(outcomes)
+        if failed is not None:
+            raise failed
+        return outcomes
+
+    def tell_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell what a transition of the store came to, after it has committed."""
         for outcome in outcomes:
             self._tell(outcome)
-        if outcomes:
+        if any(not isinstance(outcome, EventIgnored) for outcome in outcomes):
             self._wake()
-        if any(answer is None for _, answer in answers):
-            raise StoreUnavailable("may_link did not answer")
-        return outcomes
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
         """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
@@ -195,21 +223,24 @@ class Linking:
         *,
         source: str,
         audit: Audit = NO_AUDIT,
+        consent: Consent = CANNOT_ASK,
     ) -> Outcome:
         """Link a person by what the site knows them by, without the linking pages; the confirmation follows
         through the outbox.
 
         A person who is linked is updated: what is given replaces what was there. The same facts again are
-        `EventIgnored`. Raises `AccountUnknown` when `resolve_account` has no answer, and `PageUnknown`.
+        `EventIgnored`; what the host's policy does not allow is `LinkingRefused`. Raises `AccountUnknown`
+        when `resolve_account` has no answer, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
         _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
-        outcome = self.store.bind(page_id, psid, given, source, self.now(), account=account, audit=audit)
-        self._tell(outcome)
-        if not isinstance(outcome, EventIgnored):
-            self._wake()
-        return outcome
+        outcomes = self.store.bind(
+            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self._policy,
+            consent=consent,
+        )  # fmt: skip
+        self.tell_all(outcomes)
+        return outcomes[0]
 
     def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:
         """Ask the site, when it wants to be asked, whose identifiers these are, with those known before."""

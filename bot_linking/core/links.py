@@ -20,6 +20,11 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / _EPOCH_MS, UTC)
 
 
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch, the inverse of `from_ms`."""
+    return round(moment.timestamp() * _EPOCH_MS)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account of the business's own site. `id` is the site's own key for it, as text.

@@ -20,7 +20,8 @@ class Person:
     `event_ms` is the timestamp of the event that made the present link (None for a link made by the API),
     `code_tick` its code's tick; `changed_tick` is the newest code's tick when the row last changed hands,
     so a code with a greater tick was minted after that change. `unlinked_ms` is the time of the last unlink,
-    `unlinked_tick` the newest code's tick when it was processed.
+    `unlinked_tick` the newest code's tick when it was processed. Until `barred_until` some account may not
+    be linked to this chat again, since that was undone.
     """
 
     account_id: str | None = None
@@ -29,6 +30,7 @@ class Person:
     changed_tick: int = 0
     unlinked_ms: int | None = None
     unlinked_tick: int = 0
+    barred_until: int = 0
 
 
 def refusal_of(code: PendingCode | None, event: LinkingEvent, *, now_ms: int) -> str | None:

@@ -11,6 +11,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
+    from bot_linking.messenger.host import Host
     from bot_linking.stores.store import SQLStore
 
 FIELD = "messaging_account_linking"
@@ -35,6 +36,11 @@ def checkup(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
         yield from _page(graph, page)
+
+
+def about_host(host: Host) -> Iterator[Finding]:
+    """The host's own views and extensions: does everything that Messenger posts come to us, and through?"""
+    return (Finding(*remark) for remark in host.remarks())
 
 
 def _address(settings: Settings) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from bot_linking.operators import keys, messages, people, upkeep
+from bot_linking.operators import keys, messages, moving, people, upkeep
 from bot_linking.operators.cli import Here, under
 
 
@@ -19,4 +19,5 @@ def commands(here: Here) -> list[click.Command]:
         *under("Messages", messages.commands(here)),
         *under("Keys and applications", keys.commands(here)),
         *under("Set-up", upkeep.commands(here)),
+        *under("The store", moving.commands(here)),
     ]

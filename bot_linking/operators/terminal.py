@@ -77,6 +77,32 @@ def ask(question: str, *, yes: bool) -> None:
         raise click.ClickException("nothing was done")
 
 
+class Bar:
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+
+    def begin(self, length: int) -> None:
+        """Draw it, for so many steps."""
+        if sys.stderr.isatty():
+            self._bar = click.progressbar(length=length, label=self._label, file=sys.stderr)
+            self._bar.__enter__()
+
+    def advance(self, steps: int) -> None:
+        """So many steps more are done."""
+        if self._bar is not None:
+            self._bar.update(steps)
+
+
 def time_of(milliseconds: int | None) -> str | None:
     """A time of the store in RFC 3339, for a script."""
     return None if milliseconds is None else from_ms(milliseconds).isoformat(timespec="seconds")

@@ -27,10 +27,13 @@ def _check(here: Here) -> click.Command:
     @json_option
     def check(as_json: bool) -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
-        from bot_linking.operators.checkup import checkup
+        from bot_linking.operators.checkup import about_host, checkup
 
         failed = False
-        for finding in checkup(here().settings, here().store, here().linking.now()):
+        for finding in (
+            *checkup(here().settings, here().store, here().linking.now()),
+            *about_host(here().host),
+        ):
             failed = failed or finding.state == "wrong"
             click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
         sys.exit(1 if failed else 0)

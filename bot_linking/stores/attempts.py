@@ -43,7 +43,16 @@ class Attempts(Family):
             lambda tx: tx.put("drop_attempt", attempt_id=attempt_id, session_digest=session_digest)
         )
 
-    def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
+    def save_code(
+        self,
+        digest: str,
+        attempt: Attempt,
+        locale: str | None,
+        now: int,
+        expires_at: int,
+        *,
+        replaces: str | None = None,
+    ) -> bool:
         """Commit a pending code. False when this attempt has linked already, or was another account's."""
 
         def work(tx: Tx) -> bool:
@@ -58,6 +67,7 @@ class Attempts(Family):
                 page_id=attempt.page_id,
                 psid=attempt.psid,
                 locale=locale,
+                replaces=replaces,
                 now=now,
                 expires_at=expires_at,
                 **identity,

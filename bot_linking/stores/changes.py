@@ -3,26 +3,83 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
-from bot_linking.core.events import AccountLinked, LinkChanged, Outcome
+from bot_linking.core.conflicts import Conflict, Consent, Policy, Verdict, judge
+from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit
 from bot_linking.core.identifiers import changed_identifiers
-from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.links import Account, Link, from_ms, to_ms
 from bot_linking.core.ordering import Person
 from bot_linking.stores.attempts import RESUME_MAX_AGE_MS, identity_of, take_resume
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.outbox import announce
 
+_PERSON = (
+    "account_id",
+    "event_ms",
+    "code_tick",
+    "changed_tick",
+    "unlinked_ms",
+    "unlinked_tick",
+    "barred_until",
+)
+_LINK_COLUMNS = 9  # with which the statements that find a person begin
+
 
 def look_up(tx: Tx, page_id: str, psid: str) -> tuple[Person, Link | None]:
-    """What is remembered of somebody, and their link, if there is one."""
+    """What is remembered of a person, and their link, if there is one."""
     row = tx.one("find_person", page_id=page_id, psid=psid)
     if row is None:
         return Person(), None
-    columns = tuple(row.values())
-    person = Person(row["account_id"], *columns[9:14])
-    return person, None if person.account_id is None else link_of_columns(columns[:9])
+    person = Person(**{name: row[name] for name in _PERSON})
+    columns = tuple(row.values())[:_LINK_COLUMNS]
+    return person, None if person.account_id is None else link_of_columns(columns)
+
+
+def settle(
+    tx: Tx,
+    policy: Policy,
+    consent: Consent,
+    person: Person,
+    before: Link | None,
+    *,
+    page_id: str,
+    psid: str,
+    account: Account,
+    source: str,
+    now: int,
+) -> Verdict:
+    """Whether this chat may be linked to this account now, and which other chats end with that.
+
+    Raises `PolicyFailed`.
+    """
+    if before is not None and before.account_id == account.id:
+        return Verdict()
+    pair = {"page_id": page_id, "psid": psid, "account_id": account.id}
+    if person.barred_until > now and tx.one("is_barred", now=now, **pair):
+        return Verdict("pair_barred")
+    if policy.always_moves:
+        return Verdict()
+    others = other_chats(tx, page_id, psid, account.id) if policy.minds_other_chats else ()
+    conflict = Conflict(before, account, others, source)
+    return judge(policy.word_for(conflict), conflict, consent)
+
+
+def other_chats(tx: Tx, page_id: str, psid: str, account_id: str) -> tuple[Link, ...]:
+    links = map(link_of, tx.all("find_links_of_account", account_id=account_id))
+    return tuple(link for link in links if (link.page_id, link.psid) != (page_id, psid))
+
+
+def end_others(tx: Tx, verdict: Verdict, source: str, now: int) -> list[Outcome]:
+    """Unlink the chats that a new link ends; each is told."""
+    ended = list[Outcome]()
+    for link in verdict.ended:
+        person, still = look_up(tx, link.page_id, link.psid)
+        if still is not None and still.account_id == link.account_id:
+            ended.append(end_link(tx, still, person, source, unlinked_ms=now, now=now))
+    return ended
 
 
 def link_by_site(
@@ -30,21 +87,40 @@ def link_by_site(
 ) -> Outcome:
     """Another account than before, or the first: no event made this link, so none has a timestamp to lose
     against."""
-    saved = tx.one(
-        "save_link",
-        page_id=page_id,
-        psid=psid,
-        locale=None,
-        source=source,
-        now=now,
-        event_ms=None,
-        code_tick=0,
-        **identity_of(after),
-    )
+    values = {"locale": None, "source": source, "event_ms": None, "code_tick": 0, **identity_of(after)}
+    link = put_link(tx, page_id, psid, before, values, now, audit)
+    return welcome(tx, link, before.account_id if before else None, now)
+
+
+def put_link(
+    tx: Tx, page_id: str, psid: str, before: Link | None, values: Row, now: int, audit: Audit = NO_AUDIT
+) -> Link:
+    """Write a link, its line of history, and how to undo it where the account is another than before."""
+    saved = tx.one("save_link", page_id=page_id, psid=psid, now=now, **values)
     assert saved is not None
     link = link_of(saved)
-    record(tx, link, before, link, source, now, audit)
-    return welcome(tx, link, before.account_id if before else None, now)
+    record(tx, link, before, link, values["source"], now, audit)
+    if before is None or before.account_id != link.account_id:
+        _remember_undo(tx, link, before, now)
+    return link
+
+
+def _remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
+    tx.put(
+        "save_undo",
+        page_id=link.page_id,
+        psid=link.psid,
+        change_id=secrets.token_hex(16),
+        now=now,
+        account_id=link.account_id,
+        account_before=before.account_id if before else None,
+        username=before.username if before else None,
+        email=before.email if before else None,
+        phone_number=before.phone_number if before else None,
+        source=before.source if before else None,
+        linked_at=to_ms(before.linked_at) if before else None,
+        updated_at=to_ms(before.updated_at) if before else None,
+    )
 
 
 def change_link(tx: Tx, before: Link, after: Account, source: str, now: int, audit: Audit) -> Outcome:
@@ -78,14 +154,17 @@ def end_link(
     unlinked_ms: int | None,
     now: int,
     audit: Audit = NO_AUDIT,
-) -> None:
+) -> Outcome:
+    """End a link: what it replaced cannot be put back any more."""
     page_id, psid = link.page_id, link.psid
     record(tx, link, link, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
+    tx.put("drop_undo", page_id=page_id, psid=psid)
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
+    return AccountUnlinked(page_id, psid, link.account_id, source, link)
 
 
 def save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:

@@ -21,9 +21,11 @@ class Tx(Protocol):
         codes: Iterable[str] = (),
         attempts: Iterable[str] = (),
         account_id: str | None = None,
+        accounts: Iterable[str] = (),
     ) -> None:
         """Until the transaction ends, no other transaction that holds them too changes these people, the
-        attempts of these codes (by digest), these attempts, and what is pending of this account.
+        attempts of these codes (by digest), these attempts, what is pending of this account, and which chats
+        `accounts` have.
 
         Call it once, before anything is read: every later statement sees what the former holder committed.
         Locks are taken in one order, so that two holders never wait for each other.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot_linking.stores.engine import Engine, Follower
+from bot_linking.core.events import Outcome
+from bot_linking.stores.engine import Engine, Follower, Tx
 
 
 class Family:
@@ -10,3 +11,10 @@ class Family:
 
     engine: Engine
     followers: list[Follower]
+
+    def followed(self, tx: Tx, outcomes: list[Outcome], now: int) -> list[Outcome]:
+        """The outcomes, of each of which every follower has heard inside its transaction."""
+        for outcome in outcomes:
+            for follower in self.followers:
+                follower.follow(tx, outcome, now)
+        return outcomes

@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.events import AccountUnlinked, EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed
+from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
-from bot_linking.stores.changes import change_link, end_link, link_by_site, link_of, link_of_columns, look_up
+from bot_linking.stores.changes import (
+    change_link,
+    end_link,
+    end_others,
+    link_by_site,
+    link_of,
+    link_of_columns,
+    look_up,
+    settle,
+)
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
 
-_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history")
+MOVE = Policy()
+Receive = Callable[[Tx, LinkingEvent, int, Policy], list[Outcome]]
+_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history", "undos", "undo_tokens", "bars")
 
 
 class Links(Family):
@@ -49,28 +62,53 @@ class Links(Family):
         rows = self.engine.read("find_person", page_id=page_id, psid=psid)
         return rows[0]["locale"] if rows else None
 
-    def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
-        """Apply one POST's events in order. One that fails is kept as a dead letter and harms no other."""
+    def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = MOVE) -> list[Outcome]:
+        held = self._held_by(events, policy)
 
-        def work(tx: Tx, receive_one: Callable[[Tx, LinkingEvent, int], Outcome]) -> list[Outcome]:
-            tx.hold(
-                psids=(event.psid for event in events),
-                codes=(digest_of(event.authorization_code) for event in events if event.authorization_code),
-            )
-            return [receive_one(tx, event, now) for event in events]
+        def work(tx: Tx, receive_one: Receive) -> list[Outcome]:
+            tx.hold(**held)
+            return [outcome for event in events for outcome in receive_one(tx, event, now, policy)]
 
         try:
             return self.engine.write(partial(work, receive_one=self._receive_one))
-        except self.engine.poison:  # one of them: now each behind a savepoint, which nearly none needs
-            return self.engine.write(partial(work, receive_one=self._receive_or_bury))
+        except self._needs_savepoints:  # now each behind a savepoint, which nearly none needs
+            outcomes = self.engine.write(partial(work, receive_one=self._receive_or_bury))
+        if any(
+            isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
+            for outcome in outcomes
+        ):
+            raise PolicyFailed("on_conflict did not answer", outcomes)
+        return outcomes
 
-    def _receive_one(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
-        apply = apply_linked if event.status == "linked" else apply_unlinked
-        return self._followed(tx, apply(tx, event, now), now)
+    @property
+    def _needs_savepoints(self) -> tuple[type[Exception], ...]:
+        """What one event may raise without harm to the others."""
+        return (PolicyFailed, *self.engine.poison)
 
-    def _receive_or_bury(self, tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    def _held_by(self, events: Sequence[LinkingEvent], policy: Policy) -> dict[str, Any]:
+        """What a batch holds: its people and codes, and with a policy that minds them the accounts and their
+        other chats."""
+        psids = [event.psid for event in events]
+        codes = [digest_of(event.authorization_code) for event in events if event.authorization_code]
+        if not policy.minds_other_chats:
+            return {"psids": psids, "codes": codes}
+        rows = [row for digest in codes for row in self.engine.read("find_code", digest=digest)]
+        accounts = sorted({row["account_id"] for row in rows if row["account_id"] is not None})
+        return {"psids": psids + self._psids_of(accounts), "codes": codes, "accounts": accounts}
+
+    def _psids_of(self, accounts: Sequence[str]) -> list[str]:
+        return [link.psid for account_id in accounts for link in self.find_links_of_account(account_id)]
+
+    def _receive_one(self, tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
+        if event.status == "linked":
+            return self.followed(tx, apply_linked(tx, event, now, policy), now)
+        return self.followed(tx, [apply_unlinked(tx, event, now)], now)
+
+    def _receive_or_bury(self, tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
         try:
-            return tx.isolated(lambda: self._receive_one(tx, event, now))
+            return tx.isolated(lambda: self._receive_one(tx, event, now, policy))
+        except PolicyFailed:  # Messenger sends it again
+            return [LinkingRefused(PolicyFailed.slug, event.page_id, event.psid)]
         except self.engine.poison as problem:
             reason = f"{type(problem).__name__} while applying an event"
             payload = json.dumps([event.status, event.timestamp])
@@ -83,12 +121,7 @@ class Links(Family):
                 reason=reason,
                 now=now,
             )
-            return LinkingRefused("event_failed", event.page_id, event.psid)
-
-    def _followed(self, tx: Tx, outcome: Outcome, now: int) -> Outcome:
-        for follower in self.followers:
-            follower.follow(tx, outcome, now)
-        return outcome
+            return [LinkingRefused("event_failed", event.page_id, event.psid)]
 
     def refuse(self, event: LinkingEvent, reason: str, now: int) -> Outcome:
         """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
@@ -114,18 +147,14 @@ class Links(Family):
         account_id: str | None = None,
         audit: Audit = NO_AUDIT,
     ) -> Outcome:
-        """Unlink by our side: the farewell and the call to Messenger are queued with it. With `account_id`
-        only from this account."""
-
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
             person, link = look_up(tx, page_id, psid)
             if link is None or account_id not in (None, link.account_id):
                 return EventIgnored("not_linked", page_id, psid)
-            end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
-            return AccountUnlinked(page_id, psid, link.account_id, source)
+            return end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
 
-        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
+        return self.engine.write(lambda tx: self.followed(tx, [work(tx)], now)[0])
 
     def bind(
         self,
@@ -137,27 +166,38 @@ class Links(Family):
         *,
         account: Account | None = None,
         audit: Audit = NO_AUDIT,
-    ) -> Outcome:
-        """Link or update by what the site gave; the confirmation is queued with it. The same facts again
-        write nothing."""
-
+        policy: Policy = MOVE,
+        consent: Consent = CANNOT_ASK,
+    ) -> list[Outcome]:
         def is_so(link: Link | None) -> bool:
             after = account_after(given, link, account)
             return link is not None and link.account_id == after.id and not changed_identifiers(link, after)
 
-        def work(tx: Tx) -> Outcome:
-            tx.hold(psids=[psid])
-            _, before = look_up(tx, page_id, psid)
+        def work(tx: Tx) -> list[Outcome]:
+            tx.hold(**held)
+            person, before = look_up(tx, page_id, psid)
             if is_so(before):
-                return EventIgnored("unchanged", page_id, psid)
+                return [EventIgnored("unchanged", page_id, psid)]
             after = account_after(given, before, account)
-            if before is None or before.account_id != after.id:
-                return link_by_site(tx, page_id, psid, before, after, source, now, audit)
-            return change_link(tx, before, after, source, now, audit)
+            if before is not None and before.account_id == after.id:
+                return [change_link(tx, before, after, source, now, audit)]
+            verdict = settle(
+                tx, policy, consent, person, before,
+                page_id=page_id, psid=psid, account=after, source=source, now=now,
+            )  # fmt: skip
+            if verdict.refusal is not None:
+                return [LinkingRefused(verdict.refusal, page_id, psid)]
+            linked = link_by_site(tx, page_id, psid, before, after, source, now, audit)
+            return [linked, *end_others(tx, verdict, source, now)]
 
-        if is_so(self.find_link(page_id, psid)):  # a site that repeats itself waits for nobody
-            return EventIgnored("unchanged", page_id, psid)
-        return self.engine.write(lambda tx: self._followed(tx, work(tx), now))
+        present = self.find_link(page_id, psid)
+        if is_so(present):  # a site that repeats itself waits for no lock
+            return [EventIgnored("unchanged", page_id, psid)]
+        held: dict[str, Any] = {"psids": [psid]}
+        if policy.minds_other_chats:
+            accounts = [account_after(given, present, account).id]
+            held = {"psids": [psid, *self._psids_of(accounts)], "accounts": accounts}
+        return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
 
     def restore_named_ids(self) -> int:
         """For a site that resolves accounts: give links back the ids that an upgrade took for names. How

@@ -7,51 +7,53 @@ answer is written, under the database's own lock: no other process can step in b
 from __future__ import annotations
 
 from bot_linking.core.codes import PendingCode, digest_of
-from bot_linking.core.events import AccountUnlinked, EventIgnored, LinkingEvent, LinkingRefused, Outcome
-from bot_linking.core.ordering import is_outrun, is_stale_unlink, refusal_of
-from bot_linking.stores.changes import end_link, link_of, look_up, record, save_unlink, welcome
+from bot_linking.core.conflicts import Consent, Policy
+from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.links import Account, Link
+from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
+from bot_linking.stores.attempts import identity_of
+from bot_linking.stores.changes import end_link, end_others, look_up, put_link, save_unlink, settle, welcome
 from bot_linking.stores.engine import Tx
 
 REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
 
 
-def apply_linked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
+    """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
     page_id, psid = event.page_id, event.psid
     row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
     code = PendingCode(**row) if row else None
     refusal = refusal_of(code, event, now_ms=now)
     if refusal == "duplicate":
-        return EventIgnored("duplicate", page_id, psid)
+        return [EventIgnored("duplicate", page_id, psid)]
     if refusal is not None or code is None:
-        return refuse(tx, refusal or "code_unknown", event, now)
+        return [refuse(tx, refusal or "code_unknown", event, now)]
     person, before = look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
-        return refuse(tx, "code_unknown", event, now)  # withdrawn at this very moment
+        return [refuse(tx, "code_unknown", event, now)]  # withdrawn at this very moment
     if is_outrun(code, event, person):
-        return EventIgnored("stale", page_id, psid)
-    saved = tx.one(
-        "save_link",
-        page_id=page_id,
-        psid=psid,
-        account_id=code.account_id,
-        username=code.username,
-        email=code.email,
-        phone_number=code.phone_number,
-        locale=code.locale,
-        source="login",
-        now=now,
-        event_ms=event.timestamp,
-        code_tick=code.tick,
-    )
-    assert saved is not None
-    link = link_of(saved)
-    record(tx, link, before, link, "login", now)
+        return [EventIgnored("stale", page_id, psid)]
+    verdict = settle(
+        tx, policy, Consent(code.replaces), person, before,
+        page_id=page_id, psid=psid, account=_account_of(code), source="login", now=now,
+    )  # fmt: skip
+    if verdict.refusal is not None:
+        return [refuse(tx, verdict.refusal, event, now)]
+    return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, "login", now)]
+
+
+def _link(
+    tx: Tx, event: LinkingEvent, code: PendingCode, person: Person, before: Link | None, now: int
+) -> Outcome:
+    values = {"source": "login", "event_ms": event.timestamp, "code_tick": code.tick, "locale": code.locale}
+    link = put_link(tx, event.page_id, event.psid, before, values | identity_of(_account_of(code)), now)
     if person.account_id == link.account_id:
-        return EventIgnored("unchanged", page_id, psid)
+        return EventIgnored("unchanged", event.page_id, event.psid)
     return welcome(tx, link, person.account_id, now)
 
 
 def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
+    """End a person's link, unless the event is older than the link."""
     page_id, psid, event_ms = event.page_id, event.psid, event.timestamp
     person, link = look_up(tx, page_id, psid)
     seen_before = False
@@ -66,8 +68,7 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     if is_stale_unlink(event, person, seen_before=seen_before):
         return EventIgnored("stale", page_id, psid)
     unlinked_ms = event_ms if event_ms is not None else person.event_ms
-    end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)
-    return AccountUnlinked(page_id, psid, link.account_id, "messenger")
+    return end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)
 
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
@@ -78,3 +79,7 @@ def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
         tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
     return LinkingRefused(reason, event.page_id, event.psid)
+
+
+def _account_of(code: PendingCode) -> Account:
+    return Account(code.account_id or "", code.username, code.email, code.phone_number)

@@ -9,6 +9,16 @@ STORES = "bot_linking.stores"
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
+def rooms() -> dict[str, str]:
+    """Every package of ours that has tables, by the name of its record of migrations."""
+    found = {"bot_linking": STORES}
+    for folder in files("bot_linking").iterdir():
+        package = f"bot_linking.{folder.name}"
+        if package != STORES and folder.joinpath("schema_0001.sql").is_file():
+            found[f"bot_linking_{folder.name}"] = package
+    return found
+
+
 def load_statements(filename: str = "statements.sql", *, room: str = STORES) -> dict[str, str]:
     """Name to statement. `room` is the package that the file lies in."""
     parts = _NAME.split(files(room).joinpath(filename).read_text("utf-8"))

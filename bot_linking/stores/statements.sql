@@ -17,7 +17,7 @@ order by page_id, psid limit :limit
 
 -- name: find_person
 select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
-       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, locale
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
 from links where page_id = :page_id and psid = :psid
 
 -- name: find_pages
@@ -69,16 +69,16 @@ on conflict (page_id, psid) do update set
 
 -- name: save_code
 insert into codes (digest, attempt_id, page_id, psid, account_id, username, email, phone_number, locale,
-                   minted_at, expires_at)
+                   replaces, minted_at, expires_at)
 values (:digest, :attempt_id, :page_id, :psid, :account_id, :username, :email, :phone_number, :locale,
-        :now, :expires_at)
+        :replaces, :now, :expires_at)
 
 -- name: is_attempt_used
 select 1 as used from codes where attempt_id = :attempt_id and (consumed_at is not null or account_id <> :account_id)
 limit 1
 
 -- name: find_code
-select tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale,
+select tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale, replaces,
        minted_at, expires_at, consumed_at, consumed_by
 from codes where digest = :digest
 
@@ -144,9 +144,10 @@ where id in (
   where o.dead_at is null and o.next_at <= :now and o.claimed_until <= :now
     and (o.held_for is null or o.held_for not in (select value from json_each(:tokens)))
     and o.page_id not in (select value from json_each(:busy))
-    and (o.kind = 'unlink_call'
+    and (o.kind in ('unlink_call', 'notice')
          or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
-                        and e.id < o.id and e.dead_at is null and e.held_for is null))
+                        and e.id < o.id and e.dead_at is null and e.held_for is null
+                        and e.kind <> 'notice'))
   order by o.next_at, o.id limit :limit)
 returning id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
 
@@ -214,7 +215,7 @@ delete from links where psid = :psid and (cast(:page_id as text) is null or page
 
 -- name: erase_codes
 update codes set consumed_at = coalesce(consumed_at, :now), consumed_by = null, psid = null, account_id = null,
-  username = null, email = null, phone_number = null, locale = null
+  username = null, email = null, phone_number = null, locale = null, replaces = null
 where (psid = :psid or consumed_by = :psid) and (cast(:page_id as text) is null or page_id = :page_id or page_id is null)
 
 -- name: erase_unbound_codes
@@ -289,3 +290,98 @@ delete from history where rowid in (select rowid from history where at < :before
 
 -- name: purge_api_keys
 delete from api_keys where rowid in (select rowid from api_keys where revoked_at < :before limit :most)
+
+-- name: save_undo
+insert into undos (page_id, psid, change_id, changed_at, account_id, account_before, username, email,
+                   phone_number, source, linked_at, updated_at)
+values (:page_id, :psid, :change_id, :now, :account_id, :account_before, :username, :email,
+        :phone_number, :source, :linked_at, :updated_at)
+on conflict (page_id, psid) do update set
+  change_id = excluded.change_id, changed_at = excluded.changed_at, account_id = excluded.account_id,
+  account_before = excluded.account_before, username = excluded.username, email = excluded.email,
+  phone_number = excluded.phone_number, source = excluded.source, linked_at = excluded.linked_at,
+  updated_at = excluded.updated_at, undone_at = null
+
+-- name: find_undo
+select change_id, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
+       updated_at, undone_at
+from undos where page_id = :page_id and psid = :psid
+
+-- name: drop_undo
+delete from undos where page_id = :page_id and psid = :psid
+
+-- name: mark_undone
+update undos set undone_at = :now, account_before = null, username = null, email = null, phone_number = null,
+  source = null, linked_at = null, updated_at = null
+where page_id = :page_id and psid = :psid
+
+-- name: save_undo_token
+insert into undo_tokens (digest, page_id, psid, change_id, expires_at)
+values (:digest, :page_id, :psid, :change_id, :expires_at)
+
+-- name: find_undo_token
+select page_id, psid, change_id from undo_tokens where digest = :digest and expires_at > :now
+
+-- name: restore_link
+-- The former account as it was. To late events the change counts as an unlink that was just processed.
+update links set account_id = :account_id, username = :username, email = :email, phone_number = :phone_number,
+  source = :source, linked_at = :linked_at, updated_at = :updated_at, event_ms = null, code_tick = 0,
+  changed_tick = (select coalesce(max(tick), 0) from codes), unlinked_ms = :now,
+  unlinked_tick = (select coalesce(max(tick), 0) from codes)
+where page_id = :page_id and psid = :psid
+returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+
+-- name: bar
+insert into bars (page_id, psid, account_id, expires_at) values (:page_id, :psid, :account_id, :until)
+on conflict (page_id, psid, account_id) do update set expires_at = excluded.expires_at
+
+-- name: bar_person
+update links set barred_until = :until where page_id = :page_id and psid = :psid
+
+-- name: is_barred
+select 1 as barred from bars
+where page_id = :page_id and psid = :psid and account_id = :account_id and expires_at > :now
+
+-- name: drop_codes_of_person
+delete from codes where psid = :psid and page_id = :page_id and consumed_at is null
+
+-- name: drop_attempts_of_person
+delete from attempts where psid = :psid and page_id = :page_id
+
+-- name: save_deletion
+insert into deletions (code, digest, kind, user_id, state, received_at)
+values (:code, :digest, :kind, :user_id, 'received', :now)
+on conflict (digest) do nothing returning code
+
+-- name: find_deletion_of_digest
+select code from deletions where digest = :digest
+
+-- name: find_deletion
+select code, kind, user_id, state, received_at, finished_at from deletions where code = :code
+
+-- name: list_deletions
+select code, kind, user_id, state, received_at, finished_at from deletions order by received_at, code
+
+-- name: finish_deletion
+update deletions set state = :state, finished_at = :now, user_id = null where code = :code
+
+-- name: erase_undos
+delete from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: erase_undo_tokens
+delete from undo_tokens where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: erase_bars
+delete from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: purge_undos
+delete from undos where (page_id, psid) in (select page_id, psid from undos where changed_at < :before limit :most)
+
+-- name: purge_undo_tokens
+delete from undo_tokens where (digest) in (select digest from undo_tokens where expires_at < :before limit :most)
+
+-- name: purge_bars
+delete from bars where (page_id, psid, account_id) in (select page_id, psid, account_id from bars where expires_at < :before limit :most)
+
+-- name: purge_deletions
+delete from deletions where (code) in (select code from deletions where received_at < :before limit :most)

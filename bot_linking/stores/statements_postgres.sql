@@ -9,6 +9,7 @@ with held as (
   union all select hashtextextended(attempt_id, 2) from codes where digest = any (cast(:codes as text[]))
   union all select hashtextextended(attempt_id, 2) from codes
             where account_id = cast(:account_id as text) and consumed_at is null
+  union all select hashtextextended(account, 3) from unnest(cast(:accounts as text[])) as account
 )
 select pg_advisory_xact_lock(25196, bucket)
 from (select distinct cast(hash & 2047 as integer) as bucket from held order by 1) as in_order
@@ -20,9 +21,10 @@ with due as materialized (
     and (o.held_for is null
          or o.held_for <> all (array(select json_array_elements_text(cast(:tokens as json)))))
     and o.page_id <> all (array(select json_array_elements_text(cast(:busy as json))))
-    and (o.kind = 'unlink_call'
+    and (o.kind in ('unlink_call', 'notice')
          or not exists (select 1 from outbox e where e.page_id = o.page_id and e.psid = o.psid
-                        and e.id < o.id and e.dead_at is null and e.held_for is null))
+                        and e.id < o.id and e.dead_at is null and e.held_for is null
+                        and e.kind <> 'notice'))
   order by o.next_at, o.id limit :limit
   for update of o skip locked)
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1

@@ -12,10 +12,11 @@ from bot_linking.stores.counters import Counters
 from bot_linking.stores.engine import Engine, Follower
 from bot_linking.stores.links import Links
 from bot_linking.stores.outbox import Outbox
+from bot_linking.stores.owners import Owners
 from bot_linking.stores.upkeep import Upkeep
 
 
-class SQLStore(Links, Attempts, Outbox, Counters, ApiKeys, Upkeep):
+class SQLStore(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Upkeep):
     """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
 
     def __init__(self, engine: Engine) -> None:

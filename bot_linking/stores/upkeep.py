@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS
 from bot_linking.stores.attempts import RESUME_MAX_AGE_MS
 from bot_linking.stores.engine import Tx
 from bot_linking.stores.family import Family
@@ -25,6 +26,10 @@ RETENTION = {
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
     "purge_history": KEEP_HISTORY_MS,
+    "purge_undos": UNDO_MAX_AGE_MS,
+    "purge_undo_tokens": 0,
+    "purge_bars": 0,
+    "purge_deletions": KEEP_HISTORY_MS,  # so that a status page can be looked at for a year
     "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
 }
 

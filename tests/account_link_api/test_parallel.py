@@ -23,7 +23,7 @@ sys.stdin.readline()
 kinds = []
 for _ in range(int(sys.argv[3])):
     given = Identifiers("ada", "mike@example.com") if worker % 2 else Identifiers("ada", None, "1")
-    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)).__name__)
+    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)[0]).__name__)
 print(" ".join(kinds))
 """
 

@@ -80,7 +80,7 @@ def test_what_receive_returns_is_what_it_told_in_order(heard: Heard) -> None:
 
 
 def test_nothing_is_told_when_the_store_fails(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+    def fail(events: Sequence[LinkingEvent], now: int, **how: object) -> list[Outcome]:
         raise StoreUnavailable("away")
 
     code = heard.code()

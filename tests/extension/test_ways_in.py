@@ -301,10 +301,10 @@ class Cases:
     def test_an_event_that_the_store_cannot_bear_is_kept_as_a_dead_letter_and_acknowledged(
         self, way: Way, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse_poison(tx: Any, event: LinkingEvent, now: int) -> Any:
+        def refuse_poison(tx: Any, event: LinkingEvent, now: int, policy: Any) -> Any:
             if event.authorization_code == "poison":
                 raise ValueError("cannot be applied")
-            return apply_linked(tx, event, now)
+            return apply_linked(tx, event, now, policy)
 
         monkeypatch.setattr("bot_linking.stores.links.apply_linked", refuse_poison)
         good = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)

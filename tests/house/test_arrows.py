@@ -27,6 +27,8 @@ FLASK = {
     "bot_linking.doors.body",
     "bot_linking.doors.neighbour",
     "bot_linking.extension",
+    "bot_linking.verbs.registered",
+    "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
     "bot_linking.messenger.webhook",
@@ -89,7 +91,7 @@ def test_the_optional_room_leans_on_a_store_but_on_no_other_door() -> None:
 
 
 def test_nobody_below_imports_the_extension_or_the_commands() -> None:
-    above = {"extension", "operators", "testing", "__init__"}
+    above = {"extension", "verbs", "operators", "testing", "__init__"}
     lower = [
         arrow for arrow in inside() if arrow.rooms[0] in DOORS - {"external_account"} | HELPERS | {"core"}
     ]

@@ -258,7 +258,7 @@ def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -
 
 
 def test_binding_links_a_person_by_what_the_site_gave(store: SQLStore) -> None:
-    outcome = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW)
+    (outcome,) = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW)
     assert isinstance(outcome, AccountLinked)
     assert (outcome.link.account_id, outcome.link.source) == ("ada@example.com", "api")
     assert queued(store) == [(PSID, "linked")]
@@ -268,14 +268,14 @@ def test_binding_the_same_facts_again_writes_nothing(store: SQLStore) -> None:
     given = Identifiers(username="ada", email="ada@example.com")
     store.bind(PAGE, PSID, given, "api", NOW)
     before = store.find_link(PAGE, PSID)
-    assert store.bind(PAGE, PSID, given, "api", NOW + 5) == EventIgnored("unchanged", PAGE, PSID)
+    assert store.bind(PAGE, PSID, given, "api", NOW + 5) == [EventIgnored("unchanged", PAGE, PSID)]
     assert store.find_link(PAGE, PSID) == before
     assert len(store.history_of(PAGE, PSID)) == 1
 
 
 def test_binding_other_identifiers_of_the_same_account_changes_the_link(store: SQLStore) -> None:
     store.bind(PAGE, PSID, Identifiers(username="ada"), "api", NOW)
-    outcome = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW + 5)
+    (outcome,) = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW + 5)
     assert isinstance(outcome, LinkChanged)
     assert outcome.identifiers == ("email",)
     assert (outcome.link.linked_at, outcome.link.updated_at) == (from_ms(NOW), from_ms(NOW + 5))

@@ -19,6 +19,7 @@ psycopg: Any = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not
 
 from bot_linking.config.reading import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
+from bot_linking.core.conflicts import Policy  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
 from bot_linking.doors.redaction import guard_logs  # noqa: E402
@@ -465,9 +466,9 @@ def test_a_real_deadlock_with_another_program_is_survived(url: str, store: SQLSt
         engine, receive = store.engine, store._receive_one
 
         def work(tx: Any) -> list[Any]:
-            outcomes = [receive(tx, linked(codes["1"], psid="1"), NOW)]
+            outcomes = receive(tx, linked(codes["1"], psid="1"), NOW, Policy())
             first.set()
-            return [*outcomes, receive(tx, linked(codes["2"], psid="2"), NOW)]
+            return [*outcomes, *receive(tx, linked(codes["2"], psid="2"), NOW, Policy())]
 
         found: list[Any] = []
         thread = threading.Thread(target=lambda: found.extend(engine.write(work)))

@@ -26,6 +26,8 @@ MAY_SCAN = {
     "list_dead": "an operator asks for it, and dead letters are few",
     "outbox_depth": "it counts the whole outbox, for monitoring",
     "list_api_keys": "an operator asks for it, and a site has a handful",
+    "list_deletions": "an operator asks for it, and requests are few",
+    "drop_attempts_of_person": "an undo asks for it; the table holds a quarter of an hour",
     "erase_attempts": "a person asks for it, once; the table holds a quarter of an hour",
     "erase_unlinks_seen": "a person asks for it, once; the table holds three days",
     "erase_resumes": "a person asks for it, once; the table holds an hour",

@@ -40,9 +40,18 @@ class Attempts(Protocol):
     def drop_attempt(self, attempt_id: str, session_digest: str) -> None:
         """Forget this session's attempt. Another session's attempt stays, and a missing one is no error."""
 
-    def save_code(self, digest: str, attempt: Attempt, locale: str | None, now: int, expires_at: int) -> bool:
+    def save_code(
+        self,
+        digest: str,
+        attempt: Attempt,
+        locale: str | None,
+        now: int,
+        expires_at: int,
+        *,
+        replaces: str | None = None,
+    ) -> bool:
         """Commit a pending code of this attempt, minted at `now`; its tick is greater than that of each code
-        committed before.
+        committed before. `replaces` is the account that the person agreed to replace.
 
         False, and no code, when a code of the same attempt was consumed or belongs to another account: the
         attempt is over. An attempt may have several pending codes; the first that is redeemed consumes all.

@@ -6,6 +6,7 @@ What every change of a link does, in the transaction of that change:
   times that `core.ordering.Person` names. A link to the same account as before keeps `linked_at`, and keeps
   an identifier that the new link leaves out. An unlinked person has no account and no identifiers, but the
   row stays for `core.ordering`. Ticks count the codes that were ever saved, by the store's own count.
+- What a link to another account **replaced** is kept for `core.ports.owners`, as long as it is the newest.
 - The **history** gets one `Change`, unless neither the account nor an identifier changed.
 - The **outbox** gets the news: entries `linked`, `unlinked`, `unlink_call` and `refused` of this person
   that are neither leased nor dead are removed, then `linked` or `unlinked` is added, due at once. Where our
@@ -22,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers
@@ -60,16 +62,19 @@ class Links(Protocol):
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first; on every page where `page_id` is None."""
 
-    def receive(self, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+    def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = ...) -> list[Outcome]:
         """Apply the events of one POST, in their order, in one transaction; one outcome for each, in that
-        order.
+        order, with those of the chats that an event's link ends behind it.
 
         `linked`: the code is found by its digest, and `core.ordering.refusal_of` judges it. A duplicate is
         `EventIgnored("duplicate")`. A refusal is `LinkingRefused`, leaves the code as it is, and adds a
         `refused` entry, at most one for each person in ten minutes. Otherwise every code of the same
         attempt is consumed by this person, and a code that `core.ordering.is_outrun` is
-        `EventIgnored("stale")`. Else the person is linked: `AccountLinked`, or `EventIgnored("unchanged")`
-        without any news where the account is the same as before.
+        `EventIgnored("stale")`. Then `core.conflicts` judges, with the account that the code replaces as what
+        the person agreed to: a refusal is `LinkingRefused` (`pair_barred` where this pair was undone within a
+        day, `conflict_refused`, `conflict_not_agreed`) with the `refused` entry. Else the person is linked:
+        `AccountLinked`, or `EventIgnored("unchanged")` without any news where the account is the same as
+        before; the chats that the verdict ends are `AccountUnlinked`, as by `unlink`.
 
         `unlinked`: its timestamp is kept, to know it again for three days. Without a link it is
         `EventIgnored("not_linked")`, and a timestamp that is later than that of the last unlink takes its
@@ -78,7 +83,8 @@ class Links(Protocol):
         event where it has none; a time of an earlier unlink that is later stays.
 
         An event whose values the database cannot keep is buried as an `event` entry (payload: status and
-        timestamp), its outcome is `LinkingRefused("event_failed")`, and it harms no other event.
+        timestamp), its outcome is `LinkingRefused("event_failed")`, and it harms no other event. An event for
+        which the policy fails changes nothing, the others are applied, and `PolicyFailed` is raised.
         `StoreUnavailable`: no event was applied, and Messenger must send all of them again.
         """
 
@@ -113,13 +119,16 @@ class Links(Protocol):
         *,
         account: Account | None = None,
         audit: Audit = NO_AUDIT,
-    ) -> Outcome:
+        policy: Policy = ...,
+        consent: Consent = ...,
+    ) -> list[Outcome]:
         """Link or update a person by what the site gave; `core.identifiers.account_after` names the account.
 
         `EventIgnored("unchanged")` when the link has this account and these identifiers already; that writes
         nothing and waits for no lock. `LinkChanged` when the account stays and an identifier changes: source
-        and `linked_at` stay, and the news is sent again. Else `AccountLinked`; such a link has no event's
-        timestamp and the code tick 0. The decision is made inside the transaction.
+        and `linked_at` stay, and the news is sent again. Else, where `core.conflicts` allows it,
+        `AccountLinked`; such a link has no event's timestamp and the code tick 0. The chats that the verdict
+        ends follow, as in `receive`. The decision is made inside the transaction. Raises `PolicyFailed`.
         """
 
     def erase(self, page_id: str | None, psid: str, now: int) -> int:

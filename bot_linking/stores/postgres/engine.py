@@ -74,11 +74,16 @@ class Transaction:
         codes: Iterable[str] = (),
         attempts: Iterable[str] = (),
         account_id: str | None = None,
+        accounts: Iterable[str] = (),
     ) -> None:
         """Let nobody else change these people, these codes (by digest) and attempts, and what is pending of
         this account, until we have committed."""
         people = [digest_of(psid) for psid in psids]  # a digest can always be sent, whatever a PSID holds
-        self.put("hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id)
+        owners = [digest_of(account) for account in accounts]
+        self.put(
+            "hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id,
+            accounts=owners,
+        )  # fmt: skip
 
     def all(self, name: str, **values: Any) -> list[Row]:
         return self._send(self._statements[name], values).fetchall()

@@ -1,0 +1,149 @@
+"""What happens when a link is there already: the host's policy, judged in the transaction that links.
+
+A chat has one account at most, so another account takes the place of the first; an account may have several
+chats. The host says with one word, or with a callable for each case, whether either may happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.core.events import LinkingRefused, Outcome
+from bot_linking.core.links import Account, Link
+
+
+class Word(StrEnum):
+    """What a policy says.
+
+    `move`: the new account takes the place of the chat's former one; the account's other chats stay. `ask`:
+    the same, but only where the person agreed to replace this very account. `refuse`: a chat that is linked
+    to another account stays so. `one_chat`: as `ask`, and the account's other chats are unlinked and told.
+    """
+
+    MOVE = "move"
+    ASK = "ask"
+    REFUSE = "refuse"
+    ONE_CHAT = "one_chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What a policy is asked about. `link` is the chat's present link where that is to another account;
+    `account` is the one to be linked now; `other_chats` are its links to other chats; `source` is the way."""
+
+    link: Link | None
+    account: Account
+    other_chats: tuple[Link, ...]
+    source: str
+
+
+OnConflict = str | Callable[[Conflict], str]
+
+
+class PolicyFailed(BotLinkingError):
+    """`on_conflict` raised, or said no word that we know. Nothing was changed; ask again later. `outcomes`
+    are those of the other events of the same POST, which were applied."""
+
+    slug = "policy_failed"
+
+    def __init__(self, message: str, outcomes: Sequence[Outcome] = ()) -> None:
+        super().__init__(message)
+        self.outcomes = [outcome for outcome in outcomes if not is_failure(outcome)]
+
+
+def is_failure(outcome: Outcome) -> bool:
+    """Whether an event was left for later, as the policy did not answer."""
+    return isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person agreed to. `replaces` is the id of the account that they were told would be replaced;
+    `asked` is false at a door that cannot ask, where `ask` means `move`."""
+
+    replaces: str | None = None
+    asked: bool = True
+
+
+CANNOT_ASK = Consent(asked=False)
+
+
+class Policy:
+    """`on_conflict` as the host gave it. Raises `ConfigurationError` for a word that is none of the four."""
+
+    def __init__(self, on_conflict: OnConflict = Word.MOVE) -> None:
+        self._decide = on_conflict if callable(on_conflict) else None
+        self._word = Word.MOVE if callable(on_conflict) else _word_of(on_conflict)
+
+    @property
+    def always_moves(self) -> bool:
+        """Whether no conflict needs a look: nothing is read for it."""
+        return self._decide is None and self._word is Word.MOVE
+
+    @property
+    def minds_other_chats(self) -> bool:
+        """Whether the account's other chats matter to it."""
+        return self._decide is not None or self._word is Word.ONE_CHAT
+
+    def word_for(self, conflict: Conflict) -> Word:
+        """What to do here. Raises `PolicyFailed` when the host's callable does not say."""
+        if self._decide is None:
+            return self._word
+        if conflict.link is None and not conflict.other_chats:
+            return Word.MOVE
+        try:
+            return Word(self._decide(conflict))
+        except Exception as problem:
+            raise PolicyFailed(f"on_conflict failed: {type(problem).__name__}") from problem
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the link may be made (`refusal` is None, else a slug), and which other chats end with it."""
+
+    refusal: str | None = None
+    ended: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What a policy would say now: for the page or the question that asks the person."""
+
+    word: Word
+    conflict: Conflict
+
+    @property
+    def is_refused(self) -> bool:
+        return self.conflict.link is not None and self.word is Word.REFUSE
+
+    @property
+    def replaces(self) -> Link | None:
+        """The link that the person must agree to replace; None where nothing has to be asked."""
+        return self.conflict.link if self.word in {Word.ASK, Word.ONE_CHAT} else None
+
+    @property
+    def ends(self) -> tuple[Link, ...]:
+        """The account's other chats that would be unlinked."""
+        return self.conflict.other_chats if self.word is Word.ONE_CHAT else ()
+
+
+def judge(word: Word, conflict: Conflict, consent: Consent) -> Verdict:
+    """What this word means for this conflict, after what the person agreed to."""
+    if conflict.link is not None:
+        if word is Word.REFUSE:
+            return Verdict("conflict_refused")
+        needs_yes = word in {Word.ASK, Word.ONE_CHAT} and consent.asked
+        if needs_yes and consent.replaces != conflict.link.account_id:
+            return Verdict("conflict_not_agreed")
+    return Verdict(ended=conflict.other_chats if word is Word.ONE_CHAT else ())
+
+
+def _word_of(word: object) -> Word:
+    try:
+        return Word(word)  # type: ignore[arg-type]  # whatever the host gave
+    except ValueError:
+        words = ", ".join(Word)
+        raise ConfigurationError("on_conflict", f"must be a callable or one of {words}") from None

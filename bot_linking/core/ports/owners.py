@@ -1,0 +1,83 @@
+"""The store's role for the owner's control: what can be undone, and what Meta asked to have deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot_linking.core.events import Outcome
+from bot_linking.core.links import Link
+
+UNDO_MAX_AGE_MS = 7 * 86_400_000
+BAR_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """The newest link of a chat, as long as it is the newest. `before` is the link that it replaced, None
+    where the chat was not linked; `changed_at` in milliseconds; `undone` once it was put back."""
+
+    page_id: str
+    psid: str
+    change_id: str
+    changed_at: int
+    account_id: str
+    before: Link | None
+    undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One request of Meta's. `user_id` is app-scoped, and None once the request is finished.
+
+    `state`: `received`, then `done` (data was erased, or with `deauthorize` unlinked), `nothing` (nothing is
+    held under this id) or `unmatched` (it could not be told which person that is). Times in milliseconds.
+    """
+
+    code: str
+    kind: Literal["deletion", "deauthorize"]
+    user_id: str | None
+    state: str
+    received_at: int
+    finished_at: int | None
+
+
+class Owners(Protocol):
+    """What the newest link of a chat replaced, for seven days, and the requests to delete data."""
+
+    def find_undo(self, page_id: str, psid: str) -> Undoable | None:
+        """What the newest link of this chat replaced. None when the chat was unlinked since, or the change
+        is older than the store remembers."""
+
+    def save_undo_token(self, digest: str, undo: Undoable, expires_at: int) -> None:
+        """Keep the digest of an address by which this very change can be undone until `expires_at`. A change
+        may have several."""
+
+    def find_undo_token(self, digest: str, now: int) -> tuple[str, str, str] | None:
+        """Page, PSID and change id that this digest stands for; None when it is unknown or has expired. The
+        change may be undone already, or not be the newest any more: ask `find_undo`."""
+
+    def undo(self, page_id: str, psid: str, change_id: str, now: int) -> list[Outcome]:
+        """Put back what the newest link of this chat replaced, in one transaction, and only once.
+
+        Before it the chat was unlinked: the link ends as by `unlink`, source `undo`. Before it the chat had
+        another account: that link is there again with its identifiers, its source and its times, to late
+        events the change counts as an unlink at `now`, and the news is sent again. Either way the pair of
+        chat and undone account is barred for a day, the chat's attempts and pending codes end, and the
+        former link's identifiers are kept no longer. `EventIgnored("undone")` or `EventIgnored("newer")`
+        write nothing: it was undone already, or `change_id` is not the chat's newest change, or it is older
+        than seven days.
+        """
+
+    def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
+        """Record a request under its digest, with a `deletion` entry in the outbox whose payload names the
+        code, and return its code. The same digest again returns the first code and writes nothing."""
+
+    def find_deletion(self, code: str) -> Deletion | None:
+        """The request with this code, or None when the code is unknown or forgotten."""
+
+    def list_deletions(self) -> list[Deletion]:
+        """Every request that the store remembers, in the order in which they were received."""
+
+    def finish_deletion(self, code: str, state: str, now: int) -> None:
+        """Say what a request came to, and forget whom it named."""

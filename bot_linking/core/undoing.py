@@ -1,0 +1,60 @@
+"""The owner's control: putting back what the newest link of a chat replaced."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.events import Outcome
+from bot_linking.core.links import to_ms
+from bot_linking.core.notices import OwnerNotice
+from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS, Owners, Undoable
+
+
+class Undoing:
+    """Undo, by an operator or by the token that a notice to the owner carries."""
+
+    def __init__(
+        self, store: Owners, *, now: Callable[[], int], tell_all: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._tell_all = tell_all
+
+    def undo(self, page_id: str, psid: str, *, change_id: str | None = None) -> Outcome:
+        """Put back what this chat's newest link replaced: the former account as it was, or no link.
+
+        `change_id` names the change that is meant. `EventIgnored("undone")` where it was undone already,
+        `EventIgnored("newer")` where something newer has happened or there is nothing to undo.
+        """
+        if change_id is None:
+            found = self._store.find_undo(page_id, psid)
+            change_id = found.change_id if found else ""
+        outcomes = self._store.undo(page_id, psid, change_id, self._now())
+        self._tell_all(outcomes)
+        return outcomes[0]
+
+    def mint_token(self, notice: OwnerNotice) -> str | None:
+        """A secret by which the change of this notice can be undone; the store keeps only its digest.
+
+        None where there is nothing to undo: an unlink, an undo, or no longer the chat's newest change.
+        """
+        link, changed_at = notice.link, to_ms(notice.at)
+        undo = self._store.find_undo(link.page_id, link.psid)
+        if notice.kind == "unlinked" or notice.source == "undo" or undo is None or undo.undone:
+            return None
+        if (undo.changed_at, undo.account_id) != (changed_at, link.account_id):
+            return None
+        token = secrets.token_urlsafe(24)
+        self._store.save_undo_token(digest_of(token), undo, changed_at + UNDO_MAX_AGE_MS)
+        return token
+
+    def find(self, token: str) -> tuple[str, str, str] | None:
+        """Page, PSID and change id that a token stands for; None when it is unknown or has expired."""
+        return self._store.find_undo_token(digest_of(token), self._now())
+
+    def is_open(self, page_id: str, psid: str, change_id: str) -> Undoable | None:
+        """What this change replaced, as long as it can be undone."""
+        undo = self._store.find_undo(page_id, psid)
+        return undo if undo is not None and undo.change_id == change_id and not undo.undone else None

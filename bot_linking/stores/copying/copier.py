@@ -1,0 +1,151 @@
+"""The copy itself: one transaction on the target, so that whoever is killed half way has copied nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.stores import open_store
+from bot_linking.stores.copying.plan import Table, steps_of, tables_of
+from bot_linking.stores.copying.side import Digest, Rows, Side
+from bot_linking.stores.sql import rooms
+
+OnStart = Callable[[int], None]
+OnRows = Callable[[int], None]
+
+
+class CopyRefused(BotLinkingError):
+    """Nothing was copied, since something would be lost or mixed; says what."""
+
+    slug = "copy_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One table that was copied: how many rows, and the digest that both sides have of them."""
+
+    table: str
+    rows: int
+    digest: str
+
+
+def copy_store(
+    source_url: str,
+    target_url: str,
+    *,
+    on_start: OnStart = lambda rows: None,
+    on_rows: OnRows = lambda rows: None,
+) -> list[Copied]:
+    """Copy every table of one database into another, which is made where it is missing.
+
+    The target must hold no row. All is written in one transaction and compared before it is kept: after a
+    failure or a kill the target is as empty as before. The source is held still meanwhile: who wants to write
+    there waits and then gets `StoreUnavailable`. Counters go on where the source's stood. `on_start` hears
+    how many rows there are to read, `on_rows` of each part; every row is read twice.
+
+    Raises `CopyRefused`, `StoreUnavailable` and `ConfigurationError`.
+    """
+    with closing(side_of(source_url)) as source:
+        known = _known_rooms(source)
+        tables = tables_of(known.values())
+        _make_ready(source, target_url, tables, known)
+        with closing(side_of(target_url)) as target:
+            return _copy(source, target, tables, on_start, on_rows)
+
+
+def side_of(url: str) -> Side:
+    """The database at this address, by its scheme. Nothing is made."""
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" and separator:
+        from bot_linking.stores.copying.sqlite_side import SQLiteSide
+
+        return SQLiteSide(rest[1:])
+    try:
+        from bot_linking.stores.copying.postgres_side import PostgresSide
+    except ImportError:
+        problem = "needs PostgreSQL's driver: pip install 'bot-linking[postgres]'"
+        raise ConfigurationError("--to", problem) from None
+    return PostgresSide(url)
+
+
+def _known_rooms(source: Side) -> dict[str, str]:
+    """The rooms that have tables in the source, all of them up to date."""
+    found, known = source.steps(), rooms()
+    if not found:
+        raise CopyRefused("the source has no tables of ours: is it the right database?")
+    if foreign := found.keys() - known.keys():
+        raise CopyRefused(
+            f"the source has tables that this release does not know: {', '.join(sorted(foreign))}"
+        )
+    for record, steps in steps_of({name: known[name] for name in found}).items():
+        if found[record] - steps:
+            raise CopyRefused("the source was brought up to date by a newer release: copy with that one")
+        if steps - found[record]:
+            raise CopyRefused("the source's tables are not up to date: run `flask linking migrate` first")
+    return {name: known[name] for name in found}
+
+
+def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: dict[str, str]) -> None:
+    """Look that the target is another database without rows, then make its tables."""
+    with closing(side_of(target_url)) as target:
+        if target.identity() == source.identity():
+            raise CopyRefused("the target is the database that is to be copied")
+        _refuse_rows(target, tables)
+    store = open_store(target_url)
+    try:
+        for name, room in known.items():
+            store.engine.extend(name, room)
+    finally:
+        store.close()
+
+
+def _refuse_rows(target: Side, tables: Sequence[Table]) -> None:
+    for table in tables:
+        if (count := target.count(table)) > table.seeds:
+            raise CopyRefused(f"the target is not empty: its table {table.name} has {count} row(s)")
+
+
+def _copy(
+    source: Side, target: Side, tables: Sequence[Table], on_start: OnStart, on_rows: OnRows
+) -> list[Copied]:
+    source.hold_still(tables)
+    target.take(tables)
+    _refuse_rows(target, tables)
+    on_start(2 * sum(map(source.count, tables)))
+    for table in reversed(tables):
+        target.clear(table)
+    copied = [_copy_table(source, target, table, on_rows) for table in tables]
+    for each, table in zip(copied, tables, strict=True):
+        _compare(each, _digest(target.rows(table), on_rows))
+    target.commit()
+    return copied
+
+
+def _copy_table(source: Side, target: Side, table: Table, on_rows: OnRows) -> Copied:
+    digest = Digest()
+    target.fill(table, _noted(source.rows(table), digest, on_rows))
+    if table.counter is not None:
+        target.set_last_number(table, source.last_number(table))
+    return Copied(table.name, digest.rows, digest.hexadecimal())
+
+
+def _noted(chunks: Iterable[Rows], digest: Digest, on_rows: OnRows) -> Iterator[Rows]:
+    for chunk in chunks:
+        digest.add(chunk)
+        yield chunk
+        on_rows(len(chunk))
+
+
+def _digest(chunks: Iterable[Rows], on_rows: OnRows) -> Digest:
+    digest = Digest()
+    for _ in _noted(chunks, digest, on_rows):
+        pass
+    return digest
+
+
+def _compare(copied: Copied, found: Digest) -> None:
+    if (copied.rows, copied.digest) != (found.rows, found.hexadecimal()):
+        text = f"{copied.rows} row(s) of {copied.table} were read and {found.rows} arrived, or others"
+        raise CopyRefused(f"the copy is not the same as the source, and was not kept: {text}")

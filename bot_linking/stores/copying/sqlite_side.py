@@ -1,0 +1,129 @@
+"""SQLite's side of a copy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.stores.copying.plan import Table
+from bot_linking.stores.copying.side import CHUNK, Rows
+
+WAIT_S = 5.0
+_CACHE_KIB = 64 * 1024
+
+
+class SQLiteSide:
+    """One file. A missing one has no tables."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path).absolute()
+        self._connection: sqlite3.Connection | None = None
+        if self._path.exists():
+            with self._reported():
+                self._connection = _open(self._path)
+
+    def identity(self) -> tuple[Any, ...]:
+        return ("sqlite", str(self._path.resolve()))
+
+    def steps(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        if self._has("_sqlite_migrations"):
+            for record, step in self._ask("select migration_set, name from _sqlite_migrations"):
+                if record.startswith("bot_linking"):
+                    found.setdefault(record, set()).add(step)
+        return found
+
+    def hold_still(self, tables: Sequence[Table]) -> None:
+        try:
+            self._ask("begin immediate")
+        except StoreUnavailable as problem:
+            if not _is_read_only(problem.__cause__):
+                raise
+            self._ask("begin")  # then nobody of this system writes there
+
+    def take(self, tables: Sequence[Table]) -> None:
+        self._ask("begin immediate")
+        self._ask("pragma defer_foreign_keys = on")
+
+    def count(self, table: Table) -> int:
+        if not self._has(table.name):
+            return 0
+        ((count,),) = self._ask(f"select count(*) from {table.name}")
+        return int(count)
+
+    def rows(self, table: Table) -> Iterator[Rows]:
+        with self._reported():
+            cursor = self._here().execute(f"select {_listed(table)} from {table.name}")
+            while chunk := cursor.fetchmany(CHUNK):
+                yield chunk
+
+    def clear(self, table: Table) -> None:
+        self._ask(f"delete from {table.name}")
+
+    def fill(self, table: Table, chunks: Iterable[Rows]) -> None:
+        places = ", ".join("?" * len(table.columns))
+        insert = f"insert into {table.name} ({_listed(table)}) values ({places})"
+        for chunk in chunks:
+            with self._reported():
+                self._here().executemany(insert, chunk)
+
+    def last_number(self, table: Table) -> int:
+        rows = self._ask("select seq from sqlite_sequence where name = ?", table.name)
+        return int(rows[0][0]) if rows else 0
+
+    def set_last_number(self, table: Table, number: int) -> None:
+        self._ask("delete from sqlite_sequence where name = ?", table.name)
+        self._ask("insert into sqlite_sequence (name, seq) values (?, ?)", table.name, number)
+
+    def commit(self) -> None:
+        self._ask("commit")
+        with suppress(StoreUnavailable):
+            self._ask("pragma wal_checkpoint(truncate)")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _has(self, name: str) -> bool:
+        if self._connection is None:
+            return False
+        return bool(self._ask("select 1 from sqlite_master where type = 'table' and name = ?", name))
+
+    def _here(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"there is no database file {self._path}")
+        return self._connection
+
+    def _ask(self, statement: str, *values: Any) -> Rows:
+        with self._reported():
+            return self._here().execute(statement, values).fetchall()
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as problem:
+            text = f"the database file {self._path} does not work: {problem}"
+            raise StoreUnavailable(text) from problem
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+    connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma foreign_keys = on")
+    return connection
+
+
+def _listed(table: Table) -> str:
+    return ", ".join(table.columns)
+
+
+def _is_read_only(problem: BaseException | None) -> bool:
+    return isinstance(problem, sqlite3.Error) and problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY

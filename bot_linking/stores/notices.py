@@ -1,0 +1,26 @@
+"""A follower that queues a notice to the account's owner with every change of who is linked."""
+
+from __future__ import annotations
+
+import json
+
+from bot_linking.core.events import AccountLinked, AccountUnlinked, Outcome
+from bot_linking.core.notices import payload_of
+from bot_linking.stores.engine import Tx
+
+
+class Notices:
+    """`stores.engine.Follower` for a host that gives `notify_owner`."""
+
+    def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
+        if not isinstance(outcome, AccountLinked | AccountUnlinked):
+            return
+        payload = payload_of(outcome, now)
+        link = outcome.link
+        if payload is not None and link is not None:
+            text = json.dumps(payload)
+            tx.put("queue", page_id=link.page_id, psid=link.psid, kind="notice", payload=text, now=now)
+
+    def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
+        """Its rows are the outbox's, which are erased with everything else there."""
+        return 0

@@ -1,0 +1,123 @@
+"""The tables of the owner's control: what can be undone, and the requests to delete data."""
+
+from __future__ import annotations
+
+import json
+
+from bot_linking.core.events import AccountLinked, EventIgnored, Outcome
+from bot_linking.core.links import Link, from_ms, to_ms
+from bot_linking.core.ordering import Person
+from bot_linking.core.ports.owners import BAR_MS, UNDO_MAX_AGE_MS, Deletion, Undoable
+from bot_linking.stores.changes import end_link, link_of, look_up, record
+from bot_linking.stores.engine import Row, Tx
+from bot_linking.stores.family import Family
+from bot_linking.stores.outbox import announce
+
+
+class Owners(Family):
+    """`core.ports.owners.Owners` over an engine."""
+
+    def find_undo(self, page_id: str, psid: str) -> Undoable | None:
+        rows = self.engine.read("find_undo", page_id=page_id, psid=psid)
+        return _undoable(page_id, psid, rows[0]) if rows else None
+
+    def save_undo_token(self, digest: str, undo: Undoable, expires_at: int) -> None:
+        values = {"page_id": undo.page_id, "psid": undo.psid, "change_id": undo.change_id}
+        self.engine.write(
+            lambda tx: tx.put("save_undo_token", digest=digest, expires_at=expires_at, **values)
+        )
+
+    def find_undo_token(self, digest: str, now: int) -> tuple[str, str, str] | None:
+        rows = self.engine.read("find_undo_token", digest=digest, now=now)
+        return (rows[0]["page_id"], rows[0]["psid"], rows[0]["change_id"]) if rows else None
+
+    def undo(self, page_id: str, psid: str, change_id: str, now: int) -> list[Outcome]:
+        def work(tx: Tx) -> list[Outcome]:
+            tx.hold(psids=[psid])
+            row = tx.one("find_undo", page_id=page_id, psid=psid)
+            person, link = look_up(tx, page_id, psid)
+            undo = None if row is None else _undoable(page_id, psid, row)
+            if undo is not None and undo.change_id == change_id and undo.undone:
+                return [EventIgnored("undone", page_id, psid)]
+            if undo is None or link is None or not _is_newest(undo, change_id, link, now):
+                return [EventIgnored("newer", page_id, psid)]
+            return [_put_back(tx, undo, link, person, now)]
+
+        return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
+
+    def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
+        def work(tx: Tx) -> str:
+            values = {"kind": kind, "user_id": user_id, "digest": digest, "code": code}
+            if tx.one("save_deletion", now=now, **values) is None:
+                (row,) = tx.all("find_deletion_of_digest", digest=digest)
+                return str(row["code"])
+            payload = json.dumps({"code": code})
+            tx.put("queue", page_id="", psid="", kind="deletion", payload=payload, now=now)
+            return code
+
+        return self.engine.write(work)
+
+    def find_deletion(self, code: str) -> Deletion | None:
+        rows = self.engine.read("find_deletion", code=code)
+        return Deletion(**rows[0]) if rows else None
+
+    def list_deletions(self) -> list[Deletion]:
+        return [Deletion(**row) for row in self.engine.read("list_deletions")]
+
+    def finish_deletion(self, code: str, state: str, now: int) -> None:
+        self.engine.write(lambda tx: tx.put("finish_deletion", code=code, state=state, now=now))
+
+
+def _undoable(page_id: str, psid: str, row: Row) -> Undoable:
+    before = None
+    if row["account_before"] is not None:
+        before = Link(
+            page_id,
+            psid,
+            row["account_before"],
+            row["username"],
+            row["email"],
+            row["phone_number"],
+            row["source"],
+            from_ms(row["linked_at"]),
+            from_ms(row["updated_at"]),
+        )
+    undone = row["undone_at"] is not None
+    return Undoable(page_id, psid, row["change_id"], row["changed_at"], row["account_id"], before, undone)
+
+
+def _is_newest(undo: Undoable, change_id: str, link: Link, now: int) -> bool:
+    is_that = undo.change_id == change_id and link.account_id == undo.account_id
+    return is_that and now - undo.changed_at <= UNDO_MAX_AGE_MS
+
+
+def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int) -> Outcome:
+    who = {"page_id": undo.page_id, "psid": undo.psid}
+    if undo.before is None:
+        outcome = end_link(tx, link, person, "undo", unlinked_ms=now, now=now)
+        tx.put("save_undo", now=undo.changed_at, **who, **_spent(undo))
+    else:
+        outcome = _restore(tx, link, undo.before, now)
+    tx.put("mark_undone", now=now, **who)
+    tx.put("bar", account_id=undo.account_id, until=now + BAR_MS, **who)
+    tx.put("bar_person", until=now + BAR_MS, **who)
+    tx.put("drop_codes_of_person", **who)
+    tx.put("drop_attempts_of_person", **who)
+    return outcome
+
+
+def _spent(undo: Undoable) -> Row:
+    """What is kept of a change once it is undone: that it was."""
+    nothing = ("account_before", "username", "email", "phone_number", "source", "linked_at", "updated_at")
+    return {"change_id": undo.change_id, "account_id": undo.account_id, **dict.fromkeys(nothing)}
+
+
+def _restore(tx: Tx, link: Link, before: Link, now: int) -> Outcome:
+    times = {"linked_at": to_ms(before.linked_at), "updated_at": to_ms(before.updated_at)}
+    names = ("page_id", "psid", "account_id", "username", "email", "phone_number", "source")
+    saved = tx.one("restore_link", now=now, **times, **{name: getattr(before, name) for name in names})
+    assert saved is not None
+    restored = link_of(saved)
+    record(tx, restored, link, restored, "undo", now)
+    announce(tx, "linked", before.page_id, before.psid, now)
+    return AccountLinked(restored, link.account_id, source="undo")

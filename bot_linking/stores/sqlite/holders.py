@@ -1,0 +1,40 @@
+"""Who else has a file open: asked before a database is replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def holders_of(*paths: Path) -> list[int]:
+    """The processes that have one of these files open, our own included, as far as this user may see them.
+
+    Only Linux tells; elsewhere, and of other users' processes, nothing is known here.
+    """
+    wanted = {_identity(path) for path in paths} - {None}
+    if not wanted or not Path("/proc/self/fd").is_dir():
+        return []
+    return sorted(pid for pid in _processes() if any(each in wanted for each in _files_of(pid)))
+
+
+def _processes() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _files_of(pid: int) -> Iterator[tuple[int, int] | None]:
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)
+    except OSError:  # another user's, or it has ended
+        return
+    for number in numbers:
+        yield _identity(f"{folder}/{number}")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

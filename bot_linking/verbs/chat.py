@@ -1,0 +1,128 @@
+"""What is said in the chat: buttons, messages, and the prompt of a handler that needs a login."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, overload
+
+from bot_linking.core.events import LoginPrompted
+from bot_linking.interrupted import call_of, person_of
+from bot_linking.messenger import buttons
+from bot_linking.messenger.buttons import Button, Message
+from bot_linking.verbs.people import People
+from bot_linking.verbs.ways_in import runnable
+
+
+class Chat(People):
+    """Buttons and messages for any client, and the prompt."""
+
+    def login_button(self) -> Button:
+        """`{"type": "account_link", "url": ...}`, for any template of your own."""
+        return buttons.login_button(self._here().login_url)
+
+    def logout_button(self) -> Button:
+        """`{"type": "account_unlink"}`."""
+        return buttons.logout_button()
+
+    def login_message(
+        self,
+        text: str | None = None,
+        *,
+        title: str | None = None,
+        subtitle: str | None = None,
+        image_url: str | None = None,
+    ) -> Message:
+        """A `message` object with a Log In button, for any client's send call.
+
+        A button template, or a generic template when there is a title, subtitle or picture. `ValueError`
+        at once for what Messenger would refuse: text over 640, title or subtitle over 80 characters, an
+        address that is not https.
+        """
+        here = self._here()
+        text = text or here.messages.login_prompt(here.settings.locale)
+        return buttons.message_with(
+            self.login_button(), text, title=title, subtitle=subtitle, image_url=image_url
+        )
+
+    def logout_message(
+        self,
+        text: str | None = None,
+        *,
+        title: str | None = None,
+        subtitle: str | None = None,
+        image_url: str | None = None,
+    ) -> Message:
+        """The same with a Log Out button."""
+        here = self._here()
+        text = text or here.messages.logout_prompt(here.settings.locale)
+        return buttons.message_with(
+            self.logout_button(), text, title=title, subtitle=subtitle, image_url=image_url
+        )
+
+    @property
+    def bot(self) -> Any:
+        """The pymessenger Bot of the only page: yours, or one made from the configuration."""
+        return self.bot_of()
+
+    def bot_of(self, page_id: str | None = None) -> Any:
+        """The pymessenger Bot of a page, with time-outs, one pooled connection, and `GraphError`."""
+        return self._here().bots.of(page_id)
+
+    def prompt_login(
+        self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
+    ) -> None:
+        """Send a message with a Log In button. Raises `GraphError` when Messenger does not take it.
+
+        `resume`, any JSON value, comes back as `event.resume` of the linked event, within an hour.
+        """
+        here = self._here()
+        text = text or here.messages.login_prompt(here.locale_of(page_id, psid))
+        message = self.login_message(text)
+        if resume is not None:
+            here.linking.remember(psid, resume, page_id)
+        from bot_linking.messenger.send import send_with
+
+        send_with(here.bots.of(page_id), psid, message)
+        self._tell(weakref.ref(here.app), LoginPrompted(page_id or here.linking.page_id, psid))
+
+    @overload
+    def login_required(self, handler: Callable[..., Any]) -> Callable[..., Any]: ...
+    @overload
+    def login_required(
+        self, *, text: str | None = None, cancelled: Callable[..., Any] | None = None
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+    def login_required(
+        self,
+        handler: Callable[..., Any] | None = None,
+        *,
+        text: str | None = None,
+        cancelled: Callable[..., Any] | None = None,
+    ) -> Any:
+        """On a handler of events: runs it with the link, or prompts for a login and runs it afterwards.
+
+            @linking.login_required(text="Log in to see your orders.")
+            def orders(event, link): ...
+
+        The handler is called as `handler(event, link, *args, **kwargs)`; `event` is a webhook event or a
+        PSID, and the rest are JSON values. After linking it runs by itself, from the outbox: at least once,
+        in the process that delivers. `cancelled(event, *args, **kwargs)` is told when the person declines.
+        """
+
+        def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+            runs = runnable(handler)
+            name = self._interrupted.add(handler, runs, cancelled)
+
+            @wraps(handler)
+            def guarded(event: Any, *args: Any, **kwargs: Any) -> Any:
+                psid, page_id = person_of(event)
+                link = self.link_of(psid, page_id)
+                if link is not None:
+                    return runs(event, link, *args, **kwargs)
+                resume = call_of(name, event, args, kwargs)
+                return self.prompt_login(psid, text, resume=resume, page_id=page_id)
+
+            return guarded
+
+        return decorate if handler is None else decorate(handler)

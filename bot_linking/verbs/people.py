@@ -1,0 +1,51 @@
+"""The verbs about people: who is linked, and how that ends."""
+
+from __future__ import annotations
+
+from bot_linking.core.history import Change
+from bot_linking.core.links import Link
+from bot_linking.verbs.registered import Registered
+
+
+class People(Registered):
+    """Look up, unlink, erase."""
+
+    def link_of(self, psid: str, page_id: str | None = None) -> Link | None:
+        """The person's link, or None. One indexed read: ask on every message.
+
+        `page_id` is only needed with several pages. Raises `PageUnknown` when it would have to guess, and
+        `StoreUnavailable`.
+        """
+        return self._here().linking.link_of(psid, page_id)
+
+    def links_of(self, account_id: str) -> list[Link]:
+        """Every link of an account: a person may have several phones or write to several pages."""
+        return self._here().linking.links_of(account_id)
+
+    def history_of(self, psid: str, page_id: str | None = None) -> list[Change]:
+        """Every change of a person's links, oldest first: what, when, and through which door. Kept for 400
+        days, or until `erase`."""
+        return self._here().linking.history_of(psid, page_id)
+
+    def unlink(self, psid: str, page_id: str | None = None) -> bool:
+        """Unlink here at once, and at Messenger as soon as it answers (tried until it works).
+
+        False when there was no link. The person gets a short farewell.
+        """
+        return self._here().linking.unlink(psid, page_id)
+
+    def erase(self, psid: str, page_id: str | None = None) -> int:
+        """Remove everything about a person, from every table. The number of rows that went."""
+        return self._here().linking.erase(psid, page_id)
+
+    def drop_pending(self, account_id: str) -> None:
+        """End logins of an account that are under way: when its password changes or it is disabled."""
+        self._here().linking.drop_pending(account_id)
+
+    def unlink_account(self, account_id: str) -> int:
+        """End every link of an account and its logins under way: when it is deleted, locked or recovered.
+
+        Each person gets a short farewell. The number of links that ended. Tokens of the ExternalAccount
+        module that came from the links end with them; `ExternalAccount.revoke_tokens` ends all others.
+        """
+        return self._here().linking.unlink_account(account_id)

@@ -1,0 +1,67 @@
+"""What every verb stands on: the installation of the current app."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app
+
+from bot_linking import signals
+from bot_linking.config.settings import Settings
+from bot_linking.core.events import Happening, LoginCancelled
+from bot_linking.core.linking import Linking
+from bot_linking.delivery import Delivery
+from bot_linking.installation import Installation
+from bot_linking.interrupted import Interrupted
+
+if TYPE_CHECKING:
+    from bot_linking.stores.store import SQLStore
+
+
+class Registered:
+    """The apps that this extension is registered with."""
+
+    def __init__(self) -> None:
+        self._interrupted = Interrupted()
+        self._apps: dict[Flask, Installation] = {}
+        self._sole: Installation | None = None
+
+    def _here(self) -> Installation:
+        """The installation of the current app, or of the only one."""
+        if self._sole is not None:
+            return self._sole
+        if not self._apps:
+            raise RuntimeError("this AccountLinking is not registered with any app yet")
+        installation = self._apps.get(current_app._get_current_object())  # type: ignore[attr-defined]
+        if installation is None:
+            raise RuntimeError("this AccountLinking is not registered with the current app")
+        return installation
+
+    @property
+    def settings(self) -> Settings:
+        """What was configured, as it was read."""
+        return self._here().settings
+
+    @property
+    def delivery(self) -> Delivery:
+        """The outbox's worker; `drain()` delivers what is due, which is what tests want."""
+        return self._here().delivery
+
+    @property
+    def store(self) -> SQLStore:
+        return self._here().store
+
+    @property
+    def core(self) -> Linking:
+        """The verbs under the other methods, for commands and tests."""
+        return self._here().linking
+
+    def now(self) -> int:
+        """Milliseconds since the epoch, by the clock in use."""
+        return self._here().linking.now()
+
+    def _tell(self, app: weakref.ref[Flask], event: Happening) -> None:
+        if isinstance(event, LoginCancelled):
+            self._interrupted.cancel(event.resume)
+        signals.tell(app(), event)

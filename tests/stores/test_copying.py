@@ -1,0 +1,317 @@
+"""A store is copied whole or not at all, from each kind of database into each."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.ports import ApiKey
+from bot_linking.stores import open_store, sql
+from bot_linking.stores.copying import CopyRefused, copier, copy_store, sqlite_side
+from bot_linking.stores.copying.plan import Table, tables_of
+from bot_linking.stores.copying.sqlite_side import SQLiteSide
+from bot_linking.stores.store import SQLStore
+from tests import postgres
+
+from .conftest import GRACE, NOW, PAGE, attempt_for, claim, link, linked, save_code, unlinked
+
+ROOT = Path(__file__).parents[2]
+PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
+STRANGE = "Ada \\N \t \\ 'q\" \n 阿达 👩🏽‍🔬 =1+1"
+
+NewDatabase = Callable[[str], str]
+
+
+@pytest.fixture
+def new_database(tmp_path: Path) -> Iterator[NewDatabase]:
+    """Makes addresses of empty databases, by kind."""
+    with ExitStack() as stack:
+        made: list[str] = []
+
+        def make(kind: str) -> str:
+            made.append(kind)
+            if kind == "sqlite":
+                return f"sqlite:///{tmp_path}/{len(made)}.db"
+            return stack.enter_context(postgres.empty_schema())
+
+        yield make
+
+
+def fill(url: str) -> None:
+    """Something in every table, written by the store's own verbs as far as there are any."""
+    store = open_store(url)
+    for name, room in sql.rooms().items():
+        store.engine.extend(name, room)
+    for number in range(7):
+        link(store, psid=f"1000{number}")
+    link(store, GRACE, psid="2000")
+    store.receive([unlinked(psid="2000")], NOW + 1)
+    store.receive([linked("nobody's")], NOW)
+    store.save_attempt(attempt_for(), "session", NOW + 60_000)
+    save_code(store)
+    store.save_resume(PAGE, "1000", {"text": STRANGE}, NOW)
+    store.bind(PAGE, "1001", Identifiers(username="\\N \\t '阿达 👩🏽 =1+1"), "api", NOW)
+    store.bury(claim(store)[0], STRANGE, NOW)
+    store.save_api_key(ApiKey("key", "newsletter", "digest", (PAGE,), NOW, None, None))
+    for statement in OF_APPS:
+        run(url, statement)
+    store.close()
+
+
+OF_APPS = (
+    "insert into external_apps (app_key, created_at, opened_at) values ('shop', 1, 2)",
+    "insert into external_accounts (app_key, user_id, platform, union_id, platform_name, avatar, data,"
+    " enabled, page_id, created_at, updated_at)"
+    " values ('shop', 7, 'messenger', '1000', '', '', '', 1, null, 1, 1)",
+    "insert into external_tokens (id, digest, app_key, user_id, account_id, scopes, created_at, expires_at)"
+    " values ('t', 'd', 'shop', 7, 1, 'bind', 1, 2)",
+    "insert into external_second_factors (app_key, user_id, secret, last_step, failures, failed_at,"
+    " enrolled_at) values ('shop', 7, 'sealed', 0, 0, '[]', 1)",
+    "insert into external_recovery_codes (app_key, user_id, digest) values ('shop', 7, 'd')",
+)
+
+
+def run(url: str, statement: str) -> list[tuple[Any, ...]]:
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            return connection.execute(statement).fetchall()
+    return postgres.execute(url, statement)
+
+
+def tables() -> list[Table]:
+    return tables_of(sql.rooms().values())
+
+
+def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of ours."""
+    return {
+        table.name: sorted(run(url, f"select {', '.join(table.columns)} from {table.name}"), key=repr)
+        for table in tables()
+    }
+
+
+def is_empty(url: str) -> bool:
+    """Whether no table holds a row, or there are none."""
+    with closing(copier.side_of(url)) as side:
+        return not any(side.count(table) for table in tables())
+
+
+def test_every_table_of_every_room_is_in_the_plan_after_those_it_refers_to() -> None:
+    names = [table.name for table in tables()]
+    assert {"links", "history", "outbox", "api_keys", "external_accounts", "external_second_factors"} <= set(
+        names
+    )
+    for child, parent in (("external_tokens", "external_accounts"), ("external_accounts", "external_apps")):
+        assert names.index(parent) < names.index(child)
+    assert {table.name: table.counter for table in tables()}["codes"] == "tick"
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_every_row_of_every_table_arrives(new_database: NewDatabase, source: str, target: str) -> None:
+    old, new = new_database(source), new_database(target)
+    fill(old)
+    before = contents(old)
+    assert [name for name, rows in before.items() if not rows] == [], "a table has nothing to be copied"
+    copied = copy_store(old, new)
+    assert contents(new) == before == contents(old)
+    assert {each.table: each.rows for each in copied} == {name: len(rows) for name, rows in before.items()}
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_the_counters_go_on_where_they_stood_though_the_newest_rows_are_gone(
+    new_database: NewDatabase, source: str, target: str
+) -> None:
+    """A code of tomorrow has a greater tick than every change of today, also when all codes are purged."""
+    old, new = new_database(source), new_database(target)
+    fill(old)
+    ((newest,),) = run(old, "select max(tick) from codes")
+    run(old, "delete from codes")
+    copy_store(old, new)
+    store = open_store(new)
+    save_code(store)
+    store.close()
+    assert run(new, "select tick from codes") == [(newest + 1,)]
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_a_store_without_rows_is_copied_too_and_then_counts_from_one(
+    new_database: NewDatabase, source: str, target: str
+) -> None:
+    old, new = new_database(source), new_database(target)
+    open_store(old).close()
+    copy_store(old, new)
+    store = open_store(new)
+    save_code(store)
+    store.close()
+    assert run(new, "select tick from codes") == [(1,)]
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+@pytest.mark.parametrize("table", ["links", "history", "api_keys"])
+def test_a_target_that_holds_a_row_is_refused_and_left_alone(
+    new_database: NewDatabase, source: str, target: str, table: str
+) -> None:
+    old, new = new_database(source), new_database(target)
+    fill(old)
+    fill(new)
+    for each in reversed(tables()):
+        if each.name != table:
+            run(new, f"delete from {each.name}")
+    before = contents(new)
+    with pytest.raises(CopyRefused, match=rf"not empty: its table {table} has \d+ row"):
+        copy_store(old, new)
+    assert contents(new) == before
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_database_is_not_copied_into_itself(new_database: NewDatabase, kind: str) -> None:
+    url = new_database(kind)
+    open_store(url).close()
+    with pytest.raises(CopyRefused, match="is the database that is to be copied"):
+        copy_store(url, url)
+
+
+def test_a_database_that_is_none_of_ours_is_refused(new_database: NewDatabase) -> None:
+    old, new = new_database("sqlite"), new_database("sqlite")
+    run(old, "create table links (whose text)")
+    with pytest.raises(CopyRefused, match="no tables of ours"):
+        copy_store(old, new)
+    with pytest.raises(CopyRefused, match="no tables of ours"):
+        copy_store(new_database("sqlite"), new)
+    assert not Path(new.removeprefix("sqlite:///")).exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_source_of_a_newer_release_is_refused(new_database: NewDatabase, kind: str) -> None:
+    old, new = new_database(kind), new_database("sqlite")
+    open_store(old).close()
+    record = {
+        "sqlite": "_sqlite_migrations (migration_set, name, applied_at) values ('bot_linking', 'x', '')",
+        "postgres": "bot_linking_migrations (room, step) values ('bot_linking', 'x')",
+    }[kind]
+    run(old, f"insert into {record}")
+    with pytest.raises(CopyRefused, match="newer release"):
+        copy_store(old, new)
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_what_arrived_otherwise_is_not_kept(
+    new_database: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = new_database(source), new_database(target)
+    fill(old)
+    digest = copier._digest
+    monkeypatch.setattr(copier, "_digest", lambda chunks, seen: digest(_less(chunks), seen))
+    with pytest.raises(CopyRefused, match="not the same"):
+        copy_store(old, new)
+    assert is_empty(new)
+
+
+def _less(chunks: Any) -> Iterator[list[tuple[Any, ...]]]:
+    """One of the rows is another one."""
+    for chunk in chunks:
+        yield [(*chunk[0][:-1], "another"), *chunk[1:]]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_nobody_writes_into_the_source_meanwhile(new_database: NewDatabase, kind: str) -> None:
+    old, new = new_database(kind), new_database("sqlite")
+    fill(old)
+    said: list[type[BaseException] | None] = []
+
+    def write(_: int) -> None:
+        def once() -> None:
+            store = open_store(old)
+            try:
+                link(store, psid="3000")
+                said.append(None)
+            except StoreUnavailable as problem:
+                said.append(type(problem))
+            finally:
+                store.close()
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        thread.join()
+
+    before = contents(old)
+    copy_store(old, new, on_start=write)
+    assert said == [StoreUnavailable]
+    assert contents(new) == before
+
+
+def test_a_source_that_can_only_be_read_is_copied(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = new_database("sqlite"), new_database("postgres")
+    fill(old)
+
+    def open_to_read(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+
+    monkeypatch.setattr(sqlite_side, "_open", open_to_read)
+    copy_store(old, new)
+    assert contents(new) == contents(old)
+
+
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+def test_whoever_is_killed_half_way_has_copied_nothing_and_does_it_again(
+    new_database: NewDatabase, source: str, target: str
+) -> None:
+    """Killed before each thing that a copy asks of its target, until one comes through."""
+    old, new = new_database(source), new_database(target)
+    fill(old)
+    kills = 0
+    for calls in range(0, 500, 17):
+        command = [sys.executable, "-m", "tests.stores.copying", old, new, str(calls)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert is_empty(new) or contents(new) == contents(old)
+        kills += 1
+    assert kills > 2
+    assert ended.returncode == 0 or contents(new) == contents(old)
+    if is_empty(new):
+        copy_store(old, new)
+    assert contents(new) == contents(old)
+
+
+def test_the_copied_store_serves(new_database: NewDatabase) -> None:
+    old, new = new_database("sqlite"), new_database("postgres")
+    fill(old)
+    copy_store(old, new)
+    store = open_store(new)
+    try:
+        _serve(store)
+    finally:
+        store.close()
+
+
+def _serve(store: SQLStore) -> None:
+    found = store.find_link(PAGE, "10002")
+    assert found is not None
+    assert store.unlink(PAGE, "10002", "python", NOW + 5)
+    assert [change.what for change in store.history_of(PAGE, "10002")] == ["linked", "unlinked"]
+    link(store, GRACE, psid="10002", now=NOW + 10)
+    again = store.find_link(PAGE, "10002")
+    assert again is not None
+    assert again.account_id == GRACE.id
+
+
+def test_a_missing_sqlite_file_has_no_tables_and_is_not_made(tmp_path: Path) -> None:
+    with closing(SQLiteSide(f"{tmp_path}/none.db")) as side:
+        assert side.steps() == {}
+        assert side.count(tables()[0]) == 0
+    assert not list(tmp_path.iterdir())
