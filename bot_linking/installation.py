@@ -8,6 +8,7 @@ import secrets
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
@@ -28,12 +29,16 @@ from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
+from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
 
@@ -49,19 +54,15 @@ class Installation:
     pages: Pages
     bots: Bots
     messages: Messages
+    prompts: Prompts
     login_url: str
     webhook: Webhook
     webview: Webview
+    callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
     host: Host
-
-    def locale_of(self, page_id: str | None, psid: str) -> str:
-        """The language to write to a person in."""
-        page_id = page_id or self.linking.page_id
-        known = self.store.locale_of(page_id, psid) if page_id else None
-        return known or self.settings.locale
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -107,11 +108,27 @@ def install(
     messages = Messages(
         brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
     )
-    errands = Errands(linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks)
+    prompts = Prompts(linking, bots, messages, locale=settings.locale, tell=tell)
+    in_request = partial(app.test_request_context, base_url=settings.public_url)
+    errands = Errands(
+        linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
+    )
+    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+    for_owners = OwnersDeliveries(
+        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
+    )
+    if hooks.notify_owner is not None:
+        store.followers.append(Notices())
+    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
     delivery = Delivery(
-        store, errands.handlers(), tell=tell, tokens=pages.token_name, all_tokens=pages.token_names(),
-        clock=hooks.clock, context=app.app_context,
-    )  # fmt: skip
+        store,
+        errands.handlers() | for_owners.handlers() | {prompts.kind: prompts.deliver},
+        tell=tell,
+        tokens=pages.token_name,
+        all_tokens=pages.token_names(),
+        clock=hooks.clock,
+        context=app.app_context,
+    )
     inbox = Inbox(
         linking, pages=pages, tell=tell,
         listeners=signals.webhook_received.receivers,
@@ -120,9 +137,10 @@ def install(
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
-        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, messages=messages,
-        login_url=login_url, webhook=Webhook(inbox), webview=webview, api=api, delivery=delivery, tell=tell,
-        host=host,
+        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
+        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
+        callbacks=callbacks, api=api,
+        delivery=delivery, tell=tell, host=host,
     )  # fmt: skip
 
 

@@ -66,6 +66,18 @@ def _kept_secret(path: Path) -> str:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
     with suppress(FileExistsError):
-        os.link(draft, path)  # whole or not at all, whoever else starts now
-    draft.unlink()
+        _place(draft, path)
+    draft.unlink(missing_ok=True)
     return path.read_text("ascii")
+
+
+def _place(draft: Path, path: Path) -> None:
+    """Put a file where it belongs: whole or not at all, and never over one that is there already."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):  # a disk, or a system, without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.rename(draft, path)

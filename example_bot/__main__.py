@@ -7,18 +7,22 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from bot_linking import ConfigurationError
+from bot_linking.simulator import Simulator, listen_in_a_row
 from example_bot import LAST_RUN, create_app
 from example_bot.bot import SUGGESTIONS
 from example_bot.shop import DEMO_CUSTOMERS
+
+DEFAULT_PORT = 5000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m example_bot", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="where the bot listens (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=5000, help="the bot's port (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        help=f"the bot's port; Messenger takes the next (default: {DEFAULT_PORT}, or two free ones after it)",
+    )
     parser.add_argument(
         "--live",
         action="store_true",
@@ -45,40 +53,51 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_live(options: argparse.Namespace) -> int:
-    address = f"http://{options.host}:{options.port}"
-    app = create_app({"BOT_LINKING_PUBLIC_URL": os.environ.get("BOT_LINKING_PUBLIC_URL", address)})
+    [listener] = listen_in_a_row(options.host, DEFAULT_PORT if options.port is None else options.port)
+    with listener:
+        address = _address(options.host, listener)
+        app = create_app({"BOT_LINKING_PUBLIC_URL": os.environ.get("BOT_LINKING_PUBLIC_URL", address)})
+        server = _server(app, listener)
     print(f"The example bot answers at {address}/webhook", flush=True)
-    _serve(app, options.host, options.port)
+    _serve(app, server)
     return 0
 
 
 def _run_with_simulator(options: argparse.Namespace) -> int:
-    from bot_linking.simulator import Simulator
-
-    public_url = f"http://{options.host}:{options.port}"
-    simulator = Simulator(
-        f"{public_url}/webhook",
-        app_secret=os.environ.get("BOT_LINKING_APP_SECRET"),
-        page_access_token=os.environ.get("BOT_LINKING_PAGE_ACCESS_TOKEN"),
-        verify_token=os.environ.get("BOT_LINKING_VERIFY_TOKEN"),
-        page_name="Acme",
-        port=options.port + 1,
-        suggestions=SUGGESTIONS,
-    )
-    with simulator:
-        config = {**simulator.settings_for_bot(), "BOT_LINKING_PUBLIC_URL": public_url}
-        app = create_app(config)
-        _keep(config, Path(app.instance_path) / LAST_RUN)
-        print("The example bot is running. Open the chat and tap Log In:\n")
-        print(f"    {simulator.url}/\n")
-        for name, _, password in DEMO_CUSTOMERS:
-            print(f"    user name {name}, password {password}")
-        if api := app.extensions["example_bot.site_api"]:
-            print("\ngrace has two-factor sign-in. For your authenticator app:\n")
-            print(f"    {api.enrol_demo_customer()}")
-        print("\nStop with Ctrl-C.", flush=True)
-        _serve(app, options.host, options.port)
+    """Both ports are taken first, then everything is made, and only then is anything said."""
+    first = DEFAULT_PORT if options.port is None else options.port
+    listener, for_messenger = listen_in_a_row(options.host, first, how_many=2, search=options.port is None)
+    with listener, for_messenger:
+        address = _address(options.host, listener)
+        with Simulator(
+            f"{address}/webhook",
+            app_secret=os.environ.get("BOT_LINKING_APP_SECRET"),
+            page_access_token=os.environ.get("BOT_LINKING_PAGE_ACCESS_TOKEN"),
+            verify_token=os.environ.get("BOT_LINKING_VERIFY_TOKEN"),
+            page_name="Acme",
+            listener=for_messenger,
+            suggestions=SUGGESTIONS,
+        ) as simulator:
+            config = simulator.settings_for_bot()
+            app = create_app(config)
+            server = _server(app, listener)
+            _keep(config, Path(app.instance_path) / LAST_RUN)
+            if server.port != first:
+                print(f"Port {first} or {first + 1} is in use: taking {server.port} and {server.port + 1}.")
+            _introduce(simulator, app)
+            _serve(app, server)
     return 0
+
+
+def _introduce(simulator: Simulator, app: Flask) -> None:
+    print("The example bot is running. Open the chat and tap Log In:\n")
+    print(f"    {simulator.url}/\n")
+    for name, _, password in DEMO_CUSTOMERS:
+        print(f"    user name {name}, password {password}")
+    if api := app.extensions["example_bot.site_api"]:
+        print("\ngrace has two-factor sign-in. For your authenticator app:\n")
+        print(f"    {api.enrol_demo_customer()}")
+    print("\nStop with Ctrl-C.", flush=True)
 
 
 def _keep(config: dict[str, Any], path: Path) -> None:
@@ -88,15 +107,25 @@ def _keep(config: dict[str, Any], path: Path) -> None:
         json.dump(config, file)
 
 
-def _serve(app: Flask, host: str, port: int) -> None:
+def _address(host: str, listener: socket.socket) -> str:
+    named = f"[{host}]" if ":" in host else host
+    return f"http://{named}:{listener.getsockname()[1]}"
+
+
+def _server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
+    """A server that takes the listener over."""
+    host, port = listener.getsockname()[:2]
+    with listener:
+        return make_server(host, port, app, threaded=True, fd=listener.fileno())
+
+
+def _serve(app: Flask, server: BaseWSGIServer) -> None:
     """Serve until SIGINT or SIGTERM, then end what is under way."""
-    server = make_server(host, port, app, threaded=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever()
     server.server_close()
-    delivery = app.extensions["bot_linking"].delivery
-    delivery.stop()
+    app.extensions["bot_linking"].delivery.stop()
 
 
 if __name__ == "__main__":

@@ -156,6 +156,11 @@ class Settings(SiteSettings):
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
     )
+    app_id: str | None = _key(
+        read.matching(r"[0-9]{1,64}", "the digits of an app's id"),
+        "The Meta app's id: for `setup`, the menu's webview and requests to delete data.",
+        None,
+    )
     verify_psid: bool = _key(
         read.boolean,
         "Let the account_link API ask Messenger whether a PSID exists before it links one.",

@@ -70,14 +70,26 @@ class SecondFactorLocked(BotLinkingError):
 class DeliveryFailed(BotLinkingError):
     """A message or call did not get through; says what the outbox should do with it.
 
-    `advice` is `"later"` (try again), `"never"` (permanent) or `"token"` (keep it until the page has
-    another access token). `whole_page` is true when every call for that page would fail alike, and
-    `retry_after` is the number of seconds the other side asked for, if it did. `held_for` sets an entry
-    aside for a reason of its own, so that the person's other entries need not wait for it.
+    `advice` is `"later"` (try again), `"never"` (permanent), `"page"` (keep it until the page or the app is
+    mended; `cause` names what) or `"window"` (keep it until the person writes again). `whole_page` is true
+    when every call for that page would fail alike, and `retry_after` is the number of seconds to wait at
+    least. `held_for` sets an entry aside for a reason of its own, so that the person's other entries do not
+    wait for it.
     """
 
     slug = "delivery_failed"
-    advice: Literal["later", "never", "token"] = "later"
+    advice: Literal["later", "never", "page", "window"] = "later"
     whole_page: bool = False
+    cause: str | None = None
     retry_after: float | None = None
     held_for: str | None = None
+
+
+class GiveUp(DeliveryFailed):
+    """Raised by a handler of the bot's own that was interrupted by a login: do not run it again.
+
+    Its text becomes the reason in the dead letters and in the log; the person hears one sentence of regret.
+    """
+
+    slug = "given_up"
+    advice = "never"

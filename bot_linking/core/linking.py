@@ -294,6 +294,22 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    # Requests to delete
+
+    def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
+        """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
+        by, which is the first one where the same request came before. Raises `StoreUnavailable`."""
+        kept = self.store.save_deletion(kind, user_id, digest, code, self.now())
+        self._wake()
+        return kept
+
+    # What has to be said later
+
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
+        """Put an entry into the outbox: delivered like the news of a link, in this person's order."""
+        self.store.queue(page_id, psid, kind, payload, self.now())
+        self._wake()
+
     # What was interrupted
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:

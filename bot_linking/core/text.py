@@ -1,4 +1,7 @@
-"""Names that a person or a site chose, made fit to stand in a sentence of ours: pages and chat alike."""
+"""Text that others chose, made fit for where it is shown: names for pages and chat, errors for logs.
+
+One rule for names, whoever shows them.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,15 @@ def safe_name(name: str, longest: int = LONGEST_NAME) -> str:
     for pattern in _ADDRESSES:
         text = pattern.sub(" ", text)
     return _tidy(text, longest)
+
+
+def escaped(text: str) -> str:
+    """Text that came from outside, for a log or a terminal: nothing in it ends a line or moves a cursor."""
+    return "".join(mark if mark.isprintable() else _escape(mark) for mark in text)
+
+
+def _escape(mark: str) -> str:
+    return mark.encode("unicode_escape").decode("ascii")
 
 
 def _may_stay(mark: str) -> bool:

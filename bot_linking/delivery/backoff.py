@@ -7,6 +7,7 @@ import random
 FIRST_S = 1.0
 LONGEST_S = 600.0
 SHORTEST_CAP_S = 10.0
+SHORTEST_PROBE_S = 300.0  # between tries while a permission is missing
 MESSAGE_MAX_AGE_S = 86_400  # after a day Messenger's window is closed, and the news is old
 
 

@@ -14,10 +14,11 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed, GiveUp, StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent
 from bot_linking.core.ports import Clock, Done, OutboxEntry, Store, Tell
-from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, wait_before
+from bot_linking.core.text import escaped
+from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, SHORTEST_PROBE_S, wait_before
 from bot_linking.delivery.leases import LEASE_S, Leases
 
 THREADS = 4
@@ -26,12 +27,6 @@ PURGE_EVERY_S = 600.0
 UNTIL_IT_WORKS = {"unlink_call"}
 
 _log = logging.getLogger("bot_linking.delivery")
-
-
-class GivenUp(DeliveryFailed):
-    """Trying again would not help."""
-
-    advice = "never"
 
 
 Counter = tuple[str, int]  # a key of the throttles, and when its count starts again (ms)
@@ -177,42 +172,56 @@ class Delivery:
         handler = self._handlers.get(entry.kind)
         try:
             if handler is None:
-                raise GivenUp(f"nothing handles entries of kind {entry.kind}")
+                raise GiveUp(f"nothing handles entries of kind {entry.kind}")
             with self._context():
                 counter = handler(entry)
         except BotLinkingError as problem:
             self._fail(
                 entry, problem if isinstance(problem, DeliveryFailed) else DeliveryFailed(str(problem))
             )
-        except Exception as problem:
-            # The site's own code, which may not bear being run again; its text may hold anything.
+        except Exception as problem:  # the site's own code; its text may hold anything
             _log.exception("delivering a %s entry failed", entry.kind)
-            self._fail(entry, GivenUp(f"{type(problem).__name__} in the handler"))
+            failed = DeliveryFailed(f"{type(problem).__name__} in the handler")
+            failed.held_for = "handler"  # the person's other entries do not wait for it
+            self._fail(entry, failed)
         else:
             return Done(entry, *(counter or ()))
         return None
 
     def _fail(self, entry: OutboxEntry, problem: DeliveryFailed) -> None:
-        now, reason = self._now(), str(problem)[:500]
-        too_old = now - entry.created_at > MESSAGE_MAX_AGE_S * 1000 and entry.kind not in UNTIL_IT_WORKS
-        dead = problem.advice == "never" or (too_old and problem.advice != "token")
+        now, reason = self._now(), escaped(str(problem))[:500]
+        dead = self._is_hopeless(entry, problem, now)
         if dead:
-            self._store.bury(entry, reason, now)
+            self._store.bury(entry, reason, now, then=_last_word(entry, problem))
         else:
-            waited = (now - entry.created_at) / 1000
-            wait = wait_before(entry.attempts, waited, problem.retry_after)
-            held_for = self._token_of(entry.page_id) if problem.advice == "token" else problem.held_for
-            self._store.postpone(
-                entry,
-                now + int(wait * 1000),
-                reason,
-                now=now,
-                whole_page=problem.whole_page,
-                held_for=held_for,
-            )
-        level = logging.ERROR if dead or problem.advice == "token" else logging.WARNING
+            self._postpone(entry, problem, reason, now)
+        level = logging.ERROR if dead or problem.advice == "page" else logging.WARNING
         _log.log(level, "%s not delivered (%s): %s", entry.kind, "given up" if dead else "kept", reason)
         self._tell(MessageFailed(entry.page_id, entry.psid, entry.kind, reason, dead))
+
+    def _is_hopeless(self, entry: OutboxEntry, problem: DeliveryFailed, now: int) -> bool:
+        if entry.kind in UNTIL_IT_WORKS or problem.advice == "page":
+            return False
+        is_old = now - entry.created_at > MESSAGE_MAX_AGE_S * 1000
+        return is_old or problem.advice in ("never", "window")
+
+    def _postpone(self, entry: OutboxEntry, problem: DeliveryFailed, reason: str, now: int) -> None:
+        waited = (now - entry.created_at) / 1000
+        wait, held_for = wait_before(entry.attempts, waited, problem.retry_after), problem.held_for
+        if problem.advice == "page":  # another token or secret, or the operator's word at Meta
+            is_ours = problem.cause in ("token", "secret", None)
+            held_for = self._token_of(entry.page_id) if is_ours else f"page {problem.cause}"
+            wait = wait if is_ours else wait_before(entry.attempts, waited, SHORTEST_PROBE_S)
+        elif problem.advice == "never":
+            wait = max(wait, min(waited / 10, MESSAGE_MAX_AGE_S))
+        self._store.postpone(
+            entry,
+            now + int(wait * 1000),
+            reason,
+            now=now,
+            whole_page=problem.whole_page,
+            held_for=held_for,
+        )
 
     def purge_sometimes(self) -> None:
         """Remove what has had its day, every ten minutes at most."""
@@ -229,3 +238,11 @@ class Delivery:
         self._leases = Leases(self._store, self._now)
         if was_running:
             self.start()
+
+
+def _last_word(entry: OutboxEntry, problem: DeliveryFailed) -> str | None:
+    """What the person hears of an entry that is given up: only of their own question, and only where they can
+    be written to."""
+    if entry.kind != "resume" or (problem.advice == "never" and not isinstance(problem, GiveUp)):
+        return None
+    return "sorry"

@@ -67,8 +67,8 @@ class Pages:
         return self._verify_tokens
 
     def token_name(self, page_id: str | None) -> str:
-        """A name for the page's present access tokens, which says nothing of them: another name means that
-        what was held for a bad token may be tried again."""
+        """A name for the page's present access tokens and app secrets, which says nothing of them: another
+        name means that what was held for a bad one may be tried again."""
         return _name_of(self.page(page_id))
 
     def token_names(self) -> list[str]:
@@ -144,8 +144,12 @@ class Bots:
         return known[1]
 
     def _note(self, page: Page, problem: GraphError) -> None:
-        if problem.advice == "token" and self.pages.token_ended(page):
-            problem.advice, problem.whole_page = "later", False  # with the page's other token
+        if problem.cause == "token" and self.pages.token_ended(page):
+            problem.advice, problem.cause, problem.whole_page = (
+                "later",
+                None,
+                False,
+            )  # with the page's other token
         self._tell(GraphFailed(problem.status, problem.code))
 
 
@@ -159,4 +163,4 @@ def _owners_of_secrets(pages: Sequence[Page]) -> dict[bytes, Owners]:
 
 
 def _name_of(page: Page) -> str:
-    return digest_of("\n".join(sorted(page.access_tokens)))[:16]
+    return digest_of("\n".join(sorted((*page.access_tokens, *page.app_secrets))))[:16]

@@ -85,8 +85,10 @@ def is_sound(event: Event) -> bool:
     message = event.get("message")
     if message is None:
         return True
-    parties = _id_in(event, "sender"), _id_in(event, "recipient")
-    return None not in parties and isinstance(message.get("text", ""), str)
+    ids = [event.get(role, {}).get("id") for role in ("sender", "recipient")]
+    return all(isinstance(each, str) and read_id(each) for each in ids) and isinstance(
+        message.get("text", ""), str
+    )
 
 
 def sort_events(payload: Any, pages: Owners) -> Batch:

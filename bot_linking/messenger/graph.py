@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.reading import read_id
+from bot_linking.messenger.refusals import About, refusal_of
+from bot_linking.messenger.wording import values_in, wording_of
 
 if TYPE_CHECKING:
     import requests
@@ -26,11 +28,18 @@ LARGEST_ANSWER = 1 << 20
 LONGEST_WAIT_S = 86_400
 INVALID_LINKING_TOKEN = 10303
 
-_RATE_LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
-_TEMPORARY = {1, 2, 1200}
-_BUSY_THREAD = {2018300, 2018321, 2534037}  # another app has the conversation for now
 _NO_SUCH_USER = {33, 2018001}
-_PERMANENT_SUBCODES = {1545041, 2018108, 2018278, 2018065, 2534022, 1893063, 2018336, 2018001, 2018028}
+_ADVICE: dict[About, Literal["later", "never", "page", "window"]] = {
+    About.PERSON: "never",
+    About.WINDOW: "window",
+    About.PAGE: "page",
+    About.PASSING: "later",
+    About.STRANGER: "later",
+}
+
+
+# A call as it was made: path, query without our proof, body.
+_Asked = tuple[str, Mapping[str, str], Any]
 
 
 class Recipient(NamedTuple):
@@ -43,9 +52,9 @@ class Recipient(NamedTuple):
 class GraphError(DeliveryFailed):
     """Graph refused a call, or did not answer.
 
-    `status` is the HTTP status (None without an answer), `code` and `subcode` are Graph's numbers.
-    `advice`, `whole_page` and `retry_after` say what the outbox does with it; `transient` is short for
-    advice `later`.
+    `status` is the HTTP status (None without an answer), `code` and `subcode` are Graph's numbers, and
+    `about` is what the refusal is about, by the table in `messenger.refusals`. `advice`, `whole_page`,
+    `cause` and `retry_after` say what the outbox does with it; `transient` is short for advice `later`.
     """
 
     slug: ClassVar[str] = "graph_error"
@@ -59,33 +68,19 @@ class GraphError(DeliveryFailed):
         subcode: int | None = None,
         is_transient: bool = False,
         retry_after: float | None = None,
+        message: str = "",
     ) -> None:
         super().__init__(problem)
         self.status, self.code, self.subcode = status, code, subcode
-        self.retry_after = retry_after
-        self.advice = advice_for(status, code, subcode, is_transient)
-        self.whole_page = self.advice == "token" or code in _RATE_LIMITS or status == 429
+        row = refusal_of(status, code, subcode, is_transient=is_transient, message=message)
+        self.about, self.cause = row.about, row.cause
+        self.advice = _ADVICE[row.about]
+        self.whole_page = row.whole_page or status == 429
+        self.retry_after = max(retry_after or 0.0, row.pause_s) or None
 
     @property
     def transient(self) -> bool:
         return self.advice == "later"
-
-
-def advice_for(
-    status: int | None, code: int | None, subcode: int | None, is_transient: bool
-) -> Literal["later", "never", "token"]:
-    """Retry or stop, by Messenger's error table; the subcode is asked first, as it says more."""
-    if subcode in _PERMANENT_SUBCODES:
-        return "never"
-    if subcode in _BUSY_THREAD or is_transient:
-        return "later"
-    if code == 190:
-        return "token"
-    if code in _RATE_LIMITS or code in _TEMPORARY:
-        return "later"
-    if status is None or status == 429 or status >= 500:
-        return "later"
-    return "never"
 
 
 class Graph:
@@ -186,7 +181,7 @@ class Graph:
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False, stream=True, **body,
             ) as response:  # fmt: skip
                 content = _read(response, deadline)
-                return self._judge(response, content)
+                return self._judge(response, content, asked=(path, params, body.get("json")))
         except (requests.RequestException, HTTPError) as problem:  # the latter while the body is read
             # The text of the original holds the whole URL.
             raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
@@ -196,7 +191,7 @@ class Graph:
         request.headers["Authorization"] = "Bearer " + self._token
         return request
 
-    def _judge(self, response: requests.Response, content: bytes) -> dict[str, Any]:
+    def _judge(self, response: requests.Response, content: bytes, asked: _Asked) -> dict[str, Any]:
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError):
@@ -205,22 +200,25 @@ class Graph:
         if isinstance(answer, dict) and error is None and response.status_code == 200:
             return answer
         error = error if isinstance(error, dict) else {}
-        code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
+        code, subcode = number_of(error.get("code")), number_of(error.get("error_subcode"))
         raise GraphError(
-            self._explain(response.status_code, code, subcode, error),
+            self._explain(response.status_code, code, subcode, error, asked),
             status=response.status_code,
             code=code,
             subcode=subcode,
             is_transient=error.get("is_transient") is True,
             retry_after=_retry_after(response.headers),
+            message=str(error.get("message", "")),
         )
 
-    def _explain(self, status: int, code: int | None, subcode: int | None, error: dict[str, Any]) -> str:
+    def _explain(
+        self, status: int, code: int | None, subcode: int | None, error: dict[str, Any], asked: _Asked
+    ) -> str:
         numbers = f"Graph answered {status}" + (f", code {code}" if code is not None else "")
         numbers += f", subcode {subcode}" if subcode is not None else ""
-        said = str(error.get("message", ""))[:200].replace(self._token, "***").replace(self._proof, "***")
-        trace = str(error.get("fbtrace_id", ""))[:64]
-        return numbers + (f": {said}" if said else "") + (f" (fbtrace_id {trace})" if trace else "")
+        path, params, body = asked
+        secrets = [self._token, self._proof, *(params[name] for name in params if name != "fields")]
+        return numbers + wording_of(error, secrets, [*values_in(path.split("/")), *values_in(body)])
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
@@ -245,7 +243,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _number(value: object) -> int | None:
+def number_of(value: object) -> int | None:
+    """One of Graph's numbers, or None for anything else that stands in its place."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -60,7 +60,7 @@ class Host:
     def _begin(self) -> None:
         self.settle()
         for remark in self._about_views():
-            if remark.state == "wrong":
+            if remark.state != "ok" and remark.what != _NO_POST:
                 _log.warning("%s", remark.what)
 
     def settle(self) -> None:
@@ -82,12 +82,12 @@ class Host:
             yield Remark("ok", f"the webhook is at {', '.join(paths)}")
         elif self._has_handler():
             yield Remark("ok", "the webhook is the blueprint's own, with on_message")
+        elif not any(self._rules_of_others("POST")):
+            yield Remark("note", _NO_POST)
         elif self._decorated:
             yield Remark("wrong", _BARE.format(", ".join(self._decorated)))
-        elif any(self._rules_of_others("POST")):
-            yield Remark("wrong", _NONE)
         else:
-            yield Remark("note", _NONE_HERE)
+            yield Remark("note", _NONE)
 
     def _about_csrf(self) -> Iterator[Remark]:
         csrf, config = self._app.extensions.get("csrf"), self._app.config
@@ -141,9 +141,9 @@ _NONE = (
     "no view is under @linking.webhook, linking.attach or @linking.on_message: unsigned POSTs run the bot, "
     "and nobody is ever linked. Put @linking.webhook below the route's decorator of the webhook's view"
 )
-_NONE_HERE = (
-    "no view of this app is under @linking.webhook, linking.attach or @linking.on_message: right for a bot "
-    "without Flask that calls linking.answer or linking.receive, and for no other"
+_NO_POST = (
+    "this app has no view for Messenger's POSTs: right for a bot without Flask that calls linking.answer or "
+    "linking.receive, and where <prefix>/webhook shall take linking events only"
 )
 _CSRF = "Flask-WTF refuses Messenger's POSTs to {0}: csrf.exempt({0})"
 _LIMIT = "Flask-Limiter counts Messenger as one caller, so it refuses busy hours of {0}: limiter.exempt({0})"

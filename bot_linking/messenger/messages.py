@@ -45,6 +45,19 @@ class Messages:
         )
         return message_with(self._login_button, text)
 
+    def sorry(self, locale: str) -> Message:
+        """What the person had asked for before the login could not be done."""
+        text = translate(
+            locale,
+            "Sorry, what you asked for before you logged in did not work. Please ask me once more.",
+        )
+        return {"text": text}
+
+    def prompt(self, locale: str, text: str | None = None) -> Message:
+        """A Log In button, with the reason where there is one. `ValueError` for a text that Messenger would
+        refuse."""
+        return message_with(self._login_button, text or self.login_prompt(locale))
+
     def login_prompt(self, locale: str) -> str:
         return translate(locale, "Please log in to {brand} to go on.", brand=self._brand)
 

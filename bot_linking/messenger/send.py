@@ -10,7 +10,7 @@ from typing import Any
 
 from pymessenger.bot import Bot
 
-from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.messenger.graph import Graph, GraphError, number_of
 
 
 class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
@@ -49,8 +49,9 @@ def send_with(bot: Any, psid: str, message: dict[str, Any]) -> dict[str, Any]:
         raise GraphError(
             "the bot's client reported an error",
             status=400,
-            code=error.get("code"),
-            subcode=error.get("error_subcode"),
+            code=number_of(error.get("code")),
+            subcode=number_of(error.get("error_subcode")),
             is_transient=error.get("is_transient") is True,
+            message=str(error.get("message", "")),
         )
     return answer if isinstance(answer, dict) else {}

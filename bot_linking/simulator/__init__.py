@@ -28,10 +28,21 @@ Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url ht
 
 from .login import Outcome
 from .person import Person
+from .ports import PortTaken, listen_in_a_row
 from .simulator import Simulator
 from .switches import Switches
 from .wire import Delivery
 from .wire import sign as sign_webhook
 from .wirelog import GraphCall
 
-__all__ = ["Delivery", "GraphCall", "Outcome", "Person", "Simulator", "Switches", "sign_webhook"]
+__all__ = [
+    "Delivery",
+    "GraphCall",
+    "Outcome",
+    "Person",
+    "PortTaken",
+    "Simulator",
+    "Switches",
+    "listen_in_a_row",
+    "sign_webhook",
+]

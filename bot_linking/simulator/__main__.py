@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
+from types import FrameType
 
+from . import safety
+from .ports import listen_in_a_row, port_of
 from .simulator import Simulator
+
+DEFAULT_PORT = 5001
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,9 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         simulator = Simulator(
             options.webhook_url,
-            host=options.host,
-            port=options.port,
             messaging_type_required=not options.any_messaging_type,
+            listener=_listener(options.host, options.port),
         )
         simulator.start()
     except (ValueError, RuntimeError, OSError) as problem:
@@ -37,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         "--webhook-url", default="http://127.0.0.1:5000/webhook", help="where your bot listens"
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, help=f"0 takes a free one (default: {DEFAULT_PORT}, or the next free one)"
+    )
     parser.add_argument(
         "--any-messaging-type",
         action="store_true",
@@ -46,20 +55,42 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _listener(host: str, port: int | None) -> socket.socket:
+    safety.require_loopback_host(host)
+    first = DEFAULT_PORT if port is None else port
+    [listener] = listen_in_a_row(host, first, search=port is None)
+    if port is None and port_of(listener) != first:
+        print(f"port {first} is in use: taking {port_of(listener)}", file=sys.stderr)
+    return listener
+
+
 def _introduce(simulator: Simulator) -> None:
     print(f"{simulator.url}/", flush=True)
     print("# give these to your bot, then start it:", file=sys.stderr)
     for name, value in simulator.settings_for_bot().items():
-        print(f"export {name}={shlex.quote(value)}", file=sys.stderr, flush=True)
+        print(environment_line(name, value), file=sys.stderr, flush=True)
+
+
+def environment_line(name: str, value: str, *, windows: bool = os.name == "nt") -> str:
+    """Return the line that sets an environment variable in this system's shell."""
+    if windows:  # PowerShell, whose quotes are doubled
+        return f"$env:{name} = '{value.replace(chr(39), chr(39) * 2)}'"
+    return f"export {name}={shlex.quote(value)}"
 
 
 def _wait(simulator: Simulator) -> int:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-    finally:
-        simulator.stop()
+    """Serve until Ctrl-C, or until the process is asked to end."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    while not ended.wait(0.5):  # on Windows a wait without an end hears no signal
+        pass
+    print(file=sys.stderr)
+    simulator.stop()
     return 0
 
 

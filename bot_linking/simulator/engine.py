@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -40,8 +41,12 @@ class Engine(Acts):
         clock: Callable[[], float] = time.time,
         messaging_type_required: bool = True,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
+        listener: socket.socket | None = None,
     ) -> None:
+        if listener is not None:
+            host, port = listener.getsockname()[:2]
         self.host = safety.require_loopback_host(host)
+        self._listener = listener
         super().__init__(
             webhook_url,
             app_secret=app_secret,

@@ -16,6 +16,7 @@ from . import safety
 from .engine import Engine
 from .graph_call import GraphRequest
 from .login import RETURN_PATH, Outcome
+from .ports import port_of
 from .switches import SWITCH_NOTES
 from .wirelog import call_line, delivery_line
 
@@ -40,20 +41,18 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 class Server:
-    """A thread that serves ``engine`` on a loopback address. Raises ``OSError`` when the port is taken."""
+    """A thread that serves ``engine`` at the address of ``listener``, which it takes over."""
 
-    def __init__(self, engine: Engine, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # werkzeug ends the whole process when it cannot bind, so the socket is bound here
-        with socket.create_server((host, port), family=family) as bound:
-            self.port: int = bound.getsockname()[1]
+    def __init__(self, engine: Engine, listener: socket.socket) -> None:
+        self.port = port_of(listener)
+        with listener:
             self._server = make_server(
-                host,
+                engine.host,
                 self.port,
                 build_app(engine),
                 threaded=True,
                 request_handler=_QuietHandler,
-                fd=bound.fileno(),
+                fd=listener.fileno(),
             )
         self._thread = threading.Thread(target=self._serve, daemon=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from .engine import Engine
+from .ports import listen
 from .server import Server
 
 
@@ -15,11 +16,12 @@ class Simulator(Engine):
     ``sim.url``. ``port=0`` takes a free port, which it keeps when it is started again. ``clock`` gives
     seconds since the epoch: tokens expire by it and events are stamped with it.
     ``messaging_type_required=False`` accepts the messages of older clients that never send a
-    ``messaging_type``. ``retry_pauses`` are the seconds between the tries of a delivery.
+    ``messaging_type``. ``retry_pauses`` are the seconds between the tries of a delivery. ``listener`` is a
+    loopback socket that listens already, in place of ``host`` and ``port``: see ``listen_in_a_row``.
 
     Raises ``ValueError`` for an address that is not loopback and for a secret that could be a real one;
-    ``start`` raises ``RuntimeError`` beside a production server or real credentials, ``OSError`` when the
-    port is taken.
+    ``start`` raises ``RuntimeError`` beside a production server or real credentials, ``PortTaken`` (an
+    ``OSError``) when the port is in use.
     """
 
     _server: Server | None = None
@@ -27,8 +29,9 @@ class Simulator(Engine):
     def start(self) -> None:
         """Begin to listen and to deliver, both in the background."""
         super().start()
+        listener, self._listener = self._listener, None
         try:
-            self._server = Server(self, self.host, self._port)
+            self._server = Server(self, listener or listen(self.host, self._port))
         except OSError:
             super().stop()
             raise

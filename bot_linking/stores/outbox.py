@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from bot_linking.core.ports.outbox import Done, OutboxEntry
 from bot_linking.stores.engine import Row, Tx
@@ -13,6 +14,12 @@ from bot_linking.stores.family import Family
 
 class Outbox(Family):
     """`core.ports.Outbox` over an engine."""
+
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any, now: int) -> None:
+        text = json.dumps(payload)
+        self.engine.write(
+            lambda tx: tx.put("queue", page_id=page_id, psid=psid, kind=kind, payload=text, now=now)
+        )
 
     def has_due(self, now: int, tokens: Sequence[str], busy: Sequence[str] = ()) -> bool:
         return bool(self.engine.read("has_due", now=now, tokens=json.dumps(tokens), busy=json.dumps(busy)))
@@ -72,8 +79,14 @@ class Outbox(Family):
 
         self.engine.write(work)
 
-    def bury(self, entry: OutboxEntry, reason: str, now: int) -> None:
-        self.engine.write(lambda tx: tx.put("bury", id=entry.id, claim=entry.claim, reason=reason, now=now))
+    def bury(self, entry: OutboxEntry, reason: str, now: int, *, then: str | None = None) -> None:
+        def work(tx: Tx) -> None:
+            buried = tx.run("bury", id=entry.id, claim=entry.claim, reason=reason, now=now)
+            if buried and then is not None:
+                whose = {"page_id": entry.page_id, "psid": entry.psid}
+                tx.put("queue", kind=then, payload="null", now=now, **whose)
+
+        self.engine.write(work)
 
     def list_dead(self) -> list[OutboxEntry]:
         return [_entry(row, "") for row in self.engine.read("list_dead")]

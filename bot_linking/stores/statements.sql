@@ -176,14 +176,14 @@ where dead_at is null and next_at <= :now and claimed_until <= :now
 
 -- name: list_dead
 select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
-from outbox where dead_at is not null or (held_for is not null and held_for <> 'hour') order by id
+from outbox where dead_at is not null or held_for not in ('hour', 'handler') order by id
 
 -- name: retry_dead
 update outbox set dead_at = null, held_for = null, next_at = :now, claimed_until = 0, attempts = 0
 where id = :id and claimed_until <= :now and (dead_at is not null or held_for is not null) returning id
 
 -- name: outbox_depth
-select count(*) as depth, min(created_at) as oldest, coalesce(sum(case when held_for <> 'hour' then 1 else 0 end), 0) as held
+select count(*) as depth, min(created_at) as oldest, coalesce(sum(case when held_for not in ('hour', 'handler') then 1 else 0 end), 0) as held
 from outbox where dead_at is null
 
 -- name: count_dead

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, overload
 
-from bot_linking.core.events import LoginPrompted
+from bot_linking.core.errors import GiveUp
 from bot_linking.interrupted import call_of, person_of
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
@@ -17,6 +16,9 @@ from bot_linking.verbs.ways_in import runnable
 
 class Chat(People):
     """Buttons and messages for any client, and the prompt."""
+
+    GiveUp = GiveUp
+    """What a handler raises that must not be run again."""
 
     def login_button(self) -> Button:
         """`{"type": "account_link", "url": ...}`, for any template of your own."""
@@ -77,15 +79,7 @@ class Chat(People):
 
         `resume`, any JSON value, comes back as `event.resume` of the linked event, within an hour.
         """
-        here = self._here()
-        text = text or here.messages.login_prompt(here.locale_of(page_id, psid))
-        message = self.login_message(text)
-        if resume is not None:
-            here.linking.remember(psid, resume, page_id)
-        from bot_linking.messenger.send import send_with
-
-        send_with(here.bots.of(page_id), psid, message)
-        self._tell(weakref.ref(here.app), LoginPrompted(page_id or here.linking.page_id, psid))
+        self._here().prompts.send(psid, text, resume=resume, page_id=page_id)
 
     @overload
     def login_required(self, handler: Callable[..., Any]) -> Callable[..., Any]: ...
@@ -106,8 +100,14 @@ class Chat(People):
             def orders(event, link): ...
 
         The handler is called as `handler(event, link, *args, **kwargs)`; `event` is a webhook event or a
-        PSID, and the rest are JSON values. After linking it runs by itself, from the outbox: at least once,
-        in the process that delivers. `cancelled(event, *args, **kwargs)` is told when the person declines.
+        PSID, and the rest are JSON values. An event that no person made (an echo, a read, a delivery) prompts
+        nobody, and a message that Messenger delivers twice prompts once.
+
+        After linking it runs later: from the outbox, at least once, in another thread and perhaps another
+        process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address
+        the person by the event and remember nothing else of the request. When it raises it is run again with
+        growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret.
+        `cancelled(event, *args, **kwargs)` is told when the person declines.
         """
 
         def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,8 +120,8 @@ class Chat(People):
                 link = self.link_of(psid, page_id)
                 if link is not None:
                     return runs(event, link, *args, **kwargs)
-                resume = call_of(name, event, args, kwargs)
-                return self.prompt_login(psid, text, resume=resume, page_id=page_id)
+                call = call_of(name, event, args, kwargs)
+                return self._here().prompts.require(event, psid, page_id, text=text, call=call)
 
             return guarded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot_linking.core.events import EventIgnored
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
 from bot_linking.verbs.registered import Registered
@@ -49,3 +50,20 @@ class People(Registered):
         module that came from the links end with them; `ExternalAccount.revoke_tokens` ends all others.
         """
         return self._here().linking.unlink_account(account_id)
+
+    def undo(self, psid: str, page_id: str | None = None) -> bool:
+        """Put back what the newest link of this chat replaced: no link, or the former account as it was.
+
+        Within seven days of that link, and once. The pair of chat and account that ends is barred for a day,
+        and every login of the chat under way ends. False where there is nothing to undo.
+        """
+        here = self._here().linking
+        outcome = here.undoing.undo(page_id or here.only_page(), psid)
+        return not isinstance(outcome, EventIgnored)
+
+    def connections_of(self, account_id: str) -> list[Link]:
+        """The chats that are linked to an account, for a page of your own: the one changed last comes first.
+
+        The blueprint's `/connections` shows the same to a person who is signed in at the site.
+        """
+        return self.links_of(account_id)[::-1]

@@ -19,17 +19,22 @@ from bot_linking.stores.store import SQLStore
 from ..conftest import Clock
 
 Handler = Callable[[OutboxEntry], None]
-KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume")
+KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume", "sorry")
 
 
 class Refusal(DeliveryFailed):
     """What the other side says, at will."""
 
     def __init__(
-        self, advice: Any = "later", *, whole_page: bool = False, retry_after: float | None = None
+        self,
+        advice: Any = "later",
+        *,
+        whole_page: bool = False,
+        retry_after: float | None = None,
+        cause: str | None = None,
     ) -> None:
         super().__init__(f"scripted {advice}")
-        self.advice, self.whole_page, self.retry_after = advice, whole_page, retry_after
+        self.advice, self.whole_page, self.retry_after, self.cause = advice, whole_page, retry_after, cause
 
 
 @dataclass

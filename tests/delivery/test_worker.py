@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.errors import GiveUp, StoreUnavailable
 from bot_linking.core.events import LinkingEvent, MessageFailed, MessageSent
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, OutboxEntry
@@ -96,7 +96,7 @@ def test_a_dead_letter_that_is_retried_goes_out(post: Post) -> None:
 
 def test_a_bad_token_holds_the_entry_until_the_page_has_another(post: Post, clock: Clock) -> None:
     post.put()
-    post.answers["1"] = Refusal("token", whole_page=True)
+    post.answers["1"] = Refusal("page", whole_page=True, cause="token")
     post.worker().drain()
     (held,) = post.store.list_dead()
     assert held.held
@@ -111,7 +111,7 @@ def test_a_bad_token_holds_the_entry_until_the_page_has_another(post: Post, cloc
 def test_a_bad_token_holds_the_whole_page_after_one_call(post: Post, clock: Clock) -> None:
     for psid in ("1", "2", "3"):
         post.put(psid)
-        post.answers[psid] = Refusal("token", whole_page=True)
+        post.answers[psid] = Refusal("page", whole_page=True, cause="token")
     post.put("4", page="other")
     post.worker().drain()
     assert len(post.failures) == 1
@@ -158,16 +158,77 @@ def test_unlinking_at_messenger_is_tried_until_it_works(post: Post, clock: Clock
     assert post.worker().drain() == 1
 
 
-def test_a_handler_of_the_sites_own_that_fails_is_not_run_twice(
+@pytest.mark.parametrize("advice", ["never", "window", "page"])
+def test_no_refusal_gives_up_unlinking_at_messenger(post: Post, clock: Clock, advice: str) -> None:
+    post.put(kind="unlink_call")
+    post.answers["1"] = Refusal(advice)
+    for _ in range(40):
+        post.worker().drain()
+        clock.advance(MESSAGE_MAX_AGE_S)
+    assert not any(failure.dead for failure in post.failures)
+    post.answers.clear()
+    post.token = "another token"
+    assert post.worker().drain() == 1
+
+
+@pytest.mark.parametrize("cause", ["permission", "restriction", "app"])
+def test_what_is_mended_at_meta_is_tried_now_and_then_and_never_given_up(
+    post: Post, clock: Clock, cause: str
+) -> None:
+    post.put("1")
+    post.put("2")
+    post.answers["1"] = post.answers["2"] = Refusal("page", whole_page=True, cause=cause)
+    for _ in range(500):
+        post.worker().drain()
+        clock.advance(600)
+    assert 50 < len(post.failures) <= 500
+    assert not any(failure.dead for failure in post.failures)
+    post.answers.clear()
+    clock.advance(600)
+    post.worker().drain()
+    assert sorted(post.sent) == ["1", "2"]
+
+
+def test_a_handler_of_the_sites_own_that_fails_is_run_again_for_a_day(
     post: Post, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def send(entry: OutboxEntry) -> None:
+        if entry.kind == "resume":
+            raise KeyError("secret order")
+        post.send(entry)
+
     post.put(kind="resume")
-    post.answers["1"] = KeyError("secret order")
-    post.worker().drain()
-    clock.advance(MESSAGE_MAX_AGE_S)
-    assert post.worker().drain() == 0
-    assert post.failures == [MessageFailed("page", "1", "resume", "KeyError in the handler", True)]
+    post.worker(send).drain()
+    assert post.failures == [MessageFailed("page", "1", "resume", "KeyError in the handler", False)]
     assert "delivering a resume entry failed" in caplog.text
+    for _ in range(2 * MESSAGE_MAX_AGE_S // 600):
+        clock.advance(600)
+        post.worker(send).drain()
+    assert 100 < len([each for each in post.failures if each.kind == "resume"]) < 200
+    assert post.failures[-1].dead
+    assert [entry.kind for entry in post.store.list_dead()] == ["resume"]
+    assert [entry.kind for entry in post.done] == ["sorry"]
+
+
+def test_what_a_person_asked_for_is_regretted_once_when_it_is_given_up(post: Post) -> None:
+    post.put("1", kind="resume")
+    post.put("2", kind="linked")
+    post.answers |= {"1": GiveUp("no such order"), "2": GiveUp("no such message")}
+    said = list[OutboxEntry]()
+    handlers: dict[str, Handler] = {"resume": post.send, "linked": post.send, "sorry": said.append}
+    post.worker(handlers=handlers).drain()
+    assert [(entry.psid, entry.kind) for entry in said] == [("1", "sorry")]
+    assert sorted(entry.last_error or "" for entry in post.store.list_dead()) == [
+        "no such message",
+        "no such order",
+    ]
+
+
+def test_a_person_who_cannot_be_written_to_is_told_no_regret(post: Post) -> None:
+    post.put("1", kind="resume")
+    post.answers["1"] = Refusal("never")
+    post.worker().drain()
+    assert post.store.outbox_depth()["depth"] == 0
 
 
 def test_a_store_that_is_away_in_a_handler_is_no_reason_to_give_up(post: Post) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from bot_linking import Link
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.messenger.deliveries import MOST_MESSAGES_AN_HOUR
-from tests.conftest import PAGE, PSID, NewBot, batch, unlinked_event
+from tests.conftest import PAGE, PSID, Bot, NewBot, batch, unlinked_event
+
+
+def waiting_in(bot: Bot) -> list[Any]:
+    """What waits in a bot's outbox."""
+    return bot.rows()["outbox"]
 
 
 def test_the_hosts_own_messages_take_the_place_of_ours(new_bot: NewBot) -> None:
@@ -49,14 +58,34 @@ def test_somebody_who_has_linked_again_is_not_logged_out_by_an_older_call(new_bo
     bot.graph.failures["me/unlink_accounts"] = {"code": 100}
     bot.linking.unlink(PSID)
     bot.linking.delivery.drain()
-    (dead,) = bot.linking.store.list_dead()
+    assert [row[3] for row in waiting_in(bot)] == ["unlink_call"]
     bot.link()
     del bot.graph.failures["me/unlink_accounts"]
     before = len(bot.graph.calls_to("me/unlink_accounts"))
-    bot.linking.store.retry_dead(dead.id, bot.linking.now())
-    bot.linking.delivery.drain()
+    for _ in range(3):
+        bot.clock.advance(86_400)
+        bot.linking.delivery.drain()
     assert len(bot.graph.calls_to("me/unlink_accounts")) == before
     assert bot.linking.link_of(PSID) is not None
+
+
+@pytest.mark.parametrize("code", [100, 200, 551, 368, 10303])
+def test_the_call_to_messenger_is_tried_until_it_works_whatever_graph_says(
+    new_bot: NewBot, code: int
+) -> None:
+    bot = new_bot()
+    bot.link()
+    bot.linking.delivery.drain()
+    bot.graph.failures["me/unlink_accounts"] = {"code": code}
+    bot.linking.unlink(PSID)
+    for _ in range(20):
+        bot.linking.delivery.drain()
+        bot.clock.advance(86_400)
+    assert bot.linking.store.outbox_depth()["dead"] == 0
+    del bot.graph.failures["me/unlink_accounts"]
+    bot.clock.advance(86_400)
+    bot.linking.delivery.drain()
+    assert bot.linking.store.outbox_depth()["depth"] == 0
 
 
 def test_a_clock_that_was_ahead_silences_nobody(new_bot: NewBot) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from flask import current_app, url_for
 
 import bot_linking
 from bot_linking import GraphError, GraphFailed, Link
+from bot_linking.core.identifiers import Identifiers
 from tests.conftest import (
     OTHER_PSID,
     PAGE,
     PSID,
+    SITE,
     Bot,
     NewBot,
     batch,
@@ -233,17 +237,130 @@ def test_a_cancelled_hook_that_raises_does_not_keep_the_person(
     assert "the hook's own mistake" in caplog.text
 
 
-def test_a_handler_that_raises_after_the_login_is_kept_as_a_dead_letter(bot: Bot) -> None:
-    """It may have done half of its work: running it again by itself could do that half twice."""
+def test_a_handler_that_raises_after_the_login_is_run_again_until_it_works(bot: Bot) -> None:
+    tries = []
 
+    def busy(event: dict[str, Any], link: Link) -> None:
+        tries.append(bot.clock.seconds)
+        if len(tries) < 6:
+            raise KeyError("secret detail")
+
+    bot.linking.login_required(busy)(EVENT)
+    link_and_deliver(bot)
+    for _ in range(60):
+        bot.clock.advance(1)
+        bot.linking.delivery.drain()
+    assert len(tries) == 6
+    pauses = [later - sooner for sooner, later in pairwise(tries)]
+    assert pauses == sorted(pauses)
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+    assert [sent["message"].get("text") for sent in bot.graph.sent[2:]] == []  # prompt and confirmation only
+
+
+def test_a_handler_that_fails_for_a_day_is_given_up_and_the_person_hears_one_sentence(bot: Bot) -> None:
     def broken(event: dict[str, Any], link: Link) -> None:
         raise KeyError("secret detail")
 
     bot.linking.login_required(broken)(EVENT)
     link_and_deliver(bot)
+    for _ in range(200):
+        bot.clock.advance(600)
+        bot.linking.delivery.drain()
     (dead,) = bot.linking.store.list_dead()
     assert (dead.kind, dead.last_error) == ("resume", "KeyError in the handler")
     assert bot.linking.link_of(PSID) is not None
+    sorry = bot.graph.sent[2:]
+    assert [sent["recipient"]["id"] for sent in sorry] == [PSID]
+    assert "did not work" in sorry[0]["message"]["text"]
+
+
+@pytest.mark.parametrize("give_up", [bot_linking.GiveUp, bot_linking.AccountLinking.GiveUp])
+def test_a_handler_that_gives_up_is_not_run_again_and_its_reason_is_kept(
+    bot: Bot, give_up: type[bot_linking.GiveUp]
+) -> None:
+    tries = []
+
+    def hopeless(event: dict[str, Any], link: Link) -> None:
+        tries.append(1)
+        raise give_up("the order is gone\nERROR forged")
+
+    bot.linking.login_required(hopeless)(EVENT)
+    link_and_deliver(bot)
+    for _ in range(10):
+        bot.clock.advance(600)
+        bot.linking.delivery.drain()
+    assert tries == [1]
+    (dead,) = bot.linking.store.list_dead()
+    assert (dead.kind, dead.last_error) == ("resume", "the order is gone\\nERROR forged")
+    assert len(bot.graph.sent) == 3  # prompt, confirmation, one sentence of regret
+
+
+def test_a_handler_that_cannot_reach_the_person_says_nothing_more_to_them(bot: Bot) -> None:
+    def answer(event: dict[str, Any], link: Link) -> None:
+        bot.linking.bot.send_text_message(PSID, "your orders")
+
+    bot.linking.login_required(answer)(EVENT)
+    bot.link()
+    bot.linking.delivery.drain(within=0)
+    bot.graph.failures["me/messages"] = {"code": 551, "error_subcode": 1545041}
+    bot.linking.delivery.drain()
+    kinds = {dead.kind for dead in bot.linking.store.list_dead()}
+    assert kinds == {"linked", "resume"}
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_a_handler_that_fails_does_not_hold_up_the_persons_other_messages(bot: Bot) -> None:
+    def broken(event: dict[str, Any], link: Link) -> None:
+        raise RuntimeError
+
+    bot.linking.login_required(broken)(EVENT)
+    link_and_deliver(bot)
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    assert [sent.kind for sent in bot.heard.of("MessageSent")] == ["linked", "unlinked", "unlink_call"]
+
+
+def test_a_handler_can_build_addresses_that_lead_to_the_public_url(bot: Bot) -> None:
+    bot.app.add_url_rule("/orders/<int:number>", "order", lambda number: "")
+    built = []
+
+    def orders(event: dict[str, Any], link: Link) -> None:
+        built.append(url_for("order", number=7, _external=True))
+        built.append(url_for("order", number=7))
+        built.append(current_app.name)
+
+    bot.linking.login_required(orders)(EVENT)
+    link_and_deliver(bot)
+    assert built == [f"{SITE}/orders/7", "/orders/7", bot.app.name]
+
+
+def test_a_public_url_with_a_path_is_where_the_handlers_addresses_begin(new_bot: NewBot) -> None:
+    bot = new_bot(PUBLIC_URL=f"{SITE}/shop")
+    bot.app.add_url_rule("/orders", "orders", lambda: "")
+    built = []
+
+    def orders(event: dict[str, Any], link: Link) -> None:
+        built.append(url_for("orders", _external=True))
+
+    bot.linking.login_required(orders)(EVENT)
+    bot.linking.core.bind(PSID, Identifiers(username="ada"), PAGE, source="api")
+    bot.linking.delivery.drain()
+    assert built == [f"{SITE}/shop/orders"]
+
+
+def test_the_hosts_own_messages_can_build_addresses_too(new_bot: NewBot) -> None:
+    def confirmation(link: Link) -> dict[str, str]:
+        return {"text": url_for("orders", _external=True)}
+
+    def farewell(page_id: str, psid: str) -> dict[str, str]:
+        return {"text": url_for("orders", _external=True) + "?again"}
+
+    bot = new_bot(confirmation=confirmation, farewell=farewell)
+    bot.app.add_url_rule("/orders", "orders", lambda: "")
+    link_and_deliver(bot)
+    bot.linking.unlink(PSID)
+    bot.linking.delivery.drain()
+    assert [sent["message"]["text"] for sent in bot.graph.sent] == [f"{SITE}/orders", f"{SITE}/orders?again"]
 
 
 def test_a_handler_whose_message_does_not_get_through_is_tried_again(bot: Bot) -> None:

@@ -112,6 +112,7 @@ def test_the_events_of_a_request_are_those_that_messenger_could_have_sent(bot: B
     bad: list[Any] = [
         None, 1, [], "x", message_event("x") | {"message": None}, message_event("x") | {"message": []},
         message_event("x") | {"sender": None}, message_event("x") | {"sender": {"user_ref": "r"}},
+        message_event("x") | {"sender": {"id": 10**20}}, message_event("x") | {"recipient": {"id": 7}},
         message_event("x") | {"recipient": {"id": "a/b"}}, message_event("x") | {"postback": "x"},
         message_event("x") | {"message": {"text": 7}},
     ]  # fmt: skip

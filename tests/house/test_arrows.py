@@ -31,6 +31,7 @@ FLASK = {
     "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
+    "bot_linking.messenger.callbacks",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.pages",

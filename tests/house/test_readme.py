@@ -103,6 +103,11 @@ def test_the_test_of_ones_own_bot_passes(
     names["test_ada_sees_her_orders_after_logging_in"](messenger, bot_server, linking_walk, tmp_path)
 
 
+def test_both_commands_are_spelled_for_windows_too() -> None:
+    for ours in ("example_bot", "pytest"):
+        assert re.search(rf"^py -m venv .*\.venv\\Scripts\\python -m {ours}$", README, re.MULTILINE), ours
+
+
 def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
     assert "-m pytest" in between("test command")
     assert "-m example_bot" in between("run command")

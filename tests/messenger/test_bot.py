@@ -112,7 +112,7 @@ def test_an_error_that_a_plain_pymessenger_bot_returns_is_raised() -> None:
         send_with(
             ReturningBot({"error": {"code": 190, "error_subcode": 463, "message": "x"}}), PSID, {"text": "x"}
         )
-    assert caught.value.advice == "token"
+    assert caught.value.advice == "page"
 
 
 @pytest.mark.parametrize("answer", [None, {}, "ok", {"recipient_id": PSID}], ids=repr)

@@ -43,6 +43,10 @@ class Done:
 class Outbox(Protocol):
     """What waits, leased to one worker at a time, each person's entries in order."""
 
+    def queue(self, page_id: str, psid: str, kind: str, payload: Any, now: int) -> None:
+        """Add an entry that is due at `now`; `payload` is any JSON value. The news of a link and what follows
+        from it are added by the transition itself: this is for what stands alone."""
+
     def has_due(self, now: int, tokens: Sequence[str], busy: Sequence[str] = ()) -> bool:
         """Whether `claim_due` might find something. True may turn out to be nothing: an entry may stand
         behind another of its person, or another worker may be quicker."""
@@ -86,13 +90,14 @@ class Outbox(Protocol):
         already stays as it is. Without the lease, the entry itself stays as it is.
         """
 
-    def bury(self, entry: OutboxEntry, reason: str, now: int) -> None:
-        """End a lease and give the entry up: it is dead from `now`, listed, and in no other entry's way. Does
-        nothing when the lease was lost."""
+    def bury(self, entry: OutboxEntry, reason: str, now: int, *, then: str | None = None) -> None:
+        """End a lease and give the entry up: it is dead from `now`, listed, and in no other entry's way.
+        `then` queues an entry of that kind for the same person with it. Does nothing when the lease was
+        lost."""
 
     def list_dead(self) -> list[OutboxEntry]:
         """Entries that need an operator, by id: the dead, and those held for a reason other than the
-        hourly limit (`hour`)."""
+        hourly limit (`hour`) or a handler that failed (`handler`)."""
 
     def retry_dead(self, entry_id: int, now: int) -> bool:
         """Make a dead or held entry due at `now`, as if it were new. False when it is neither, does not
@@ -100,4 +105,4 @@ class Outbox(Protocol):
 
     def outbox_depth(self) -> dict[str, Any]:
         """For monitoring: `depth` (entries that are not dead), `oldest` (when the first of them was queued,
-        in ms, or None), `held` (how many of them are held, the hourly limit aside) and `dead`."""
+        in ms, or None), `held` (how many of them are held, but for `hour` and `handler`) and `dead`."""

@@ -1,0 +1,82 @@
+"""Meta's callbacks about people: data deletion and deauthorize. Each carries a `signed_request`.
+
+A request is recorded before it is answered, so that none is lost; the outbox does the work. Source: data
+deletion callback; deauthorize callback of Facebook Login.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Literal
+
+from flask import Response
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PayloadTooLarge, StoreUnavailable
+from bot_linking.core.linking import Linking
+from bot_linking.doors.body import answer_json, read_body, this_request
+from bot_linking.messenger.bots import Pages
+from bot_linking.messenger.signed_request import SignedRequestRefused, app_user_of, read_signed
+
+LARGEST_BODY = 64 * 1024
+CODE_BYTES = 12
+RETRY_AFTER_S = "10"
+
+Kind = Literal["deletion", "deauthorize"]
+Route = tuple[str, str, Callable[[], Response], list[str]]
+
+_log = logging.getLogger("bot_linking.callbacks")
+
+
+class Callbacks:
+    """The two callbacks of one app. `status_url` is the address of the status pages, up to the code."""
+
+    def __init__(self, linking: Linking, pages: Pages, *, status_url: str) -> None:
+        self._linking = linking
+        self._pages = pages
+        self._status_url = status_url
+
+    def routes(self) -> list[Route]:
+        """Rule, endpoint, view, methods."""
+        return [
+            ("/data-deletion", "data_deletion", self.delete_data, ["POST"]),
+            ("/deauthorize", "deauthorize", self.deauthorize, ["POST"]),
+        ]
+
+    def delete_data(self) -> Response:
+        """Answers the address of a status page and the confirmation code, which Meta shows the person."""
+        return self._take("deletion")
+
+    def deauthorize(self) -> Response:
+        """A person removed the app: their links end, and nothing is deleted."""
+        return self._take("deauthorize")
+
+    def _take(self, kind: Kind) -> Response:
+        try:
+            code = self._record(kind, self._signed_request())
+        except PayloadTooLarge:
+            return answer_json(413, {"error": "the body is larger than 64 KiB"})
+        except SignedRequestRefused as refusal:
+            _log.warning("%s refused: %s", kind, refusal.flaw)
+            return answer_json(400, {"error": refusal.flaw.sentence})
+        except StoreUnavailable as problem:
+            _log.error("%s not recorded: %s", kind, problem)
+            answer = answer_json(503, {"error": "the request could not be recorded; send it again"})
+            answer.headers["Retry-After"] = RETRY_AFTER_S
+            return answer
+        return answer_json(200, {"url": self._status_url + code, "confirmation_code": code})
+
+    def _signed_request(self) -> str | None:
+        this = this_request()
+        this.max_form_memory_size = LARGEST_BODY
+        read_body(this, LARGEST_BODY, for_others=True)
+        given = this.form.getlist("signed_request")
+        return given[0] if len(given) == 1 else None
+
+    def _record(self, kind: Kind, text: str | None) -> str:
+        """The code under which the request is known: for the same request the same one."""
+        user = app_user_of(read_signed(text, self._pages.owners()))
+        digest = digest_of(f"{kind} {user.user_id} {user.issued_at}")  # of checked parts: digits and a number
+        return self._linking.request_deletion(kind, user.user_id, digest, secrets.token_hex(CODE_BYTES))

@@ -1,0 +1,95 @@
+"""Asking a person to log in: the message with the Log In button, and what it was asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PageUnknown
+from bot_linking.core.events import LoginPrompted, MessageFailed
+from bot_linking.core.linking import Linking
+from bot_linking.core.ports import OutboxEntry, Tell
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.graph import GraphError
+from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.senders import is_nobodys, mid_of
+
+WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
+_REDELIVERED_S = 86_400
+
+_log = logging.getLogger("bot_linking")
+
+
+class Prompts:
+    """The prompts of one app."""
+
+    kind = "prompt"  # of those that the outbox delivers
+
+    def __init__(self, linking: Linking, bots: Bots, messages: Messages, *, locale: str, tell: Tell) -> None:
+        self._linking = linking
+        self._bots = bots
+        self._messages = messages
+        self._locale = locale
+        self._tell = tell
+
+    def send(
+        self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
+    ) -> None:
+        """Send a Log In button, and keep what it is for. Raises `GraphError` when Messenger refuses it, and
+        `ValueError` for a text that it would refuse."""
+        message = self._messages.prompt(self._language_of(page_id, psid), text)
+        if resume is not None:
+            self._linking.remember(psid, resume, page_id)
+        from bot_linking.messenger.send import send_with
+
+        send_with(self._bots.of(page_id), psid, message)
+        self._tell(LoginPrompted(page_id or self._linking.page_id, psid))
+
+    def require(
+        self, event: Any, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any]
+    ) -> None:
+        """The same for a handler that was called with an event of a person who is not linked.
+
+        Silent for an event that no person made, and for one that Messenger has delivered before. What
+        Messenger refuses is told by the log and `message_failed`, and is no error of the bot's: Messenger
+        would send the whole batch again. What passes is tried again through the outbox.
+        """
+        if is_nobodys(event) or self._is_redelivered(psid, page_id, call):
+            return
+        try:
+            self.send(psid, text, resume=call, page_id=page_id)
+        except (GraphError, PageUnknown) as problem:
+            passes = isinstance(problem, GraphError) and problem.advice in ("later", "page")
+            kept = passes and self._keep(psid, page_id, text)
+            _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
+            self._tell(
+                MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
+            )
+
+    def deliver(self, entry: OutboxEntry) -> None:
+        """A prompt that Messenger did not take at once, unless it has become pointless."""
+        is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
+        if not is_late and self._linking.link_of(entry.psid, entry.page_id) is None:
+            self.send(entry.psid, entry.payload, page_id=entry.page_id)
+
+    def _keep(self, psid: str, page_id: str | None, text: str | None) -> bool:
+        page_id = page_id or self._linking.page_id
+        if page_id is None:
+            return False
+        self._linking.queue(page_id, psid, self.kind, text)
+        return True
+
+    def _is_redelivered(self, psid: str, page_id: str | None, call: dict[str, Any]) -> bool:
+        """Whether this very call was prompted for already: the same message, handler and arguments."""
+        mid = mid_of(call["event"])
+        if mid is None:
+            return False
+        what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
+        now, counters = self._linking.now(), self._linking.counters
+        return counters.hit(f"prompted:{digest_of(what)}", now + _REDELIVERED_S * 1000, now) > 1
+
+    def _language_of(self, page_id: str | None, psid: str) -> str:
+        page_id = page_id or self._linking.page_id
+        return (self._linking.store.locale_of(page_id, psid) if page_id else None) or self._locale

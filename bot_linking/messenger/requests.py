@@ -1,0 +1,134 @@
+"""What the outbox does for the owner's control: notices to account owners, and requests to delete data.
+
+The id in a request is app-scoped and no PSID: the host's `psids_of` or Graph says which people it means.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot_linking.core.errors import DeliveryFailed
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.linking import Linking
+from bot_linking.core.notices import notice_of
+from bot_linking.core.ports import Deletion, OutboxEntry
+from bot_linking.core.reading import read_id
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.graph import GraphError
+
+if TYPE_CHECKING:
+    from bot_linking.delivery.worker import Handler
+
+MOST_PORTIONS = 20  # of Graph's answer about one person
+Person = tuple[str, str]
+
+_log = logging.getLogger("bot_linking.callbacks")
+
+
+class OwnersDeliveries:
+    """The handlers of `notice` and `deletion` entries. `undo_url` is the address of the undo pages, up to the
+    token; `app_id` is needed to ask Graph."""
+
+    def __init__(
+        self, linking: Linking, bots: Bots, *, hooks: Hooks, app_id: str | None, undo_url: str
+    ) -> None:
+        self._linking = linking
+        self._bots = bots
+        self._notify_owner = hooks.notify_owner
+        self._psids_of = hooks.psids_of
+        self._app_id = app_id
+        self._undo_url = undo_url
+
+    def handlers(self) -> dict[str, Handler]:
+        """Kind of entry to what delivers it."""
+        return {"notice": self.tell_owner, "deletion": self.fulfil}
+
+    def tell_owner(self, entry: OutboxEntry) -> None:
+        """Hand a notice to the host. What it raises keeps the notice for later."""
+        if self._notify_owner is None:
+            return
+        token = self._linking.undoing.mint_token(notice_of(entry.payload, None))
+        notice = notice_of(entry.payload, None if token is None else self._undo_url + token)
+        _until_it_works(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
+
+    def fulfil(self, entry: OutboxEntry) -> None:
+        """Erase or unlink whom a request names, and say what it came to."""
+        deletion = self._linking.store.find_deletion(entry.payload["code"])
+        if deletion is None or deletion.user_id is None:
+            return
+        people = self._people_of(deletion.user_id)
+        state = "unmatched" if people is None else self._act(deletion, people)
+        self._linking.store.finish_deletion(deletion.code, state, self._linking.now())
+
+    def _act(self, deletion: Deletion, people: Sequence[Person]) -> str:
+        if deletion.kind == "deletion":
+            held = [self._linking.erase(psid, page_id) for page_id, psid in people]
+        else:
+            held = [self._linking.unlink(psid, page_id, source="deauthorize") for page_id, psid in people]
+        return "done" if any(held) else "nothing"
+
+    def _people_of(self, user_id: str) -> Sequence[Person] | None:
+        """(page id, PSID) of each chat of this person with our pages; None when it cannot be told."""
+        if self._psids_of is not None:
+            ask = self._psids_of
+            return list(_until_it_works(lambda: ask(user_id), "psids_of"))
+        if self._app_id is None:
+            _log.error("a request cannot be matched: BOT_LINKING_APP_ID is missing, and there is no psids_of")
+            return None
+        return self._ask_graph(user_id, self._app_id)
+
+    def _ask_graph(self, user_id: str, app_id: str) -> Sequence[Person] | None:
+        """Source: "Retrieve page-scoped ids", asked as the app itself. Pages may be of several app secrets,
+        of which one is the app's."""
+        refused: GraphError | None = None
+        for page in {page.app_secret: page for page in self._bots.pages.all()}.values():
+            graph = self._bots.graph_of(page.id).as_app(app_id, page.app_secret)
+            try:
+                return list(_people_in(lambda after, g=graph: g.get(f"{user_id}/ids_for_pages", **after)))  # type: ignore[misc]
+            except GraphError as problem:
+                if problem.transient:
+                    raise
+                refused = problem
+        _log.error("a request cannot be matched: %s", refused)
+        return None
+
+
+def _people_in(ask: Callable[[dict[str, str]], dict[str, Any]]) -> Iterator[Person]:
+    """Those that Graph's answer names, portion by portion. `GraphError` for an answer of another shape."""
+    after = dict[str, str]()
+    for _ in range(MOST_PORTIONS):
+        answer = ask(after)
+        rows = answer.get("data")
+        if not isinstance(rows, list):
+            raise GraphError("Graph named no ids for the request", status=200)
+        yield from filter(None, map(_person, rows))
+        cursor = _cursor(answer)
+        if cursor is None:
+            return
+        after = {"after": cursor}
+
+
+def _person(row: Any) -> Person | None:
+    page = row.get("page") if isinstance(row, dict) else None
+    page_id = read_id(page.get("id")) if isinstance(page, dict) else None
+    psid = read_id(row.get("id")) if isinstance(row, dict) else None
+    return None if page_id is None or psid is None else (page_id, psid)
+
+
+def _cursor(answer: dict[str, Any]) -> str | None:
+    paging = answer.get("paging")
+    if not isinstance(paging, dict) or "next" not in paging or not isinstance(paging.get("cursors"), dict):
+        return None
+    after = paging["cursors"].get("after")
+    return after if isinstance(after, str) else None
+
+
+def _until_it_works(ask: Callable[[], Any], name: str) -> Any:
+    """What the host's own code answers; its failure is for later."""
+    try:
+        return ask()
+    except Exception as problem:
+        _log.exception("%s failed", name)
+        raise DeliveryFailed(f"{type(problem).__name__} in {name}") from None

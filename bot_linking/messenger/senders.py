@@ -1,0 +1,56 @@
+"""Who made an event: the person, or Messenger, the page and the apps around it.
+
+Source: Messenger Platform, webhook reference. An echo repeats what the page itself sent; reads, deliveries
+and the events of conversation routing tell what became of something.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MADE_BY_A_PERSON = frozenset(("message", "postback", "referral", "optin"))
+_MADE_BY_NO_PERSON = frozenset(
+    (
+        "read",
+        "delivery",
+        "app_roles",
+        "policy_enforcement",
+        "pass_thread_control",
+        "take_thread_control",
+        "request_thread_control",
+        "message_template_status_update",
+    )
+)
+
+
+def opens_the_window(event: dict[str, Any]) -> bool:
+    """Whether a person made this event, so that the page may write to them for 24 hours."""
+    return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(event)
+
+
+def is_nobodys(event: Any) -> bool:
+    """Whether no person made this event: nobody waits for an answer to it.
+
+    An event of a kind that is not known here counts as a person's, as a host may build its own.
+    """
+    if not isinstance(event, dict):
+        return False
+    return _is_echo(event) or (
+        _MADE_BY_A_PERSON.isdisjoint(event) and not _MADE_BY_NO_PERSON.isdisjoint(event)
+    )
+
+
+def mid_of(event: Any) -> str | None:
+    """The id of a message or postback, which stays the same when Messenger delivers it again."""
+    if not isinstance(event, dict):
+        return None
+    for kind in ("message", "postback"):
+        part = event.get(kind)
+        if isinstance(part, dict) and isinstance(part.get("mid"), str):
+            return str(part["mid"])
+    return None
+
+
+def _is_echo(event: dict[str, Any]) -> bool:
+    message = event.get("message")
+    return isinstance(message, dict) and bool(message.get("is_echo"))

@@ -1,0 +1,81 @@
+"""`python -m example_bot` on a laptop where a port is taken, as 5000 is on every current Mac."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.acceptance.conftest import ROOT, free_pair
+from tests.children import LIMIT_S, child, line_from
+
+
+@contextmanager
+def example_bot(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[Any]]:
+    environment = {**os.environ, "EXAMPLE_BOT_INSTANCE": str(folder), "PYTHONUNBUFFERED": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-m", "example_bot", *arguments]
+    with child(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
+        yield process
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Port 5000, held by this test where nobody else holds it."""
+    with socket.socket() as holder:
+        with suppress(OSError):
+            holder.bind(("127.0.0.1", 5000))
+            holder.listen()
+        yield 5000
+
+
+def test_without_a_port_the_next_free_pair_is_taken_and_named(tmp_path: Path, taken: int) -> None:
+    with example_bot(tmp_path) as process:
+        first = line_from(process)
+        found = re.fullmatch(r"Port 5000 or 5001 is in use: taking (\d+) and (\d+)\.\n", first)
+        assert found
+        bot, messenger = map(int, found.groups())
+        assert bot > taken
+        assert messenger == bot + 1
+        said = line_from(process) + line_from(process) + line_from(process)
+        assert f"http://127.0.0.1:{messenger}/" in said
+        for port in (bot, messenger):
+            assert requests.get(f"http://127.0.0.1:{port}/", timeout=20).ok
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_with_a_port_it_says_in_one_sentence_which_is_taken_and_never_that_it_runs(
+    tmp_path: Path, which: int
+) -> None:
+    port = free_pair()
+    with (
+        socket.create_server(("127.0.0.1", port + which)),
+        example_bot(tmp_path, "--port", str(port)) as process,
+    ):
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (1, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"The example bot did not start: port {port + which} is in use, ")
+    assert not (tmp_path / "simulator.json").exists()
+
+
+def test_what_it_says_is_true_when_it_says_it(tmp_path: Path) -> None:
+    """The very moment the address is printed, both ports answer."""
+    port = free_pair()
+    with example_bot(tmp_path, "--port", str(port)) as process:
+        while f"http://127.0.0.1:{port + 1}/" not in line_from(process):
+            assert process.poll() is None
+        assert requests.get(f"http://127.0.0.1:{port + 1}/", timeout=20).ok
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=20).ok

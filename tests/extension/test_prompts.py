@@ -1,0 +1,142 @@
+"""Whom a handler that needs a login asks to log in, and what becomes of a button that is not taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot_linking import Link
+from tests.conftest import PAGE, PSID, Bot, NewBot, message_event
+
+WHOSE = {"sender": {"id": PSID}, "recipient": {"id": PAGE}, "timestamp": 1_800_000_000_000}
+ECHO = {
+    "sender": {"id": PAGE}, "recipient": {"id": PSID}, "timestamp": 1_800_000_000_000,
+    "message": {"mid": "m_1", "is_echo": True, "app_id": 1, "text": "orders"},
+}  # fmt: skip
+NOBODYS = {
+    "echo": ECHO,
+    "read": WHOSE | {"read": {"watermark": 1}},
+    "delivery": WHOSE | {"delivery": {"mids": ["m_1"], "watermark": 1}},
+    "pass_thread_control": WHOSE | {"pass_thread_control": {"new_owner_app_id": "1"}},
+    "policy_enforcement": {"recipient": {"id": PAGE}, "sender": {"id": PAGE}, "policy_enforcement": {}},
+}
+PERSONS = {
+    "message": WHOSE | {"message": {"mid": "m_2", "text": "orders"}},
+    "postback": WHOSE | {"postback": {"mid": "m_3", "payload": "ORDERS"}},
+    "referral": WHOSE | {"referral": {"ref": "x", "source": "SHORTLINK"}},
+    "optin": WHOSE | {"optin": {"type": "one_time_notif_req"}},
+    "of a host's own": WHOSE,
+}
+
+
+@pytest.fixture(params=[PAGE, None], ids=["with the page's id", "without"])
+def orders(request: pytest.FixtureRequest, new_bot: NewBot) -> tuple[Bot, Any]:
+    bot = new_bot(PAGE_ID=request.param)
+
+    @bot.linking.login_required(text="Log in to see your orders.")
+    def orders(event: Any, link: Link) -> None:
+        pytest.fail("not linked")
+
+    return bot, orders
+
+
+@pytest.mark.parametrize("event", NOBODYS.values(), ids=list(NOBODYS))
+def test_an_event_that_no_person_made_prompts_nobody_and_raises_nothing(
+    orders: tuple[Bot, Any], event: dict[str, Any]
+) -> None:
+    bot, handler = orders
+    assert handler(event) is None
+    assert bot.graph.calls == []
+    assert bot.rows()["resumes"] == []
+
+
+@pytest.mark.parametrize("event", PERSONS.values(), ids=list(PERSONS))
+def test_whatever_a_person_made_prompts_them(orders: tuple[Bot, Any], event: dict[str, Any]) -> None:
+    bot, handler = orders
+    handler(event)
+    assert [sent["recipient"] for sent in bot.graph.sent] == [{"id": PSID}]
+
+
+def test_a_message_that_is_delivered_again_prompts_once(orders: tuple[Bot, Any]) -> None:
+    bot, handler = orders
+    for _ in range(3):
+        handler(PERSONS["message"])
+        bot.clock.advance(20)
+    handler(PERSONS["postback"])
+    handler(PERSONS["postback"] | {"timestamp": 1_800_000_000_001})
+    assert len(bot.graph.sent) == 2
+    handler(WHOSE | {"message": {"mid": "m_4", "text": "orders"}})
+    assert len(bot.graph.sent) == 3
+
+
+def test_two_handlers_of_one_message_prompt_each_for_itself(bot: Bot) -> None:
+    def orders(event: Any, link: Link) -> None: ...
+    def points(event: Any, link: Link) -> None: ...
+
+    for handler in (orders, points, orders):
+        bot.linking.login_required(handler)(PERSONS["message"])
+    assert len(bot.graph.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [{"code": 551, "error_subcode": 1545041}, {"code": 10, "error_subcode": 2018278}, {"code": 100}]
+)
+def test_a_person_who_cannot_be_written_to_is_told_of_and_is_no_error(
+    orders: tuple[Bot, Any], error: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    bot, handler = orders
+    bot.graph.failures["me/messages"] = error
+    assert handler(PERSONS["message"]) is None
+    (failed,) = bot.heard.of("MessageFailed")
+    assert (failed.psid, failed.kind, failed.dead) == (PSID, "prompt", True)
+    assert len(bot.heard.of("GraphFailed")) == 1
+    assert "a Log In button was not sent (given up)" in caplog.text
+    assert PSID not in caplog.text
+
+
+@pytest.mark.parametrize("error", [{"code": 2}, {"code": 613}, {"code": 190}])
+def test_a_button_that_messenger_does_not_take_for_now_comes_later(bot: Bot, error: dict[str, Any]) -> None:
+    bot.linking.login_required(text="Log in to see your orders.")(_never)(PERSONS["message"])
+    bot.graph.sent.clear()
+    bot.graph.failures["me/messages"] = error
+    bot.linking.login_required(text="Log in to see your orders.")(_never)(message_event("orders"))
+    assert [failed.dead for failed in bot.heard.of("MessageFailed")] == [False]
+    bot.graph.failures.clear()
+    before = len(bot.graph.sent)
+    bot.clock.advance(5)
+    bot.linking.delivery.drain()
+    (sent,) = bot.graph.sent[before:]
+    assert sent["message"]["attachment"]["payload"]["text"] == "Log in to see your orders."
+
+
+def test_a_button_that_has_become_pointless_is_not_sent(bot: Bot) -> None:
+    bot.graph.failures["me/messages"] = {"code": 2}
+    bot.linking.login_required(_nothing)(PERSONS["message"])
+    bot.graph.failures.clear()
+    bot.link()
+    bot.linking.delivery.drain()
+    assert len(bot.graph.sent) == 2  # the first try, and the confirmation
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_a_button_that_waited_longer_than_what_it_was_for_is_not_sent(bot: Bot) -> None:
+    bot.graph.failures["me/messages"] = {"code": 2}
+    bot.linking.login_required(_nothing)(PERSONS["message"])
+    bot.graph.failures.clear()
+    bot.clock.advance(3601)
+    bot.linking.delivery.drain()
+    assert len(bot.graph.sent) == 1
+    assert bot.linking.store.outbox_depth()["depth"] == 0
+
+
+def test_a_text_that_messenger_would_refuse_is_still_the_bots_own_error(bot: Bot) -> None:
+    with pytest.raises(ValueError, match="640"):
+        bot.linking.login_required(text="x" * 641)(_nothing)(PERSONS["message"])
+
+
+def _never(event: Any, link: Link) -> None:
+    pytest.fail("not linked")
+
+
+def _nothing(event: Any, link: Link) -> None: ...

@@ -1,0 +1,54 @@
+"""Who made an event: what opens the window, what nobody waits for an answer to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot_linking.messenger.senders import is_nobodys, mid_of, opens_the_window
+
+
+@pytest.mark.parametrize(
+    ("event", "opens", "nobodys"),
+    [
+        ({"message": {"mid": "m", "text": "hi"}}, True, False),
+        ({"message": {"mid": "m", "is_echo": False}}, True, False),
+        ({"message": {"mid": "m", "is_echo": True}}, False, True),
+        ({"message": {"mid": "m", "is_echo": True}, "postback": {}}, False, True),
+        ({"postback": {"payload": "x"}}, True, False),
+        ({"referral": {"ref": "x"}}, True, False),
+        ({"optin": {}}, True, False),
+        ({"read": {"watermark": 1}}, False, True),
+        ({"delivery": {}}, False, True),
+        ({"account_linking": {"status": "unlinked"}}, False, False),
+        ({"reaction": {"mid": "m"}}, False, False),
+        ({"take_thread_control": {}}, False, True),
+        ({"message": {"mid": "m"}, "read": {}}, True, False),
+        ({"message": None}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_an_event_is_a_persons_or_nobodys(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
+    assert (opens_the_window(event), is_nobodys(event)) == (opens, nobodys)
+
+
+@pytest.mark.parametrize("event", ["24680", None, ["x"], 7], ids=repr)
+def test_what_is_no_event_is_not_nobodys_and_has_no_mid(event: object) -> None:
+    assert not is_nobodys(event)
+    assert mid_of(event) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "mid"),
+    [
+        ({"message": {"mid": "m_1"}}, "m_1"),
+        ({"postback": {"mid": "m_2"}}, "m_2"),
+        ({"postback": {"payload": "x"}}, None),
+        ({"message": {"mid": 7}}, None),
+        ({"message": "m_1"}, None),
+        ({"referral": {"mid": "m"}}, None),
+    ],
+)
+def test_a_message_or_postback_has_a_mid(event: dict[str, Any], mid: str | None) -> None:
+    assert mid_of(event) == mid
