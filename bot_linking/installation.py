@@ -133,7 +133,7 @@ def install(
         linking, pages=pages, tell=tell,
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
-    webview = Webview(linking, settings, login_url=login_url, graphs=bots.graphs, tell=tell, hooks=hooks)
+    webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(

@@ -7,6 +7,7 @@ minted, or after sixty seconds when Graph could not say whose `account_linking_t
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -20,8 +21,14 @@ def mint_code() -> str:
 
 
 def digest_of(secret: str) -> str:
-    """What the store keeps in place of a code or a session secret."""
+    """What the store keeps in place of a code or a key."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest_for(purpose: str, secret: str) -> str:
+    """The digest of a secret that serves one purpose. The purpose is the key, never part of the message: a
+    caller who chooses the secret cannot spell the digest of another purpose."""
+    return hmac.digest(purpose.encode(), secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)

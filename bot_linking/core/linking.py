@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
@@ -24,12 +25,11 @@ from bot_linking.core.events import (
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.undoing import Undoing
-
-ATTEMPT_MAX_AGE_S = 900
 
 _log = logging.getLogger("bot_linking")
 
@@ -110,20 +110,23 @@ class Linking:
 
     # Approve, on the linking pages
 
-    def begin(self, attempt: Attempt, session: str) -> None:
-        """Keep a signed-in attempt; only the browser that holds `session` can go on with it.
+    def attempt_of(self, attempt_id: str) -> Attempt | None:
+        """A kept attempt, its stage by the clock. The caller asks whose it is, and how far it has come."""
+        attempt = self.store.find_attempt(attempt_id)
+        if attempt is None:
+            return None
+        stage = stage_at(attempt.stage, expires_at=attempt.expires_at, now=self.now())
+        return replace(attempt, stage=stage)
+
+    def keep(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
+        """Keep an attempt after its step. False where another request has taken one since `before` was read,
+        or has kept this attempt first.
 
         `ValueError` for an account whose id belongs to the space of `Account.known_by`.
         """
         _require_own_id(attempt.account)
-        expires_at = self.now() + ATTEMPT_MAX_AGE_S * 1000
-        self.store.save_attempt(attempt, digest_of(session), expires_at)
-
-    def attempt_of(self, attempt_id: str, session: str) -> Attempt | None:
-        return self.store.find_attempt(attempt_id, digest_of(session), self.now())
-
-    def leave(self, attempt_id: str, session: str) -> None:
-        self.store.drop_attempt(attempt_id, digest_of(session))
+        expires_at = attempt.opened_at + MAX_AGE_MS
+        return self.store.save_attempt(replace(attempt, expires_at=expires_at), before=before)
 
     def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
         """What linking this chat to this account would replace and end, and whether it may: for the page that
@@ -142,8 +145,8 @@ class Linking:
         """The authorization code for a consent, committed before it is returned. `replaces` is the account
         that the person was told would be replaced.
 
-        Without a PSID it is unbound and lives a minute at most. None when the attempt has ended already.
-        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
+        Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
+        any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
         """
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
@@ -294,6 +297,19 @@ class Linking:
         self._tell(PersonErased(rows))
         return rows
 
+    def erase_account(self, account_id: str) -> int:
+        """Erase every person who is linked to an account, and end its logins under way. The number of rows
+        that went."""
+        self.drop_pending(account_id)
+        links = self.store.find_links_of_account(account_id)
+        return sum(self.erase(link.psid, link.page_id) for link in links)
+
+    def export_account(self, account_id: str) -> dict[str, Any]:
+        """Everything that is held about an account of the site and its chats, as plain JSON values."""
+        links = self.store.find_links_of_account(account_id)
+        chats = [self.store.export(link.page_id, link.psid) for link in links]
+        return {"account_id": account_id, "chats": chats, **self.store.export_account(account_id)}
+
     # Requests to delete
 
     def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
@@ -318,9 +334,9 @@ class Linking:
         self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())
 
 
-def _require_own_id(account: Account) -> None:
+def _require_own_id(account: Account | None) -> None:
     """A sign-in proves an id of the site's own; one made of a name could be made by any caller of the API."""
-    if account.is_known_by_name:
+    if account is not None and account.is_known_by_name:
         raise ValueError(
             "a sign-in returned an account whose id begins with username:, email: or tel:, "
             "as ids do that are made of a name; return the site's own id"

@@ -14,7 +14,7 @@ from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged,
 from bot_linking.core.links import Account, Link
 
 if TYPE_CHECKING:
-    from bot_linking.stores.engine import Tx
+    from bot_linking.stores.engine import Read, Row, Tx
     from bot_linking.stores.store import SQLStore
 
 PLATFORM = "messenger"
@@ -52,6 +52,20 @@ class Following:
 
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
         return tx.run("external_erase", platform=PLATFORM, union_id=psid, page_id=page_id)
+
+    def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        rows = read("external_export", platform=PLATFORM, union_id=psid, page_id=page_id)
+        return {"external_accounts": rows}
+
+    def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
+        user_id = self.user_id_of(Account(account_id))
+        apps = [row["app_key"] for row in read("external_list_apps")] if user_id is not None else []
+        rows = [
+            {"app_key": app_key, **row}
+            for app_key in apps
+            for row in read("external_list_accounts", app_key=app_key, user_id=user_id)
+        ]
+        return {"external_accounts": rows}
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
         """Bind whoever is linked already in an application that is new."""

@@ -129,3 +129,8 @@ delete from external_recovery_codes where app_key = :app_key and user_id = :user
 
 -- name: external_use_recovery_code
 delete from external_recovery_codes where app_key = :app_key and user_id = :user_id and digest = :digest
+
+-- name: external_export
+select app_key, user_id, platform, union_id, platform_name, avatar, data, enabled, page_id, created_at, updated_at
+from external_accounts where platform = :platform and union_id = :union_id
+  and (cast(:page_id as text) is null or page_id = :page_id)

@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
+from bot_linking.core.journey import MAX_AGE_MS, Stage, Step, StepRefused, after
 from bot_linking.core.links import Account
-from bot_linking.core.ports.attempts import Attempt
+from bot_linking.core.ports.attempts import MOST_CODES, Attempt, Refusal
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 
 RESUME_MAX_AGE_MS = 3_600_000
+ATTEMPT_KEPT_MS = 3_600_000  # after its end, so that its own address can still say what happened
+
+_IDENTITY = ("account_id", "username", "email", "phone_number", "display_name")
+TO_APPROVED = (Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT, Step.APPROVE)
 
 
 class Attempts(Family):
     """`core.ports.Attempts` over an engine."""
 
-    def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None:
-        values = identity_of(attempt.account) | {"display_name": attempt.account.display_name}
-        self.engine.write(
-            lambda tx: tx.put(
-                "save_attempt",
-                attempt_id=attempt.attempt_id,
-                session_digest=session_digest,
-                page_id=attempt.page_id,
-                psid=attempt.psid,
-                profile_name=attempt.profile_name,
-                linking_token=attempt.linking_token,
-                return_url=attempt.return_url,
-                opened_at=attempt.opened_at,
-                expires_at=expires_at,
-                **values,
-            )
-        )
+    def save_attempt(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
+        def work(tx: Tx) -> bool:
+            if attempt.stage is Stage.LEFT:
+                tx.hold(attempts=[attempt.attempt_id])
+            if not (_change(tx, attempt, before) if before else _add(tx, attempt)):
+                return False
+            if attempt.stage is Stage.LEFT:
+                tx.put("drop_codes_of_attempt", attempt_id=attempt.attempt_id)
+            return True
 
-    def find_attempt(self, attempt_id: str, session_digest: str, now: int) -> Attempt | None:
-        rows = self.engine.read("find_attempt", attempt_id=attempt_id, session_digest=session_digest, now=now)
+        return self.engine.write(work)
+
+    def find_attempt(self, attempt_id: str) -> Attempt | None:
+        rows = self.engine.read("find_attempt", attempt_id=attempt_id)
         return _attempt(rows[0]) if rows else None
-
-    def drop_attempt(self, attempt_id: str, session_digest: str) -> None:
-        self.engine.write(
-            lambda tx: tx.put("drop_attempt", attempt_id=attempt_id, session_digest=session_digest)
-        )
 
     def save_code(
         self,
@@ -53,17 +48,18 @@ class Attempts(Family):
         *,
         replaces: str | None = None,
     ) -> bool:
-        """Commit a pending code. False when this attempt has linked already, or was another account's."""
+        attempt_id, identity = attempt.attempt_id, identity_of(attempt.account)
 
         def work(tx: Tx) -> bool:
-            identity = identity_of(attempt.account)
-            tx.hold(attempts=[attempt.attempt_id])
-            if tx.one("is_attempt_used", attempt_id=attempt.attempt_id, account_id=attempt.account.id):
+            tx.hold(attempts=[attempt_id])
+            if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
+                return False
+            if _codes_of(tx, attempt_id) >= MOST_CODES or not _approve(tx, attempt, now):
                 return False
             tx.put(
                 "save_code",
                 digest=digest,
-                attempt_id=attempt.attempt_id,
+                attempt_id=attempt_id,
                 page_id=attempt.page_id,
                 psid=attempt.psid,
                 locale=locale,
@@ -104,26 +100,80 @@ def take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> Any:
     return None if newest is None else json.loads(newest["payload"])
 
 
-def identity_of(account: Account) -> Row:
+def identity_of(account: Account | None) -> Row:
+    """The columns that name an account, in every table that names one. Empty text stands for no account."""
     return {
-        "account_id": account.id,
-        "username": account.username,
-        "email": account.email,
-        "phone_number": account.phone_number,
+        "account_id": account.id if account else "",
+        "username": account.username if account else None,
+        "email": account.email if account else None,
+        "phone_number": account.phone_number if account else None,
+    }
+
+
+def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
+    """Move the attempt to `approved`, or keep it as such; False where it is not at the consent any more."""
+    if attempt.stage is Stage.OPENED:  # nobody keeps it yet, unless a second press was faster
+        expires_at = attempt.expires_at or now + MAX_AGE_MS
+        if _add(tx, replace(attempt, stage=after(Stage.OPENED, *TO_APPROVED), expires_at=expires_at)):
+            return True
+        row = tx.one("find_attempt", attempt_id=attempt.attempt_id)
+        if row is None:
+            return False
+        attempt = replace(_attempt(row), account=attempt.account)
+    try:
+        stage = after(attempt.stage, Step.APPROVE)
+    except StepRefused:
+        return False
+    where = {"stage_before": attempt.stage, "session_digest": attempt.session_digest or "", "now": now}
+    account_id = identity_of(attempt.account)["account_id"]
+    return (
+        tx.run("approve_attempt", attempt_id=attempt.attempt_id, account_id=account_id, stage=stage, **where)
+        > 0
+    )
+
+
+def _codes_of(tx: Tx, attempt_id: str) -> int:
+    row = tx.one("count_codes", attempt_id=attempt_id)
+    return int(row["codes"]) if row else 0
+
+
+def _add(tx: Tx, attempt: Attempt) -> bool:
+    return tx.run("save_attempt", **_columns(attempt)) > 0
+
+
+def _change(tx: Tx, attempt: Attempt, before: Attempt) -> bool:
+    columns = _columns(attempt)
+    for fixed in ("way", "page_hint", "linking_token", "return_url", "opened_at", "expires_at"):
+        del columns[fixed]
+    seen = {"session_before": before.session_digest or "", "stage_before": before.stage}
+    return tx.run("change_attempt", **columns, **seen) > 0
+
+
+def _columns(attempt: Attempt) -> Row:
+    return identity_of(attempt.account) | {
+        "attempt_id": attempt.attempt_id,
+        "session_digest": attempt.session_digest or "",
+        "stage": str(attempt.stage),
+        "way": attempt.way,
+        "display_name": attempt.account.display_name if attempt.account else None,
+        "page_id": attempt.page_id,
+        "psid": attempt.psid,
+        "profile_name": attempt.profile_name,
+        "page_hint": attempt.page_hint,
+        "linking_token": attempt.linking_token,
+        "return_url": attempt.return_url,
+        "second_factor_at": attempt.second_factor_at,
+        "refusal": json.dumps(asdict(attempt.refusal)) if attempt.refusal else None,
+        "opened_at": attempt.opened_at,
+        "expires_at": attempt.expires_at,
     }
 
 
 def _attempt(row: Row) -> Attempt:
-    account = Account(
-        row["account_id"], row["username"], row["email"], row["phone_number"], row["display_name"]
-    )
-    return Attempt(
-        row["attempt_id"],
-        account,
-        row["linking_token"],
-        row["return_url"],
-        row["opened_at"],
-        row["page_id"],
-        row["psid"],
-        row["profile_name"],
-    )
+    values = dict(row)
+    identity = [values.pop(name) for name in _IDENTITY]
+    values["account"] = Account(*identity) if identity[0] else None
+    values["stage"] = Stage(values["stage"])
+    values["refusal"] = Refusal(**json.loads(values["refusal"])) if values["refusal"] else None
+    values["session_digest"] = values["session_digest"] or None
+    return Attempt(**values)

@@ -9,6 +9,7 @@ from bot_linking.core.events import Outcome
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Read = Callable[..., list[Row]]  # `Engine.read`
 
 
 class Tx(Protocol):
@@ -100,3 +101,9 @@ class Follower(Protocol):
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
         """Remove what these tables hold of a person, on every page where `page_id` is None; the number of
         rows. Called inside the transaction of `Links.erase`, after the link is gone."""
+
+    def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        """What these tables hold of a person, by name, as `read` finds it: no secret and no digest."""
+
+    def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
+        """What these tables hold of an account of the site, likewise."""

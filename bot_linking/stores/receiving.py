@@ -31,6 +31,7 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
     person, before = look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
         return [refuse(tx, "code_unknown", event, now)]  # withdrawn at this very moment
+    tx.put("finish_attempt", attempt_id=code.attempt_id)
     if is_outrun(code, event, person):
         return [EventIgnored("stale", page_id, psid)]
     verdict = settle(

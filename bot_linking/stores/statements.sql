@@ -93,23 +93,42 @@ delete from codes where account_id = :account_id and consumed_at is null
 delete from attempts where account_id = :account_id
 
 -- name: save_attempt
-insert into attempts (attempt_id, session_digest, account_id, username, email, phone_number, display_name,
-                      page_id, psid, profile_name, linking_token, return_url, opened_at, expires_at)
-values (:attempt_id, :session_digest, :account_id, :username, :email, :phone_number, :display_name,
-        :page_id, :psid, :profile_name, :linking_token, :return_url, :opened_at, :expires_at)
-on conflict (attempt_id) do update set
-  session_digest = excluded.session_digest, account_id = excluded.account_id, username = excluded.username,
-  email = excluded.email, phone_number = excluded.phone_number, display_name = excluded.display_name,
-  page_id = excluded.page_id, psid = excluded.psid, profile_name = excluded.profile_name,
-  expires_at = excluded.expires_at
+insert into attempts (attempt_id, session_digest, stage, way, account_id, username, email, phone_number,
+                      display_name, page_id, psid, profile_name, page_hint, linking_token, return_url,
+                      second_factor_at, refusal, opened_at, expires_at)
+values (:attempt_id, :session_digest, :stage, :way, :account_id, :username, :email, :phone_number,
+        :display_name, :page_id, :psid, :profile_name, :page_hint, :linking_token, :return_url,
+        :second_factor_at, :refusal, :opened_at, :expires_at)
+on conflict (attempt_id) do nothing
+
+-- name: change_attempt
+-- Only where nothing has happened to it since it was read.
+update attempts set
+  session_digest = :session_digest, stage = :stage, account_id = :account_id, username = :username,
+  email = :email, phone_number = :phone_number, display_name = :display_name, page_id = :page_id,
+  psid = :psid, profile_name = :profile_name, second_factor_at = :second_factor_at, refusal = :refusal
+where attempt_id = :attempt_id and session_digest = :session_before and stage = :stage_before
+
+-- name: approve_attempt
+-- A second press of the same button finds it approved already.
+update attempts set stage = :stage
+where attempt_id = :attempt_id and session_digest = :session_digest and account_id = :account_id
+  and stage in (:stage_before, :stage) and expires_at > :now
+
+-- name: finish_attempt
+update attempts set stage = 'done', refusal = null where attempt_id = :attempt_id
 
 -- name: find_attempt
-select attempt_id, account_id, username, email, phone_number, display_name, page_id, psid, profile_name,
-       linking_token, return_url, opened_at
-from attempts where attempt_id = :attempt_id and session_digest = :session_digest and expires_at > :now
+select attempt_id, account_id, username, email, phone_number, display_name, linking_token, return_url,
+       opened_at, page_id, psid, profile_name, stage, page_hint, second_factor_at, refusal, way, expires_at,
+       session_digest
+from attempts where attempt_id = :attempt_id
 
--- name: drop_attempt
-delete from attempts where attempt_id = :attempt_id and session_digest = :session_digest
+-- name: count_codes
+select count(*) as codes from codes where attempt_id = :attempt_id
+
+-- name: drop_codes_of_attempt
+delete from codes where attempt_id = :attempt_id and consumed_at is null
 
 -- name: is_unlink_seen
 select 1 as seen from unlinks_seen where page_id = :page_id and psid = :psid and event_ms = :event_ms
@@ -385,3 +404,45 @@ delete from bars where (page_id, psid, account_id) in (select page_id, psid, acc
 
 -- name: purge_deletions
 delete from deletions where (code) in (select code from deletions where received_at < :before limit :most)
+
+-- name: export_links
+select page_id, psid, account_id, username, email, phone_number, locale, source, linked_at, updated_at,
+       event_ms, unlinked_ms, barred_until
+from links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_history
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_history_of_account
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where account_before = :account_id or account_after = :account_id order by id
+
+-- name: export_outbox
+select page_id, psid, kind, payload, created_at, next_at, attempts, held_for, last_error, dead_at
+from outbox where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_attempts
+select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, opened_at, expires_at
+from attempts where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_codes
+select page_id, psid, account_id, username, email, phone_number, locale, replaces, minted_at, expires_at, consumed_at
+from codes where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by tick
+
+-- name: export_resumes
+select page_id, psid, payload, created_at
+from resumes where psid = :psid and (cast(:page_id as text) is null or page_id in (:page_id, ''))
+
+-- name: export_unlinks_seen
+select page_id, psid, event_ms, seen_at
+from unlinks_seen where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_undos
+select page_id, psid, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
+       updated_at, undone_at
+from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_bars
+select page_id, psid, account_id, expires_at
+from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS
-from bot_linking.stores.attempts import RESUME_MAX_AGE_MS
+from bot_linking.stores.attempts import ATTEMPT_KEPT_MS, RESUME_MAX_AGE_MS
 from bot_linking.stores.engine import Tx
 from bot_linking.stores.family import Family
 
@@ -19,7 +19,7 @@ PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no q
 
 RETENTION = {
     "purge_codes": REDELIVERY_MS,
-    "purge_attempts": 0,
+    "purge_attempts": ATTEMPT_KEPT_MS,
     "purge_unlinks_seen": REDELIVERY_MS,
     "purge_resumes": RESUME_MAX_AGE_MS,
     "purge_limits": 0,

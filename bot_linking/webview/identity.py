@@ -1,20 +1,44 @@
-"""Whose Messenger it is that opened the linking page, as far as Messenger says."""
+"""Whose Messenger it is that opened the linking page, as far as Messenger says.
+
+Each question costs a page's quota, so it is asked for a person who has signed in, once for each linking
+token, and of one page where the button's address names it.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-from bot_linking.config.pages import Page
-from bot_linking.core.text import safe_name
-from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, Graph, GraphError, Recipient
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PageUnknown
+from bot_linking.core.text import one_line
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, GraphError, Recipient
 
+REMEMBERED_MS = 300_000  # as long as a linking token lives
+MOST_REMEMBERED = 10_000
+MOST_ASKED = 4  # pages, where the address does not say which
+LONGEST_WAIT_S = 8.0
+TOKEN_ENDED = 190  # Graph's code: of the page's access token, not of the linking token
+
+_T = TypeVar("_T")
 _log = logging.getLogger("bot_linking.webview")
 
 
 class TokenExpired(Exception):
-    """The `account_linking_token` is older than five minutes, or no page of ours knows it."""
+    """The `account_linking_token` is older than five minutes, or no page that was asked knows it."""
+
+
+class IdentityRefused(Exception):
+    """Messenger refuses for good to say whose login it is, until the page's settings are mended."""
 
 
 class Profile(NamedTuple):
@@ -25,45 +49,160 @@ class Profile(NamedTuple):
     name: str | None = None
 
 
+class _Away(Exception):
+    """Messenger does not answer for now."""
+
+
+@dataclass
+class _Answer:
+    """What is known of one linking token, and the turn of the request that asks."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    until: int = 0
+    owner: Recipient | None = None
+    refusal: type[TokenExpired] | type[IdentityRefused] = TokenExpired
+    name: str | None = None
+    is_named: bool = False
+
+
 class Identity:
-    """Asks each page's Graph in turn. Only for somebody who has signed in: it costs the page's quota."""
+    """Asks Graph, and remembers in this process. `now` is in milliseconds."""
 
-    def __init__(self, graphs: Sequence[Graph], pages: Sequence[Page]) -> None:
-        self._pages = list(zip(graphs, pages, strict=True))
+    def __init__(self, bots: Bots, now: Callable[[], int]) -> None:
+        self._bots = bots
+        self._now = now
+        self._latest = dict[str, None]()  # the pages that people signed in from, the last one last
+        self._answers: dict[str, _Answer] = {}
+        self._lock = threading.Lock()
 
-    def of(self, linking_token: str, *, with_name: bool = True) -> Profile:
-        """The owner of a token. Raises `TokenExpired`; an empty profile when Graph does not say."""
-        try:
-            owner = self._owner_of(linking_token)
-        except GraphError as problem:
-            if problem.code == INVALID_LINKING_TOKEN:
-                raise TokenExpired from None
-            # Silence passes; anything else means that codes stay unbound until somebody mends it.
-            level = logging.WARNING if problem.transient else logging.ERROR
-            _log.log(level, "Messenger did not say whose login it is: %s", problem)
-            return Profile()
-        return Profile(owner.page_id, owner.psid, self._name_of(owner) if with_name else None)
+    def of(
+        self,
+        linking_token: str,
+        hint: str | None = None,
+        *,
+        with_name: bool = True,
+        admit: Callable[[], None] = lambda: None,
+    ) -> Profile:
+        """The owner of a token; `hint` is the page that the button's address named.
 
-    def _owner_of(self, linking_token: str) -> Recipient:
-        """Only when every page has disowned the token it is known to be nobody's: a page that is silent, or
-        whose access token has ended, may be the one."""
+        An empty profile while Messenger is away. Raises `TokenExpired`, `IdentityRefused`, and what `admit`
+        raises, which is called before Graph is.
+        """
+        with self._answer_for(linking_token) as answer:
+            if answer.until <= self._now():
+                admit()
+                try:
+                    self._ask(answer, linking_token, hint)
+                except _Away:
+                    return Profile()
+            if answer.owner is None:
+                raise answer.refusal
+            if with_name and not answer.is_named:
+                answer.name, answer.is_named = self._name_of(answer.owner), True
+            return Profile(answer.owner.page_id, answer.owner.psid, answer.name if with_name else None)
+
+    @contextmanager
+    def _answer_for(self, linking_token: str) -> Iterator[_Answer]:
+        """The answer for one token, for one request at a time."""
+        key = digest_of(linking_token)
+        with self._lock:
+            answer = self._answers.setdefault(key, _Answer())
+            while len(self._answers) > MOST_REMEMBERED:
+                del self._answers[next(iter(self._answers))]
+        with answer.turn:
+            yield answer
+
+    def _ask(self, answer: _Answer, linking_token: str, hint: str | None) -> None:
+        """Find the owner, or that there is none. Raises `_Away`, of which nothing is remembered."""
+        answer.owner, answer.is_named = None, False
+        owner, refusals = self._owner_of(linking_token, self._candidates(hint))
+        if owner is not None:
+            answer.owner = owner
+            self._prefer(owner.page_id)
+        elif any(map(_is_away, refusals)):
+            _log.warning("Messenger did not say whose login it is: %s", refusals[0])
+            raise _Away
+        else:
+            refused = [each for each in refusals if each.code != INVALID_LINKING_TOKEN]
+            if refused:
+                _log.error("Messenger refuses to say whose login it is: %s", refused[0])
+            answer.refusal = IdentityRefused if refused else TokenExpired
+        answer.until = self._now() + REMEMBERED_MS
+
+    def _candidates(self, hint: str | None) -> list[str | None]:
+        """The page that is named; where none is, the few that people signed in from last, then others."""
+        if hint is not None:
+            with suppress(PageUnknown):
+                return [self._bots.pages.page(hint).id]
+        with self._lock:
+            latest = list(reversed(self._latest))
+        known = [page.id for page in self._bots.pages.all()]
+        return [*(each for each in latest if each in known), *(each for each in known if each not in latest)][
+            :MOST_ASKED
+        ]
+
+    def _prefer(self, page_id: str) -> None:
+        """The page of the last person who signed in is asked first."""
+        with self._lock:
+            self._latest.pop(page_id, None)
+            self._latest[page_id] = None
+            if len(self._latest) > MOST_ASKED:
+                del self._latest[next(iter(self._latest))]
+
+    def _owner_of(
+        self, linking_token: str, candidates: Sequence[str | None]
+    ) -> tuple[Recipient | None, list[GraphError]]:
+        """The owner as the first of these pages says, else each page's refusal."""
         refusals = list[GraphError]()
-        for graph, page in self._pages:
-            try:
-                owner = graph.owner_of(linking_token)
-            except GraphError as problem:
-                refusals.append(problem)
-                continue
-            if page.id in (None, owner.page_id):
-                return owner
-            refusals.append(GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN))
-        raise min(refusals, key=lambda refusal: refusal.code == INVALID_LINKING_TOKEN)
+        questions = [partial(self._owner, page_id, linking_token) for page_id in candidates]
+        for answer in _in_parallel(questions):
+            if isinstance(answer, Recipient):
+                return answer, []
+            refusals.append(answer)
+        if len(refusals) < len(candidates):
+            refusals.append(GraphError("Graph did not answer in time"))
+        return None, refusals
+
+    def _owner(self, page_id: str | None, linking_token: str) -> Recipient | GraphError:
+        try:
+            owner = self._bots.graph_of(page_id).owner_of(linking_token)
+        except GraphError as problem:
+            return problem
+        except PageUnknown:  # removed at this very moment
+            return GraphError("the page is not served any more", status=200, code=INVALID_LINKING_TOKEN)
+        if page_id in (None, owner.page_id):
+            return owner
+        return GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
 
     def _name_of(self, owner: Recipient) -> str | None:
         """A name is pleasant, not needed."""
-        graph = next(graph for graph, page in self._pages if page.id in (None, owner.page_id))
         try:
-            name = graph.profile_name(owner.psid)
-        except GraphError:
+            name = self._bots.graph_of(owner.page_id).profile_name(owner.psid)
+        except (GraphError, PageUnknown):
             return None
-        return safe_name(name) if name else None
+        return one_line(name) or None if name else None
+
+
+def _is_away(problem: GraphError) -> bool:
+    """Whether Messenger is away for now, by its own word or its silence, rather than refusing."""
+    if problem.status is None or problem.status == 429 or problem.status >= 500:
+        return True
+    return problem.transient and problem.code not in (None, TOKEN_ENDED)
+
+
+def _in_parallel(questions: Sequence[Callable[[], _T]]) -> Iterator[_T]:
+    """The answers as they come. One that is too slow counts as silence, and nobody waits for it."""
+    if len(questions) == 1:
+        yield questions[0]()
+        return
+    answers = queue.SimpleQueue[_T]()
+    for question in questions:
+        here = contextvars.copy_context()
+        work = partial(here.run, lambda ask: answers.put(ask()), question)
+        threading.Thread(target=work, name="bot_linking-identity", daemon=True).start()
+    deadline = time.monotonic() + LONGEST_WAIT_S
+    for _ in questions:
+        try:
+            yield answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return

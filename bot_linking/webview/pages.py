@@ -6,28 +6,55 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, render_template, request
-from jinja2 import Template
+from jinja2 import Environment, Template, Undefined
+from jinja2.defaults import (
+    BLOCK_END_STRING,
+    BLOCK_START_STRING,
+    COMMENT_END_STRING,
+    COMMENT_START_STRING,
+    VARIABLE_END_STRING,
+    VARIABLE_START_STRING,
+)
+from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
 from bot_linking.translations import best_of, translate
 
 
+class Notice(Exception):
+    """Leave with a page that says what happened: its name, its status, and where the way on leads.
+
+    `back` is a checked return URL of Messenger's, which leads back without a code.
+    """
+
+    def __init__(
+        self, name: str, status: int = 400, *, back: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(name)
+        self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
+
+
 class Pages:
-    """Renders the templates of `bot_linking/` for one brand.
+    """Renders the templates of `bot_linking/` for one brand. `root` is the path of the blueprint as the
+    public address has it, which a proxy may strip before a request comes here.
 
     A host overrides a page by its name in its own `templates/bot_linking/`, or single blocks of it in
     `templates/bot_linking/custom/`, extending the original.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, root: str) -> None:
         self._settings = settings
-        self._policy = _content_security_policy(settings)
+        self._root = root
+        self._own_headers = _headers(settings)
+        self._environment: Environment | None = None
+        self._response_class: type[Response] | None = None
 
     def locale(self) -> str:
         """The shipped language that suits the browser best."""
         return best_of((tag for tag, _ in request.accept_languages), self._settings.locale)
 
     def text(self, message: str, **values: str) -> str:
+        """A sentence of ours in the person's language."""
         return translate(self.locale(), message, **values)
 
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
@@ -41,37 +68,94 @@ class Pages:
             self._template(name),
             base=self._template("base"),
             _=_,
+            root=self._root,
             lang=locale.replace("_", "-"),
             brand_name=self._settings.brand_name,
             brand_logo=self._settings.brand_logo,
             **context,
         )
-        return self.guard(Response(html, status, mimetype="text/html"))
+        return self._guarded(html, status, {"Content-Type": "text/html; charset=utf-8"})
 
-    def _template(self, name: str) -> Template:
-        return current_app.jinja_env.select_template(
-            [f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"]
-        )
+    def notice(self, notice: Notice) -> Response:
+        page = self.show("notice", notice.status, notice=notice.name, back=notice.back)
+        if notice.retry_after is not None:
+            page.headers["Retry-After"] = str(notice.retry_after)
+        return page
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
-        response = Response(status=303, headers={"Location": location})
+        response = self._guarded("", 303, {"Location": location})
         response.autocorrect_location_header = False
-        return self.guard(response)
-
-    def guard(self, response: Response) -> Response:
-        headers = response.headers
-        headers["Content-Security-Policy"] = self._policy
-        headers["Cache-Control"] = "no-store"
-        headers["Vary"] = "Cookie, Accept-Language"
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Robots-Tag"] = "noindex"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        if not self._settings.frame_origins:
-            headers["X-Frame-Options"] = "DENY"
         return response
+
+    def _template(self, name: str) -> Template:
+        return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
+
+    def _jinja(self) -> Environment:
+        """The host's loader, filters and globals, under Jinja's own syntax, whatever the host has chosen."""
+        if self._environment is None:
+            self._environment = current_app.jinja_env.overlay(**_SYNTAX)
+        return self._environment
+
+    def _guarded(self, html: str, status: int, headers: dict[str, str]) -> Response:
+        if self._response_class is None:
+            self._response_class = _guarded_class(current_app.response_class)
+        response = self._response_class(html, status, headers)
+        response.own_headers = self._own_headers  # type: ignore[attr-defined]
+        response.headers.update(self._own_headers)
+        return response
+
+
+_SYNTAX: dict[str, Any] = {
+    "block_start_string": BLOCK_START_STRING,
+    "block_end_string": BLOCK_END_STRING,
+    "variable_start_string": VARIABLE_START_STRING,
+    "variable_end_string": VARIABLE_END_STRING,
+    "comment_start_string": COMMENT_START_STRING,
+    "comment_end_string": COMMENT_END_STRING,
+    "line_statement_prefix": None,
+    "line_comment_prefix": None,
+    "trim_blocks": False,
+    "lstrip_blocks": False,
+    "autoescape": True,
+    "undefined": Undefined,
+    "finalize": None,
+}
+
+
+def _guarded_class(response_class: type[Response]) -> type[Response]:
+    """The host's own class of responses, whose last word on headers is ours: what the host's extensions do
+    to every response neither loosens a page's policy nor opens it to other origins."""
+
+    class Guarded(response_class):  # type: ignore[valid-type, misc]
+        own_headers: dict[str, str]
+
+        def get_wsgi_headers(self, environ: Any) -> Headers:
+            headers: Headers = super().get_wsgi_headers(environ)
+            for name in [name for name, _ in headers if name.lower().startswith("access-control-")]:
+                headers.remove(name)
+            if "X-Frame-Options" not in self.own_headers:
+                headers.remove("X-Frame-Options")
+            headers.update(self.own_headers)
+            return headers
+
+    return Guarded
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    headers = {
+        "Content-Security-Policy": _content_security_policy(settings),
+        "Cache-Control": "no-store",
+        "Vary": "Cookie, Accept-Language",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if not settings.frame_origins:
+        headers["X-Frame-Options"] = "DENY"
+    return headers
 
 
 def _content_security_policy(settings: Settings) -> str:

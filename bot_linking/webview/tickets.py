@@ -1,67 +1,89 @@
 """What a form carries from page to page: signed, so that nothing in it is ever taken from the browser's word.
 
-A ticket holds one attempt: the checked return URL, the linking token, and whose browser it was given to.
-It is no secret and not single use; that is kept in the store.
+A ticket names one attempt and says whose it is: by the digest of the browser's cookie while nothing is kept
+of the attempt, by that of the attempt's own session afterwards. It is no secret, it can be used again, and it
+says nothing of how far the attempt has come: that is kept in the store.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from bot_linking.core.codes import digest_of
-from bot_linking.core.linking import ATTEMPT_MAX_AGE_S
-from bot_linking.core.ports import Clock
+from bot_linking.core.journey import MAX_AGE_MS
+from bot_linking.core.ports import Attempt
 
-LEEWAY_S = 60  # clocks of several machines
+LEEWAY_MS = 60_000  # clocks of several machines
+BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One pass through the linking pages. `account_id` is set once somebody has signed in, and `bound_to`
-    is the digest of the cookie that must come with it."""
+    """One form of one attempt. `holder` says whose secret `bound_to` is the digest of; times are
+    milliseconds. `account_id` is the account that the page named, `page_id` and `psid` what Messenger said
+    for a person who is signed in at the site: of their attempt nothing else is kept."""
 
     attempt_id: str
     linking_token: str
     return_url: str
+    opened_at: int
+    holder: str
     bound_to: str
-    issued_at: float
+    page_hint: str | None = None
     account_id: str | None = None
     page_id: str | None = None
     psid: str | None = None
 
+    def attempt(self) -> Attempt:
+        """The attempt as far as this ticket says: opened, and nothing more."""
+        return Attempt(
+            self.attempt_id,
+            None,
+            self.linking_token,
+            self.return_url,
+            self.opened_at,
+            page_hint=self.page_hint,
+        )
+
+
+def ticket_for(attempt: Attempt, *, holder: str, bound_to: str) -> Ticket:
+    """A ticket of this attempt, for who holds the secret of this digest."""
+    return Ticket(
+        attempt.attempt_id,
+        attempt.linking_token,
+        attempt.return_url,
+        attempt.opened_at,
+        holder,
+        bound_to,
+        page_hint=attempt.page_hint,
+        account_id=attempt.account.id if attempt.account else None,
+        page_id=attempt.page_id,
+        psid=attempt.psid,
+    )
+
 
 class Tickets:
-    """Signs and reads tickets. `keys` are newest first; each purpose has its own salt."""
+    """Signs and reads tickets. `keys` are newest first; `now` is in milliseconds."""
 
-    def __init__(self, keys: Sequence[str], clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, keys: Sequence[str], now: Callable[[], int]) -> None:
+        self._now = now
         # itsdangerous signs with the last key.
         self._serializer = URLSafeSerializer(
             list(reversed(keys)), salt="bot_linking.ticket", signer_kwargs={"digest_method": hashlib.sha256}
         )
 
-    def begin(self, linking_token: str, return_url: str, cookie: str) -> Ticket:
-        attempt_id = secrets.token_urlsafe(16)
-        return Ticket(attempt_id, linking_token, return_url, digest_of(cookie), self._clock())
-
     def sign(self, ticket: Ticket) -> str:
         return str(self._serializer.dumps(asdict(ticket)))
 
-    def read(self, signed: str, cookie: str | None) -> Ticket | None:
-        """The ticket, when we signed it, it is not too old, and this browser is the one it was given to."""
+    def read(self, signed: str) -> Ticket | None:
+        """The ticket, when we signed it. Its age and its holder are the caller's to ask."""
         try:
-            ticket = Ticket(**self._serializer.loads(signed))
+            return Ticket(**self._serializer.loads(signed))
         except (BadData, TypeError):
             return None
-        age = self._clock() - ticket.issued_at
-        if not -LEEWAY_S <= age <= ATTEMPT_MAX_AGE_S:
-            return None
-        if cookie is None or not hmac.compare_digest(digest_of(cookie), ticket.bound_to):
-            return None
-        return ticket
+
+    def is_fresh(self, ticket: Ticket) -> bool:
+        return -LEEWAY_MS <= self._now() - ticket.opened_at <= MAX_AGE_MS

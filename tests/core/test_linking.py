@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,12 +22,15 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.hooks import Hooks, MayLink
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.core.linking import ATTEMPT_MAX_AGE_S, Linking
+from bot_linking.core.journey import MAX_AGE_MS, Stage
+from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Store
+from bot_linking.core.ports.attempts import MOST_CODES
 
-from ..conftest import Clock
+from ..conftest import START, Clock
 
+NOW_MS = int(START * 1000)
 NewLinking = Callable[..., "Heard"]
 
 
@@ -153,35 +158,91 @@ def test_when_the_site_cannot_say_the_others_are_applied_and_messenger_is_to_sen
     assert "may_link failed" in caplog.text
 
 
+def consenting(account: str = "ada", **values: Any) -> Attempt:
+    """An attempt at the consent, held by one browser."""
+    attempt = Attempt("attempt", Account(account, display_name="Ada"), "token", "https://x", NOW_MS)
+    given: dict[str, Any] = {
+        "page_id": "page",
+        "psid": "psid",
+        "stage": Stage.CONSENT_SHOWN,
+        "session_digest": "digest",
+    }
+    return replace(attempt, **(given | values))
+
+
 def test_pending_codes_and_attempts_of_an_account_end_when_its_password_changes(heard: Heard) -> None:
-    attempt = Attempt("attempt", Account("ada"), "token", "https://x", 0, "page", "psid")
-    heard.linking.begin(attempt, "session")
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
     code = heard.linking.approve(attempt)
     heard.linking.drop_pending("ada")
-    assert heard.linking.attempt_of("attempt", "session") is None
+    assert heard.linking.attempt_of("attempt") is None
+    assert heard.linking.approve(attempt) is None
     assert heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)]) == [
         LinkingRefused("code_unknown", "page", "psid")
     ]
 
 
-def test_an_attempt_is_found_by_its_own_session_until_it_is_too_old(heard: Heard, clock: Clock) -> None:
-    attempt = Attempt(
-        "attempt", Account("ada", display_name="Ada"), "token", "https://x", 5, "page", "psid", "Ada L."
-    )
-    heard.linking.begin(attempt, "session")
-    assert heard.linking.attempt_of("attempt", "session") == attempt
-    assert heard.linking.attempt_of("attempt", "another session") is None
-    clock.advance(ATTEMPT_MAX_AGE_S)
-    assert heard.linking.attempt_of("attempt", "session") is None
+def test_an_attempt_expires_a_quarter_of_an_hour_after_it_was_opened(heard: Heard, clock: Clock) -> None:
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
+    kept = heard.linking.attempt_of("attempt")
+    assert kept == replace(attempt, expires_at=NOW_MS + MAX_AGE_MS)
+    clock.advance(MAX_AGE_MS // 1000)
+    late = heard.linking.attempt_of("attempt")
+    assert late is not None
+    assert late.stage is Stage.EXPIRED
+    assert heard.linking.approve(attempt) is None
 
 
-def test_leaving_needs_the_session_too(heard: Heard) -> None:
-    attempt = Attempt("attempt", Account("ada"), "token", "https://x", 5)
-    heard.linking.begin(attempt, "session")
-    heard.linking.leave("attempt", "another session")
-    assert heard.linking.attempt_of("attempt", "session") == attempt
-    heard.linking.leave("attempt", "session")
-    assert heard.linking.attempt_of("attempt", "session") is None
+def test_a_step_is_taken_from_where_the_attempt_is(heard: Heard) -> None:
+    """Of two requests at once the one that looked first and came last changes nothing."""
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
+    assert not heard.linking.keep(attempt), "it is kept already"
+    renewed = replace(attempt, session_digest="another")
+    assert heard.linking.keep(renewed, before=attempt)
+    assert not heard.linking.keep(replace(attempt, stage=Stage.LEFT), before=attempt)
+    assert heard.linking.approve(attempt) is None, "its secret is an old one"
+    assert heard.linking.approve(replace(renewed, account=Account("grace"))) is None
+    assert heard.linking.approve(renewed)
+
+
+def test_who_leaves_takes_the_codes_along(heard: Heard) -> None:
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
+    code = heard.linking.approve(attempt)
+    approved = replace(attempt, stage=Stage.APPROVED)
+    assert heard.linking.keep(replace(approved, stage=Stage.LEFT), before=approved)
+    assert heard.linking.approve(approved) is None
+    assert heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)]) == [
+        LinkingRefused("code_unknown", "page", "psid")
+    ]
+
+
+@pytest.mark.parametrize("stage", sorted(set(Stage) - {Stage.OPENED, Stage.CONSENT_SHOWN, Stage.APPROVED}))
+def test_no_code_comes_of_an_attempt_that_is_not_at_the_consent(heard: Heard, stage: Stage) -> None:
+    attempt = consenting(stage=stage)
+    assert heard.linking.keep(attempt)
+    assert heard.linking.approve(attempt) is None
+    assert heard.linking.approve(replace(attempt, stage=Stage.CONSENT_SHOWN)) is None
+    assert heard.linking.approve(replace(attempt, stage=Stage.OPENED)) is None
+
+
+def test_a_button_that_is_pressed_without_end_mints_ten_codes(heard: Heard) -> None:
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
+    codes = [heard.linking.approve(attempt) for _ in range(200)]
+    assert len(set(codes) - {None}) == MOST_CODES == 10
+
+
+def test_a_link_that_is_made_ends_its_attempt(heard: Heard) -> None:
+    attempt = consenting()
+    assert heard.linking.keep(attempt)
+    code = heard.linking.approve(attempt)
+    heard.linking.receive([LinkingEvent("page", "psid", "linked", code, None)])
+    kept = heard.linking.attempt_of("attempt")
+    assert kept is not None
+    assert kept.stage is Stage.DONE
 
 
 def test_a_used_attempt_mints_no_code_and_says_so(heard: Heard) -> None:
@@ -277,7 +338,7 @@ def test_a_sign_in_with_an_id_made_of_a_name_is_refused(heard: Heard, account_id
     with pytest.raises(ValueError, match="the site's own id"):
         heard.linking.approve(attempt)
     with pytest.raises(ValueError, match="the site's own id"):
-        heard.linking.begin(attempt, "session")
+        heard.linking.keep(attempt)
 
 
 def test_erasing_tells_how_much_and_not_whom(heard: Heard) -> None:

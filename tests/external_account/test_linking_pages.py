@@ -46,6 +46,14 @@ def waiting(bot: Bot, token: str | None = None) -> Browser:
     return browser
 
 
+def is_refused(browser: Browser, code: str) -> None:
+    """A wrong code leads back to the same page, which says so."""
+    browser.submit("second-factor", code=code)
+    assert browser.page.status_code == 303
+    assert "That code is not right" in browser.follow().text
+    assert browser.form("second-factor")
+
+
 def test_an_account_without_one_is_not_asked(bot: Bot, external: ExternalAccount) -> None:
     browser = bot.browser()
     browser.open()
@@ -56,17 +64,24 @@ def test_an_account_without_one_is_not_asked(bot: Bot, external: ExternalAccount
 def test_a_wrong_password_is_refused_before_any_code(bot: Bot, authenticator: Authenticator) -> None:
     browser = bot.browser()
     browser.open()
-    assert browser.sign_in(password="byron-1788").status_code == 401
+    assert "not right" in browser.sign_in(password="byron-1788").text
     assert "one-time-code" not in browser.page.text
 
 
 def test_the_password_alone_opens_no_consent(bot: Bot, authenticator: Authenticator) -> None:
-    """Not by its address, not by sending the consent's form with this page's ticket and cookies."""
+    """Not by its address, not by sending the consent's form with this page's ticket and cookies: both lead to
+    the code again."""
     browser = waiting(bot)
-    attempt_id = browser.location.rpartition("/")[2]
+    asked = browser.location
+    attempt_id = asked.rpartition("/")[2]
     ticket = browser.form("second-factor").fields["ticket"]
-    assert browser.get(f"/linking/consent/{attempt_id}").status_code == 400
-    assert browser.post("/linking/consent", {"ticket": ticket}).status_code == 400
+    browser.get(f"/linking/consent/{attempt_id}")
+    assert browser.follow().status_code == 200
+    assert browser.location == asked
+    assert (
+        browser.post("/linking/consent", {"ticket": ticket}).headers["Location"]
+        == f"second-factor/{attempt_id}"
+    )
     assert bot.rows()["codes"] == []
 
 
@@ -76,8 +91,10 @@ def test_a_code_leads_to_the_consent_and_works_once(bot: Bot, authenticator: Aut
     assert browser.submit("second-factor", code=f" {code} ").status_code == 303
     browser.follow()
     assert browser.consent()
-    assert second.submit("second-factor", code=code).status_code == 401
+    is_refused(second, code)
     assert second.submit("second-factor", code=authenticator.code(1)).status_code == 303
+    assert second.follow().status_code == 200
+    assert second.consent()
 
 
 def test_a_recovery_code_does_in_place_of_the_phone(bot: Bot, authenticator: Authenticator) -> None:
@@ -85,7 +102,7 @@ def test_a_recovery_code_does_in_place_of_the_phone(bot: Bot, authenticator: Aut
     code = authenticator.recovery_codes[0]
     assert browser.submit("second-factor", code=code.upper()).status_code == 303
     again = waiting(bot)
-    assert again.submit("second-factor", code=code).status_code == 401
+    is_refused(again, code)
 
 
 def test_the_limit_is_shared_with_every_other_way_in(bot: Bot, authenticator: Authenticator) -> None:
@@ -99,7 +116,7 @@ def test_the_limit_is_shared_with_every_other_way_in(bot: Bot, authenticator: Au
         assert client.post("/ExternalAccount/shop/SignIn", json=wrong, headers=headers).status_code == 403
     browser = waiting(bot)
     for _ in range(2):
-        assert browser.submit("second-factor", code=authenticator.wrong()).status_code == 401
+        is_refused(browser, authenticator.wrong())
     page = browser.submit("second-factor", code=authenticator.code())
     assert page.status_code == 429
     assert "15" in page.text
@@ -118,12 +135,11 @@ def test_a_locked_one_says_that_a_recovery_code_helps(bot: Bot, authenticator: A
     for _ in range(4):
         browser = waiting(bot)
         for _ in range(5):
-            assert browser.submit("second-factor", code="000000").status_code == 401
+            is_refused(browser, "000000")
         bot.clock.advance(901)
     browser = waiting(bot)
-    page = browser.submit("second-factor", code=authenticator.code())
-    assert page.status_code == 403
-    assert "recovery codes" in page.text
+    assert browser.submit("second-factor", code=authenticator.code()).status_code == 303
+    assert "Use one of your recovery codes" in browser.follow().text
     assert browser.submit("second-factor", code=authenticator.recovery_codes[0]).status_code == 303
 
 
@@ -159,7 +175,9 @@ def test_a_session_of_the_site_does_not_stand_in_for_the_code(new_bot: NewBot, s
     page = browser.open()
     assert "one-time-code" in page.text
     ticket = browser.form("second-factor").fields["ticket"]
-    assert browser.post("/linking/consent", {"ticket": ticket}).status_code == 400
+    answer = browser.post("/linking/consent", {"ticket": ticket})
+    assert answer.headers["Location"].startswith("second-factor/")
+    assert bot.rows()["codes"] == []
     browser.open()
     assert browser.submit("second-factor", code=authenticator.code()).status_code == 303
     browser.follow()

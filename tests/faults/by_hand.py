@@ -96,14 +96,13 @@ class Operator:
         linking = Linking(store, tell=lambda event: None, page_id=PAGE)
         account = Account("ada")
         attempt = Attempt("attempt", account, "token", "", now_ms(), PAGE, "1")
-        linking.begin(attempt, "session")
         code = linking.approve(attempt) or ""
         self._run(self._kill(1), "ada", target=processes.drop_pending)
-        pending = (store.account_of_code(digest_of(code)), linking.attempt_of("attempt", "session"))
+        pending = (store.account_of_code(digest_of(code)), linking.attempt_of("attempt"))
         assert (pending[0] is None) == (pending[1] is None), f"a half was dropped: {pending}"
         self._run(None, "ada", target=processes.drop_pending)
         assert store.account_of_code(digest_of(code)) is None
-        assert linking.attempt_of("attempt", "session") is None
+        assert linking.attempt_of("attempt") is None
         store.close()
 
     def _revoke_tokens(self) -> None:
@@ -214,7 +213,7 @@ class Operator:
         account = Account("ada", email="ada@example.com")
         code = linking.approve(Attempt("attempt", account, "token", "", now_ms(), PAGE, "1")) or ""
         linking.receive([LinkingEvent(PAGE, "1", "linked", code, now_ms())])
-        linking.begin(Attempt("another", account, "token", "", now_ms(), PAGE, "1"), "session")
+        linking.keep(Attempt("another", account, "token", "", now_ms(), PAGE, "1", session_digest="digest"))
         linking.remember("1", "what was interrupted")
         before = self._rows_of_the_person()
         said = self._run(self._kill(6), "linking", "erase", "1")

@@ -255,7 +255,8 @@ class LinkWithCode(LinkByLogin):
             browser, place = self.world.log_in(person)
             assert place.startswith("second-factor/"), "nobody asked for a code"
             consent = place.replace("second-factor", "consent")
-            assert browser.get(f"/linking/{consent}").status_code in (400, 503)
+            shown = browser.get(f"/linking/{consent}")
+            assert shown.status_code == 503 or shown.headers["Location"] == f"../{place}"
             self.world.show(person, browser, place)
             if self.give_code(person, browser):
                 self.world.show(person, browser, consent)

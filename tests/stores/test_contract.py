@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -18,8 +19,10 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.history import Audit
 from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.journey import Stage
 from bot_linking.core.links import Account, from_ms
-from bot_linking.core.ports import ApiKey, Done, OutboxEntry, Store
+from bot_linking.core.ports import ApiKey, Attempt, Done, OutboxEntry, Refusal, Store
+from bot_linking.core.ports.attempts import MOST_CODES
 from bot_linking.stores.engine import Tx
 from bot_linking.stores.store import SQLStore
 from bot_linking.stores.upkeep import PURGED_AT_ONCE, RETENTION
@@ -301,32 +304,102 @@ def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLSto
 # Attempts and codes
 
 
-def test_an_attempt_comes_back_as_it_was_to_its_session_only(store: SQLStore) -> None:
-    attempt = attempt_for()
-    store.save_attempt(attempt, "session", NOW + MINUTE)
-    assert store.find_attempt(attempt.attempt_id, "session", NOW) == attempt
-    assert store.find_attempt(attempt.attempt_id, "other", NOW) is None
-    assert store.find_attempt("other", "session", NOW) is None
-    assert store.find_attempt(attempt.attempt_id, "session", NOW + MINUTE) is None
+def kept(store: SQLStore, **values: Any) -> Attempt:
+    """An attempt that the store keeps."""
+    given: dict[str, Any] = {
+        "session_digest": "session",
+        "expires_at": NOW + MINUTE,
+        "stage": Stage.CONSENT_SHOWN,
+    }
+    attempt = replace(attempt_for(), **(given | values))
+    assert store.save_attempt(attempt)
+    return attempt
 
 
-def test_signing_in_again_puts_the_attempt_into_the_new_hands(store: SQLStore) -> None:
-    attempt = attempt_for()
-    store.save_attempt(attempt, "session", NOW + MINUTE)
-    store.save_attempt(replace(attempt, account=GRACE), "another", NOW + MINUTE)
-    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
-    found = store.find_attempt(attempt.attempt_id, "another", NOW)
+def test_an_attempt_comes_back_as_it_was_whatever_its_stage_and_age(store: SQLStore) -> None:
+    for stage in Stage:
+        refusal = Refusal("login", "many", "adä", "a@example.com", "username", "No.", NOW)
+        attempt = kept(store, stage=stage, refusal=refusal, page_hint="9", second_factor_at=NOW, expires_at=1)
+        assert store.find_attempt(attempt.attempt_id) == attempt
+    assert store.find_attempt("other") is None
+
+
+def test_an_attempt_without_an_account_comes_back_without_one(store: SQLStore) -> None:
+    attempt = kept(store, account=None, page_id=None, psid=None, profile_name=None, stage=Stage.OPENED)
+    assert store.find_attempt(attempt.attempt_id) == attempt
+
+
+def test_an_attempt_is_kept_once(store: SQLStore) -> None:
+    attempt = kept(store)
+    assert not store.save_attempt(replace(attempt, account=GRACE, session_digest="another"))
+    assert store.find_attempt(attempt.attempt_id) == attempt
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"session_digest": "other"},
+        {"stage": Stage.PASSWORD_GIVEN},
+        {"attempt_id": "other"},
+        {"session_digest": None},
+    ],
+    ids=str,
+)
+def test_a_step_is_written_only_over_what_was_seen(store: SQLStore, seen: dict[str, Any]) -> None:
+    attempt = kept(store)
+    after = replace(attempt, account=GRACE, stage=Stage.APPROVED, session_digest="another")
+    assert not store.save_attempt(replace(after, **{k: v for k, v in seen.items() if k == "attempt_id"}),
+                                  before=replace(attempt, **seen))  # fmt: skip
+    assert store.find_attempt(attempt.attempt_id) == attempt
+    assert store.save_attempt(after, before=attempt)
+    assert store.find_attempt(attempt.attempt_id) == after
+
+
+def test_an_attempt_that_is_left_takes_its_unused_codes_along(store: SQLStore) -> None:
+    attempt, other = kept(store), attempt_for(GRACE, psid="9")
+    code, others = save_code(store, attempt), save_code(store, other)
+    approved = replace(attempt, stage=Stage.APPROVED)
+    assert not store.save_attempt(replace(attempt, stage=Stage.LEFT), before=attempt), "it is approved by now"
+    assert store.account_of_code(digest_of(code)) == "1"
+    assert store.save_attempt(replace(attempt, stage=Stage.LEFT), before=approved)
+    assert store.account_of_code(digest_of(code)) is None
+    assert isinstance(store.receive([linked(others, psid="9")], NOW)[0], AccountLinked)
+
+
+def test_a_code_comes_of_an_attempt_at_the_consent_only(store: SQLStore) -> None:
+    for stage in set(Stage) - {Stage.CONSENT_SHOWN, Stage.APPROVED}:
+        attempt = kept(store, stage=stage)
+        for claimed in (stage, Stage.CONSENT_SHOWN, Stage.APPROVED, Stage.OPENED):
+            word = replace(attempt, stage=claimed)
+            assert not store.save_code(f"digest {stage} {claimed}", word, None, NOW, NOW + 1), (
+                stage,
+                claimed,
+            )
+
+
+def test_a_code_needs_the_attempts_own_session_account_and_time(store: SQLStore) -> None:
+    attempt = kept(store)
+    for wrong in (replace(attempt, session_digest="x"), replace(attempt, account=GRACE)):
+        assert not store.save_code("digest", wrong, None, NOW, NOW + 1)
+    assert not store.save_code("digest", attempt, None, NOW + MINUTE, NOW + MINUTE + 1)
+    assert store.save_code("digest", attempt, None, NOW, NOW + 1)
+    found = store.find_attempt(attempt.attempt_id)
     assert found is not None
-    assert found.account == GRACE
+    assert found.stage is Stage.APPROVED
 
 
-def test_an_attempt_is_dropped_by_its_session_only(store: SQLStore) -> None:
-    attempt = attempt_for()
-    store.save_attempt(attempt, "session", NOW + MINUTE)
-    store.drop_attempt(attempt.attempt_id, "other")
-    assert store.find_attempt(attempt.attempt_id, "session", NOW) is not None
-    store.drop_attempt(attempt.attempt_id, "session")
-    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
+def test_an_attempt_gives_a_bounded_number_of_codes(store: SQLStore) -> None:
+    attempt = kept(store)
+    given = [store.save_code(f"digest {number}", attempt, None, NOW, NOW + 1) for number in range(20)]
+    assert given == [True] * MOST_CODES + [False] * (20 - MOST_CODES)
+
+
+def test_a_used_code_ends_its_attempt(store: SQLStore) -> None:
+    attempt = kept(store)
+    store.receive([linked(save_code(store, attempt))], NOW)
+    found = store.find_attempt(attempt.attempt_id)
+    assert found is not None
+    assert found.stage is Stage.DONE
 
 
 def test_the_account_of_a_code_is_known_until_the_code_is_used(store: SQLStore) -> None:
@@ -349,10 +422,9 @@ def test_an_attempt_gives_no_code_after_it_linked_nor_for_another_account(store:
 def test_pending_codes_and_attempts_of_one_account_are_dropped_and_its_link_stays(store: SQLStore) -> None:
     link(store)
     adas, graces = save_code(store), save_code(store, attempt_for(GRACE, psid="9"))
-    attempt = attempt_for()
-    store.save_attempt(attempt, "session", NOW + MINUTE)
+    attempt = kept(store)
     store.drop_pending("1")
-    assert store.find_attempt(attempt.attempt_id, "session", NOW) is None
+    assert store.find_attempt(attempt.attempt_id) is None
     assert store.receive([linked(adas)], NOW) == [LinkingRefused("code_unknown", PAGE, PSID)]
     assert isinstance(store.receive([linked(graces, psid="9")], NOW)[0], AccountLinked)
     assert store.find_link(PAGE, PSID) is not None

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def fill(url: str) -> None:
     link(store, GRACE, psid="2000")
     store.receive([unlinked(psid="2000")], NOW + 1)
     store.receive([linked("nobody's")], NOW)
-    store.save_attempt(attempt_for(), "session", NOW + 60_000)
+    store.save_attempt(replace(attempt_for(), session_digest="session", expires_at=NOW + 60_000))
     save_code(store)
     store.save_resume(PAGE, "1000", {"text": STRANGE}, NOW)
     store.bind(PAGE, "1001", Identifiers(username="\\N \\t '阿达 👩🏽 =1+1"), "api", NOW)

@@ -6,11 +6,13 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot_linking.core.events import EventIgnored
 from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.journey import Stage
 from bot_linking.core.links import Account
 from bot_linking.stores.store import SQLStore
 
@@ -44,10 +46,15 @@ TRACES = (
 
 def leave_traces_everywhere(store: SQLStore) -> str:
     """A busy person: a line in every table that can hold one. Their used code comes back."""
-    mine = replace(attempt_for(ACCOUNT, psid=PSID), profile_name="profile of erased")
-    unbound = attempt_for(ACCOUNT, psid=None)
+    at_consent: dict[str, Any] = {
+        "stage": Stage.CONSENT_SHOWN,
+        "session_digest": "s",
+        "expires_at": NOW + HOUR,
+    }
+    named = replace(attempt_for(ACCOUNT, psid=PSID), profile_name="profile of erased")
+    mine, unbound = replace(named, **at_consent), replace(attempt_for(ACCOUNT, psid=None), **at_consent)
     for attempt in (mine, unbound):
-        store.save_attempt(attempt, "session", NOW + HOUR)
+        assert store.save_attempt(attempt)
     used, _pending, _unbound = (
         save_code(store, mine),
         save_code(store, attempt_for(ACCOUNT, psid=PSID)),

@@ -21,14 +21,16 @@ def every_page(bot: Bot) -> dict[str, TestResponse]:
     """One page of each kind, errors included."""
     browser = bot.browser()
     pages = {"login": browser.open()}
-    pages["wrong"] = browser.submit("login", username="ada", password="wrong")
+    pages["to wrong"] = browser.submit("login", username="ada", password="wrong")
+    pages["wrong"] = browser.follow()
     pages["to consent"] = browser.submit("login", username="ada", password="lovelace-1815")
     pages["consent"] = browser.follow()
     pages["done"] = browser.submit("consent")
     pages["signup"] = browser.get(
         f"/linking/signup?account_linking_token={TOKEN}&redirect_uri={return_url()}"
     )
-    pages["signup refused"] = browser.submit("signup", username="ada", password="long-enough")
+    pages["to signup refused"] = browser.submit("signup", username="ada", password="long-enough")
+    pages["signup refused"] = browser.follow()
     pages["cancel"] = browser.submit("cancel")
     pages["phone"] = browser.get("/linking/login")
     pages["broken"] = browser.get("/linking/login?account_linking_token=x&redirect_uri=y")
@@ -50,7 +52,7 @@ def policy_of(page: TestResponse) -> dict[str, list[str]]:
 
 def test_every_page_keeps_itself_to_itself(shop: Bot) -> None:
     pages = every_page(shop)
-    assert len({page.status_code for page in pages.values()}) >= 6
+    assert len({page.status_code for page in pages.values()}) >= 5
     for name, page in pages.items():
         headers = page.headers
         assert headers["Cache-Control"] == "no-store", name
@@ -147,7 +149,8 @@ def test_the_pages_speak_chinese_to_those_who_ask_for_it(bot: Bot, language: str
     page = browser.open()
     assert '<html lang="zh-CN">' in page.text
     assert heading in page.text
-    assert browser.submit("login", username="ada", password="wrong").status_code == 401
+    browser.submit("login", username="ada", password="wrong")
+    browser.follow()
     assert translate("zh_CN", "That user name or password is not right.") in browser.page.text
 
 
@@ -250,7 +253,7 @@ def test_the_whole_way_over_http_with_a_simulated_messenger(
     linking_walk.sign_up("grace2", "long-enough")
     linking_walk.use_another_account()
     linking_walk.sign_in("grace", "wrong")
-    assert linking_walk.page.status_code == 401
+    assert "not right" in linking_walk.page.text
     linking_walk.sign_in("grace", "hopper-1906")
     linking_walk.consent()
     linking_walk.go_back()

@@ -111,7 +111,7 @@ class Site:
             blueprint.add_url_rule(rule, endpoint, lambda **_: "", methods=methods)
         blueprint.add_url_rule("/brand.css", "brand", self._brand)
         self.app.register_blueprint(blueprint)
-        self.pages = Pages(self.settings)
+        self.pages = Pages(self.settings, "/linking")
 
     def _brand(self) -> Response:
         return Response(brand_stylesheet(self.settings), mimetype="text/css")

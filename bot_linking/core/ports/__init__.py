@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot_linking.core.events import Happening
 from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
-from bot_linking.core.ports.attempts import Attempt, Attempts
+from bot_linking.core.ports.attempts import Attempt, Attempts, Refusal
 from bot_linking.core.ports.counters import Counters
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
@@ -43,6 +43,7 @@ __all__ = [
     "Outbox",
     "OutboxEntry",
     "Owners",
+    "Refusal",
     "Store",
     "Tell",
     "Undoable",

@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bot_linking.core.journey import Stage
 from bot_linking.core.links import Account
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a form of this attempt was not taken, and what stood in it: enough to show the form again.
+
+    `form` and `reason` are slugs, `field` is the name of the one field in question; `text` is the site's own
+    sentence, where it gave one; `until` is when a limit starts again, in milliseconds since the epoch. A
+    password or a code is never kept.
+    """
+
+    form: str
+    reason: str
+    username: str = ""
+    email: str = ""
+    field: str = ""
+    text: str = ""
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """A signed-in pass through the linking pages. `page_id`, `psid` and `profile_name` are None where
-    Messenger did not say; `opened_at` is when the linking page was first shown."""
+    """One pass through the linking pages, from opening them to the link.
+
+    `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; a way
+    to link that does not begin with the Log In button has neither. `page_id`, `psid` and `profile_name` are
+    None where Messenger did not say; `page_hint` is the page that the button's address named, believed by
+    nobody. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
+    given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
+
+    `session_digest` is the digest of the secret that the browser holds for this attempt, None for an attempt
+    that no store keeps.
+    """
 
     attempt_id: str
-    account: Account
+    account: Account | None
     linking_token: str
     return_url: str
     opened_at: int
     page_id: str | None = None
     psid: str | None = None
     profile_name: str | None = None
+    stage: Stage = Stage.OPENED
+    page_hint: str | None = None
+    second_factor_at: int | None = None
+    refusal: Refusal | None = None
+    way: str = "login"
+    expires_at: int = 0
+    session_digest: str | None = field(default=None, repr=False)
+
+
+MOST_CODES = 10  # of one attempt: a button that is pressed again and again
 
 
 class Attempts(Protocol):
-    """Signed-in attempts, pending codes, and what a person was doing when they were asked to log in."""
+    """Attempts, pending codes, and what a person was doing when they were asked to log in."""
 
-    def save_attempt(self, attempt: Attempt, session_digest: str, expires_at: int) -> None:
-        """Keep a signed-in attempt for the browser whose session has this digest, until `expires_at`.
+    def save_attempt(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
+        """Keep an attempt under its `session_digest`, by one atomic comparison and write.
 
-        An attempt of the same id is replaced, and is the former session's no more; its linking token, return
-        URL and `opened_at` stay as they were first.
+        Without `before` only where this attempt id is not kept yet; with it only where the kept attempt
+        still has the stage and the session digest of `before`. False, and nothing is written, where another
+        request was faster. An attempt that is left loses its unused codes in the same transaction.
         """
 
-    def find_attempt(self, attempt_id: str, session_digest: str, now: int) -> Attempt | None:
-        """The attempt as it was saved. None when there is none of this id, when it is another session's, or
-        when `now` has reached its end: a caller cannot tell which."""
-
-    def drop_attempt(self, attempt_id: str, session_digest: str) -> None:
-        """Forget this session's attempt. Another session's attempt stays, and a missing one is no error."""
+    def find_attempt(self, attempt_id: str) -> Attempt | None:
+        """A kept attempt, whatever its stage, and also after its end, until `purge`. The caller compares the
+        session digest and asks for the stage."""
 
     def save_code(
         self,
@@ -50,11 +86,15 @@ class Attempts(Protocol):
         *,
         replaces: str | None = None,
     ) -> bool:
-        """Commit a pending code of this attempt, minted at `now`; its tick is greater than that of each code
-        committed before. `replaces` is the account that the person agreed to replace.
+        """Commit a pending code of this attempt, minted at `now`, and the attempt's stage `approved` with it;
+        its tick is greater than that of each code committed before. `replaces` is the account that the person
+        agreed to replace.
 
-        False, and no code, when a code of the same attempt was consumed or belongs to another account: the
-        attempt is over. An attempt may have several pending codes; the first that is redeemed consumes all.
+        An attempt at the consent must still be kept under its session digest, for the same account, before
+        its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
+        or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
+        when a code of the same attempt was consumed or belongs to another account; and after `MOST_CODES`
+        codes. An attempt may have several pending codes; the first that is redeemed consumes all.
         """
 
     def account_of_code(self, digest: str) -> str | None:

@@ -1,0 +1,126 @@
+"""The journey through the linking pages: every stage of an attempt, and every step that is allowed.
+
+All of it is in the one table `STEPS`. A stage is kept with the attempt in the store; who reads an attempt
+asks for its stage, and who changes it takes a step. What the table does not name cannot happen.
+
+The table knows no page, no cookie and no form. Another way to link (a link that is opened in any browser, a
+menu, an address on the business's own site) adds what it proves before or after these steps, never a second
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+MAX_AGE_MS = 900_000  # from opening the first page to pressing the last button
+
+
+class Stage(StrEnum):
+    """How far an attempt has come. The values are what the store keeps."""
+
+    OPENED = auto()
+    """The sign-in page was shown. No account is known."""
+    PASSWORD_GIVEN = auto()
+    """The site has named the account: by a password, by its own session, or as a new one."""
+    SECOND_FACTOR_PASSED = auto()
+    """The account's second factor was right, or it has none. Messenger is asked whose login it is."""
+    CONSENT_SHOWN = auto()
+    """The page with the only button that links."""
+    APPROVED = auto()
+    """The button was pressed: an authorization code is on its way."""
+    DONE = auto()
+    """Messenger has sent the code back, and it is used up."""
+    LEFT = auto()
+    """The person cancelled, or took another account."""
+    EXPIRED = auto()
+    """Time ran out. Never kept: `stage_at` finds it by the clock."""
+
+
+class Step(StrEnum):
+    """What may happen to an attempt."""
+
+    REFUSE = auto()
+    """A form was not right: the same stage, and the form again with the reason."""
+    GIVE_PASSWORD = auto()
+    """The site names the account. Whatever was proved before in this attempt counts no more."""
+    PASS_SECOND_FACTOR = auto()
+    """A right code of this very account, given in this attempt."""
+    NEED_NO_SECOND_FACTOR = auto()
+    SHOW_CONSENT = auto()
+    ASK_SECOND_FACTOR = auto()
+    """The second factor was switched on while the consent page was open."""
+    APPROVE = auto()
+    LINK = auto()
+    """The code came back in a signed webhook."""
+    LEAVE = auto()
+
+
+STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
+    {
+        Stage.OPENED: {
+            Step.REFUSE: Stage.OPENED,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.PASSWORD_GIVEN: {
+            Step.REFUSE: Stage.PASSWORD_GIVEN,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.PASS_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
+            Step.NEED_NO_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
+            Step.LINK: Stage.DONE,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.SECOND_FACTOR_PASSED: {
+            Step.SHOW_CONSENT: Stage.CONSENT_SHOWN,
+        },
+        Stage.CONSENT_SHOWN: {
+            Step.REFUSE: Stage.CONSENT_SHOWN,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
+            Step.APPROVE: Stage.APPROVED,
+            Step.LINK: Stage.DONE,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.APPROVED: {
+            Step.REFUSE: Stage.APPROVED,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
+            Step.APPROVE: Stage.APPROVED,
+            Step.LINK: Stage.DONE,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.DONE: {},
+        Stage.LEFT: {},
+        Stage.EXPIRED: {},
+    }
+)
+
+FINAL = frozenset(stage for stage, steps in STEPS.items() if not steps)
+
+
+class StepRefused(Exception):
+    """The table does not allow this step at this stage."""
+
+    def __init__(self, stage: Stage, step: Step) -> None:
+        super().__init__(f"no {step} after {stage}")
+        self.stage, self.step = stage, step
+
+
+def after(stage: Stage, *steps: Step) -> Stage:
+    """The stage that these steps lead to, one after the other. Raises `StepRefused`."""
+    for step in steps:
+        if step not in STEPS[stage]:
+            raise StepRefused(stage, step)
+        stage = STEPS[stage][step]
+    return stage
+
+
+def stage_at(stage: Stage, *, expires_at: int, now: int) -> Stage:
+    """The stage by the clock (milliseconds): what is not over by then has expired."""
+    return stage if stage in FINAL or now < expires_at else Stage.EXPIRED
+
+
+def allows(stage: Stage, step: Step) -> bool:
+    return step in STEPS[stage]

@@ -1,0 +1,133 @@
+"""How often, and how many at once: every limit of the linking pages.
+
+An attempt is counted before it is judged, and a good one is taken back. When the store is away nothing is
+allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.linking import Linking
+from bot_linking.doors.throttle import Limit, Throttle
+
+FIVE_MINUTES_S, HOUR_S = 300, 3600
+BY_NAME_AN_HOUR = 100
+QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
+MOST_LOOKED_AFTER = 10_000
+TIMES_THE_ADDRESS_LIMIT = 6  # several people share an address
+
+
+class TooBusy(Exception):
+    """As many passwords as may be checked at once are being checked."""
+
+
+class Admission:
+    """The limits of one app."""
+
+    def __init__(self, linking: Linking, settings: Settings) -> None:
+        self._throttle = Throttle(linking.counters, linking.now)
+        self._looks = Throttle(_InProcess(), linking.now)
+        tries, failures = settings.sign_in_limit, settings.address_limit
+        self._by_address = Limit("address", failures, 60)
+        self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
+        # One address cannot reach it: a stranger who guesses locks nobody out of their account.
+        self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
+        self._sign_ups = Limit("sign-up", failures, 60)
+        self._cancels = Limit("cancel", failures, 60)
+        self._kept = Limit("kept", TIMES_THE_ADDRESS_LIMIT * failures, 60)
+        self._questions_of_address = Limit("graph-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
+        self._questions_of_account = Limit("graph-account", QUESTIONS_OF_ACCOUNT, FIVE_MINUTES_S)
+        self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
+
+    def count_sign_in(self, name: str, address: str) -> None:
+        """Count a try, whatever comes of it. Raises `TooManyAttempts`; a try that one limit refuses does not
+        count for the next, wider one."""
+        self._throttle.count(self._by_address, address)
+        self._throttle.count(self._by_name_and_address, _pair(name, address))
+        self._throttle.count(self._by_name, name)
+
+    def refund_sign_in(self, name: str, address: str) -> None:
+        """The try was no guess after all: nobody looked at it."""
+        self._throttle.refund(self._by_address, address)
+        self._throttle.refund(self._by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
+
+    def forgive_sign_in(self, name: str, address: str) -> None:
+        """The password was right: who mistyped it before begins anew."""
+        self._throttle.refund(self._by_address, address)
+        self._throttle.forget(self._by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
+
+    def count_sign_up(self, address: str) -> None:
+        self._throttle.count(self._sign_ups, address)
+
+    def count_cancel(self, address: str) -> None:
+        self._throttle.count(self._cancels, address)
+
+    def count_kept(self, address: str) -> None:
+        """Before an attempt of a person who has not signed in is kept: each costs a row."""
+        self._throttle.count(self._kept, address)
+
+    def count_question(self, account_id: str, address: str) -> None:
+        """Before Messenger is asked whose login it is, which costs the page's quota."""
+        self._throttle.count(self._questions_of_account, account_id)
+        self._throttle.count(self._questions_of_address, address)
+
+    def count_look(self, account_id: str, address: str) -> None:
+        """The same for GET, which writes nothing: what was counted is looked at, and what it asks is counted
+        in this process."""
+        for limit, key in ((self._questions_of_account, account_id), (self._questions_of_address, address)):
+            self._throttle.check(limit, key)
+            self._looks.count(limit, key)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile. Raises
+        `TooBusy` at once where all places are taken."""
+        if not self._places.acquire(blocking=False):
+            raise TooBusy
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+class _InProcess:
+    """`core.ports.Counters` in the memory of one process, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def hit(self, key: str, expires_at: int, now: int) -> int:
+        with self._lock:
+            hits, until = self._counts.pop(key, (0, expires_at))
+            hits, until = (hits + 1, until) if now < until else (1, expires_at)
+            self._counts[key] = (hits, until)
+            if len(self._counts) > MOST_LOOKED_AFTER:
+                del self._counts[next(iter(self._counts))]
+            return hits
+
+    def refund(self, key: str, now: int) -> None:
+        with self._lock:
+            hits, until = self._counts.get(key, (0, now))
+            if hits:
+                self._counts[key] = (hits - 1, until)
+
+    def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
+        hits, until = self._counts.get(key, (0, now))
+        return (hits, until) if now < until else (0, now)
+
+    def drop_limit(self, key: str) -> None:
+        with self._lock:
+            self._counts.pop(key, None)
+
+
+def _pair(name: str, address: str) -> str:
+    """Both as one key. A name may hold any mark, so that no separator could keep them apart."""
+    return json.dumps([name, address])

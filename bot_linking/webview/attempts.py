@@ -1,0 +1,377 @@
+"""What happens to an attempt: each step of the journey, from whose hands it is taken, and what it proves.
+
+The table of `core.journey` says which steps there are; here each is taken, with the proof that it needs, by
+one comparison and write of the store. A step that another request was faster with leads to the attempt as it
+is by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt, Refusal, Tell
+from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.webview.admission import Admission
+from bot_linking.webview.browser import Browser, digest_of_session, new_session
+from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
+from bot_linking.webview.pages import Notice
+from bot_linking.webview.tickets import SESSION, Ticket
+
+LINKING_TOKEN_AGE_MS = 300_000
+TRIES = 3  # against other requests of the same browser
+
+Count = Callable[[str, str], None]
+SecondFactor = Callable[[Account, str | None], bool]
+
+PAGES = {
+    Stage.OPENED: "login",
+    Stage.PASSWORD_GIVEN: "second-factor",
+    Stage.SECOND_FACTOR_PASSED: "second-factor",
+    Stage.CONSENT_SHOWN: "consent",
+    Stage.APPROVED: "consent",
+}
+"""The page of each stage: what its own address shows."""
+
+SIGN_IN_PAGES = ("login", "signup")  # may be gone back to, as long as a password may be given
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attempt after a step, and the new secret of it that this browser must be given, if there is one."""
+
+    attempt: Attempt
+    session: str | None = None
+
+
+class MovedOn(Exception):
+    """The attempt is at another page than the one that was asked for or sent: lead there."""
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.attempt.stage)
+        self.held = held
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that came in, from the browser that it was given to: its ticket, and the attempt that it stands
+    for. `kept` is that attempt as the store has it, None while it has nothing of it."""
+
+    ticket: Ticket
+    kept: Attempt | None
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.kept or self.ticket.attempt()
+
+    @property
+    def is_of_session(self) -> bool:
+        return self.ticket.holder == SESSION
+
+
+class Attempts:
+    """The attempts of one app."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        settings: Settings,
+        *,
+        hooks: Hooks,
+        tell: Tell,
+        browser: Browser,
+        admission: Admission,
+        identity: Identity,
+    ) -> None:
+        self._linking = linking
+        self._settings = settings
+        self._current_account = hooks.current_account
+        self._tell = tell
+        self._browser = browser
+        self._admission = admission
+        self._identity = identity
+        #: Whether an account may go on, with this code or with none; set by who keeps second factors.
+        self.second_factor: SecondFactor | None = None
+
+    # Which attempt
+
+    def form(self) -> Form:
+        """The form that came in. Raises `Notice` where its attempt is over or another browser's, `MovedOn`
+        where this page of it is an old one."""
+        ticket = self._browser.ticket()
+        kept = self._linking.attempt_of(ticket.attempt_id)
+        if ticket.holder == SESSION:
+            if kept is None:
+                raise Notice("expired", back=ticket.return_url)
+            if not self._browser.holds(kept):
+                raise Notice("elsewhere", back=ticket.return_url)
+        if kept is not None and kept.stage in FINAL:
+            raise Notice(kept.stage, back=ticket.return_url)
+        if kept is not None and ticket.holder == SESSION and not _is_of(ticket, kept):
+            raise MovedOn(Held(kept))
+        return Form(ticket, kept)
+
+    def shown(self, attempt_id: str, page: str) -> Attempt:
+        """The attempt of a page's own address. Raises `Notice` where it is over or another browser's,
+        `MovedOn` where it is at another page."""
+        kept = self._linking.attempt_of(attempt_id)
+        if kept is None:
+            raise Notice("expired")
+        if not self._browser.holds(kept):
+            raise Notice("elsewhere")
+        if kept.stage in FINAL:
+            status = 200 if kept.stage is Stage.DONE else 400
+            raise Notice(kept.stage, status, back=kept.return_url)
+        is_sign_in = page in SIGN_IN_PAGES and allows(kept.stage, Step.GIVE_PASSWORD)
+        if not is_sign_in and PAGES[kept.stage] != page:
+            raise MovedOn(Held(kept))
+        return kept
+
+    def newest(self) -> Attempt | None:
+        """This browser's newest attempt of which something is kept."""
+        for attempt_id in self._browser.attempt_ids():
+            kept = self._linking.attempt_of(attempt_id)
+            if kept is not None and self._browser.holds(kept):
+                return kept
+        return None
+
+    def account_of_site(self) -> Account | None:
+        """Who is signed in at the site itself, as it says."""
+        account = self._current_account() if self._current_account else None
+        return None if account is None else _required(account)
+
+    # The steps
+
+    def refuse(self, form: Form, refusal: Refusal, account: Account | None = None) -> Held:
+        """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
+        is kept, and the attempt comes back as it was, after too many of these from one address."""
+        if account is not None and not form.is_of_session:
+            refused = replace(form.attempt, account=account, refusal=refusal)
+            return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
+        kept = form.kept
+        refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
+        if kept is None:
+            return self._take_if_few(refused) or self._as_it_is(form)
+        if kept.stage is Stage.OPENED and not self._browser.holds(kept):
+            return self._take(refused, kept) or self._as_it_is(form)
+        return Held(refused) if self._linking.keep(refused, before=kept) else self._as_it_is(form)
+
+    def sign_in(self, form: Form, account: Account) -> Held:
+        """The site named the account: on to the consent, or first to the second factor of an account that has
+        one."""
+        _required(account)
+        needs_code = not self.passes(account)
+        steps = [Step.GIVE_PASSWORD] if needs_code else [Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR]
+        proved = replace(form.attempt, account=account, second_factor_at=None, refusal=None)
+        if needs_code:
+            return self._step(form, proved, *steps)
+        return self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT)
+
+    def waiting(self, form: Form) -> Account:
+        """Whose code a form of the second factor brings: of the account whose password was given in this
+        attempt, or which is signed in at the site."""
+        if form.is_of_session and form.kept is not None:
+            if form.kept.stage is not Stage.PASSWORD_GIVEN or form.kept.account is None:
+                raise MovedOn(Held(form.kept))
+            return form.kept.account
+        return self._same_account_of_site(form.ticket)
+
+    def pass_code(self, form: Form, account: Account, code: str) -> Held | None:
+        """A code was given: on to the consent with a right one, None for a wrong one.
+
+        Raises `TooManyAttempts` and `SecondFactorLocked`. Only the very attempt that the code was given for
+        goes on, of the account that it was right for.
+        """
+        if not self.passes(account, code):
+            return None
+        now = self._linking.now()
+        proved = replace(form.attempt, account=account, second_factor_at=now, refusal=None)
+        steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
+        stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
+        held = self._take(replace(self._identified(proved), stage=stage), form.kept)
+        return held or self._as_it_is(form)
+
+    def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
+        """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
+        of an account that has one by now, and was not asked for it in this attempt."""
+        attempt = self._at_consent(form)
+        if attempt.second_factor_at is None and not self.passes(_account(attempt)):
+            raise MovedOn(self._ask_second_factor(form, _account(attempt)))
+        attempt = self._bound(attempt)
+        session = None
+        if attempt.stage is Stage.OPENED:  # signed in at the site: nothing was kept until now
+            session = new_session()
+            attempt = replace(attempt, session_digest=digest_of_session(session))
+        code = self._linking.approve(attempt, locale=locale)
+        if code is None:
+            raise Notice("expired", back=form.ticket.return_url)
+        return code, Held(attempt, session)
+
+    def leave(self, form: Form) -> Held:
+        """Cancelled, or on to another account. Whose it was is forgotten, and its codes are withdrawn."""
+        for _ in range(TRIES):
+            before = self._linking.attempt_of(form.attempt.attempt_id)
+            try:
+                left = replace(_blank(before or form.attempt), stage=after(_stage(before), Step.LEAVE))
+            except StepRefused:
+                break
+            if before is not None:
+                if self._linking.keep(left, before=before):
+                    return Held(left)
+            elif held := self._take_if_few(left):
+                return held
+        return Held(form.attempt)
+
+    def profile(self, form: Form) -> Profile:
+        """Whose chat it was that is left, as far as Messenger says without being asked too often."""
+        attempt = form.attempt
+        if (psid := attempt.psid or form.ticket.psid) is not None:
+            return Profile(attempt.page_id or form.ticket.page_id, psid)
+        admit = partial(self._admission.count_cancel, self._browser.address())
+        try:
+            return self._identity.of(attempt.linking_token, attempt.page_hint, with_name=False, admit=admit)
+        except (TooManyAttempts, TokenExpired, IdentityRefused):
+            return Profile()
+
+    def of_site(self, attempt: Attempt, account: Account) -> Attempt:
+        """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
+        return self._identified(replace(attempt, account=account), self._admission.count_look)
+
+    def passes(self, account: Account, code: str | None = None) -> bool:
+        return self.second_factor is None or self.second_factor(account, code)
+
+    # Inside
+
+    def _step(self, form: Form, proved: Attempt, *steps: Step) -> Held:
+        """Take these steps from wherever the attempt is by now: the proof is for the attempt, not for its
+        stage."""
+        for _ in range(TRIES):
+            before = self._linking.attempt_of(proved.attempt_id)
+            try:
+                stage = after(_stage(before), *steps)
+            except StepRefused as refusal:
+                raise Notice(refusal.stage, back=form.ticket.return_url) from None
+            if held := self._take(replace(proved, stage=stage), before):
+                return held
+        return self._as_it_is(form)
+
+    def _take(self, attempt: Attempt, before: Attempt | None) -> Held | None:
+        """Keep an attempt under a new secret; None where another request was faster."""
+        session = new_session()
+        attempt = replace(attempt, session_digest=digest_of_session(session))
+        return Held(attempt, session) if self._linking.keep(attempt, before=before) else None
+
+    def _take_if_few(self, attempt: Attempt) -> Held | None:
+        try:
+            self._admission.count_kept(self._browser.address())
+        except TooManyAttempts:
+            return Held(attempt)
+        return self._take(attempt, None)
+
+    def _as_it_is(self, form: Form) -> Held:
+        """The attempt that another request of this browser has changed meanwhile."""
+        kept = self._linking.attempt_of(form.attempt.attempt_id)
+        raise MovedOn(Held(kept)) if kept else Notice("expired", back=form.ticket.return_url)
+
+    def _at_consent(self, form: Form) -> Attempt:
+        """The attempt of a consent form, of the account that its page named."""
+        if not form.is_of_session:
+            account = self._same_account_of_site(form.ticket)
+            ticket, kept = form.ticket, form.kept
+            is_same = kept is not None and kept.account is not None and kept.account.id == account.id
+            return replace(
+                ticket.attempt(),
+                account=account,
+                page_id=ticket.page_id,
+                psid=ticket.psid,
+                second_factor_at=kept.second_factor_at if kept is not None and is_same else None,
+            )
+        assert form.kept is not None
+        if not allows(form.kept.stage, Step.APPROVE):
+            raise MovedOn(Held(form.kept))
+        return form.kept
+
+    def _same_account_of_site(self, ticket: Ticket) -> Account:
+        account = self.account_of_site()
+        if account is None or ticket.account_id != account.id:
+            raise Notice("expired", back=ticket.return_url)
+        return account
+
+    def _ask_second_factor(self, form: Form, account: Account) -> Held:
+        """The second factor was switched on since this attempt came to the consent."""
+        if not form.is_of_session:
+            asked = replace(form.attempt, account=account, second_factor_at=None, refusal=None)
+            return self._step(form, asked, Step.GIVE_PASSWORD)
+        stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
+        held = self._take(replace(form.attempt, stage=stage, refusal=None), form.kept)
+        return held or self._as_it_is(form)
+
+    def _bound(self, attempt: Attempt) -> Attempt:
+        """The attempt with the person whom the code will be bound to, asked for anew where the linking token
+        may have ended. Unbound only while Messenger is away, and never for a strict bot."""
+        is_old = self._linking.now() - attempt.opened_at > LINKING_TOKEN_AGE_MS
+        if attempt.psid is None or is_old:
+            profile = self._identify(attempt, with_name=False)
+            if profile.psid is not None:
+                attempt = replace(attempt, page_id=profile.page_id, psid=profile.psid)
+            elif self._settings.strict:
+                self._tell(LinkingRefused("messenger_silent"))
+                raise Notice("silent", 503, retry_after=10, back=attempt.return_url)
+        return replace(attempt, page_id=attempt.page_id or self._linking.page_id)
+
+    def _identified(self, attempt: Attempt, count: Count | None = None) -> Attempt:
+        """The attempt with whose Messenger it is."""
+        profile = self._identify(attempt, count)
+        return replace(attempt, page_id=profile.page_id, psid=profile.psid, profile_name=profile.name)
+
+    def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
+        """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        count = count or self._admission.count_question
+        admit = partial(count, _account(attempt).id, self._browser.address())
+        token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
+        try:
+            return self._identity.of(token, hint, with_name=with_name, admit=admit)
+        except TokenExpired:
+            raise Notice("expired", back=back) from None
+        except IdentityRefused:
+            self._tell(LinkingRefused("messenger_refused"))
+            raise Notice("silent", 503, back=back) from None
+        except TooManyAttempts as refusal:
+            self._tell(LinkingRefused(refusal.slug))
+            raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None
+
+
+def _is_of(ticket: Ticket, kept: Attempt) -> bool:
+    """Whether a page's ticket is of the present secret of its attempt, and of the account that it named."""
+    account_id = kept.account.id if kept.account else None
+    return ticket.bound_to == kept.session_digest and ticket.account_id == account_id
+
+
+def _stage(before: Attempt | None) -> Stage:
+    return before.stage if before else Stage.OPENED
+
+
+def _blank(attempt: Attempt) -> Attempt:
+    """An attempt with nobody's name on it."""
+    return replace(
+        attempt, account=None, page_id=None, psid=None, profile_name=None, second_factor_at=None, refusal=None
+    )
+
+
+def _account(attempt: Attempt) -> Account:
+    assert attempt.account is not None, "asked for the account of an attempt that has none"
+    return attempt.account
+
+
+def _required(account: object) -> Account:
+    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
+    if not isinstance(account, Account):
+        raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
+    return account

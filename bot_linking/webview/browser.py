@@ -1,0 +1,174 @@
+"""Whose browser it is: the cookies, the form and the address of one request; and the cookies it is given.
+
+A browser has one secret of its own, which it gets with the first page, and one more for each of its attempts
+of which something is kept. All of the latter are in one cookie, so that two logins side by side do not end
+each other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.codes import digest_for
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.journey import MAX_AGE_MS
+from bot_linking.core.ports import Attempt, Tell
+from bot_linking.doors.throttle import caller_of
+from bot_linking.webview.pages import Notice
+from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
+
+MOST_SESSIONS = 8  # attempts at once in one browser; the oldest goes first
+COOKIE_AGE_S = 2 * MAX_AGE_MS // 1000
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{32}")
+_SESSION = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+
+
+def new_attempt_id() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def new_session() -> str:
+    """A secret for one attempt, new with every step that proves something."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of_session(session: str) -> str:
+    return digest_for("session", session)
+
+
+class Browser:
+    """What this request shows of its browser, and what the answer gives it. For one app."""
+
+    def __init__(self, settings: Settings, tickets: Tickets, tell: Tell) -> None:
+        self._settings = settings
+        self._tickets = tickets
+        self._tell = tell
+        self._origin = _origin_of(settings.public_url)
+        prefix = "__Host-" if settings.is_https else ""
+        self._cookie = prefix + "bot_linking"
+        self._sessions_cookie = prefix + "bot_linking_session"
+
+    # What comes in
+
+    def ticket(self) -> Ticket:
+        """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
+        `Notice`, one for each cause."""
+        self._require_same_site()
+        signed = request.form.getlist("ticket")
+        ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
+        if ticket is None:
+            raise Notice("expired")
+        if not self._tickets.is_fresh(ticket):
+            raise Notice("expired", back=ticket.return_url)
+        if not self._is_holder(ticket):
+            raise Notice("elsewhere" if self._has_cookies() else "cookies", back=ticket.return_url)
+        return ticket
+
+    def secret(self) -> str:
+        """This browser's own secret, or a new one for a browser that has none."""
+        return self._own_secret() or secrets.token_urlsafe(24)
+
+    def holds(self, attempt: Attempt) -> bool:
+        """Whether this browser has the secret of a kept attempt, as it is now."""
+        session = self._sessions().get(attempt.attempt_id)
+        return session is not None and _same(digest_of_session(session), attempt.session_digest)
+
+    def attempt_ids(self) -> list[str]:
+        """The attempts that this browser has a secret for, newest first."""
+        return list(reversed(self._sessions()))
+
+    def field(self, name: str, longest: int) -> str:
+        """A field of the form, without blanks around it; a password as it was typed."""
+        value = request.form.get(name, "")
+        if len(value) > longest or "\0" in value:
+            raise Notice("broken")
+        return value if name == "password" else value.strip()
+
+    def address(self) -> str:
+        forwarded_for = request.headers.getlist("X-Forwarded-For")
+        return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
+
+    def _is_holder(self, ticket: Ticket) -> bool:
+        """For an attempt's session the caller compares it with what is kept: it may have been renewed."""
+        if ticket.holder == SESSION:
+            return ticket.attempt_id in self._sessions()
+        secret = self._own_secret()
+        return secret is not None and _same(digest_for(BROWSER, secret), ticket.bound_to)
+
+    def _own_secret(self) -> str | None:
+        value = request.cookies.get(self._cookie, "")
+        return value if _SECRET.fullmatch(value) else None
+
+    def _sessions(self) -> dict[str, str]:
+        """Attempt id to secret, oldest first. What is not exactly of our making is no session."""
+        parts = request.cookies.get(self._sessions_cookie, "").split("~")[-MOST_SESSIONS:]
+        return dict(match.groups() for part in parts if (match := _SESSION.fullmatch(part)))  # type: ignore[misc]
+
+    def _has_cookies(self) -> bool:
+        return not request.cookies.keys().isdisjoint({self._cookie, self._sessions_cookie})
+
+    def _require_same_site(self) -> None:
+        """Beside the ticket: a browser that says the form came from elsewhere is believed.
+
+        `Origin` is `null` for forms of pages without a referrer, which ours are.
+        """
+        site = request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
+        if not site or request.headers.get("Origin", "null") not in {"null", self._origin}:
+            self._tell(LinkingRefused("cross_site"))
+            raise Notice("broken", 403)
+
+    # What goes out
+
+    def sign(self, attempt: Attempt, secret: str | None = None) -> str:
+        """The ticket of a form for this attempt: for its session, or for this browser while none is kept."""
+        if attempt.session_digest is not None:
+            ticket = ticket_for(attempt, holder=SESSION, bound_to=attempt.session_digest)
+        else:
+            ticket = ticket_for(
+                attempt, holder=BROWSER, bound_to=digest_for(BROWSER, secret or self.secret())
+            )
+        return self._tickets.sign(ticket)
+
+    def remember(self, response: Response, secret: str) -> Response:
+        """Give a browser its own secret with its first page."""
+        self._set_cookie(response, self._cookie, secret)
+        return response
+
+    def hold(self, response: Response, attempt_id: str, session: str | None) -> Response:
+        """Give this browser the new secret of an attempt, if there is one; its other attempts stay."""
+        if session is not None:
+            held = self._sessions()
+            held.pop(attempt_id, None)
+            held[attempt_id] = session
+            entries = [f"{each}.{held[each]}" for each in list(held)[-MOST_SESSIONS:]]
+            self._set_cookie(response, self._sessions_cookie, "~".join(entries))
+        return response
+
+    def _set_cookie(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(
+            name,
+            value,
+            max_age=COOKIE_AGE_S,
+            path="/",
+            secure=self._settings.is_https,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+def _same(one: str, other: str | None) -> bool:
+    return other is not None and hmac.compare_digest(one, other)
+
+
+def _origin_of(address: str) -> str:
+    """The origin as browsers spell it: in lower case, without the port that goes without saying."""
+    parts = urlsplit(address)
+    port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"

@@ -1,0 +1,91 @@
+"""Each page with a form: what stands in it, for which attempt, and what was refused of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.ports import Attempt
+from bot_linking.webview.browser import Browser
+from bot_linking.webview.opening import query_of
+from bot_linking.webview.pages import Pages
+from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
+
+if TYPE_CHECKING:
+    from flask import Response
+
+
+class Forms:
+    """The forms of one app. `secret` is the browser's own, where this very answer gives it one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pages: Pages,
+        browser: Browser,
+        *,
+        login_url: str,
+        hooks: Hooks,
+        now: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._browser = browser
+        self._login_url = login_url
+        self._hooks = hooks
+        self._now = now
+
+    def again(self, attempt: Attempt, status: int) -> Response:
+        """The page of the form that was refused."""
+        pages = {"signup": self.sign_up, "second-factor": self.second_factor}
+        page = pages.get(attempt.refusal.form if attempt.refusal else "", self.login)
+        return page(attempt, status=status)
+
+    def login(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
+        return self._pages.show(
+            "login",
+            status,
+            **self._filled_in("login", attempt, secret),
+            has_password=self._hooks.authenticate is not None,
+            site_login=self.site_login(attempt) if self._settings.login_url else None,
+            signup_query=query_of(attempt) if self._hooks.create_account else None,
+        )
+
+    def sign_up(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
+        return self._pages.show(
+            "signup",
+            status,
+            **self._filled_in("signup", attempt, secret),
+            shortest_password=SHORTEST_PASSWORD,
+            login_query=query_of(attempt),
+        )
+
+    def second_factor(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
+        return self._pages.show("second_factor", status, **self._filled_in("second-factor", attempt, secret))
+
+    def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
+        return self._pages.show(
+            "consent",
+            ticket=self._browser.sign(attempt, secret),
+            account=attempt.account,
+            profile_name=attempt.profile_name,
+        )
+
+    def site_login(self, attempt: Attempt) -> str:
+        """The site's own login page, told where to come back to."""
+        back = f"{self._login_url}?{query_of(attempt)}&returned=1"
+        return (self._settings.login_url or "").replace("{next}", quote(back, safe=""))
+
+    def _filled_in(self, form: str, attempt: Attempt, secret: str | None) -> dict[str, Any]:
+        """A form's ticket, and what was refused of it."""
+        refusal = attempt.refusal if attempt.refusal and attempt.refusal.form == form else None
+        return {
+            "ticket": self._browser.sign(attempt, secret),
+            "username": refusal.username if refusal else "",
+            "email": refusal.email if refusal else "",
+            "error": sentence(refusal, now=self._now(), _=self._pages.text) if refusal else None,
+            "field": refusal.field if refusal else "",
+        }

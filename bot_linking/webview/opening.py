@@ -1,0 +1,49 @@
+"""What Messenger opened the linking page with: read, checked, and an attempt begun of it. Nothing is kept."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import request
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.ports import Attempt, Tell
+from bot_linking.core.reading import read_id
+from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url
+from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.pages import Notice
+
+LONGEST_TOKEN = 2048
+
+
+def is_opened_by_messenger() -> bool:
+    """Whether this request has what Messenger adds to the button's address; else it is an ordinary visit."""
+    return any(request.args.getlist("account_linking_token")) and any(request.args.getlist("redirect_uri"))
+
+
+def opened_attempt(settings: Settings, *, now: int, tell: Tell) -> Attempt:
+    """A new attempt. Raises `Notice` for what Messenger does not make."""
+    tokens = request.args.getlist("account_linking_token")
+    urls = request.args.getlist("redirect_uri")
+    hints = request.args.getlist("page")
+    try:
+        if len(tokens) != 1 or len(urls) != 1 or not _is_token(tokens[0]):
+            raise ReturnURLRefused("one token and one redirect_uri are needed")
+        url = check_return_url(urls[0], tokens[0], settings.origins, strict=settings.strict)
+    except ReturnURLRefused:
+        tell(LinkingRefused("return_url_refused"))
+        raise Notice("broken") from None
+    hint = read_id(hints[0]) if len(hints) == 1 else None
+    return Attempt(new_attempt_id(), None, tokens[0], url, now, page_hint=hint)
+
+
+def query_of(attempt: Attempt) -> str:
+    """What Messenger opened us with, to begin anew with the same login."""
+    query = {"account_linking_token": attempt.linking_token, "redirect_uri": attempt.return_url}
+    return urlencode({"page": attempt.page_hint, **query} if attempt.page_hint else query)
+
+
+def _is_token(value: str) -> bool:
+    """Opaque to us: only its length and the absence of control characters are judged."""
+    return 0 < len(value) <= LONGEST_TOKEN and value.isascii() and value.isprintable()

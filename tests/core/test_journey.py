@@ -1,0 +1,96 @@
+"""The table of the journey: what may follow what, and that nothing slips past second factor and consent."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from bot_linking.core.journey import (
+    FINAL,
+    MAX_AGE_MS,
+    STEPS,
+    Stage,
+    Step,
+    StepRefused,
+    after,
+    allows,
+    stage_at,
+)
+
+NEEDED = {
+    Stage.SECOND_FACTOR_PASSED: {Step.PASS_SECOND_FACTOR, Step.NEED_NO_SECOND_FACTOR},
+    Stage.CONSENT_SHOWN: {Step.SHOW_CONSENT},
+    Stage.APPROVED: {Step.APPROVE},
+    Stage.DONE: {Step.LINK},
+    Stage.LEFT: {Step.LEAVE},
+}
+
+
+def test_every_stage_is_in_the_table_and_every_step_leads_somewhere() -> None:
+    assert set(STEPS) == set(Stage)
+    assert {step for steps in STEPS.values() for step in steps} == set(Step)
+
+
+def test_what_is_over_is_over() -> None:
+    assert {Stage.DONE, Stage.LEFT, Stage.EXPIRED} == FINAL
+
+
+@pytest.mark.parametrize(("stage", "step"), list(product(Stage, Step)), ids=str)
+def test_a_step_goes_where_the_table_says_or_nowhere(stage: Stage, step: Step) -> None:
+    if step in STEPS[stage]:
+        assert allows(stage, step)
+        assert after(stage, step) is STEPS[stage][step]
+        return
+    assert not allows(stage, step)
+    with pytest.raises(StepRefused) as refusal:
+        after(stage, step)
+    assert (refusal.value.stage, refusal.value.step) == (stage, step)
+
+
+@pytest.mark.parametrize("stage", NEEDED, ids=str)
+def test_a_stage_is_reached_by_its_own_step_only(stage: Stage) -> None:
+    """From elsewhere: a form that is refused leaves the attempt where it is."""
+    leading = {
+        step
+        for before, steps in STEPS.items()
+        for step, to in steps.items()
+        if to is stage and before is not stage
+    }
+    assert leading == NEEDED[stage]
+
+
+def ways_to(goal: Stage) -> list[tuple[Step, ...]]:
+    """Every way from the first page that comes to no stage twice."""
+    found = list[tuple[Step, ...]]()
+    open_ways: list[tuple[Stage, tuple[Step, ...], tuple[Stage, ...]]] = [(Stage.OPENED, (), (Stage.OPENED,))]
+    while open_ways:
+        stage, way, seen = open_ways.pop()
+        for step, to in STEPS[stage].items():
+            if to is goal:
+                found.append((*way, step))
+            elif to not in seen:
+                open_ways.append((to, (*way, step), (*seen, to)))
+    return found
+
+
+def test_nobody_approves_without_account_second_factor_and_consent() -> None:
+    ways = ways_to(Stage.APPROVED)
+    assert ways
+    for way in ways:
+        assert way[0] is Step.GIVE_PASSWORD
+        assert way[1] in (Step.PASS_SECOND_FACTOR, Step.NEED_NO_SECOND_FACTOR)
+        assert way[2:] == (Step.SHOW_CONSENT, Step.APPROVE)
+
+
+@pytest.mark.parametrize("stage", sorted(set(Stage) - FINAL - {Stage.OPENED, Stage.SECOND_FACTOR_PASSED}))
+def test_a_password_that_is_given_again_begins_with_the_second_factor_again(stage: Stage) -> None:
+    assert after(stage, Step.GIVE_PASSWORD) is Stage.PASSWORD_GIVEN
+    assert not allows(Stage.PASSWORD_GIVEN, Step.APPROVE)
+
+
+@pytest.mark.parametrize("stage", Stage, ids=str)
+def test_time_ends_what_is_not_over(stage: Stage) -> None:
+    assert stage_at(stage, expires_at=MAX_AGE_MS, now=MAX_AGE_MS - 1) is stage
+    late = stage_at(stage, expires_at=MAX_AGE_MS, now=MAX_AGE_MS)
+    assert late is (stage if stage in FINAL else Stage.EXPIRED)
