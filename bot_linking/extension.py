@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from bot_linking.core.conflicts import OnConflict
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import (
     Authenticate,
     Confirmation,
@@ -25,7 +26,7 @@ from bot_linking.core.hooks import (
 )
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
-from bot_linking.doors import neighbour
+from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import install
 from bot_linking.messenger.host import Host
@@ -120,16 +121,21 @@ class AccountLinking(WaysIn, Chat):
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
-        tell = partial(self._tell, weakref.ref(app))
-        installation = install(
-            app,
-            state.url_prefix or "",
-            hooks=self._hooks,
-            interrupted=self._interrupted,
-            tell=tell,
-            overrides=self._overrides,
-            host=self._host_of(app),
-        )
+        try:
+            installation = install(
+                app,
+                state.url_prefix or "",
+                hooks=self._hooks,
+                interrupted=self._interrupted,
+                tell=partial(self._tell, weakref.ref(app)),
+                overrides=self._overrides,
+                host=self._host_of(app),
+            )
+        except ConfigurationError as problem:
+            unconfigured.put_off(app, problem)
+            app.extensions[EXTENSION], self._put_off = self, problem
+            state.add_url_rule("/<path:path>", "not_configured", unconfigured.not_configured)
+            return
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import secrets
 import weakref
@@ -11,13 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import click
 from flask import Flask
-from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import default_database, key_of, read_settings
+from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
@@ -26,6 +25,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
@@ -41,6 +41,8 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.views import Webview
+
+_log = logging.getLogger("bot_linking")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class Installation:
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
-        if self.settings.delivery == "thread" and _is_serving(self.app):
+        if self.settings.delivery == "thread" and not (self.app.testing or is_command()):
             self.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
 
@@ -155,6 +157,8 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     settings = read_settings({**app.config, **given}, os.environ, defaults)
     if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
+    if problem := strange_graph(settings):
+        _log.warning("%s", problem)
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings
@@ -165,13 +169,6 @@ def _open(settings: Settings) -> SQLStore:
         return open_store(settings.database)
     except StoreUnavailable as problem:
         raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test."""
-    context = click.get_current_context(silent=True)
-    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
-    return not app.testing and not is_command
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

@@ -327,7 +327,7 @@ def test_several_processes_are_summed_by_the_clients_own_way(tmp_path: Path) -> 
     environment = os.environ | {
         "PROMETHEUS_MULTIPROC_DIR": str(counts),
         "BOT_LINKING_APP_SECRET": APP_SECRET, "BOT_LINKING_PAGE_ACCESS_TOKEN": PAGE_TOKEN,
-        "BOT_LINKING_VERIFY_TOKEN": "verify-token", "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:1",
+        "BOT_LINKING_VERIFY_TOKEN": "verify-token-of-the-metrics", "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:1",
         "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db", "BOT_LINKING_DELIVERY": "worker",
         "BOT_LINKING_PAGE_ID": PAGE,
     }  # fmt: skip

@@ -20,7 +20,8 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey, Tell
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
-from bot_linking.doors.throttle import Limit, Throttle, caller_of
+from bot_linking.doors.callers import Callers
+from bot_linking.doors.throttle import Limit, Throttle
 
 if TYPE_CHECKING:
     from bot_linking.account_link_api.payload import Fields
@@ -79,6 +80,7 @@ class AccountLinkAPI:
         self._knows = knows
         self._keys = Keys(linking)
         self._throttle = Throttle(linking.counters, linking.now)
+        self._callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
         self._pages = {page.id for page in settings.pages if page.id is not None}
         self._document: bytes | None = None
@@ -115,9 +117,7 @@ class AccountLinkAPI:
             page_id = self._page_of(key) if key.pages else None
             if page_id is None or self._may_act(key, page_id):
                 return key, page_id
-        address = caller_of(
-            request.remote_addr, request.headers.getlist("X-Forwarded-For"), self._settings.trusted_proxies
-        )
+        address = self._callers.address_of(request.remote_addr, request.headers.getlist("X-Forwarded-For"))
         self._throttle.check(self._by_address, address)
         self._throttle.count(self._by_address, address)
         raise KeyRefused(MESSAGES[Code.KEY_NOT_VALID])

@@ -51,7 +51,7 @@ def _page(page_id: str, of: Any) -> Page:
         raise ValueError(f"needs {', '.join(sorted(_KEYS))} for each page, and nothing else")
     return Page(
         id=page_id,
-        access_tokens=read.several(read.secret_text)(of["access_token"]),
+        access_tokens=read.several(read.access_token)(of["access_token"]),
         app_secrets=read.several(read.secret)(of["app_secret"]),
-        verify_tokens=read.several(read.secret_text)(of["verify_token"]),
+        verify_tokens=read.several(read.secret)(of["verify_token"]),
     )

@@ -13,6 +13,7 @@ from bot_linking.config import readers as read
 from bot_linking.config.pages import Page, read_pages
 from bot_linking.core.addresses import is_loopback_origin, origin_of
 
+GRAPH_HOST = "graph.facebook.com"
 MESSENGER_HOSTS = ("facebook.com", "www.facebook.com", "messenger.com", "www.messenger.com")
 
 
@@ -46,7 +47,7 @@ class SiteSettings:
         (),
     )
     external_keys: tuple[str, ...] = _key(
-        read.several(read.secret_of(32)),
+        read.several(read.encryption_key),
         "ExternalAccount: encrypts second factors, 32 random characters or more; newest first.",
         (),
         secret=True,
@@ -70,7 +71,7 @@ class Settings(SiteSettings):
     """What a bot configures. A field's name is its key without the prefix, in lower case."""
 
     page_access_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.access_token),
         "The page's access token, from the app's Messenger settings. Several, the newer first.",
         (),
         secret=True,
@@ -82,7 +83,7 @@ class Settings(SiteSettings):
         secret=True,
     )
     verify_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.secret),
         "What you typed as verify token when subscribing the webhook. Several while it is being replaced.",
         (),
         secret=True,
@@ -97,8 +98,8 @@ class Settings(SiteSettings):
         secret=True,
     )
     secret_key: tuple[str, ...] = _key(
-        read.several(read.secret),
-        "Signs the forms of the linking pages; newest first. Flask's own by default.",
+        read.several(read.signing_key),
+        "Signs the linking pages' forms, 16 random characters or more; newest first. Flask's own by default.",
         secret=True,
     )
     public_url: str = _key(read.address, "The address of this app as Messenger and people see it, https.")
@@ -121,7 +122,7 @@ class Settings(SiteSettings):
         "The site's own login page; `{next}` in it becomes the address to come back to.",
         None,
     )
-    graph_url: str = _key(read.address, "The Graph address.", "https://graph.facebook.com")
+    graph_url: str = _key(read.address, "The Graph address.", f"https://{GRAPH_HOST}")
     graph_version: str = _key(
         read.matching(r"v[0-9]{1,3}\.[0-9]", "a version like v26.0"), "The Graph version.", "v26.0"
     )

@@ -17,14 +17,14 @@ from flask.blueprints import BlueprintSetupState
 
 from bot_linking.config.reading import default_database, read
 from bot_linking.config.settings import SiteSettings
-from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, ConfigurationError, StoreUnavailable
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
+from bot_linking.doors import unconfigured
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
-from bot_linking.doors.throttle import caller_of
 from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
@@ -98,6 +98,7 @@ class ExternalAccount:
         self._user_id_of = user_id_of
         self._clock = clock
         self._services: dict[Flask, Service] = {}
+        self._put_off: dict[Flask, ConfigurationError] = {}
         self.blueprint = self._make_blueprint()
 
     def __repr__(self) -> str:
@@ -114,18 +115,32 @@ class ExternalAccount:
         app = cast(Flask, state.app)
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an ExternalAccount already: register it once")
+        if problem := unconfigured.problem_of(app):
+            self._do_without(app, state, problem)
+            return
         bot = bot_in(app)
         if self._has_bot and bot is None:
             raise RuntimeError("register the AccountLinking's blueprint before the ExternalAccount's")
         guard_logs()
         shown = partial(_operations, state.url_prefix or "")
-        service = self._alone(app, state, shown) if bot is None else self._beside(bot, shown)
+        try:
+            service = self._alone(app, state, shown) if bot is None else self._beside(bot, shown)
+        except ConfigurationError as problem:
+            unconfigured.put_off(app, problem)
+            self._do_without(app, state, problem)
+            return
         app.extensions[EXTENSION] = self
         self._services[app] = service
         for rule, endpoint, calls in self._routes():
             state.add_url_rule(rule, endpoint, _view(service, calls), methods=METHODS)
         if "csrf" in app.extensions:  # Flask-WTF would turn calls away; a Bearer token comes from no form
             app.extensions["csrf"].exempt(self.blueprint)
+
+    def _do_without(self, app: Flask, state: BlueprintSetupState, problem: ConfigurationError) -> None:
+        """Only the commands, which say what is missing in the configuration."""
+        self._put_off[app] = problem
+        state.add_url_rule("/ExternalAccount/<path:path>", "not_configured", unconfigured.not_configured)
+        add_commands(app, self._commands())
 
     def _alone(self, app: Flask, state: BlueprintSetupState, shown: Operations) -> Service:
         """For a site with no bot: a store, commands and a document of its own."""
@@ -174,7 +189,10 @@ class ExternalAccount:
         return commands(self._here)
 
     def _here(self) -> Service:
-        """The service of the current app, or of the only one."""
+        """The service of the current app, or of the only one. Raises `ConfigurationError` in a command of an
+        app that is not configured."""
+        for problem in self._put_off.values():
+            raise problem
         if len(self._services) == 1:
             return next(iter(self._services.values()))
         service = self._services.get(current_app._get_current_object()) if current_app else None  # type: ignore[attr-defined]
@@ -313,7 +331,7 @@ def _unbind(service: Service, path: dict[str, str]) -> bool:
 def _sign_in(service: Service, path: dict[str, str]) -> dict[str, Any]:
     """Counted by address first: also guesses at tokens are."""
     forwarded_for = request.headers.getlist("X-Forwarded-For")
-    service.admit_address(caller_of(request.remote_addr, forwarded_for, service.settings.trusted_proxies))
+    service.admit_address(service.callers.address_of(request.remote_addr, forwarded_for))
     token = _token(service, path)
     token.needs("signin")
     service.admit_app(token.app_key)

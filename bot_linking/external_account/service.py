@@ -13,6 +13,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks
+from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.external_account import tokens, two_factor
 from bot_linking.external_account.accounts import Accounts
@@ -62,6 +63,7 @@ class Service:
         self._may_bind = may_bind
         self._upkeep_at = linking.now() if sees_to_upkeep else None
         self._throttle = Throttle(linking.counters, linking.now)
+        self.callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_union = Limit("external-union", settings.external_sign_in_limit, 60)
         self._by_address = Limit("external-address", settings.external_address_limit, 60)
         self._by_app = Limit("external-app", settings.external_app_limit, 60)

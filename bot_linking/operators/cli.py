@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,11 @@ def reporting(function: Callable[..., None]) -> Callable[..., None]:
     def command(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-        except (BotLinkingError, ConfigurationError) as problem:
+        except ConfigurationError as problem:
+            for sentence in problem.problems:
+                click.echo(f"Error: {safe(sentence)}", err=True)
+            sys.exit(1)
+        except BotLinkingError as problem:
             raise click.ClickException(safe(problem)) from None
 
     return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,9 @@ from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
 if TYPE_CHECKING:
-    from bot_linking.operators.checkup import Finding
+    from bot_linking.operators.findings import Finding
 
+SAY_EVERY_S = 2.0
 _MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
 
 
@@ -27,18 +29,27 @@ def _check(here: Here) -> click.Command:
     @json_option
     def check(as_json: bool) -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
-        from bot_linking.operators.checkup import about_host, checkup
+        from bot_linking.operators.checkup import checkup
 
         failed = False
-        for finding in (
-            *checkup(here().settings, here().store, here().linking.now()),
-            *about_host(here().host),
-        ):
+        for finding in checkup(here, tell_left=_Left()):
             failed = failed or finding.state == "wrong"
             click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
         sys.exit(1 if failed else 0)
 
     return check
+
+
+class _Left:
+    """Says on stderr how many pages are left, every two seconds while there are many."""
+
+    def __init__(self) -> None:
+        self._say_at = time.monotonic() + SAY_EVERY_S
+
+    def __call__(self, left: int) -> None:
+        if left and time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + SAY_EVERY_S
+            say(f"{left} page(s) left to check")
 
 
 def line_of(finding: Finding) -> str:

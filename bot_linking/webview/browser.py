@@ -19,7 +19,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.doors.throttle import caller_of
+from bot_linking.doors.callers import Callers
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
 
@@ -46,9 +46,10 @@ def digest_of_session(session: str) -> str:
 class Browser:
     """What this request shows of its browser, and what the answer gives it. For one app."""
 
-    def __init__(self, settings: Settings, tickets: Tickets, tell: Tell) -> None:
+    def __init__(self, settings: Settings, tickets: Tickets, callers: Callers, *, tell: Tell) -> None:
         self._settings = settings
         self._tickets = tickets
+        self._callers = callers
         self._tell = tell
         self._origin = _origin_of(settings.public_url)
         prefix = "__Host-" if settings.is_https else ""
@@ -93,7 +94,7 @@ class Browser:
 
     def address(self) -> str:
         forwarded_for = request.headers.getlist("X-Forwarded-For")
-        return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
+        return self._callers.address_of(request.remote_addr, forwarded_for)
 
     def _is_holder(self, ticket: Ticket) -> bool:
         """For an attempt's session the caller compares it with what is kept: it may have been renewed."""

@@ -26,6 +26,7 @@ from bot_linking.core.journey import FINAL
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
+from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
@@ -104,7 +105,8 @@ class Webview:
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
-        self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), tell)
+        callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
+        self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
         self._forms = Forms(
             settings, self.pages, self.browser, login_url=login_url, hooks=hooks, now=linking.now
         )

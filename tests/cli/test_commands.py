@@ -195,7 +195,8 @@ def test_erase_removes_everything(shell: Shell, messenger: Simulator, ada: str) 
 def test_on_several_pages_the_operator_is_asked_which_one(shell: Shell, ada: str) -> None:
     shell.link(ada, page="111")
     shell.link(ada, page="222")
-    page = {"access_token": "simulator-token", "app_secret": "simulator-secret", "verify_token": "verify"}
+    page = {"access_token": "simulator-token", "app_secret": "simulator-secret"}
+    page["verify_token"] = "verify-of-cli"
     for name in ("APP_SECRET", "PAGE_ACCESS_TOKEN", "VERIFY_TOKEN", "PAGE_ID"):
         del shell.environment[f"BOT_LINKING_{name}"]
     shell.environment["BOT_LINKING_PAGES"] = json.dumps({"111": page, "222": page})
@@ -306,7 +307,7 @@ def test_check_says_that_everything_is_set_up(shell: Shell, messenger: Simulator
     said = "\n".join(findings(result)["ok"])
     for words in (
         "configuration", "https://bot.example, https", "store", "outbox", f"page {messenger.page_id}'s",
-        "the page is subscribed", "the app is subscribed",
+        "the page is subscribed", "the app is subscribed", "the webhook is the blueprint's own",
     ):  # fmt: skip
         assert words in said
 

@@ -595,7 +595,7 @@ def _config(url: str) -> dict[str, str]:
         "PAGE_ACCESS_TOKEN": "a-page-token",
         "APP_SECRET": "an-app-secret",
         "VERIFY_TOKEN": "a-verify-token",
-        "SECRET_KEY": "a-secret-key",
+        "SECRET_KEY": "a-secret-key-of-the-tests",
         "PUBLIC_URL": "https://bot.example.com",
         "DATABASE": url,
     }
