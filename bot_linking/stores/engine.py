@@ -92,7 +92,10 @@ class Engine(Protocol):
 
 
 class Follower(Protocol):
-    """Tables of another room that follow the links: written in the very transaction of each change."""
+    """Tables of another room that follow the links: written in the very transaction of each change.
+    `only_tells` says that nothing is lost when a change is made in silence."""
+
+    only_tells: bool
 
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         """Hear of one outcome inside its transaction, before the commit. What it raises undoes the change,
