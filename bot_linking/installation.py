@@ -31,6 +31,7 @@ from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
@@ -65,6 +66,7 @@ class Installation:
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+    host: Host
 
     def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -95,6 +97,7 @@ def install(
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
+    host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
@@ -149,7 +152,7 @@ def install(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
         messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
         owner_pages=for_owner, callbacks=callbacks, api=api,
-        delivery=delivery, tell=tell,
+        delivery=delivery, tell=tell, host=host,
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def checkup(
     yield from _store(bot.store, bot.linking.now())
     yield from _counters(settings, bot.store)
     yield from _proxies(settings, bot.linking)
+    yield from (Finding(*remark) for remark in bot.host.remarks())
 
     def graph_of(page: Page) -> Graph:
         return Graph(

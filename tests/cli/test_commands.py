@@ -307,7 +307,7 @@ def test_check_says_that_everything_is_set_up(shell: Shell, messenger: Simulator
     said = "\n".join(findings(result)["ok"])
     for words in (
         "configuration", "https://bot.example, https", "store", "outbox", f"page {messenger.page_id}'s",
-        "the page is subscribed", "the app is subscribed",
+        "the page is subscribed", "the app is subscribed", "the webhook is the blueprint's own",
     ):  # fmt: skip
         assert words in said
 
