@@ -19,7 +19,7 @@ from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.addresses import is_loopback
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
@@ -101,9 +101,10 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    store, pages = _open(settings), Pages(settings.pages)
+    store = open_store(settings.database, create=settings.create_database, only_look=is_command())
+    pages = Pages(settings.pages)
     if hooks.resolve_account is not None:
-        store.restore_named_ids()
+        store.engine.opening.afterwards(store.restore_named_ids)
     bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
@@ -172,13 +173,6 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings
-
-
-def _open(settings: Settings) -> SQLStore:
-    try:
-        return open_store(settings.database)
-    except StoreUnavailable as problem:
-        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

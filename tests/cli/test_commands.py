@@ -105,6 +105,7 @@ def shell(messenger: Simulator, tmp_path: Path) -> Shell:
         "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:5000", "BOT_LINKING_DATABASE": database,
         "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
     }  # fmt: skip
+    open_store(database).close()
     return Shell(environment, messenger)
 
 
