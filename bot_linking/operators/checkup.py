@@ -39,6 +39,7 @@ def checkup(
     yield from _store(bot)
     yield from _counters(settings, bot.store)
     yield from _proxies(settings, bot.linking)
+    yield from (Finding(*remark) for remark in bot.host.remarks())
 
     def graph_of(page: Page) -> Graph:
         return Graph(
@@ -82,6 +83,10 @@ def _store(bot: Installation) -> Iterator[Finding]:
         yield Finding("wrong", f"{problem}: check BOT_LINKING_DATABASE, the disk and the file's permissions")
         return
     yield Finding("ok", "the store reads and writes")
+    for step in bot.store.engine.opening.unknown:
+        yield Finding(
+            "note", f"the store is of a newer release, which made {step}: bring this one up to date"
+        )
     yield from outbox
 
 

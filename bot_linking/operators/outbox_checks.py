@@ -33,9 +33,10 @@ def check_outbox(store: SQLStore, pages: Pages, now: int) -> Iterator[Finding]:
         yield Finding("ok", f"the outbox holds {outbox['depth']} message(s)")
     if waiting:
         yield Finding("ok", f"{waiting} of them wait for their person to write, seven days at most")
-    yield from _pauses(store, pages, now)
+    yield from (pauses := list(_pauses(store, pages, now)))
     if outbox["held"]:
-        yield Finding("wrong", f"{outbox['held']} message(s) are held until the page or the app is mended")
+        what = f"{outbox['held']} message(s) are held until the page or the app is mended"
+        yield Finding("note" if pauses else "wrong", what)
     if outbox["dead"]:
         yield Finding("note", f"{outbox['dead']} dead letter(s): see `flask linking dead-letters`")
 

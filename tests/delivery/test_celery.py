@@ -67,6 +67,7 @@ class Shop:
         """A real worker and its beat, which may be killed before the end."""
         environment = {
             **os.environ, "CELERY_BROKER": self.broker, "EVERY": str(every), "LEASE_S": "3",
+            "BOT_LINKING_DELIVERY_THREADS": str(IN_FLIGHT),
         }  # fmt: skip
         command = [
             sys.executable, "-W", "ignore", "-m", "celery", "-A", "tests.delivery.celery_bot", "worker",

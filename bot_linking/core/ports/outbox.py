@@ -128,9 +128,9 @@ class Outbox(Protocol):
 
         Of one person on one page only the oldest entry that is neither dead nor held is eligible. A `notice`
         and an `unlink_call` are no messages to the person: they may pass others; others may pass a notice,
-        and a call that is not being tried. What was queued within the last minute and never tried comes first, oldest first; then what
-        has been due longest. Each entry's `attempts` counts this claim. Two workers never get the same
-        entry; one passes over what another is claiming just now.
+        and a call that is not being tried. What was queued within the last minute and never tried comes
+        first, oldest first; then what has been due longest. Each entry's `attempts` counts this claim. Two
+        workers never get the same entry; one passes over what another is claiming just now.
         """
 
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:
