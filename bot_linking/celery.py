@@ -37,6 +37,8 @@ def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) 
     """
     if linking.settings.delivery != "worker":
         raise ConfigurationError("BOT_LINKING_DELIVERY", "must be worker where Celery delivers")
+    from celery.signals import worker_shutting_down
+
     delivery = linking.delivery
 
     def work() -> None:
@@ -46,6 +48,7 @@ def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) 
         except BotLinkingError as problem:
             _log.error("delivery waits: %s", problem)
 
+    worker_shutting_down.connect(lambda **_: delivery.take_nothing_more(), weak=False)
     deliver: Any = celery_app.task(name=TASK, ignore_result=True)(work)
     delivery.on_wake = _Bell(lambda: deliver.apply_async(expires=EXPIRES_S, retry=False)).ring
     celery_app.conf.beat_schedule = {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import secrets
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +26,7 @@ from bot_linking.core.ports import Tell
 from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
+from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
@@ -93,7 +92,7 @@ class Installation:
         """Deliver from this process, where it is configured so and the process answers requests."""
         if self.settings.delivery == "thread" and _is_serving(self.app):
             self.delivery.start(after=LOOK_AROUND_S)
-            atexit.register(_stop_quietly, weakref.ref(self.delivery))
+            stop_at_the_end(self.delivery)
 
     def join(self, neighbour: Neighbour) -> None:
         """Take an optional room in, with all that it brings. Only while the app is being set up."""
@@ -221,8 +220,3 @@ def _only_watches() -> bool:
         return False
     reloads = context.params["reload"]
     return get_debug_flag() if reloads is None else bool(reloads)
-
-
-def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:
-    if (still := delivery()) is not None:
-        still.stop()

@@ -119,11 +119,15 @@ class Delivery:
         self._due.wait(pause)
         self.run_forever()
 
+    def take_nothing_more(self) -> None:
+        """What is under way goes on; nothing else is begun."""
+        self._stopping.set()
+        self._due.set()
+
     def stop(self, timeout: float = STOP_S) -> None:
         """Take nothing more, give back what was not begun, and finish what is being sent, within `timeout`
         seconds in all. What is not finished by then is tried again by another worker."""
-        self._stopping.set()
-        self._due.set()
+        self.take_nothing_more()
         deadline = time.monotonic() + timeout
         for errand in self._senders.withdraw():
             errand.give_back(self._leases)

@@ -13,6 +13,7 @@ from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening, LoginCancelled
 from bot_linking.core.linking import Linking
 from bot_linking.delivery import Delivery
+from bot_linking.delivery.worker import STOP_S
 from bot_linking.installation import Installation
 from bot_linking.interrupted import Interrupted
 
@@ -50,6 +51,16 @@ class Registered:
     def delivery(self) -> Delivery:
         """The outbox's worker; `drain()` delivers what is due, which is what tests want."""
         return self._here().delivery
+
+    def stop(self, timeout: float = STOP_S) -> None:
+        """Before the process ends: deliver nothing new, and finish what is being sent, within `timeout` seconds.
+
+        Called automatically when Python ends and, where no other handler is set, at SIGTERM. For the hooks of
+        a server that ends its workers in another way; the table in `bot_linking/delivery/README.md` names
+        them.
+        """
+        for installation in list(self._apps.values()):
+            installation.delivery.stop(timeout)
 
     @property
     def store(self) -> SQLStore:
