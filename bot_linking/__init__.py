@@ -48,6 +48,7 @@ from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
+from bot_linking.messenger.kept_pages import KnownPage, PageRefused
 from bot_linking.signals import (
     account_linked,
     account_unlinked,
@@ -78,6 +79,7 @@ __all__ = [
     "GraphError",
     "GraphFailed",
     "IdentifierRefused",
+    "KnownPage",
     "Link",
     "LinkChanged",
     "LinkingRefused",
@@ -85,6 +87,7 @@ __all__ = [
     "LoginPrompted",
     "MessageFailed",
     "MessageSent",
+    "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",
     "PayloadUnreadable",

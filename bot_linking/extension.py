@@ -137,9 +137,10 @@ class AccountLinking(WaysIn, Chat):
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for door in (installation.webview, installation.callbacks, installation.api):
+        for door in (installation.webview, installation.callbacks):
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
+        installation.api.add_to(state)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
             app.extensions["csrf"].exempt(self.blueprint)

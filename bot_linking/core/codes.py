@@ -35,7 +35,8 @@ def digest_for(purpose: str, secret: str) -> str:
 class PendingCode:
     """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own
     count, so that no clock step can reorder them. `replaces` is the account that the person agreed to
-    replace. Times are milliseconds since the epoch."""
+    replace, `source` the way that the code came by, `proof` the digest of what proved the chat. Times are
+    milliseconds since the epoch."""
 
     tick: int
     attempt_id: str
@@ -51,6 +52,8 @@ class PendingCode:
     consumed_at: int | None
     consumed_by: str | None
     replaces: str | None = None
+    source: str = "login"
+    proof: str | None = None
 
 
 def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:

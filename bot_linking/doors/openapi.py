@@ -142,7 +142,7 @@ def _dotted(part: str, schema: Schema) -> Schema:
 def _renamed(part: str, rule: Schema) -> Schema:
     return {
         "required": [f"{part}.{name}" for name in rule["required"]],
-        "properties": {f"{part}.{name}": each for name, each in rule["properties"].items()},
+        "properties": {f"{part}.{name}": _as_text(each) for name, each in rule["properties"].items()},
     }
 
 

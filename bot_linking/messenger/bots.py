@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -70,21 +70,47 @@ class Bots:
     def _graph(self, page: Page) -> Graph:
         known = self._graphs.get(page.id)
         if known is None or known[0] is not page:
-            graph = Graph(
+            graph = PageGraph(
                 page.access_token,
                 page.app_secret,
                 url=self._url,
                 version=self._version,
-                on_error=partial(self._note, page),
+                on_error=self._note,
+                other=partial(self._other, page),
             )
             known = self._graphs[page.id] = page, graph
         return known[1]
 
-    def _note(self, page: Page, problem: GraphError) -> None:
-        if problem.cause == "token" and self.pages.token_ended(page):
-            problem.advice, problem.cause, problem.whole_page = (
-                "later",
-                None,
-                False,
-            )  # with the page's other token
+    def _other(self, page: Page) -> Graph | None:
+        """The Graph with the page's next access token; None where each of them has ended."""
+        return self.graph_of(page.id) if self.pages.token_ended(page) else None
+
+    def _note(self, problem: GraphError) -> None:
         self._tell(GraphFailed(problem.status, problem.code))
+
+
+class PageGraph(Graph):
+    """A page's Graph. A call that is refused since its access token has ended is made once more with the
+    page's next token, which `other` gives, and so are all later ones."""
+
+    def __init__(
+        self,
+        access_token: str,
+        app_secret: str,
+        *,
+        url: str,
+        version: str,
+        on_error: Callable[[GraphError], None],
+        other: Callable[[], Graph | None],
+    ) -> None:
+        super().__init__(access_token, app_secret, url=url, version=version, on_error=on_error)
+        self._other = other
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return super()._call(method, path, **arguments)
+        except GraphError as problem:
+            other = self._other() if problem.advice == "token" else None
+            if other is None:
+                raise
+            return other._call(method, path, **arguments)

@@ -6,25 +6,19 @@ up within seconds. Pages of the configuration are left to the configuration.
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from bot_linking.config.pages import Page, read_page
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.core.reading import read_id
-from bot_linking.stores.sealing import NotReadable, Seal
 
 if TYPE_CHECKING:
     from bot_linking.core.ports import KeptPage, KeptPages
     from bot_linking.messenger.pages import Pages
 
-KEYS = "BOT_LINKING_PAGE_KEYS"
 KEPT_VALUES = 2  # the newest, and the one that it replaces
-
-_log = logging.getLogger("bot_linking")
 
 
 class PageRefused(BotLinkingError, ValueError):
@@ -55,62 +49,20 @@ class KnownPage:
         return asdict(self)
 
 
-class Keeper:
-    """The pages in the store, sealed and opened."""
-
-    def __init__(self, store: KeptPages, keys: Sequence[str]) -> None:
-        self._store = store
-        self._keys = keys
-        self._seal: Seal | None = None
-        self._unreadable: set[str] = set()
-
-    @property
-    def seal(self) -> Seal:
-        """Made with the first page: it takes a while. Raises `ConfigurationError` without a key."""
-        if not self._keys:
-            raise ConfigurationError(KEYS, "is missing: it encrypts the tokens and secrets of pages")
-        if self._seal is None:
-            self._seal = Seal(self._keys, purpose="page")
-        return self._seal
-
-    def revision(self) -> int:
-        """The number of the newest change."""
-        return self._store.pages_revision()
-
-    def since(self, revision: int) -> Iterator[tuple[int, str, Page | None]]:
-        """Each later change: its number, the page's id, and the page."""
-        for kept in self._store.pages_since(revision):
-            yield kept.revision, kept.page_id, self.open(kept)
+class Sealed(Protocol):
+    """The pages of the store, sealed and opened: `stores.page_keeper.Keeper`."""
 
     def all(self) -> list[KeptPage]:
         """Every page that is kept, in the order of their changes."""
-        return [kept for kept in self._store.pages_since(0) if kept.sealed is not None]
 
     def find(self, page_id: str) -> KeptPage | None:
         """A page that is kept."""
-        return next((kept for kept in self.all() if kept.page_id == page_id), None)
 
     def open(self, kept: KeptPage) -> Page | None:
-        """The page, or None where it was removed or no key opens it, which is logged once."""
-        if kept.sealed is None:
-            return None
-        try:
-            values = json.loads(self.seal.open(("page", kept.page_id), kept.sealed))
-        except NotReadable:
-            if kept.sealed not in self._unreadable:
-                self._unreadable.add(kept.sealed)
-                _log.error("no key of %s opens page %s: it is not served", KEYS, kept.page_id)
-            return None
-        return Page(id=kept.page_id, **{name: tuple(each) for name, each in values.items()})
+        """The page; None where no key opens it."""
 
     def close(self, page: Page) -> str:
-        """A page, sealed under the newest key."""
-        values = {
-            "access_tokens": page.access_tokens,
-            "app_secrets": page.app_secrets,
-            "verify_tokens": page.verify_tokens,
-        }
-        return self.seal.seal(("page", page.id or ""), json.dumps(values))
+        """A page, sealed. Raises `ConfigurationError` without a key."""
 
 
 class RuntimePages:
@@ -122,7 +74,7 @@ class RuntimePages:
     def __init__(
         self,
         pages: Pages,
-        keeper: Keeper,
+        keeper: Sealed,
         store: KeptPages,
         *,
         judge: Callable[[Page], None],
@@ -215,7 +167,7 @@ class RuntimePages:
         while (kept := self._keeper.find(page_id)) is not None:
             page = self._keeper.open(kept)
             if page is None:
-                raise PageRefused(f"no key of {KEYS} opens page {page_id}")
+                raise PageRefused(f"no key of BOT_LINKING_PAGE_KEYS opens page {page_id}")
             sealed = self._keeper.close(change(page))
             if self._store.replace_page(page_id, sealed, self._now(), before=kept.sealed or ""):
                 self._pages.look()
@@ -254,9 +206,7 @@ def _before(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*new, *old)))[:KEPT_VALUES]
 
 
-def _known(
-    page: Page | None, page_id: str | None, source: str, kept: KeptPage | None = None
-) -> KnownPage:
+def _known(page: Page | None, page_id: str | None, source: str, kept: KeptPage | None = None) -> KnownPage:
     return KnownPage(
         page_id=page_id,
         source=source,

@@ -187,7 +187,7 @@ class Pages:
         self._seen = self._take(changes, 0)
 
     def _take(self, changes: Iterable[tuple[int, str, Page | None]], seen: int) -> int:
-        taken = list[tuple[str | None, Page | None]]()
+        taken: list[tuple[str | None, Page | None]] = []
         for number, page_id, page in changes:
             seen = number
             if page_id not in self.configured:

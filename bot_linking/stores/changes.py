@@ -25,6 +25,12 @@ _PERSON = (
     "unlinked_tick",
     "barred_until",
 )
+_ENDED_WITH_A_LINK = (
+    "drop_undo",
+    "drop_web_links_of_person",
+    "drop_typed_of_person",
+    "drop_question_of_person",
+)
 _LINK_COLUMNS = 9  # with which the statements that find a person begin
 
 
@@ -160,7 +166,8 @@ def end_link(
     record(tx, link, link, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
-    tx.put("drop_undo", page_id=page_id, psid=psid)
+    for statement in _ENDED_WITH_A_LINK:
+        tx.put(statement, page_id=page_id, psid=psid)
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)

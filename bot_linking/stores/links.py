@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from bot_linking.core.codes import digest_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
@@ -29,7 +28,10 @@ from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
 
 MOVE = Policy()
 Receive = Callable[[Tx, LinkingEvent, int, Policy], list[Outcome]]
-_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history", "undos", "undo_tokens", "bars")
+_ERASED_WHOLE = (
+    *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
+    *("undos", "undo_tokens", "bars", "web_links", "questions"),
+)
 
 
 class Links(Family):
@@ -89,7 +91,7 @@ class Links(Family):
         """What a batch holds: its people and codes, and with a policy that minds them the accounts and their
         other chats."""
         psids = [event.psid for event in events]
-        codes = [digest_of(event.authorization_code) for event in events if event.authorization_code]
+        codes = [event.digest for event in events if event.digest is not None]
         if not policy.minds_other_chats:
             return {"psids": psids, "codes": codes}
         rows = [row for digest in codes for row in self.engine.read("find_code", digest=digest)]
@@ -127,7 +129,7 @@ class Links(Family):
         """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
 
         def work(tx: Tx) -> Outcome:
-            digest = digest_of(event.authorization_code or "")
+            digest = event.digest or ""
             tx.hold(psids=[event.psid], codes=[digest])
             row = tx.one("find_code", digest=digest)
             if row is None or row["consumed_at"] is not None:
@@ -235,7 +237,8 @@ class Links(Family):
 
 def _erase_unbound(tx: Tx, account_id: str | None) -> int:
     """Logins under way of which Messenger did not say whose they are, but the account does."""
-    return sum(tx.run(f"erase_unbound_{table}", account_id=account_id) for table in ("codes", "attempts"))
+    tables = ("erase_unbound_codes", "erase_unbound_attempts", "erase_chat_links_of_account")
+    return sum(tx.run(table, account_id=account_id) for table in tables)
 
 
 def _change(row: Row) -> Change:

@@ -21,7 +21,7 @@ REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
 def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
     """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
     page_id, psid = event.page_id, event.psid
-    row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
+    row = tx.one("find_code", digest=event.digest or "")
     code = PendingCode(**row) if row else None
     refusal = refusal_of(code, event, now_ms=now)
     if refusal == "duplicate":
@@ -31,22 +31,29 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
     person, before = look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
         return [refuse(tx, "code_unknown", event, now)]  # withdrawn at this very moment
+    if code.proof is not None:  # what proved the chat is good for one link
+        tx.put("consume_proof", proof=code.proof, psid=psid, now=now)
     tx.put("finish_attempt", attempt_id=code.attempt_id)
     if is_outrun(code, event, person):
         return [EventIgnored("stale", page_id, psid)]
     verdict = settle(
         tx, policy, Consent(code.replaces), person, before,
-        page_id=page_id, psid=psid, account=_account_of(code), source="login", now=now,
+        page_id=page_id, psid=psid, account=_account_of(code), source=code.source, now=now,
     )  # fmt: skip
     if verdict.refusal is not None:
         return [refuse(tx, verdict.refusal, event, now)]
-    return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, "login", now)]
+    return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, code.source, now)]
 
 
 def _link(
     tx: Tx, event: LinkingEvent, code: PendingCode, person: Person, before: Link | None, now: int
 ) -> Outcome:
-    values = {"source": "login", "event_ms": event.timestamp, "code_tick": code.tick, "locale": code.locale}
+    values = {
+        "source": code.source,
+        "event_ms": event.timestamp,
+        "code_tick": code.tick,
+        "locale": code.locale,
+    }
     link = put_link(tx, event.page_id, event.psid, before, values | identity_of(_account_of(code)), now)
     if person.account_id == link.account_id:
         return EventIgnored("unchanged", event.page_id, event.psid)

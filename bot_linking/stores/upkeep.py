@@ -27,6 +27,9 @@ RETENTION = {
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
     "purge_history": KEEP_HISTORY_MS,
+    "purge_web_links": 0,
+    "purge_chat_links": DAY_MS,  # so that a later answer can be told what happened
+    "purge_questions": DAY_MS,
     "purge_undos": UNDO_MAX_AGE_MS,
     "purge_undo_tokens": 0,
     "purge_bars": 0,

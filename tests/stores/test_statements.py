@@ -31,6 +31,7 @@ MAY_SCAN = {
     "export_unlinks_seen": "a person asks for it, once; the table holds three days",
     "export_resumes": "a person asks for it, once; the table holds an hour",
     "export_outbox": "a person asks for it, once; the table holds what is not sent yet",
+    "find_typed": "it begins with a row of its own making, and joins to it by an index",
     "list_deletions": "an operator asks for it, and requests are few",
     "drop_attempts_of_person": "an undo asks for it; the table holds a quarter of an hour",
     "erase_attempts": "a person asks for it, once; the table holds a quarter of an hour",

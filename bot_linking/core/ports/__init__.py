@@ -17,12 +17,13 @@ from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
 from bot_linking.core.ports.pages import KeptPage, KeptPages
 from bot_linking.core.ports.upkeep import Upkeep
+from bot_linking.core.ports.ways import ChatLink, Typed, Ways, WebLink
 
 Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
-class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Upkeep, Protocol):
+class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Ways, Upkeep, Protocol):
     """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
     disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
     happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
@@ -36,6 +37,7 @@ __all__ = [
     "ApiKeys",
     "Attempt",
     "Attempts",
+    "ChatLink",
     "Clock",
     "Counters",
     "Deletion",
@@ -49,6 +51,9 @@ __all__ = [
     "Refusal",
     "Store",
     "Tell",
+    "Typed",
     "Undoable",
     "Upkeep",
+    "Ways",
+    "WebLink",
 ]
