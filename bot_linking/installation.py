@@ -17,7 +17,7 @@ from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
@@ -29,6 +29,7 @@ from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.messages import Messages
@@ -40,6 +41,7 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
+from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 
 _log = logging.getLogger("bot_linking")
@@ -61,10 +63,16 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    owner_pages: OwnerPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+    host: Host
+
+    def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
+        """Every room with routes of its own beside the two APIs."""
+        return (self.webview, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -91,12 +99,13 @@ def install(
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
+    host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    parts = _Parts(app, prefix, hooks, interrupted, tell, settings)
+    parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
     if hooks.resolve_account is not None:
-        parts.store.restore_named_ids()
+        parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
     if hooks.notify_owner is not None:
         parts.store.followers.append(Notices())
     built = {each.name: getattr(parts, each.name) for each in fields(Installation)}
@@ -114,8 +123,9 @@ class _Parts:
         interrupted: Interrupted,
         tell: Tell,
         settings: Settings,
+        host: Host,
     ) -> None:
-        self.app, self.hooks, self.interrupted, self.tell = app, hooks, interrupted, tell
+        self.app, self.hooks, self.interrupted, self.tell, self.host = app, hooks, interrupted, tell, host
         self.settings = settings
         self.prefix = prefix
         self.base_url = f"{settings.public_url}{prefix.rstrip('/')}"
@@ -123,7 +133,8 @@ class _Parts:
 
     @cached_property
     def store(self) -> SQLStore:
-        return _open(self.settings)
+        settings = self.settings
+        return open_store(settings.database, create=settings.create_database, only_look=is_command())
 
     @cached_property
     def keeper(self) -> Keeper:
@@ -214,6 +225,18 @@ class _Parts:
         )
 
     @cached_property
+    def owner_pages(self) -> OwnerPages:
+        return OwnerPages(
+            self.linking,
+            self.settings,
+            pages=self.webview.pages,
+            browser=self.webview.browser,
+            hooks=self.hooks,
+            bots=self.bots,
+            base_url=self.base_url,
+        )
+
+    @cached_property
     def callbacks(self) -> Callbacks:
         return Callbacks(self.linking, self.pages, status_url=f"{self.base_url}/deletion/")
 
@@ -241,13 +264,6 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     if problem := strange_graph(settings):
         _log.warning("%s", problem)
     return settings
-
-
-def _open(settings: Settings) -> SQLStore:
-    try:
-        return open_store(settings.database)
-    except StoreUnavailable as problem:
-        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

@@ -28,6 +28,7 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.ports.links import Import
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.undoing import Undoing
 
@@ -297,6 +298,19 @@ class Linking:
         if account is None:
             raise AccountUnknown("no account has these identifiers")
         return account
+
+    def import_links(
+        self, links: Sequence[Link], *, tell: bool = False, replace: bool = False, judge_only: bool = False
+    ) -> list[list[Outcome]]:
+        """Take over links of another system in one transaction, each person once; what each came to, by the
+        contract of the store. `may_link` and `resolve_account` are not asked; the policy holds, and `replace`
+        agrees to what it would ask for. No person hears of it, unless `tell`: then the confirmation follows,
+        and signals are sent. With `judge_only` nothing is written."""
+        how = Import(self.policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
+        outcomes = self.store.import_links(links, how, self.now())
+        if tell and not judge_only:
+            self.tell_all([outcome for each in outcomes for outcome in each])
+        return outcomes
 
     def unlink(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bot_linking.core.events import GraphFailed
 from bot_linking.core.ports import Tell
@@ -76,22 +76,28 @@ class Bots:
                 url=self._url,
                 version=self._version,
                 on_error=self._note,
-                other=partial(self._other, page),
+                others=partial(self._others, page),
             )
             known = self._graphs[page.id] = page, graph
         return known[1]
 
-    def _other(self, page: Page) -> Graph | None:
-        """The Graph with the page's next access token; None where each of them has ended."""
-        return self.graph_of(page.id) if self.pages.token_ended(page) else None
+    def _others(self, page: Page, cause: Literal["token", "secret"]) -> Iterator[Graph]:
+        """The Graph with each other token, or app secret, of the page in turn."""
+        count = len(page.access_tokens if cause == "token" else page.app_secrets)
+        for _ in range(count - 1):
+            again = self.pages.give_way(page, cause)
+            if again is None:
+                return
+            page = again
+            yield self._graph(page)
 
     def _note(self, problem: GraphError) -> None:
         self._tell(GraphFailed(problem.status, problem.code))
 
 
 class PageGraph(Graph):
-    """A page's Graph. A call that is refused since its access token has ended is made once more with the
-    page's next token, which `other` gives, and so are all later ones."""
+    """A page's Graph. A call that is refused for its access token or its proof is made again with the page's
+    next one, if it has another; and so are all later calls, until that one is refused."""
 
     def __init__(
         self,
@@ -101,16 +107,21 @@ class PageGraph(Graph):
         url: str,
         version: str,
         on_error: Callable[[GraphError], None],
-        other: Callable[[], Graph | None],
+        others: Callable[[Literal["token", "secret"]], Iterator[Graph]],
     ) -> None:
         super().__init__(access_token, app_secret, url=url, version=version, on_error=on_error)
-        self._other = other
+        self._others = others
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
             return super()._call(method, path, **arguments)
         except GraphError as problem:
-            other = self._other() if problem.advice == "token" else None
-            if other is None:
+            if problem.cause not in ("token", "secret"):
                 raise
-            return other._call(method, path, **arguments)
+            refusal = problem
+        for other in self._others(refusal.cause):  # type: ignore[arg-type]
+            try:
+                return Graph._call(other, method, path, **arguments)
+            except GraphError as problem:
+                refusal = problem
+        raise refusal

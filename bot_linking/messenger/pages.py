@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown, StoreUnavailable
@@ -51,7 +51,6 @@ class Pages:
     ) -> None:
         self._table = _Table(configured)
         self.configured = frozenset(self._table.pages)
-        self._ended: set[str] = set()  # access tokens that Graph has refused
         self._keeper = keeper
         self._monotonic = monotonic
         self._turn, self._pid = threading.Lock(), os.getpid()
@@ -122,27 +121,31 @@ class Pages:
         return tuple({token.encode() for page in self.all() for token in page.verify_tokens})
 
     def token_name(self, page_id: str | None) -> str:
-        """A name for the page's present access tokens, which says nothing of them: another name means that
-        what was held for a bad token may be tried again."""
+        """A name for the page's present access tokens and app secrets, which says nothing of them: another
+        name means that what was held for a bad one may be tried again."""
         return _name_of(self.page(page_id))
 
     def token_names(self) -> list[str]:
-        """The names of every page's present access tokens."""
+        """The names of every page's present access tokens and app secrets."""
         return [_name_of(page) for page in self.all()]
 
     # Changes
 
-    def token_ended(self, page: Page) -> bool:
-        """Go on with the page's next access token; False where Graph has refused each of them."""
+    def give_way(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
+        """The page again, with its next access token or app secret first, after Graph has refused the first
+        one; None where there is no other."""
         with self._lock():
-            self._ended.add(page.access_token)
-            if self._table.pages.get(page.id) is not page:
-                return True  # changed meanwhile
-            again = self._in_order(page)
-            if again.access_token in self._ended:
-                return False
+            known = self._table.pages.get(page.id)
+            if known is not page:
+                return known  # changed meanwhile
+            if cause == "token":
+                again = replace(page, access_tokens=_next_first(page.access_tokens))
+            else:
+                again = replace(page, app_secrets=_next_first(page.app_secrets))
+            if again == page:
+                return None
             self._table.change([(page.id, again)])
-            return True
+            return again
 
     def look(self) -> None:
         """Take up what has changed in the store, now. Raises `StoreUnavailable`."""
@@ -191,15 +194,10 @@ class Pages:
         for number, page_id, page in changes:
             seen = number
             if page_id not in self.configured:
-                taken.append((page_id, page and self._in_order(page)))
+                taken.append((page_id, page))
         if taken:
             self._table.change(taken)
         return seen
-
-    def _in_order(self, page: Page) -> Page:
-        """The same page, whose tokens that Graph has refused stand last."""
-        tokens = sorted(page.access_tokens, key=lambda token: token in self._ended)
-        return page if tokens == list(page.access_tokens) else replace(page, access_tokens=tuple(tokens))
 
     def _lock(self) -> threading.Lock:
         """A lock that no thread of a parent process holds."""
@@ -259,6 +257,10 @@ class _Owners:
         return self._fresh[secret]
 
 
+def _next_first(values: tuple[str, ...]) -> tuple[str, ...]:
+    return (*values[1:], *values[:1])
+
+
 def _why_unknown(page_id: str | None, count: int) -> str:
     if page_id is not None:
         return "this page is not configured"
@@ -266,4 +268,4 @@ def _why_unknown(page_id: str | None, count: int) -> str:
 
 
 def _name_of(page: Page) -> str:
-    return digest_of("\n".join(sorted(page.access_tokens)))[:16]
+    return digest_of("\n".join(sorted((*page.access_tokens, *page.app_secrets))))[:16]

@@ -12,6 +12,7 @@ from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, 
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ports.links import Import
 from bot_linking.stores.changes import (
     change_link,
     end_link,
@@ -24,6 +25,7 @@ from bot_linking.stores.changes import (
 )
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
+from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
 
 MOVE = Policy()
@@ -210,6 +212,21 @@ class Links(Family):
         def work(tx: Tx) -> int:
             return tx.run("restore_named_ids")
 
+        return self.engine.write(work)
+
+    def import_links(self, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
+        def work(tx: Tx) -> list[list[Outcome]]:
+            tx.hold(**held)
+            outcomes = import_links(tx, links, how, now)
+            if not how.judge_only:
+                for each in outcomes:
+                    self.followed(tx, each, now, silently=not how.tell)
+            return outcomes
+
+        held: dict[str, Any] = {"psids": [link.psid for link in links]}
+        if how.policy.minds_other_chats:
+            accounts = sorted({link.account_id for link in links})
+            held = {"psids": [*held["psids"], *self._psids_of(accounts)], "accounts": accounts}
         return self.engine.write(work)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:

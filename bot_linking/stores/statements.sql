@@ -48,6 +48,32 @@ update links set username = :username, email = :email, phone_number = :phone_num
 where page_id = :page_id and psid = :psid
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
+-- name: find_people
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
+from json_each(:people) as given
+join links on page_id = json_extract(given.value, '$.page_id') and psid = json_extract(given.value, '$.psid')
+
+-- name: import_links
+insert into links (page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+                   code_tick, changed_tick)
+select json_extract(value, '$.page_id'), json_extract(value, '$.psid'), json_extract(value, '$.account_id'),
+       json_extract(value, '$.username'), json_extract(value, '$.email'), json_extract(value, '$.phone_number'),
+       json_extract(value, '$.source'), json_extract(value, '$.linked_at'), json_extract(value, '$.updated_at'),
+       0, (select coalesce(max(tick), 0) from codes)
+from json_each(:links) where true
+on conflict (page_id, psid) do update set
+  account_id = excluded.account_id, named_id = null, username = excluded.username, email = excluded.email,
+  phone_number = excluded.phone_number, source = excluded.source, linked_at = excluded.linked_at,
+  updated_at = excluded.updated_at, event_ms = null, code_tick = 0, changed_tick = excluded.changed_tick
+
+-- name: import_history
+insert into history (at, page_id, psid, door, account_before, account_after, identifiers)
+select json_extract(value, '$.at'), json_extract(value, '$.page_id'), json_extract(value, '$.psid'),
+       json_extract(value, '$.door'), json_extract(value, '$.account_before'),
+       json_extract(value, '$.account_after'), json_extract(value, '$.identifiers')
+from json_each(:changes)
+
 -- name: has_named_ids
 select 1 as found from links where named_id is not null limit 1
 

@@ -263,7 +263,7 @@ def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -
 def test_binding_links_a_person_by_what_the_site_gave(store: SQLStore) -> None:
     (outcome,) = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW)
     assert isinstance(outcome, AccountLinked)
-    assert (outcome.link.account_id, outcome.link.source) == ("ada@example.com", "api")
+    assert (outcome.link.account_id, outcome.link.source) == ("email:ada@example.com", "api")
     assert queued(store) == [(PSID, "linked")]
 
 
@@ -293,8 +293,8 @@ def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLSto
     changes = store.history_of(PAGE, PSID)
     assert [(each.door, each.what, each.account_before, each.account_after) for each in changes] == [
         ("login", "linked", None, "1"),
-        ("api", "linked", "1", "grace"),
-        ("python", "unlinked", "grace", None),
+        ("api", "linked", "1", "username:grace"),
+        ("python", "unlinked", "username:grace", None),
     ]
     assert (changes[1].key_id, changes[1].request_id, changes[1].meta) == ("key-1", "request-1", '{"a": 1}')
     assert store.history_of("elsewhere", PSID) == []
