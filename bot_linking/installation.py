@@ -21,6 +21,8 @@ from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
+from bot_linking.core.text import safe_name
+from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
@@ -28,13 +30,16 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.replies import Replies
 from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
@@ -69,6 +74,14 @@ class Installation:
     delivery: Delivery
     tell: Tell
     host: Host
+    ways: Ways
+    base_url: str
+
+    def name_of_page(self, page_id: str) -> str:
+        """What a page is called in an m.me address: its user name, else its id."""
+        is_only = len(self.pages.all()) == 1
+        own = self.settings.page_username if is_only else None
+        return self.pages.page(page_id).username or own or page_id
 
     def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -205,13 +218,27 @@ class _Parts:
         for_owners = OwnersDeliveries(
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
         )
+        replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
         prompts = {self.prompts.kind: self.prompts.deliver}
-        return {**errands.handlers(), **for_owners.handlers(), **prompts}
+        return {**errands.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+
+    def _language_of(self, page_id: str, psid: str) -> str:
+        return self.store.locale_of(page_id, psid) or self.settings.locale
 
     @cached_property
     def webhook(self) -> Webhook:
-        listeners = signals.webhook_received.receivers
-        return Webhook(Inbox(self.linking, pages=self.pages, tell=self.tell, listeners=listeners))
+        inbox = Inbox(
+            self.linking,
+            pages=self.pages,
+            tell=self.tell,
+            chat=Chat(self.ways, Erasure(self.linking)),
+            listeners=signals.webhook_received.receivers,
+        )
+        return Webhook(inbox)
+
+    @cached_property
+    def ways(self) -> Ways:
+        return Ways(self.linking)
 
     @cached_property
     def webview(self) -> Webview:

@@ -28,6 +28,7 @@ class Page:
     access_tokens: tuple[str, ...] = field(repr=False)
     app_secrets: tuple[str, ...] = field(repr=False)
     verify_tokens: tuple[str, ...] = field(repr=False)
+    username: str | None = None
 
     @property
     def access_token(self) -> str:
@@ -52,7 +53,7 @@ def read_pages(value: Any) -> tuple[Page, ...]:
 
 def read_page(page_id: str, of: Any) -> Page:
     """One page. Raises `ValueError`, which names the page and what is wrong with it."""
-    if not isinstance(of, Mapping) or set(of) != _KINDS.keys():
+    if not isinstance(of, Mapping) or set(of) - {"username"} != _KINDS.keys():
         raise ValueError(f"needs {', '.join(sorted(_KINDS))} for each page, and nothing else")
     values = dict[str, tuple[str, ...]]()
     for name, (field_name, one) in _KINDS.items():
@@ -60,4 +61,5 @@ def read_page(page_id: str, of: Any) -> Page:
             values[field_name] = read.several(one)(of[name])
         except ValueError as problem:
             raise ValueError(f"of page {page_id}: {name} {problem}") from None
-    return Page(id=page_id, **values)
+    username = read.page_username(of["username"]) if of.get("username") else None
+    return Page(id=page_id, username=username, **values)
