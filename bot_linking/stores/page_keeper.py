@@ -62,7 +62,12 @@ class Keeper:
                 self._unreadable.add(kept.sealed)
                 _log.error("no key of %s opens page %s: it is not served", KEYS, kept.page_id)
             return None
-        return Page(id=kept.page_id, **{name: tuple(each) for name, each in values.items()})
+        return Page(
+            id=kept.page_id,
+            access_tokens=tuple(values["access_tokens"]),
+            app_secrets=tuple(values["app_secrets"]),
+            verify_tokens=tuple(values["verify_tokens"]),
+        )
 
     def close(self, page: Page) -> str:
         """A page, sealed under the newest key."""
