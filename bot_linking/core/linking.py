@@ -28,6 +28,7 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.ports.links import Import
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.undoing import Undoing
 
@@ -62,7 +63,7 @@ class Linking:
         self._resolve_account = hooks.resolve_account
         self._ask_page = ask_page
         self._asked_page: str | None = None
-        self._policy = Policy(hooks.on_conflict)
+        self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
 
     def now(self) -> int:
@@ -136,14 +137,20 @@ class Linking:
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
         conflict = Conflict(None if is_same else link, account, others, source)
-        word = Word.MOVE if is_same else self._policy.word_for(conflict)
+        word = Word.MOVE if is_same else self.policy.word_for(conflict)
         return Foresight(word, conflict)
 
     def approve(
-        self, attempt: Attempt, *, locale: str | None = None, replaces: str | None = None
+        self,
+        attempt: Attempt,
+        *,
+        locale: str | None = None,
+        replaces: str | None = None,
+        typed: str | None = None,
     ) -> str | None:
         """The authorization code for a consent, committed before it is returned. `replaces` is the account
-        that the person was told would be replaced.
+        that the person was told would be replaced; with `typed`, the digest of digits, the chat has to name
+        the code by them, before the attempt ends.
 
         Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
         any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
@@ -151,8 +158,8 @@ class Linking:
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        ends = now + max_age * 1000
-        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces):
+        ends = attempt.expires_at if typed is not None else now + max_age * 1000
+        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces, typed=typed):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
         return None
@@ -187,7 +194,7 @@ class Linking:
         failed = StoreUnavailable("may_link did not answer") if any(a is None for _, a in answers) else None
         if allowed := [event for event, answer in answers if answer]:
             try:
-                outcomes += self.store.receive(allowed, self.now(), policy=self._policy)
+                outcomes += self.store.receive(allowed, self.now(), policy=self.policy)
             except PolicyFailed as problem:
                 _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
                 failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
@@ -205,16 +212,30 @@ class Linking:
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
         """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
-        if self._may_link is None or event.authorization_code is None:
+        if self._may_link is None or event.digest is None:
             return True
-        account_id = self.store.account_of_code(digest_of(event.authorization_code))
+        account_id = self.store.account_of_code(event.digest)
         if account_id is None:
+            return True
+        try:
+            return self.allows(account_id)
+        except StoreUnavailable:
+            return None
+
+    def allows(self, account_id: str) -> bool:
+        """Whether the site still wants this account to be linked. `StoreUnavailable` when it does not say:
+        Messenger shall send the event again."""
+        if self._may_link is None:
             return True
         try:
             return bool(self._may_link(account_id))
         except Exception:
             _log.exception("may_link failed; Messenger will send the event again")
-            return None
+            raise StoreUnavailable("may_link did not answer") from None
+
+    def wake(self) -> None:
+        """Say that the outbox may have something new."""
+        self._wake()
 
     # Bind, unlink and erase
 
@@ -239,7 +260,7 @@ class Linking:
         _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
         outcomes = self.store.bind(
-            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self._policy,
+            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self.policy,
             consent=consent,
         )  # fmt: skip
         self.tell_all(outcomes)
@@ -258,6 +279,19 @@ class Linking:
         if account is None:
             raise AccountUnknown("no account has these identifiers")
         return account
+
+    def import_links(
+        self, links: Sequence[Link], *, tell: bool = False, replace: bool = False, judge_only: bool = False
+    ) -> list[list[Outcome]]:
+        """Take over links of another system in one transaction, each person once; what each came to, by the
+        contract of the store. `may_link` and `resolve_account` are not asked; the policy holds, and `replace`
+        agrees to what it would ask for. No person hears of it, unless `tell`: then the confirmation follows,
+        and signals are sent. With `judge_only` nothing is written."""
+        how = Import(self.policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
+        outcomes = self.store.import_links(links, how, self.now())
+        if tell and not judge_only:
+            self.tell_all([outcome for each in outcomes for outcome in each])
+        return outcomes
 
     def unlink(
         self,

@@ -21,6 +21,7 @@ from bot_linking.core.ports import Clock
 from bot_linking.doors import unconfigured
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.external_account import tokens
 from bot_linking.external_account.endpoint import Endpoint, Operations
 from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
@@ -117,7 +118,7 @@ class ExternalAccount:
         """For a site with no bot: a store and commands of its own."""
         defaults = {"database": default_database(app.instance_path)}
         settings = read(SiteSettings, app.config, os.environ, defaults=defaults)
-        store = open_store(settings.database)
+        store = open_store(settings.database, create=settings.create_database, only_look=is_command())
         linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
         service = self._serve(linking, store, settings, tell=_log_refusal, pages=tuple, sees_to_upkeep=True)
         store.followers.append(service.following)

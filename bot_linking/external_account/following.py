@@ -39,6 +39,8 @@ class Following:
     """`stores.store.Follower` of this module. `named` are the applications of the setting; without them,
     every one."""
 
+    only_tells = False
+
     def __init__(self, named: Sequence[str], user_id_of: UserIdOf) -> None:
         self._named = tuple(named)
         self._user_id_of = user_id_of

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from bot_linking.core.events import Outcome
+from bot_linking.stores.opening import Opening
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -53,7 +54,9 @@ class Tx(Protocol):
 class Engine(Protocol):
     """What differs between databases. An engine is shared by the threads of a process and survives a fork."""
 
-    applied: list[str]  # the schema steps that this very object has applied
+    @property
+    def opening(self) -> Opening:
+        """Knows whether the database is there and its tables are up to date, and sees to it."""
 
     @property
     def poison(self) -> tuple[type[Exception], ...]:
@@ -63,7 +66,8 @@ class Engine(Protocol):
 
     def extend(self, name: str, room: str) -> None:
         """Take in the tables and statements of another room (the package with its `statements.sql` and
-        schema steps), with a record of applied steps of their own under this name."""
+        schema steps), with a record of applied steps of their own under this name. A database that is away
+        is no error: they are brought up to date when it is first used."""
 
     def read(self, name: str, **values: Any) -> list[Row]:
         """The rows of one statement, as any process last committed them. Waits for no writer. Raises
@@ -92,7 +96,10 @@ class Engine(Protocol):
 
 
 class Follower(Protocol):
-    """Tables of another room that follow the links: written in the very transaction of each change."""
+    """Tables of another room that follow the links: written in the very transaction of each change.
+    `only_tells` says that nothing is lost when a change is made in silence."""
+
+    only_tells: bool
 
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         """Hear of one outcome inside its transaction, before the commit. What it raises undoes the change,

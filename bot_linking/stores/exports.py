@@ -9,7 +9,10 @@ from bot_linking.core.links import from_ms
 from bot_linking.stores.engine import Row
 from bot_linking.stores.family import Family
 
-EXPORTED = ("links", "history", "outbox", "attempts", "codes", "resumes", "unlinks_seen", "undos", "bars")
+EXPORTED = (
+    *("links", "history", "outbox", "attempts", "codes", "resumes", "unlinks_seen"),
+    *("undos", "bars", "web_links", "questions"),
+)
 _TIMES = ("at", "event_ms", "unlinked_ms", "barred_until")
 
 
@@ -24,7 +27,10 @@ class Exports(Family):
         return _plain(found)
 
     def export_account(self, account_id: str) -> dict[str, list[Row]]:
-        found = {"history": self.engine.read("export_history_of_account", account_id=account_id)}
+        tables = ("history", "chat_links")
+        found = {
+            table: self.engine.read(f"export_{table}_of_account", account_id=account_id) for table in tables
+        }
         for follower in self.followers:
             found |= follower.export_account(self.engine.read, account_id)
         return _plain(found)
@@ -40,7 +46,7 @@ def _plain_row(row: Row) -> Row:
 
 def _plain_value(name: str, value: Any) -> Any:
     if name == "payload":
-        return json.loads(value)
+        return None if value is None else json.loads(value)
     if isinstance(value, int) and (name in _TIMES or name.endswith("_at")):
         return from_ms(value).isoformat(timespec="milliseconds") if value else None
     return value

@@ -12,6 +12,8 @@ from bot_linking.stores.engine import Read, Row, Tx
 class Notices:
     """`stores.engine.Follower` for a host that gives `notify_owner`."""
 
+    only_tells = True
+
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         if not isinstance(outcome, AccountLinked | AccountUnlinked):
             return

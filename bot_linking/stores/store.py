@@ -15,9 +15,10 @@ from bot_linking.stores.links import Links
 from bot_linking.stores.outbox import Outbox
 from bot_linking.stores.owners import Owners
 from bot_linking.stores.upkeep import Upkeep
+from bot_linking.stores.ways import Ways
 
 
-class SQLStore(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Exports, Upkeep):
+class SQLStore(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Exports, Ways, Upkeep):
     """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
 
     def __init__(self, engine: Engine) -> None:

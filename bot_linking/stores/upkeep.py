@@ -26,6 +26,9 @@ RETENTION = {
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
     "purge_history": KEEP_HISTORY_MS,
+    "purge_web_links": 0,
+    "purge_chat_links": DAY_MS,  # so that a later answer can be told what happened
+    "purge_questions": DAY_MS,
     "purge_undos": UNDO_MAX_AGE_MS,
     "purge_undo_tokens": 0,
     "purge_bars": 0,
@@ -44,8 +47,10 @@ class Upkeep(Family):
             while self.engine.write(step) >= PURGED_AT_ONCE:
                 time.sleep(PURGE_PAUSE_S)
 
+    def migrate(self) -> list[str]:
+        return self.engine.opening.finish()
+
     def check(self) -> None:
-        """Raise `StoreUnavailable` unless the store reads and writes."""
         self.engine.write(lambda tx: tx.put("purge_limits", before=0, most=1))
 
     def close(self) -> None:
