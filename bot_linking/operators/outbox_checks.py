@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bot_linking.messenger.bots import Pages
+from bot_linking.messenger.pages import Pages
 from bot_linking.operators.findings import Finding
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from bot_linking.installation import Installation
 from bot_linking.interrupted import Interrupted
 
 if TYPE_CHECKING:
+    from bot_linking.messenger.kept_pages import RuntimePages
     from bot_linking.stores.store import SQLStore
 
 
@@ -48,12 +49,17 @@ class Registered:
         return self._here().settings
 
     @property
+    def pages(self) -> RuntimePages:
+        """Add, list, replace and remove pages while the bot runs; `flask linking page` is the same."""
+        return self._here().runtime_pages
+
+    @property
     def delivery(self) -> Delivery:
         """The outbox's worker; `drain()` delivers what is due, which is what tests want."""
         return self._here().delivery
 
     def stop(self, timeout: float = STOP_S) -> None:
-        """Before the process ends: deliver nothing new, and finish what is being sent, within `timeout` seconds.
+        """Before the process ends: deliver nothing new, finish what is being sent, within `timeout` seconds.
 
         Called automatically when Python ends and, where no other handler is set, at SIGTERM. For the hooks of
         a server that ends its workers in another way; the table in `bot_linking/delivery/README.md` names
