@@ -214,9 +214,9 @@ def test_the_operator_links_by_hand_and_reads_the_history(site: Site) -> None:
     assert site.flask("unlink", GRACE).returncode == 0
     lines = [line.split("\t") for line in site.flask("history", GRACE).stdout.splitlines()]
     assert [line[3:7] for line in lines] == [
-        ["api", "linked", "-", "mike@example.com"],
-        ["cli", "linked", "mike@example.com", "mike"],
-        ["cli", "unlinked", "mike", "-"],
+        ["api", "linked", "-", "email:mike@example.com"],
+        ["cli", "linked", "email:mike@example.com", "username:mike"],
+        ["cli", "unlinked", "username:mike", "-"],
     ]
     assert lines[0][9] == "F4js0Za2"
     site.flask("erase", GRACE)
