@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.events import LinkingEvent
 from bot_linking.core.reading import read_id
+from bot_linking.messenger.other_ways import Said, mentions_other_ways, said_in
 
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
@@ -41,7 +42,10 @@ class Batch(NamedTuple):
     """Every other event of every entry's `messaging`, in order."""
 
     rest: dict[str, Any]
-    """The payload without its account linking events; entries that only held those are gone."""
+    """The payload without what is ours; entries that held nothing else are gone."""
+
+    taken: int = 0
+    """How many events of other ways of linking were taken out."""
 
     @property
     def events(self) -> list[Event]:
@@ -49,9 +53,22 @@ class Batch(NamedTuple):
         return [event for event in self.others if is_sound(event)]
 
     @property
+    def said(self) -> list[Said]:
+        """What of the `others` may be meant for another way of linking, by its form."""
+        return [said for event in self.others if (said := said_in(event)) is not None]
+
+    @property
     def holds_ours(self) -> bool:
         """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
-        return bool(self.linking or self.passed_over)
+        return bool(self.linking or self.passed_over or self.taken)
+
+    def without(self, taken: Iterable[Said]) -> Batch:
+        """The batch when these were ours. A postback stays the bot's, too, whose welcome it asks for."""
+        gone = {id(each.event) for each in taken if "postback" not in each.event}
+        if not gone:
+            return self
+        others = [each for each in self.others if id(each) not in gone]
+        return self._replace(others=others, rest=_rest_of(self.rest, gone), taken=self.taken + len(gone))
 
     def __repr__(self) -> str:
         return (
@@ -63,10 +80,13 @@ NOTHING_OF_OURS = Batch((), 0, (), {})
 """The batch of a body that was not parsed, since nothing of ours can be in it."""
 
 
-def mentions_linking(body: bytes) -> bool:
-    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
+def mentions_ours(body: bytes, *, other_ways: bool = False) -> bool:
+    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed; with
+    `other_ways` also what is meant for a way of linking beside the Log In button."""
     if b"account_linking" in body:
         return True
+    if other_ways:
+        return mentions_other_ways(body)
     # One byte is found faster than several, and most bodies have no backslash at all.
     return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
@@ -102,27 +122,33 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
         raise PayloadUnreadable("a webhook payload is an object with an entry array")
     ours: list[tuple[Any, Event]] = []
     others: list[Event] = []
-    kept: list[Any] = []
     for entry in entries:
-        events, rest = _messaging_of(entry), []
-        for each in events:
-            kind = kind_of(each)
-            if kind is Kind.LINKING:
-                ours.append((entry, each))
-                continue
-            rest.append(each)
+        for event in _messaging_of(entry):
+            kind = kind_of(event)
             if kind is Kind.OTHER:
-                others.append(each)
-        if len(rest) == len(events):
-            kept.append(entry)
-        elif rest or entry.keys() & {"standby", "changes"}:
-            kept.append(entry | {"messaging": rest})
+                others.append(event)
+            elif kind is Kind.LINKING:
+                ours.append((entry, event))
     if len(ours) + len(others) > MOST_EVENTS:
         raise PayloadTooLarge(f"more than {MOST_EVENTS} events in one webhook")
     if not ours:
         return Batch((), 0, others, payload)
     linking = _allowed(ours, pages) if payload.get("object") == "page" else []
-    return Batch(linking, len(ours) - len(linking), others, payload | {"entry": kept})
+    rest = _rest_of(payload, {id(event) for _, event in ours})
+    return Batch(linking, len(ours) - len(linking), others, rest)
+
+
+def _rest_of(payload: dict[str, Any], gone: set[int]) -> dict[str, Any]:
+    """The payload without the events of these identities."""
+    kept = []
+    for entry in payload["entry"]:
+        events = _messaging_of(entry)
+        rest = [event for event in events if id(event) not in gone]
+        if len(rest) == len(events):
+            kept.append(entry)
+        elif rest or entry.keys() & {"standby", "changes"}:
+            kept.append(entry | {"messaging": rest})
+    return payload | {"entry": kept}
 
 
 def _messaging_of(entry: Any) -> list[Any]:

@@ -29,7 +29,7 @@ from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
-    mentions_linking,
+    mentions_ours,
     sort_events,
 )
 from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
@@ -94,7 +94,7 @@ class Inbox:
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
-        if not whole and not mentions_linking(body):
+        if not whole and not mentions_ours(body):
             batch = NOTHING_OF_OURS
         else:
             batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
