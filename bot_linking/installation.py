@@ -23,6 +23,8 @@ from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
+from bot_linking.core.text import safe_name
+from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
@@ -30,11 +32,14 @@ from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.replies import Replies
 from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
@@ -67,6 +72,14 @@ class Installation:
     delivery: Delivery
     tell: Tell
     host: Host
+    ways: Ways
+    base_url: str
+
+    def name_of_page(self, page_id: str) -> str:
+        """What a page is called in an m.me address: its user name, else its id."""
+        is_only = len(self.pages.all()) == 1
+        own = self.settings.page_username if is_only else None
+        return self.pages.page(page_id).username or own or page_id
 
     def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -128,18 +141,24 @@ def install(
     )
     if hooks.notify_owner is not None:
         store.followers.append(Notices())
+    replies = Replies(
+        bots,
+        brand_name=safe_name(settings.brand_name),
+        language_of=lambda page_id, psid: store.locale_of(page_id, psid) or settings.locale,
+    )
     callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
     delivery = Delivery(
         store,
-        errands.handlers() | for_owners.handlers() | {prompts.kind: prompts.deliver},
+        errands.handlers() | for_owners.handlers() | replies.handlers() | {prompts.kind: prompts.deliver},
         tell=tell,
         tokens=pages.token_name,
         all_tokens=pages.token_names(),
         clock=hooks.clock,
         context=app.app_context,
     )
+    ways = Ways(linking)
     inbox = Inbox(
-        linking, pages=pages, tell=tell,
+        linking, pages=pages, tell=tell, chat=Chat(ways, Erasure(linking)),
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
@@ -153,7 +172,7 @@ def install(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
         messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
         owner_pages=for_owner, callbacks=callbacks, api=api,
-        delivery=delivery, tell=tell, host=host,
+        delivery=delivery, tell=tell, host=host, ways=ways, base_url=base_url,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Page:
     access_tokens: tuple[str, ...] = field(repr=False)
     app_secrets: tuple[str, ...] = field(repr=False)
     verify_tokens: tuple[str, ...] = field(repr=False)
+    username: str | None = None
 
     @property
     def access_token(self) -> str:
@@ -47,11 +48,12 @@ def read_pages(value: Any) -> tuple[Page, ...]:
 
 
 def _page(page_id: str, of: Any) -> Page:
-    if not isinstance(of, Mapping) or set(of) != _KEYS:
+    if not isinstance(of, Mapping) or set(of) - {"username"} != _KEYS:
         raise ValueError(f"needs {', '.join(sorted(_KEYS))} for each page, and nothing else")
     return Page(
         id=page_id,
         access_tokens=read.several(read.access_token)(of["access_token"]),
         app_secrets=read.several(read.secret)(of["app_secret"]),
         verify_tokens=read.several(read.secret)(of["verify_token"]),
+        username=read.page_username(of["username"]) if of.get("username") else None,
     )

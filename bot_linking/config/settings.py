@@ -162,6 +162,9 @@ class Settings(SiteSettings):
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
     )
+    page_username: str | None = _key(
+        read.page_username, "The page's user name, for `https://m.me/NAME` buttons and QR codes.", None
+    )
     app_id: str | None = _key(
         read.matching(r"[0-9]{1,64}", "the digits of an app's id"),
         "The Meta app's id: for `setup`, the menu's webview and requests to delete data.",

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.events import LinkingEvent
 from bot_linking.core.reading import read_id
-from bot_linking.messenger.other_ways import Said, mentions_other_ways, said_in
 
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
 _PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
+_ESCAPED_ASCII = re.compile(rb"\\u00[0-7]")  # which Messenger never writes so
+# What a text of ours begins with, after blanks: LINK, digits, or either as Chinese and Japanese keyboards
+# type it. Each pattern begins with plain letters, which makes its search three times as fast.
+_BLANK = (
+    rb" |\\[nrt]|\\u3000|\\u00[aA]0|\\u20[0-6][0-9a-fA-F]|\xe3\x80\x80|\xc2\xa0|\xe2[\x80\x81][\x80-\xbf]"
+)
+_FULL_WIDTH = rb"\\u[fF][fF][1-5]|\xef[\xbc\xbd]"
+_TYPED = re.compile(
+    rb'"text"\s*:\s*"(?:' + _BLANK + rb")*(?:[lL][iI][nN][kK]|[0-9]{3}|" + _FULL_WIDTH + rb")"
+)
+_TAPPED = re.compile(rb'"bl\.')  # an address or an answer
 
 Event = dict[str, Any]
 Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
@@ -42,10 +51,10 @@ class Batch(NamedTuple):
     """Every other event of every entry's `messaging`, in order."""
 
     rest: dict[str, Any]
-    """The payload without what is ours; entries that held nothing else are gone."""
+    """The payload without what was ours; entries that only held that are gone."""
 
     taken: int = 0
-    """How many events of other ways of linking were taken out."""
+    """How many events of a chat were ours, and are dealt with: digits, codes, addresses, answers."""
 
     @property
     def events(self) -> list[Event]:
@@ -53,22 +62,9 @@ class Batch(NamedTuple):
         return [event for event in self.others if is_sound(event)]
 
     @property
-    def said(self) -> list[Said]:
-        """What of the `others` may be meant for another way of linking, by its form."""
-        return [said for event in self.others if (said := said_in(event)) is not None]
-
-    @property
     def holds_ours(self) -> bool:
         """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
         return bool(self.linking or self.passed_over or self.taken)
-
-    def without(self, taken: Iterable[Said]) -> Batch:
-        """The batch when these were ours. A postback stays the bot's, too, whose welcome it asks for."""
-        gone = {id(each.event) for each in taken if "postback" not in each.event}
-        if not gone:
-            return self
-        others = [each for each in self.others if id(each) not in gone]
-        return self._replace(others=others, rest=_rest_of(self.rest, gone), taken=self.taken + len(gone))
 
     def __repr__(self) -> str:
         return (
@@ -80,15 +76,12 @@ NOTHING_OF_OURS = Batch((), 0, (), {})
 """The batch of a body that was not parsed, since nothing of ours can be in it."""
 
 
-def mentions_ours(body: bytes, *, other_ways: bool = False) -> bool:
-    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed; with
-    `other_ways` also what is meant for a way of linking beside the Log In button."""
-    if b"account_linking" in body:
+def mentions_ours(body: bytes) -> bool:
+    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
+    if b"account_linking" in body or _TYPED.search(body) or _TAPPED.search(body):
         return True
-    if other_ways:
-        return mentions_other_ways(body)
     # One byte is found faster than several, and most bodies have no backslash at all.
-    return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+    return b"\\" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def kind_of(event: object) -> Kind:
@@ -138,8 +131,14 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
     return Batch(linking, len(ours) - len(linking), others, rest)
 
 
-def _rest_of(payload: dict[str, Any], gone: set[int]) -> dict[str, Any]:
-    """The payload without the events of these identities."""
+def without(batch: Batch, taken: Collection[int]) -> Batch:
+    """The batch without these events, each named by its `id`; they count as taken."""
+    others = [each for each in batch.others if id(each) not in taken]
+    return batch._replace(others=others, rest=_rest_of(batch.rest, taken), taken=len(taken))
+
+
+def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
+    """The payload without these events; an entry that held nothing else goes, too."""
     kept = []
     for entry in payload["entry"]:
         events = _messaging_of(entry)
@@ -149,6 +148,25 @@ def _rest_of(payload: dict[str, Any], gone: set[int]) -> dict[str, Any]:
         elif rest or entry.keys() & {"standby", "changes"}:
             kept.append(entry | {"messaging": rest})
     return payload | {"entry": kept}
+
+
+def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:
+    """The events that a person may have made, with page and PSID, of pages that the signer may speak for."""
+    if batch.rest.get("object") != "page":
+        return
+    for entry in batch.rest.get("entry", []):
+        for event in _messaging_of(entry):
+            if not isinstance(event, dict) or not event.keys() & {"message", "postback", "referral"}:
+                continue
+            psid, page_id = _id_in(event, "sender"), _id_in(event, "recipient")
+            is_of_entry = page_id is not None and read_id(entry.get("id", page_id)) == page_id
+            if (
+                psid is not None
+                and page_id is not None
+                and is_of_entry
+                and (pages is None or page_id in pages)
+            ):
+                yield event, page_id, psid
 
 
 def _messaging_of(entry: Any) -> list[Any]:
@@ -174,7 +192,7 @@ def read_linking_event(event: Event) -> LinkingEvent | None:
     linking, psid, page_id = event.get(KEY), _id_in(event, "sender"), _id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
         return None
-    timestamp = _milliseconds(event.get("timestamp"))
+    timestamp = milliseconds(event.get("timestamp"))
     match linking.get("status"), linking.get("authorization_code"):
         case "linked", str(code):
             return LinkingEvent(page_id, psid, "linked", code, timestamp)
@@ -188,7 +206,7 @@ def _id_in(event: Event, role: str) -> str | None:
     return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
-def _milliseconds(value: object) -> int | None:
+def milliseconds(value: object) -> int | None:
     """Milliseconds, from a number or its decimal text; what is too small for them is in seconds."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 16:
         value = int(value)

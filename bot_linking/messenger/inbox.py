@@ -25,12 +25,15 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
+    chat_events,
     mentions_ours,
     sort_events,
+    without,
 )
 from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
 
@@ -79,8 +82,10 @@ class Inbox:
         *,
         pages: AppSecrets,
         tell: Tell,
+        chat: Chat,
         listeners: Sized = (),
     ) -> None:
+        self._chat = chat
         self._linking = linking
         self._pages = pages
         self._tell = tell
@@ -94,14 +99,23 @@ class Inbox:
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
-        if not whole and not mentions_ours(body):
+        may_be_ours = mentions_ours(body)
+        if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
         else:
             batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
+        if may_be_ours:
             self._apply(batch)
+            batch = self._without_ours(batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
+
+    def _without_ours(self, batch: Batch, signer: bytes) -> Batch:
+        """Act on what a chat typed or tapped for us; the batch without it."""
+        events = chat_events(batch, self._pages.owners().get(signer, ()))
+        taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}
+        return without(batch, taken) if taken else batch
 
     def signer_of(self, body: bytes, signature: str | None) -> bytes:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""

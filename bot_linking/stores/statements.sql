@@ -480,11 +480,11 @@ select page_id, psid, account_id, expires_at
 from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: find_typed
--- One row at least: how often this person has typed something wrong, and each code that waits to be typed.
-select limited.hits, codes.digest, codes.typed
+-- One row at least: how often this person has typed something wrong, and each code that was to be typed.
+select limited.hits, codes.digest, codes.typed, codes.consumed_at
 from (select (select hits from limits where key = :key and limits.expires_at > :now) as hits) as limited
 left join codes on codes.psid = :psid and codes.page_id = :page_id and codes.typed is not null
-  and codes.consumed_at is null and codes.expires_at > :now
+  and codes.expires_at > :now
 
 -- name: save_web_link
 insert into web_links (digest, page_id, psid, expires_at) values (:digest, :page_id, :psid, :expires_at)

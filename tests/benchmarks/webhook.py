@@ -84,22 +84,21 @@ def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
 
 
 def _search(rounds: int) -> Iterator[Finding]:
-    """What it takes to find out that nothing of ours is in a body, with all ways of linking and with one."""
+    """What it takes to find out that nothing of ours is in a body, beside looking for linking events only."""
     body, text = payloads.ordinary(), payloads.in_chinese()
     took = alternate(
         {
-            "one": busy(lambda: mentions_ours(body), 200),
-            "all": busy(lambda: mentions_ours(body, other_ways=True), 200),
-            "one, escaped": busy(lambda: mentions_ours(text), 200),
-            "all, escaped": busy(lambda: mentions_ours(text, other_ways=True), 200),
+            "one": busy(lambda: b"account_linking" in body, 200),
+            "all": busy(lambda: mentions_ours(body), 200),
+            "one, escaped": busy(lambda: b"account_linking" in text or b"\\u006" in text, 200),
+            "all, escaped": busy(lambda: mentions_ours(text), 200),
         },
         rounds,
     )
     for name, what in (("", "a plain body"), (", escaped", "a body of escapes")):
         ours, beside = took.of("all" + name), took.of("one" + name)
-        yield Finding(
-            "17", f"the search for all ways, {what} (µs more)", ours, beside, ours - beside, 2.0, "µs"
-        )
+        more = ours - beside
+        yield Finding("17", f"the search for all ways, {what} (µs more)", ours, beside, more, 2.0, "µs")
 
 
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
