@@ -91,6 +91,10 @@ class Installation:
             self.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
 
+    def page_ids(self) -> list[str]:
+        """The pages that this bot serves, as far as their ids are configured."""
+        return [page.id for page in self.pages.all() if page.id is not None]
+
     def join(self, neighbour: Neighbour) -> None:
         """Take an optional room in, with all that it brings. Only while the app is being set up."""
         if neighbour.follower is not None:
