@@ -6,7 +6,7 @@ from types import TracebackType
 
 from .engine import Engine
 from .ports import listen
-from .server import Server
+from .web.server import Server
 
 
 class Simulator(Engine):

@@ -42,7 +42,7 @@ FLASK = {
     "bot_linking.webview.pages",
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
-    "bot_linking.simulator.server",
+    "bot_linking.simulator.web.server",
 }
 LONGEST_MODULE = 450
 
@@ -180,5 +180,5 @@ def test_importing_the_package_is_quick_to_say_what_it_needs() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout.split()
-    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.server"):
+    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.web.server"):
         assert heavy not in loaded

@@ -210,7 +210,7 @@ def test_the_state_shows_neither_secrets_nor_codes(sim: Simulator, bot: Receivin
     answer = requests.get(f"{sim.url}/simulator/state", params={"psid": ADA}, timeout=5)
     for secret in (sim.app_secret, sim.page_access_token, sim.verify_token, url, "a-very-secret-code"):
         assert secret not in answer.text
-    assert answer.json()["linked"] == {ADA: True, GRACE: False}
+    assert {each["psid"]: each["linked"] for each in answer.json()["people"]} == {ADA: True, GRACE: False}
 
 
 def test_nothing_is_logged(sim: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
