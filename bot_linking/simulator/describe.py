@@ -84,12 +84,12 @@ def words_of_call(call: GraphRequest) -> str:
 
 def people_of_call(call: GraphRequest, answer: GraphAnswer, known: Sequence[str]) -> tuple[str, ...]:
     """Return the PSIDs of those whom a call is about."""
-    named = {
+    named = [
         _object(call.body.get("recipient")).get("id"),
         call.get("psid"),
         answer.body.get("recipient"),
         *call.path.split("/"),
-    }
+    ]
     return tuple(psid for psid in known if psid in named)
 
 

@@ -104,6 +104,7 @@ class Engine(Triggers):
             "BOT_LINKING_PAGE_ACCESS_TOKEN": self.page_access_token,
             "BOT_LINKING_VERIFY_TOKEN": self.verify_token,
             "BOT_LINKING_PAGE_ID": self.page_id,
+            "BOT_LINKING_APP_ID": self.app_id,
             "BOT_LINKING_GRAPH_URL": self.url,
             "BOT_LINKING_RETURN_HOSTS": self.url,
         }

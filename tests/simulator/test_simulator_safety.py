@@ -104,6 +104,7 @@ def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator, bot: Rece
         "BOT_LINKING_PAGE_ACCESS_TOKEN": sim.page_access_token,
         "BOT_LINKING_VERIFY_TOKEN": sim.verify_token,
         "BOT_LINKING_PAGE_ID": sim.page_id,
+        "BOT_LINKING_APP_ID": sim.app_id,
         "BOT_LINKING_GRAPH_URL": sim.url,
         "BOT_LINKING_RETURN_HOSTS": sim.url,
     }

@@ -150,7 +150,7 @@ function drawReceipt(news) {
 function drawMenu(items) {
   byId("menu-toggle").hidden = items.length === 0;
   const list = byId("menu");
-  const drawn = JSON.stringify(items);
+  const drawn = JSON.stringify([items, person()?.device]);
   if (list.dataset.drawn === drawn) return;
   list.dataset.drawn = drawn;
   list.replaceChildren(...items.map((entry) => {

@@ -32,8 +32,16 @@ function put(line) {
   details.addEventListener("toggle", () => details.open && attempt(openLine(line.id, details)));
   item.append(details);
   lines.set(line.id, { line, item });
-  byId("wire").prepend(item);
+  place(item, line.at);
   if (lines.size > MOST_LINES) forgetOldest();
+}
+
+// Newest first by when it began: a post to the bot has ended only after the calls that it led to.
+function place(item, at) {
+  item.dataset.at = at;
+  const list = byId("wire");
+  const older = [...list.children].find((other) => Number(other.dataset.at) <= at);
+  list.insertBefore(item, older ?? null);
 }
 
 function forgetOldest() {
