@@ -117,6 +117,10 @@ class SQLiteEngine:
         finally:
             self._let_go()
 
+    def beside(self) -> Path:
+        """The database's file, beside which more may be kept."""
+        return self.path
+
     def close(self) -> None:
         """Close this thread's connection; those of other threads close with them."""
         with self._local.lock:
