@@ -48,6 +48,7 @@ from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
+from bot_linking.messenger.inbox import Answer
 from bot_linking.signals import (
     account_linked,
     account_unlinked,
@@ -70,6 +71,7 @@ __all__ = [
     "AccountLinking",
     "AccountUnknown",
     "AccountUnlinked",
+    "Answer",
     "BotLinkingError",
     "Change",
     "ConfigurationError",

@@ -29,6 +29,7 @@ from bot_linking.core.ports import Clock
 from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import install
+from bot_linking.messenger.host import Host
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways_in import WaysIn
 
@@ -128,6 +129,7 @@ class AccountLinking(WaysIn, Chat):
                 interrupted=self._interrupted,
                 tell=partial(self._tell, weakref.ref(app)),
                 overrides=self._overrides,
+                host=self._host_of(app),
             )
         except ConfigurationError as problem:
             unconfigured.put_off(app, problem)
@@ -137,14 +139,21 @@ class AccountLinking(WaysIn, Chat):
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for door in (installation.webview, installation.callbacks):
+        for door in installation.doors():
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         installation.api.add_to(state)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
-        if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
-            app.extensions["csrf"].exempt(self.blueprint)
+        installation.host.watch()
         installation.start_delivery()
+
+    def _host_of(self, app: Flask) -> Host:
+        return Host(
+            app,
+            self.blueprint,
+            has_handler=lambda: self._message_handler is not None,
+            decorated=self._decorated,
+        )
 
 
 __all__ = ["Account", "AccountLinking", "Link"]

@@ -19,7 +19,7 @@ from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.addresses import is_loopback
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
@@ -31,6 +31,7 @@ from bot_linking.messenger.bots import Bots, Pages
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.prompts import Prompts
@@ -39,6 +40,7 @@ from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
+from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 
 _log = logging.getLogger("bot_linking")
@@ -59,10 +61,16 @@ class Installation:
     login_url: str
     webhook: Webhook
     webview: Webview
+    owner_pages: OwnerPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+    host: Host
+
+    def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
+        """Every room with routes of its own beside the two APIs."""
+        return (self.webview, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -89,12 +97,14 @@ def install(
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
+    host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    store, pages = _open(settings), Pages(settings.pages)
+    store = open_store(settings.database, create=settings.create_database, only_look=is_command())
+    pages = Pages(settings.pages)
     if hooks.resolve_account is not None:
-        store.restore_named_ids()
+        store.engine.opening.afterwards(store.restore_named_ids)
     bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
     is_single = len(settings.pages) == 1
     linking = Linking(
@@ -133,13 +143,17 @@ def install(
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
+    for_owner = OwnerPages(
+        linking, settings, pages=webview.pages, browser=webview.browser, hooks=hooks, bots=bots,
+        base_url=base_url,
+    )  # fmt: skip
     knows = bots.knows if settings.verify_psid else None
     api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
         messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
-        callbacks=callbacks, api=api,
-        delivery=delivery, tell=tell,
+        owner_pages=for_owner, callbacks=callbacks, api=api,
+        delivery=delivery, tell=tell, host=host,
     )  # fmt: skip
 
 
@@ -159,13 +173,6 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
     return settings
-
-
-def _open(settings: Settings) -> SQLStore:
-    try:
-        return open_store(settings.database)
-    except StoreUnavailable as problem:
-        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

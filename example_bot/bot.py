@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask
 
 from bot_linking import AccountLinking, GraphError, Link
 from example_bot.shop import Shop
@@ -38,10 +38,9 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
     @app.post("/webhook")
     @linking.webhook  # Linking: verifies, takes the account linking events, lets everything else through.
     def webhook() -> str:
-        for entry in request.get_json()["entry"]:
-            for event in entry.get("messaging", ()):
-                if "text" in event.get("message", ()):
-                    answer(event)
+        for event in linking.events():
+            if "text" in event.get("message", ()):
+                answer(event)
         return "ok"
 
     def answer(event: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ def test_each_webhook_is_counted_by_what_it_came_to(watched: Watched) -> None:
 def test_a_webhook_that_could_not_be_recorded_is_counted_so(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(watched.bot.linking.store, "receive", away)

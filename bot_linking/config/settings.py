@@ -33,6 +33,11 @@ class SiteSettings:
         "Where links are kept: `sqlite:///path` or `postgresql://...`. By default, in the instance folder.",
         secret=True,
     )
+    create_database: bool = _key(
+        read.boolean,
+        "Make a database where there is none. With `false`, a lost one is never taken for a new one.",
+        True,
+    )
     brand_name: str = _key(
         read.text,
         "The business's name on the pages and in the chat. By default the host of the public URL.",

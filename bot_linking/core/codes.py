@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 
 UNBOUND_MAX_AGE_S = 60
 CLOCK_LEEWAY_MS = 60_000
+_OURS = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 def mint_code() -> str:
     """A new code: 32 characters, safe in a URL."""
     return secrets.token_urlsafe(24)
+
+
+def is_shaped_as_ours(code: str | None) -> bool:
+    """Whether a code could be one that we minted. A page may have a second app, whose codes come too."""
+    return code is not None and _OURS.fullmatch(code) is not None
 
 
 def digest_of(secret: str) -> str:

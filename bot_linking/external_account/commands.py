@@ -58,7 +58,7 @@ def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 def _create_app(here: Here) -> click.Command:
-    @command("create", examples=("app create shop",))
+    @command("create", creates=True, examples=("app create shop",))
     @click.argument("app_key", metavar="APPKEY")
     @_expires_in(tokens.BACK_END_AGE_S)
     def create(app_key: str, expires_in: int) -> None:

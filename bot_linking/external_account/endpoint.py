@@ -25,6 +25,7 @@ from bot_linking.doors import unconfigured
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.external_account import models, tokens
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import ExternalAccountUnknown, MethodRefused
@@ -146,7 +147,7 @@ class ExternalAccount:
         """For a site with no bot: a store, commands and a document of its own."""
         defaults = {"database": default_database(app.instance_path)}
         settings = read(SiteSettings, app.config, os.environ, defaults=defaults)
-        store = open_store(settings.database)
+        store = open_store(settings.database, create=settings.create_database, only_look=is_command())
         linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
         service = self._serve(linking, store, settings, _log_refusal, sees_to_upkeep=True)
         store.followers.append(service.following)

@@ -13,6 +13,7 @@ from bot_linking.core.reading import read_id
 
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
+_PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
 
 Event = dict[str, Any]
@@ -43,6 +44,11 @@ class Batch(NamedTuple):
     """The payload without its account linking events; entries that only held those are gone."""
 
     @property
+    def events(self) -> list[Event]:
+        """What a bot's own code can work with: the `others` without those of a broken shape."""
+        return [event for event in self.others if is_sound(event)]
+
+    @property
     def holds_ours(self) -> bool:
         """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
         return bool(self.linking or self.passed_over)
@@ -69,6 +75,20 @@ def kind_of(event: object) -> Kind:
     if not isinstance(event, dict):
         return Kind.NO_EVENT
     return Kind.LINKING if KEY in event else Kind.OTHER
+
+
+def is_sound(event: Event) -> bool:
+    """Whether what bots read of an event has the shape that Messenger gives it: parts are objects, text is
+    text, and a message is somebody's."""
+    if not all(isinstance(event.get(part, event), dict) for part in _PARTS):
+        return False
+    message = event.get("message")
+    if message is None:
+        return True
+    ids = [event.get(role, {}).get("id") for role in ("sender", "recipient")]
+    return all(isinstance(each, str) and read_id(each) for each in ids) and isinstance(
+        message.get("text", ""), str
+    )
 
 
 def sort_events(payload: Any, pages: Owners) -> Batch:

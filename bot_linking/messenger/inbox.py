@@ -45,12 +45,14 @@ STATUS = {
 UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
 OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
 RETRY_AFTER_S = 5
+RECEIVED = "EVENT_RECEIVED"
 
 _HEADERS = {
     "Content-Type": "text/plain; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+_HANDSHAKE = ("mode", "verify_token", "challenge")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 _log = logging.getLogger("bot_linking.webhook")
 
@@ -133,11 +135,18 @@ class Inbox:
     def _note(self, result: str, began: float) -> None:
         self._tell(WebhookReceived(result, perf_counter() - began))
 
-    def handshake(self, query: Mapping[str, str]) -> Answer:
+    def handshake(self, query: Mapping[str, Any]) -> Answer:
         """Messenger's verification GET: the challenge back, as plain text, for the right token."""
-        token = query.get("hub.verify_token", "").encode("utf-8", "replace")
-        challenge = query.get("hub.challenge", "")
-        known = sum(hmac.compare_digest(token, each) for each in self._pages.verify_tokens()) > 0
-        if query.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
+        mode, token, challenge = (_only(query.get(f"hub.{name}")) for name in _HANDSHAKE)
+        given = token.encode("utf-8", "replace")
+        known = sum(hmac.compare_digest(given, each) for each in self._pages.verify_tokens()) > 0
+        if mode != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
             return Answer(403, "the verify token is not ours\n")
         return Answer(200, challenge)
+
+
+def _only(value: Any) -> str:
+    """The parameter's text; a list of one is what it holds, and everything else is missing."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else ""

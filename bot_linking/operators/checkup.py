@@ -40,6 +40,7 @@ def checkup(
     yield from _store(bot.store, bot.linking.now())
     yield from _counters(settings, bot.store)
     yield from _proxies(settings, bot.linking)
+    yield from (Finding(*remark) for remark in bot.host.remarks())
 
     def graph_of(page: Page) -> Graph:
         return Graph(
@@ -83,6 +84,10 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("wrong", f"{problem}: check BOT_LINKING_DATABASE, the disk and the file's permissions")
         return
     yield Finding("ok", "the store reads and writes")
+    for step in store.engine.opening.unknown:
+        yield Finding(
+            "note", f"the store is of a newer release, which made {step}: bring this one up to date"
+        )
     late = (now - outbox["oldest"]) / 1000 if outbox["oldest"] else 0
     if late > LATE_S:
         oldest = f"the oldest of {outbox['depth']} waiting messages is {late / 60:.0f} min late"

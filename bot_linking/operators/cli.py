@@ -12,6 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.operators.terminal import safe
+from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
@@ -49,14 +50,17 @@ class LinkingGroup(AppGroup):
                     formatter.write_dl(rows)
 
 
-def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., None]], Command]:
+def command(
+    name: str, *, examples: Sequence[str] = (), creates: bool = False
+) -> Callable[[Callable[..., None]], Command]:
     """A decorator that makes a command of a function. It runs in the app's context; an error of ours is one
-    line on stderr and exit status 1. `examples` are command lines without `flask linking`."""
+    line on stderr and exit status 1. `examples` are command lines without `flask linking`. Only one that
+    `creates` may make a database where there is none."""
 
     def decorate(function: Callable[..., None]) -> Command:
         lines = "\n".join(f"  flask linking {example}" for example in examples)
         made = click.command(name, cls=Command, epilog=f"\b\nExamples:\n{lines}" if examples else None)
-        return made(with_appcontext(reporting(function)))
+        return made(with_appcontext(reporting(function if creates else only_looking()(function))))
 
     return decorate
 

@@ -27,7 +27,7 @@ def commands(here: Here) -> list[click.Command]:
 
 
 def _create(here: Here) -> click.Command:
-    @command("create", examples=("api-key create newsletter",))
+    @command("create", creates=True, examples=("api-key create newsletter",))
     @click.argument("name")
     @click.option("--page", "pages", metavar="ID", multiple=True, help="Only for this page; may be repeated.")
     def create(name: str, pages: tuple[str, ...]) -> None:

@@ -87,7 +87,7 @@ def _show(here: Here) -> click.Command:
 
 
 def _link(here: Here) -> click.Command:
-    @command("link", examples=("link 24680135791357 --email ada@example.com",))
+    @command("link", creates=True, examples=("link 24680135791357 --email ada@example.com",))
     @click.argument("psid")
     @click.option("--username", help="The account's user name.")
     @click.option("--email", help="The account's e-mail address.")

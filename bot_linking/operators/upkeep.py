@@ -69,12 +69,15 @@ def _can_show_marks() -> bool:
 
 
 def _migrate(here: Here) -> click.Command:
-    @command("migrate")
+    @command("migrate", creates=True)
     def migrate() -> None:
-        """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
-        applied = here().store.engine.applied
+        """Bring the store's tables up to date, and make them where there are none; so does the first use."""
+        store = here().store
+        applied = store.migrate()
         for step in applied:
             click.echo(step)
         say(f"{len(applied)} step(s) applied" if applied else "the store is up to date")
+        for step in store.engine.opening.unknown:
+            say(f"{step} is of a newer release: this one does not know it")
 
     return migrate

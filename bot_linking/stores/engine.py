@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bot_linking.core.events import Outcome
+from bot_linking.stores.opening import Opening
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -54,7 +55,9 @@ class Tx(Protocol):
 class Engine(Protocol):
     """What differs between databases. An engine is shared by the threads of a process and survives a fork."""
 
-    applied: list[str]  # the schema steps that this very object has applied
+    @property
+    def opening(self) -> Opening:
+        """Knows whether the database is there and its tables are up to date, and sees to it."""
 
     @property
     def poison(self) -> tuple[type[Exception], ...]:
@@ -64,7 +67,8 @@ class Engine(Protocol):
 
     def extend(self, name: str, room: str) -> None:
         """Take in the tables and statements of another room (the package with its `statements.sql` and
-        schema steps), with a record of applied steps of their own under this name."""
+        schema steps), with a record of applied steps of their own under this name. A database that is away
+        is no error: they are brought up to date when it is first used."""
 
     def read(self, name: str, **values: Any) -> list[Row]:
         """The rows of one statement, as any process last committed them. Waits for no writer. Raises

@@ -6,7 +6,7 @@ answer is written, under the database's own lock: no other process can step in b
 
 from __future__ import annotations
 
-from bot_linking.core.codes import PendingCode, digest_of
+from bot_linking.core.codes import PendingCode, digest_of, is_shaped_as_ours
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.links import Account, Link
@@ -26,6 +26,10 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
     refusal = refusal_of(code, event, now_ms=now)
     if refusal == "duplicate":
         return [EventIgnored("duplicate", page_id, psid)]
+    if code is None and event.code_digest is None and not is_shaped_as_ours(event.authorization_code):
+        return [
+            LinkingRefused("code_unknown", page_id, psid)
+        ]  # another app's: its login is its own to explain
     if refusal is not None or code is None:
         return [refuse(tx, refusal or "code_unknown", event, now)]
     person, before = look_up(tx, page_id, psid)

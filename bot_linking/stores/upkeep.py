@@ -48,8 +48,10 @@ class Upkeep(Family):
             while self.engine.write(step) >= PURGED_AT_ONCE:
                 time.sleep(PURGE_PAUSE_S)
 
+    def migrate(self) -> list[str]:
+        return self.engine.opening.finish()
+
     def check(self) -> None:
-        """Raise `StoreUnavailable` unless the store reads and writes."""
         self.engine.write(lambda tx: tx.put("purge_limits", before=0, most=1))
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class Browser:
     def ticket(self) -> Ticket:
         """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
         `Notice`, one for each cause."""
-        self._require_same_site()
+        self.require_same_site()
         signed = request.form.getlist("ticket")
         ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
         if ticket is None:
@@ -74,7 +74,7 @@ class Browser:
 
     def secret(self) -> str:
         """This browser's own secret, or a new one for a browser that has none."""
-        return self._own_secret() or secrets.token_urlsafe(24)
+        return self.own_secret() or secrets.token_urlsafe(24)
 
     def holds(self, attempt: Attempt) -> bool:
         """Whether this browser has the secret of a kept attempt, as it is now."""
@@ -100,10 +100,11 @@ class Browser:
         """For an attempt's session the caller compares it with what is kept: it may have been renewed."""
         if ticket.holder == SESSION:
             return ticket.attempt_id in self._sessions()
-        secret = self._own_secret()
+        secret = self.own_secret()
         return secret is not None and _same(digest_for(BROWSER, secret), ticket.bound_to)
 
-    def _own_secret(self) -> str | None:
+    def own_secret(self) -> str | None:
+        """This browser's own secret, as it was given with a page of ours."""
         value = request.cookies.get(self._cookie, "")
         return value if _SECRET.fullmatch(value) else None
 
@@ -115,7 +116,7 @@ class Browser:
     def _has_cookies(self) -> bool:
         return not request.cookies.keys().isdisjoint({self._cookie, self._sessions_cookie})
 
-    def _require_same_site(self) -> None:
+    def require_same_site(self) -> None:
         """Beside the ticket: a browser that says the form came from elsewhere is believed.
 
         `Origin` is `null` for forms of pages without a referrer, which ours are.

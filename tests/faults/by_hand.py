@@ -178,7 +178,7 @@ class Operator:
         self._run(None, "linking", "migrate")
         assert self._run(None, "linking", "links") == ""
         store = open_store(self.round.url)
-        assert store.engine.applied == []
+        assert store.migrate() == []
         linking = Linking(store, tell=lambda event: None, page_id=PAGE)
         linking.unlink("1")
         store.check()

@@ -34,6 +34,7 @@ FLASK = {
     "bot_linking.installation",
     "bot_linking.operators.cli",
     "bot_linking.messenger.callbacks",
+    "bot_linking.webview.owner_views",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",

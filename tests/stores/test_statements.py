@@ -15,7 +15,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.sql import load_schema, load_statements
 from bot_linking.stores.store import SQLStore
 
-from .conftest import engine_of
+from .conftest import connection_of
 
 PACKAGE = Path(bot_linking.__file__).parent
 STATEMENTS = load_statements()
@@ -43,9 +43,7 @@ MAY_SCAN = {
 
 def plan_of(store: SQLStore, name: str) -> list[str]:
     names = re.findall(r"(?<!:):(\w+)", STATEMENTS[name])
-    store.check()
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     rows = connection.execute("explain query plan " + STATEMENTS[name], dict.fromkeys(names, "1")).fetchall()
     return [str(row[3]) for row in rows]
 
@@ -107,10 +105,10 @@ def test_a_database_of_the_first_release_grows_into_a_new_one_and_keeps_its_link
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new, old = tmp_path / "new.db", tmp_path / "old.db"
-    open_store(f"sqlite:///{new}").close()
+    open_store(f"sqlite:///{new}").migrate()
     with monkeypatch.context() as patched:
         patched.setattr("bot_linking.stores.sqlite.engine.load_schema", _first_release)
-        open_store(f"sqlite:///{old}").close()
+        open_store(f"sqlite:///{old}").migrate()
     with closing(sqlite3.connect(old)) as connection:
         connection.execute(
             "insert into links"
@@ -120,6 +118,7 @@ def test_a_database_of_the_first_release_grows_into_a_new_one_and_keeps_its_link
         connection.commit()
     assert _schema_of(old) != _schema_of(new)
     store = open_store(f"sqlite:///{old}")
+    store.migrate()
     assert _schema_of(old) == _schema_of(new)
     found = store.find_link("page", "psid")
     assert found is not None
