@@ -109,7 +109,9 @@ def remove(path: Path) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to a file that is there."""
     uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-    return sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+    connection.execute("pragma secure_delete = on")
+    return connection
 
 
 def flush(path: Path) -> None:
