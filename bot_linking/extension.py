@@ -31,12 +31,13 @@ from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import install
 from bot_linking.messenger.host import Host
 from bot_linking.verbs.chat import Chat
+from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
 
 EXTENSION = "bot_linking"
 
 
-class AccountLinking(WaysIn, Chat):
+class AccountLinking(WaysIn, Chat, LinkWays):
     """Joins the people in your bot's Messenger to the accounts of your site, as one Flask blueprint.
 
         linking = AccountLinking(authenticate=check_password)

@@ -161,3 +161,8 @@ def database(value: Any) -> str:
     if url.startswith("postgres"):
         raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+
+
+def page_username(value: Any) -> str:
+    """What a page is called in an m.me address."""
+    return matching(r"[A-Za-z0-9.\-_]{1,75}", "a page's user name, as in m.me/NAME")(value)

@@ -102,6 +102,12 @@ class Settings(SiteSettings):
         (),
         secret=True,
     )
+    page_keys: tuple[str, ...] = _key(
+        read.several(read.encryption_key),
+        "Encrypts the pages that are added at run time, 32 random characters or more; newest first.",
+        (),
+        secret=True,
+    )
     secret_key: tuple[str, ...] = _key(
         read.several(read.signing_key),
         "Signs the linking pages' forms, 16 random characters or more; newest first. Flask's own by default.",
@@ -161,6 +167,9 @@ class Settings(SiteSettings):
         read.between(1, 10_000),
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
+    )
+    page_username: str | None = _key(
+        read.page_username, "The page's user name, for `https://m.me/NAME` buttons and QR codes.", None
     )
     app_id: str | None = _key(
         read.matching(r"[0-9]{1,64}", "the digits of an app's id"),

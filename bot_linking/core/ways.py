@@ -138,9 +138,10 @@ class Ways:
     def _take_digits(self, event: ChatEvent, digits: str, typed: Typed) -> bool:
         if typed.wrong >= MOST_WRONG:
             return True
-        if not typed.codes:
-            return False
-        code = typed.codes.get(digest_of_digits(event.psid, digits))
+        digest = digest_of_digits(event.psid, digits)
+        code = typed.codes.get(digest)
+        if code is None and (digest in typed.used or not typed.codes):
+            return digest in typed.used  # delivered again, or the bot's
         if code is None:
             self._count_wrong(event)
             self._say(event, Say.DIGITS_WRONG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ from bot_linking.core.reading import read_id
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
 _PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")  # which Messenger never writes so
+# What a text of ours begins with: a digit, LINK, or a digit as Japanese and Chinese keyboards type it.
+_TYPED = re.compile(rb'"text"\s*:\s*"(?:\s|\\[nrt])*(?:[0-9]{3}|[lL][iI][nN][kK]|\\u[fF][fF]|\xef\xbc)')
 
 Event = dict[str, Any]
 Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
@@ -41,7 +43,10 @@ class Batch(NamedTuple):
     """Every other event of every entry's `messaging`, in order."""
 
     rest: dict[str, Any]
-    """The payload without its account linking events; entries that only held those are gone."""
+    """The payload without what was ours; entries that only held that are gone."""
+
+    taken: int = 0
+    """How many events of a chat were ours, and are dealt with: digits, codes, addresses, answers."""
 
     @property
     def events(self) -> list[Event]:
@@ -51,7 +56,7 @@ class Batch(NamedTuple):
     @property
     def holds_ours(self) -> bool:
         """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
-        return bool(self.linking or self.passed_over)
+        return bool(self.linking or self.passed_over or self.taken)
 
     def __repr__(self) -> str:
         return (
@@ -65,10 +70,15 @@ NOTHING_OF_OURS = Batch((), 0, (), {})
 
 def mentions_linking(body: bytes) -> bool:
     """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
-    if b"account_linking" in body:
+    if b"account_linking" in body or b'"bl.' in body:
         return True
+    at = body.find(b'"text"')
+    while at >= 0:
+        if _TYPED.match(body, at):
+            return True
+        at = body.find(b'"text"', at + 6)
     # One byte is found faster than several, and most bodies have no backslash at all.
-    return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+    return b"\\" in body and b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def kind_of(event: object) -> Kind:
@@ -125,6 +135,39 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
     return Batch(linking, len(ours) - len(linking), others, payload | {"entry": kept})
 
 
+def without(batch: Batch, taken: Collection[int]) -> Batch:
+    """The batch without these events, each named by its `id`; they count as taken."""
+    kept = []
+    for entry in batch.rest.get("entry", []):
+        events = _messaging_of(entry)
+        rest = [each for each in events if id(each) not in taken]
+        if len(rest) == len(events):
+            kept.append(entry)
+        elif rest or entry.keys() & {"standby", "changes"}:
+            kept.append(entry | {"messaging": rest})
+    others = [each for each in batch.others if id(each) not in taken]
+    return batch._replace(others=others, rest=batch.rest | {"entry": kept}, taken=len(taken))
+
+
+def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:
+    """The events that a person may have made, with page and PSID, of pages that the signer may speak for."""
+    if batch.rest.get("object") != "page":
+        return
+    for entry in batch.rest.get("entry", []):
+        for event in _messaging_of(entry):
+            if not isinstance(event, dict) or not event.keys() & {"message", "postback", "referral"}:
+                continue
+            psid, page_id = _id_in(event, "sender"), _id_in(event, "recipient")
+            is_of_entry = page_id is not None and read_id(entry.get("id", page_id)) == page_id
+            if (
+                psid is not None
+                and page_id is not None
+                and is_of_entry
+                and (pages is None or page_id in pages)
+            ):
+                yield event, page_id, psid
+
+
 def _messaging_of(entry: Any) -> list[Any]:
     events = entry.get("messaging") if isinstance(entry, dict) else None
     return events if isinstance(events, list) else []
@@ -148,7 +191,7 @@ def read_linking_event(event: Event) -> LinkingEvent | None:
     linking, psid, page_id = event.get(KEY), _id_in(event, "sender"), _id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
         return None
-    timestamp = _milliseconds(event.get("timestamp"))
+    timestamp = milliseconds(event.get("timestamp"))
     match linking.get("status"), linking.get("authorization_code"):
         case "linked", str(code):
             return LinkingEvent(page_id, psid, "linked", code, timestamp)
@@ -162,7 +205,7 @@ def _id_in(event: Event, role: str) -> str | None:
     return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
-def _milliseconds(value: object) -> int | None:
+def milliseconds(value: object) -> int | None:
     """Milliseconds, from a number or its decimal text; what is too small for them is in seconds."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 16:
         value = int(value)

@@ -25,12 +25,15 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
+    chat_events,
     mentions_linking,
     sort_events,
+    without,
 )
 from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
 
@@ -79,8 +82,10 @@ class Inbox:
         *,
         pages: AppSecrets,
         tell: Tell,
+        chat: Chat,
         listeners: Sized = (),
     ) -> None:
+        self._chat = chat
         self._linking = linking
         self._pages = pages
         self._tell = tell
@@ -99,9 +104,17 @@ class Inbox:
         else:
             batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
             self._apply(batch)
+            if batch.others:
+                batch = self._without_ours(batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
+
+    def _without_ours(self, batch: Batch, signer: bytes) -> Batch:
+        """Act on what a chat typed or tapped for us; the batch without it."""
+        events = chat_events(batch, self._pages.owners().get(signer, ()))
+        taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}
+        return without(batch, taken) if taken else batch
 
     def signer_of(self, body: bytes, signature: str | None) -> bytes:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
@@ -109,6 +122,7 @@ class Inbox:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
         secret = signer_of(body, signature, self._pages.owners())
         if secret is None:
+            self._pages.require_all()
             raise SignatureRefused(f"no valid {HEADER}")
         return secret
 

@@ -34,8 +34,10 @@ class Ways(Family):
 
     def find_typed(self, page_id: str, psid: str, key: str, now: int) -> Typed:
         rows = self.engine.read("find_typed", page_id=page_id, psid=psid, key=key, now=now)
-        codes = {row["typed"]: row["digest"] for row in rows if row["typed"] is not None}
-        return Typed(rows[0]["hits"] or 0, codes)
+        known = [row for row in rows if row["typed"] is not None]
+        codes = {row["typed"]: row["digest"] for row in known if row["consumed_at"] is None}
+        used = frozenset(row["typed"] for row in known if row["consumed_at"] is not None)
+        return Typed(rows[0]["hits"] or 0, codes, used)
 
     def save_chat_link(self, link: ChatLink, code_digest: str) -> None:
         values = identity_of(link.account) | {

@@ -171,8 +171,8 @@ def test_each_browser_has_digits_of_its_own_and_those_that_are_typed_decide(worl
     assert world.type(second)
     assert world.account() == "2"
     world.said()
-    assert not world.type(first)
-    assert world.account() == "2"
+    assert world.type(first)  # ended with the other, and no text for the bot
+    assert (world.account(), world.said()) == ("2", [])
 
 
 def test_a_web_link_is_good_for_one_link(world: World) -> None:

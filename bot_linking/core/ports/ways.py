@@ -36,10 +36,12 @@ class ChatLink:
 @dataclass(frozen=True, slots=True)
 class Typed:
     """What a person may type: `wrong` counts what was wrong within the hour; `codes` maps the digest of the
-    digits that a page shows for this person to the digest of the code that they stand for."""
+    digits that a page shows for this person to the digest of the code that they stand for; `used` are the
+    digests of digits that have linked already, so that Messenger may deliver them again."""
 
     wrong: int
     codes: dict[str, str]
+    used: frozenset[str] = frozenset()
 
 
 class Ways(Protocol):
