@@ -42,7 +42,7 @@ def commands(here: Here) -> list[click.Command]:
         group("token", "Bearer tokens of the ExternalAccount module.", of_users),
         group("two-factor", "Two-factor sign-in of an application's users.", factors),
     ]
-    return under("Keys and applications", made)
+    return under("Pages, keys and applications", made)
 
 
 def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -19,7 +19,7 @@ from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.terminal import Bar, inert, say
 
 if TYPE_CHECKING:
-    from bot_linking.messenger.bots import Pages
+    from bot_linking.messenger.pages import Pages
     from bot_linking.operators.importing import Staged
 
     Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
@@ -60,7 +60,9 @@ def _export_links(here: Here) -> click.Command:
 
 def _import(here: Here) -> click.Command:
     @command(
-        "import", examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid")
+        "import",
+        creates=True,
+        examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
     )
     @click.argument("file", type=click.Path())
     @click.option(
