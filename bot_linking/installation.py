@@ -47,6 +47,7 @@ from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
 
@@ -67,6 +68,7 @@ class Installation:
     webhook: Webhook
     webview: Webview
     owner_pages: OwnerPages
+    way_pages: WayPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
@@ -77,13 +79,11 @@ class Installation:
 
     def name_of_page(self, page_id: str) -> str:
         """What a page is called in an m.me address: its user name, else its id."""
-        is_only = len(self.pages.all()) == 1
-        own = self.settings.page_username if is_only else None
-        return self.pages.page(page_id).username or own or page_id
+        return name_of_page(self.pages, self.settings, page_id)
 
-    def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
+    def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
-        return (self.webview, self.owner_pages, self.callbacks)
+        return (self.webview, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -100,6 +100,12 @@ class Installation:
         if neighbour.operations is not None:
             self.api.neighbours.append(neighbour.operations)
         add_commands(self.app, neighbour.commands)
+
+
+def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
+    """What a page is called in an m.me address: its user name, else its id."""
+    own = settings.page_username if len(pages.all()) == 1 else None
+    return pages.page(page_id).username or own or page_id
 
 
 def install(
@@ -162,6 +168,10 @@ def install(
         listeners=signals.webhook_received.receivers,
     )  # fmt: skip
     webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
+    way_pages = WayPages(
+        linking, settings, webview=webview, ways=ways, hooks=hooks, tell=tell, served=pages,
+        base_url=base_url, name_of_page=partial(name_of_page, pages, settings),
+    )  # fmt: skip
     for_owner = OwnerPages(
         linking, settings, pages=webview.pages, browser=webview.browser, hooks=hooks, bots=bots,
         base_url=base_url,
@@ -171,7 +181,7 @@ def install(
     return Installation(
         app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
         messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
-        owner_pages=for_owner, callbacks=callbacks, api=api,
+        owner_pages=for_owner, way_pages=way_pages, callbacks=callbacks, api=api,
         delivery=delivery, tell=tell, host=host, ways=ways, base_url=base_url,
     )  # fmt: skip
 
