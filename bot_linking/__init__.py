@@ -49,6 +49,7 @@ from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.inbox import Answer
+from bot_linking.messenger.kept_pages import KnownPage, PageRefused
 from bot_linking.signals import (
     account_linked,
     account_unlinked,
@@ -80,6 +81,7 @@ __all__ = [
     "GraphError",
     "GraphFailed",
     "IdentifierRefused",
+    "KnownPage",
     "Link",
     "LinkChanged",
     "LinkingRefused",
@@ -87,6 +89,7 @@ __all__ = [
     "LoginPrompted",
     "MessageFailed",
     "MessageSent",
+    "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",
     "PayloadUnreadable",

@@ -5,20 +5,18 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import secrets
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from typing import Any
 
 from flask import Flask
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import default_database, key_of, read_settings, strange_graph
+from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
@@ -29,7 +27,7 @@ from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
-from bot_linking.messenger.bots import Bots, Pages
+from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.chat import Chat
@@ -37,13 +35,16 @@ from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
+from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.replies import Replies
 from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
+from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
@@ -61,6 +62,7 @@ class Installation:
     store: SQLStore
     linking: Linking
     pages: Pages
+    runtime_pages: RuntimePages
     bots: Bots
     messages: Messages
     prompts: Prompts
@@ -91,6 +93,10 @@ class Installation:
             self.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
 
+    def page_ids(self) -> list[str]:
+        """The pages that this bot serves, as far as their ids are configured."""
+        return [page.id for page in self.pages.all() if page.id is not None]
+
     def join(self, neighbour: Neighbour) -> None:
         """Take an optional room in, with all that it brings. Only while the app is being set up."""
         if neighbour.follower is not None:
@@ -120,87 +126,194 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    store = open_store(settings.database, create=settings.create_database, only_look=is_command())
-    pages = Pages(settings.pages)
+    parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
     if hooks.resolve_account is not None:
-        store.engine.opening.afterwards(store.restore_named_ids)
-    bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
-    is_single = len(settings.pages) == 1
-    linking = Linking(
-        store, tell=tell, wake=lambda: delivery.wake(), hooks=hooks,
-        page_id=settings.pages[0].id if is_single else None,
-        code_max_age=settings.code_max_age, ask_page=bots.graphs[0].page_id if is_single else None,
-        counters=open_counters(settings.throttle, store),
-    )  # fmt: skip
-    login_url = f"{settings.public_url}{prefix.rstrip('/')}/login"
-    messages = Messages(
-        brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
-    )
-    prompts = Prompts(linking, bots, messages, locale=settings.locale, tell=tell)
-    in_request = partial(app.test_request_context, base_url=settings.public_url)
-    errands = Errands(
-        linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
-    )
-    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
-    for_owners = OwnersDeliveries(
-        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
-    )
+        parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
     if hooks.notify_owner is not None:
-        store.followers.append(Notices())
-    replies = Replies(
-        bots,
-        brand_name=safe_name(settings.brand_name),
-        language_of=lambda page_id, psid: store.locale_of(page_id, psid) or settings.locale,
-    )
-    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
-    delivery = Delivery(
-        store,
-        errands.handlers() | for_owners.handlers() | replies.handlers() | {prompts.kind: prompts.deliver},
-        tell=tell,
-        tokens=pages.token_name,
-        all_tokens=pages.token_names(),
-        clock=hooks.clock,
-        context=app.app_context,
-    )
-    ways = Ways(linking)
-    inbox = Inbox(
-        linking, pages=pages, tell=tell, chat=Chat(ways, Erasure(linking)),
-        listeners=signals.webhook_received.receivers,
-    )  # fmt: skip
-    webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
-    way_pages = WayPages(
-        linking, settings, webview=webview, ways=ways, hooks=hooks, tell=tell, served=pages,
-        base_url=base_url, name_of_page=partial(name_of_page, pages, settings),
-    )  # fmt: skip
-    for_owner = OwnerPages(
-        linking, settings, pages=webview.pages, browser=webview.browser, hooks=hooks, bots=bots,
-        base_url=base_url,
-    )  # fmt: skip
-    knows = bots.knows if settings.verify_psid else None
-    api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
-    return Installation(
-        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
-        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
-        owner_pages=for_owner, way_pages=way_pages, callbacks=callbacks, api=api,
-        delivery=delivery, tell=tell, host=host, ways=ways, base_url=base_url,
-    )  # fmt: skip
+        parts.store.followers.append(Notices())
+    built = {each.name: getattr(parts, each.name) for each in fields(Installation)}
+    return Installation(**built)
+
+
+class _Parts:
+    """Every part of an installation, made when another part first asks for it."""
+
+    def __init__(
+        self,
+        app: Flask,
+        prefix: str,
+        hooks: Hooks,
+        interrupted: Interrupted,
+        tell: Tell,
+        settings: Settings,
+        host: Host,
+    ) -> None:
+        self.app, self.hooks, self.interrupted, self.tell, self.host = app, hooks, interrupted, tell, host
+        self.settings = settings
+        self.prefix = prefix
+        self.base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+        self.login_url = f"{self.base_url}/login"
+
+    @cached_property
+    def store(self) -> SQLStore:
+        settings = self.settings
+        return open_store(settings.database, create=settings.create_database, only_look=is_command())
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        return Keeper(self.store, self.settings.page_keys)
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(self.settings.pages, self.keeper if self.settings.page_keys else None)
+
+    @cached_property
+    def runtime_pages(self) -> RuntimePages:
+        judge = partial(judge_page, self.settings)
+        return RuntimePages(self.pages, self.keeper, self.store, judge=judge, now=self.linking.now)
+
+    @cached_property
+    def bots(self) -> Bots:
+        settings, own = self.settings, self.hooks.bot
+        return Bots(
+            self.pages, url=settings.graph_url, version=settings.graph_version, own=own, tell=self.tell
+        )
+
+    @cached_property
+    def linking(self) -> Linking:
+        return Linking(
+            self.store,
+            tell=self.tell,
+            wake=lambda: self.delivery.wake(),
+            hooks=self.hooks,
+            sole_page=self.bots,
+            code_max_age=self.settings.code_max_age,
+            counters=open_counters(self.settings.throttle, self.store),
+        )
+
+    @cached_property
+    def messages(self) -> Messages:
+        button, settings = login_button(self.login_url), self.settings
+        return Messages(brand_name=settings.brand_name, login_button=button, next_step=settings.next_step)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        locale = self.settings.locale
+        return Prompts(self.linking, self.bots, self.messages, locale=locale, tell=self.tell)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(
+            self.store,
+            self._handlers(),
+            tell=self.tell,
+            tokens=self.pages.token_name,
+            all_tokens=self.pages.token_names,
+            clock=self.hooks.clock,
+            context=self.app.app_context,
+        )
+
+    def _handlers(self) -> dict[str, Any]:
+        """Kind of outbox entry to what delivers it."""
+        settings, hooks = self.settings, self.hooks
+        errands = Errands(
+            self.linking,
+            self.bots,
+            self.messages,
+            self.interrupted,
+            locale=settings.locale,
+            hooks=hooks,
+            in_request=partial(self.app.test_request_context, base_url=settings.public_url),
+        )
+        for_owners = OwnersDeliveries(
+            self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
+        )
+        replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
+        prompts = {self.prompts.kind: self.prompts.deliver}
+        return {**errands.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+
+    def _language_of(self, page_id: str, psid: str) -> str:
+        return self.store.locale_of(page_id, psid) or self.settings.locale
+
+    @cached_property
+    def webhook(self) -> Webhook:
+        inbox = Inbox(
+            self.linking,
+            pages=self.pages,
+            tell=self.tell,
+            chat=Chat(self.ways, Erasure(self.linking)),
+            listeners=signals.webhook_received.receivers,
+        )
+        return Webhook(inbox)
+
+    @cached_property
+    def ways(self) -> Ways:
+        return Ways(self.linking)
+
+    @cached_property
+    def webview(self) -> Webview:
+        return Webview(
+            self.linking,
+            self.settings,
+            login_url=self.login_url,
+            bots=self.bots,
+            tell=self.tell,
+            hooks=self.hooks,
+        )
+
+    @cached_property
+    def owner_pages(self) -> OwnerPages:
+        return OwnerPages(
+            self.linking,
+            self.settings,
+            pages=self.webview.pages,
+            browser=self.webview.browser,
+            hooks=self.hooks,
+            bots=self.bots,
+            base_url=self.base_url,
+        )
+
+    @cached_property
+    def way_pages(self) -> WayPages:
+        return WayPages(
+            self.linking,
+            self.settings,
+            webview=self.webview,
+            ways=self.ways,
+            hooks=self.hooks,
+            tell=self.tell,
+            served=self.pages,
+            base_url=self.base_url,
+            name_of_page=partial(name_of_page, self.pages, self.settings),
+        )
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        return Callbacks(self.linking, self.pages, status_url=f"{self.base_url}/deletion/")
+
+    @cached_property
+    def api(self) -> AccountLinkAPI:
+        knows = self.bots.knows if self.settings.verify_psid else None
+        return AccountLinkAPI(
+            self.linking,
+            self.settings,
+            pages=self.pages,
+            prefix=self.prefix,
+            tell=self.tell,
+            knows=knows,
+        )
 
 
 def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
-    defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
-    public_url = app.config.get("BOT_LINKING_PUBLIC_URL") or os.environ.get("BOT_LINKING_PUBLIC_URL")
-    if app.secret_key:
-        defaults["secret_key"] = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
-    elif is_loopback(public_url):
-        defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
     given = {key_of(name): each for name, each in overrides.items() if each is not None}
+    defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
     settings = read_settings({**app.config, **given}, os.environ, defaults)
     if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
-    if problem := strange_graph(settings):
-        _log.warning("%s", problem)
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
+    if problem := strange_graph(settings):
+        _log.warning("%s", problem)
     return settings
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Response, request
 from werkzeug.exceptions import ClientDisconnected
@@ -40,12 +40,26 @@ KnowsPerson = Callable[[str, str], bool]
 _log = logging.getLogger("bot_linking.account_link_api")
 
 
+class ServedPages(Protocol):
+    """The pages of the app, which may come and go."""
+
+    def serves(self, page_id: str) -> bool:
+        """Whether this page is one of the app's."""
+
+
 class AccountLinkAPI:
     """The API of one app. `knows(page_id, psid)` asks Messenger whether the person exists; without it
     Messenger is not asked."""
 
     def __init__(
-        self, linking: Linking, settings: Settings, *, prefix: str, tell: Tell, knows: KnowsPerson | None
+        self,
+        linking: Linking,
+        settings: Settings,
+        *,
+        pages: ServedPages,
+        prefix: str,
+        tell: Tell,
+        knows: KnowsPerson | None,
     ) -> None:
         self._linking = linking
         self._settings = settings
@@ -56,7 +70,7 @@ class AccountLinkAPI:
         self._throttle = Throttle(linking.counters, linking.now)
         self._callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
-        self._pages = {page.id for page in settings.pages if page.id is not None}
+        self._pages = pages
         self._document: bytes | None = None
         self.neighbours: list[Callable[[], Sequence[Operation]]] = []  # who else stands in the document
 
@@ -112,7 +126,7 @@ class AccountLinkAPI:
         return key.pages[0] if len(key.pages) == 1 else self._linking.only_page()
 
     def _may_act(self, key: ApiKey, page_id: str) -> bool:
-        return page_id in key.pages and (not self._pages or page_id in self._pages)
+        return page_id in key.pages and self._pages.serves(page_id)
 
     # The call
 

@@ -6,8 +6,10 @@ A missing or unsafe value is a `ConfigurationError` that names the key and never
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -51,9 +53,14 @@ def read_settings(
 ) -> Settings:
     """The settings of a bot. Raises one `ConfigurationError` for all that is missing, unsafe or unknown."""
     values, problems = _collect(Settings, config, environment, defaults)
-    if "pages" in values and not values["pages"]:
+    if not (values.get("pages") or _is_left_to_the_store(values)):
         problems += [_missing(name) for name in _ONE_PAGE if name in values and not values[name]]
     return _checked(_made(Settings, values, problems))
+
+
+def _is_left_to_the_store(values: Mapping[str, Any]) -> bool:
+    """Whether all pages are to be added at run time: there is a key for them and nothing of a single page."""
+    return bool(values.get("page_keys")) and not any(values.get(name) for name in (*_ONE_PAGE, "page_id"))
 
 
 def read(
@@ -121,37 +128,63 @@ def _checked(settings: Settings) -> Settings:
     """The same settings with one page made of the single keys, judged as a whole."""
     if settings.pages and (settings.page_access_token or settings.app_secret or settings.page_id):
         raise ConfigurationError(key_of("pages"), "and the keys of a single page exclude each other")
-    page = Page(
-        id=settings.page_id,
-        access_tokens=settings.page_access_token,
-        app_secrets=settings.app_secret,
-        verify_tokens=settings.verify_token,
-    )
+    pages = settings.pages
+    if not pages and settings.page_access_token:
+        page = Page(
+            id=settings.page_id,
+            access_tokens=settings.page_access_token,
+            app_secrets=settings.app_secret,
+            verify_tokens=settings.verify_token,
+        )
+        pages = (page,)
+    if settings.page_keys and find_spec("cryptography") is None:
+        raise ConfigurationError(key_of("page_keys"), "needs cryptography: pip install 'bot-linking[pages]'")
     brand_name = settings.brand_name or urlsplit(settings.public_url).hostname or ""
-    settings = replace(settings, pages=settings.pages or (page,), brand_name=brand_name)
-    if not is_loopback(settings.graph_url):
-        _refuse_simulator(settings)
-        _refuse_monotonous(settings)
+    settings = replace(settings, pages=pages, brand_name=brand_name)
+    for each in pages:
+        judge_page(settings, each)
+    _refuse_monotonous(
+        settings,
+        secret_key=settings.secret_key,
+        external_keys=settings.external_keys,
+        page_keys=settings.page_keys,
+    )
     return settings
 
 
-def _refuse_simulator(settings: Settings) -> None:
-    """Everybody who runs the simulator knows its secrets: they are good for a Graph on this machine only."""
-    for page in settings.pages:
-        if any(secret.startswith(_SIMULATOR) for secret in page.app_secrets):
-            raise ConfigurationError(key_of("app_secret"), "is the simulator's; take the real one")
-        if any(token.startswith(_SIMULATOR) for token in page.access_tokens):
-            raise ConfigurationError(key_of("page_access_token"), "is the simulator's; take the real one")
+def judge_page(settings: Settings, page: Page) -> None:
+    """Raise `ConfigurationError` for a page whose secrets are good for a Graph on this machine only.
+
+    Everybody who runs the simulator knows its secrets.
+    """
+    if not is_loopback(settings.graph_url):
+        for name, values in (("app_secret", page.app_secrets), ("page_access_token", page.access_tokens)):
+            if any(value.startswith(_SIMULATOR) for value in values):
+                raise ConfigurationError(key_of(name), "is the simulator's; take the real one")
+    _refuse_monotonous(settings, app_secret=page.app_secrets, verify_token=page.verify_tokens)
 
 
-def _refuse_monotonous(settings: Settings) -> None:
-    """However long it is, `kkkk...` is no secret."""
-    kept = {name: getattr(settings, name) for name in ("secret_key", "external_keys")}
-    kept["app_secret"] = [secret for page in settings.pages for secret in page.app_secrets]
-    kept["verify_token"] = [token for page in settings.pages for token in page.verify_tokens]
-    for name, secrets in kept.items():
-        if any(map(is_monotonous, secrets)):
+def _refuse_monotonous(settings: Settings, **secrets: Sequence[str]) -> None:
+    """Beside the real Graph `kkkk...` is no secret, however long it is."""
+    for name, values in secrets.items():
+        if not is_loopback(settings.graph_url) and any(map(is_monotonous, values)):
             raise ConfigurationError(key_of(name), "is a sample value; use a real secret")
+
+
+def defaults_of(
+    instance_path: str,
+    secret_key: str | bytes | None,
+    config: Mapping[str, Any],
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """What an app's own configuration stands for where ours says nothing."""
+    defaults: dict[str, Any] = {"database": default_database(instance_path)}
+    public_url = config.get(key_of("public_url")) or environment.get(key_of("public_url"))
+    if secret_key:
+        defaults["secret_key"] = [secret_key, *(config.get("SECRET_KEY_FALLBACKS") or [])]
+    elif is_loopback(public_url):
+        defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
+    return defaults
 
 
 def strange_graph(settings: Settings) -> str | None:

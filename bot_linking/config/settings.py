@@ -102,6 +102,12 @@ class Settings(SiteSettings):
         (),
         secret=True,
     )
+    page_keys: tuple[str, ...] = _key(
+        read.several(read.encryption_key),
+        "Encrypts the pages that are added at run time, 32 random characters or more; newest first.",
+        (),
+        secret=True,
+    )
     secret_key: tuple[str, ...] = _key(
         read.several(read.signing_key),
         "Signs the linking pages' forms, 16 random characters or more; newest first. Flask's own by default.",

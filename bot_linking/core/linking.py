@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
 from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
@@ -35,10 +35,23 @@ from bot_linking.core.undoing import Undoing
 _log = logging.getLogger("bot_linking")
 
 
+class SolePage(Protocol):
+    """Which page is meant where none is named; pages may come and go."""
+
+    def sole_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not configured."""
+
+    def is_one(self) -> bool:
+        """Whether there is one page, with its id or without."""
+
+    def ask(self) -> str | None:
+        """The id of the only page as Messenger says it. Raises `DeliveryFailed` when it does not answer."""
+
+
 class Linking:
     """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
-    the outbox may have something new; `ask_page` names the page of the access token, where there is one
-    page whose id was not configured; `counters` count attempts instead of the store."""
+    the outbox may have something new; `sole_page` knows the page that is meant where none is named, else it
+    is `page_id`; `counters` count attempts instead of the store."""
 
     def __init__(
         self,
@@ -49,22 +62,27 @@ class Linking:
         hooks: Hooks = NO_HOOKS,
         page_id: str | None = None,
         code_max_age: int = 300,
-        ask_page: Callable[[], str | None] | None = None,
+        sole_page: SolePage | None = None,
         counters: Counters | None = None,
     ) -> None:
         self.store = store
         self.counters: Counters = counters or store
-        self.page_id = page_id
+        self._page_id = page_id
+        self._sole_page = sole_page
         self._tell = tell
         self._wake = wake
         self._clock = hooks.clock
         self._code_max_age = code_max_age
         self._may_link = hooks.may_link
         self._resolve_account = hooks.resolve_account
-        self._ask_page = ask_page
         self._asked_page: str | None = None
         self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
+
+    @property
+    def page_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not known."""
+        return self._sole_page.sole_id() if self._sole_page is not None else self._page_id
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -89,20 +107,21 @@ class Linking:
 
     def only_page(self) -> str:
         """The page that is meant when nobody named one. Raises `PageUnknown` when it would have to guess."""
-        page_id = self.page_id or self._asked_page
-        if page_id is None and self._ask_page is not None:
-            known = self.store.find_pages()
-            if len(known) == 1:
-                return known[0]
-            page_id = self._asked_page = self._ask_for_page(self._ask_page)
-        if page_id is None:
+        page_id = self.page_id
+        if page_id is not None:
+            return page_id
+        if self._sole_page is None or not self._sole_page.is_one():
             raise PageUnknown("several pages are configured; say which")
-        return page_id
+        known = self.store.find_pages()
+        if len(known) == 1:
+            return known[0]
+        self._asked_page = self._asked_page or self._ask_for_page(self._sole_page)
+        return self._asked_page
 
     @staticmethod
-    def _ask_for_page(ask: Callable[[], str | None]) -> str:
+    def _ask_for_page(sole_page: SolePage) -> str:
         try:
-            page_id = ask()
+            page_id = sole_page.ask()
         except DeliveryFailed:
             page_id = None
         if page_id is None:

@@ -122,6 +122,7 @@ class Inbox:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
         secret = signer_of(body, signature, self._pages.owners())
         if secret is None:
+            self._pages.require_all()
             raise SignatureRefused(f"no valid {HEADER}")
         return secret
 

@@ -25,6 +25,10 @@ class AppSecrets(Protocol):
         """Every app secret, and the pages that it may speak for (None: any page)."""
         ...
 
+    def require_all(self) -> None:
+        """Raise `StoreUnavailable` while some of the pages could not be read yet."""
+        ...
+
     def verify_tokens(self) -> Sequence[bytes]:
         """Every token that Messenger's handshake may name."""
         ...

@@ -42,6 +42,8 @@ def checkup(
     yield from _proxies(settings, bot.linking)
     yield from (Finding(*remark) for remark in bot.host.remarks())
 
+    yield from _kept_pages(bot)
+
     def graph_of(page: Page) -> Graph:
         return Graph(
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
@@ -98,6 +100,17 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("wrong", f"{outbox['held']} message(s) wait for another page token: replace it")
     if outbox["dead"]:
         yield Finding("note", f"{outbox['dead']} dead letter(s): see `flask linking dead-letters`")
+
+
+def _kept_pages(bot: Installation) -> Iterator[Finding]:
+    """Pages of the store that no key opens are not served."""
+    try:
+        unread = [page.page_id for page in bot.runtime_pages.list() if not page.access_tokens]
+    except StoreUnavailable:
+        return
+    for page_id in unread:
+        problem = f"page {page_id} of the store is not served: no key of BOT_LINKING_PAGE_KEYS opens it"
+        yield Finding("wrong", problem)
 
 
 def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
 Here = Callable[[], "Installation"]  # finds what one app has, when a command of it runs
-SECTIONS = ("People", "Messages", "Keys and applications", "Set-up", "The store")
+SECTIONS = ("People", "Messages", "Pages, keys and applications", "Set-up", "The store")
 
 page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of columns.")

@@ -19,7 +19,7 @@ from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.terminal import Bar, inert, say
 
 if TYPE_CHECKING:
-    from bot_linking.messenger.bots import Pages
+    from bot_linking.messenger.pages import Pages
     from bot_linking.operators.importing import Staged
 
     Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]

@@ -342,6 +342,10 @@ delete from history where rowid in (select rowid from history where at < :before
 -- name: purge_api_keys
 delete from api_keys where rowid in (select rowid from api_keys where revoked_at < :before limit :most)
 
+-- name: purge_pages
+delete from pages where page_id in
+  (select page_id from pages where sealed is null and changed_at < :before limit :most)
+
 -- name: save_undo
 insert into undos (page_id, psid, change_id, changed_at, account_id, account_before, username, email,
                    phone_number, source, linked_at, updated_at)
@@ -478,6 +482,32 @@ from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :
 -- name: export_bars
 select page_id, psid, account_id, expires_at
 from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: find_pages_revision
+select revision from page_changes where id = 1
+
+-- name: next_pages_revision
+insert into page_changes (id, revision) values (1, 1)
+on conflict (id) do update set revision = page_changes.revision + 1 returning revision
+
+-- name: find_pages_since
+select page_id, sealed, revision, added_at, changed_at from pages where revision > :revision order by revision
+
+-- name: add_page
+insert into pages (page_id, sealed, revision, added_at, changed_at)
+values (:page_id, :sealed, :revision, :now, :now)
+on conflict (page_id) do update set
+  sealed = excluded.sealed, revision = excluded.revision, added_at = excluded.added_at,
+  changed_at = excluded.changed_at
+where pages.sealed is null
+
+-- name: replace_page
+update pages set sealed = :sealed, revision = :revision, changed_at = :now
+where page_id = :page_id and sealed = :before
+
+-- name: remove_page
+update pages set sealed = null, revision = :revision, changed_at = :now
+where page_id = :page_id and sealed is not null
 
 -- name: find_typed
 -- One row at least: how often this person has typed something wrong, and each code that was to be typed.

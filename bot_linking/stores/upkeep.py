@@ -14,6 +14,7 @@ DAY_MS = 86_400_000
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
+KEEP_REMOVED_PAGES_MS = 30 * DAY_MS  # a process that has not looked for a day reads all pages anew
 PURGED_AT_ONCE = 1000  # rows in one transaction, so that no webhook waits for long
 PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no queue
 
@@ -33,6 +34,7 @@ RETENTION = {
     "purge_undo_tokens": 0,
     "purge_bars": 0,
     "purge_deletions": KEEP_HISTORY_MS,  # so that a status page can be looked at for a year
+    "purge_pages": KEEP_REMOVED_PAGES_MS,
     "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
 }
 

@@ -17,6 +17,7 @@ from bot_linking.installation import Installation
 from bot_linking.interrupted import Interrupted
 
 if TYPE_CHECKING:
+    from bot_linking.messenger.kept_pages import RuntimePages
     from bot_linking.stores.store import SQLStore
 
 
@@ -45,6 +46,11 @@ class Registered:
     def settings(self) -> Settings:
         """What was configured, as it was read."""
         return self._here().settings
+
+    @property
+    def pages(self) -> RuntimePages:
+        """Add, list, replace and remove pages while the bot runs; `flask linking page` is the same."""
+        return self._here().runtime_pages
 
     @property
     def delivery(self) -> Delivery:

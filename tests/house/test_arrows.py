@@ -43,6 +43,7 @@ FLASK = {
     "bot_linking.webview.pages",
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
+    "bot_linking.external_account.extension",
     "bot_linking.simulator.server",
 }
 LONGEST_MODULE = 450

@@ -65,6 +65,7 @@ def fill(url: str) -> None:
     store.bind(PAGE, "1001", Identifiers(username="\\N \\t '阿达 👩🏽 =1+1"), "api", NOW)
     store.bury(claim(store)[0], STRANGE, NOW)
     store.save_api_key(ApiKey("key", "newsletter", "digest", (PAGE,), NOW, None, None))
+    store.add_page(PAGE, "sealed", NOW)
     for statement in OF_APPS:
         run(url, statement)
     store.close()

@@ -98,7 +98,9 @@ def test_every_table_forgets() -> None:
         for name, text in STATEMENTS.items()
         if name.startswith("purge_")
     ]
-    assert {match[1] for match in deleted if match} == set(re.findall(r"create table (\w+)", schema))
+    one_row = {"page_changes"}
+    tables = set(re.findall(r"create table (\w+)", schema))
+    assert {match[1] for match in deleted if match} == tables - one_row
 
 
 def test_a_database_of_the_first_release_grows_into_a_new_one_and_keeps_its_links(

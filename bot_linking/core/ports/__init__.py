@@ -15,6 +15,7 @@ from bot_linking.core.ports.counters import Counters
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
+from bot_linking.core.ports.pages import KeptPage, KeptPages
 from bot_linking.core.ports.upkeep import Upkeep
 from bot_linking.core.ports.ways import ChatLink, Typed, Ways, WebLink
 
@@ -22,7 +23,7 @@ Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
-class Store(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Ways, Upkeep, Protocol):
+class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Ways, Upkeep, Protocol):
     """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
     disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
     happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
@@ -41,6 +42,8 @@ __all__ = [
     "Counters",
     "Deletion",
     "Done",
+    "KeptPage",
+    "KeptPages",
     "Links",
     "Outbox",
     "OutboxEntry",
