@@ -25,7 +25,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.core.ways import MENU, PREFIX, WEB, Ways, shown
-from bot_linking.messenger.bots import Pages as ServedPages
+from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
     Context,
     Flaw,
