@@ -35,6 +35,7 @@ FLASK = {
     "bot_linking.operators.cli",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
+    "bot_linking.webview.way_views",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",
