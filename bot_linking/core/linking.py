@@ -75,6 +75,7 @@ class Linking:
         self._code_max_age = code_max_age
         self._may_link = hooks.may_link
         self._resolve_account = hooks.resolve_account
+        self._people_sign_in = any((hooks.authenticate, hooks.current_account, hooks.create_account))
         self._asked_page: str | None = None
         self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
@@ -87,6 +88,12 @@ class Linking:
     def now(self) -> int:
         """Milliseconds since the epoch."""
         return int(self._clock() * 1000)
+
+    @property
+    def knows_accounts_twice(self) -> bool:
+        """Whether people sign in to accounts of the site, while what a caller of the API says of an account
+        makes another one: `resolve_account` would tell whose it is."""
+        return self._people_sign_in and self._resolve_account is None
 
     # Look up
 
@@ -177,7 +184,7 @@ class Linking:
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        ends = attempt.expires_at if typed is not None else now + max_age * 1000
+        ends = attempt.opened_at + MAX_AGE_MS if typed is not None else now + max_age * 1000
         if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces, typed=typed):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))

@@ -32,12 +32,13 @@ from bot_linking.messenger.events import (
     Batch,
     Event,
     chat_events,
-    mentions_linking,
+    mentions_ours,
     sort_events,
     without,
 )
 from bot_linking.messenger.senders import people_in
-from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
+from bot_linking.messenger.signature import HEADER, AppSecrets
+from bot_linking.messenger.signers import Signers
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
 
@@ -109,6 +110,7 @@ class Inbox:
         self._chat = chat
         self._linking = linking
         self._pages = pages
+        self._signers = Signers(pages)
         self._tell = tell
         self._listeners = listeners
 
@@ -121,18 +123,20 @@ class Inbox:
         """
         signer = self.signer_of(body, signature)
         waits = self._waiting.is_any()
-        if not whole and not mentions_linking(body):
+        may_be_ours = mentions_ours(body)
+        if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
             if waits:
                 self._meet_in(body, signer)
         else:
             payload = read_json(body)
             batch = sort_events(payload, self._pages.owners().get(signer, ()))
-            self._apply(batch)
+            if may_be_ours:
+                self._apply(batch)
             if waits:
                 self._meet(payload, batch, signer)
-            if batch.others:
-                batch = self._without_ours(batch, signer)
+        if may_be_ours:
+            batch = self._without_ours(batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
@@ -159,7 +163,7 @@ class Inbox:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
         if len(body) > LARGEST_BODY:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
-        secret = signer_of(body, signature, self._pages.owners())
+        secret = self._signers.find(body, signature)
         if secret is None:
             self._pages.require_all()
             raise SignatureRefused(f"no valid {HEADER}")
