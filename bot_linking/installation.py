@@ -24,6 +24,7 @@ from bot_linking.core.ports import Tell
 from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
+from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
@@ -72,6 +73,7 @@ class Installation:
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
+    health: Health
     tell: Tell
     host: Host
     ways: Ways
@@ -266,6 +268,10 @@ class _Parts:
             bots=self.bots,
             base_url=self.base_url,
         )
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(store=lambda: self.store.pages_revision(), pages=self.pages.require_all)
 
     @cached_property
     def callbacks(self) -> Callbacks:
