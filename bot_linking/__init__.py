@@ -64,7 +64,7 @@ from bot_linking.signals import (
     person_erased,
     webhook_received,
 )
-from bot_linking.webview.views import SignUpRefused
+from bot_linking.webview.refusals import SignUpRefused
 
 __all__ = [
     "Account",

@@ -49,6 +49,7 @@ from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
 
@@ -70,6 +71,7 @@ class Installation:
     webhook: Webhook
     webview: Webview
     owner_pages: OwnerPages
+    way_pages: WayPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
@@ -81,13 +83,11 @@ class Installation:
 
     def name_of_page(self, page_id: str) -> str:
         """What a page is called in an m.me address: its user name, else its id."""
-        is_only = len(self.pages.all()) == 1
-        own = self.settings.page_username if is_only else None
-        return self.pages.page(page_id).username or own or page_id
+        return name_of_page(self.pages, self.settings, page_id)
 
-    def doors(self) -> tuple[Webview | OwnerPages | Callbacks, ...]:
+    def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
-        return (self.webview, self.owner_pages, self.callbacks)
+        return (self.webview, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -108,6 +108,12 @@ class Installation:
         if neighbour.operations is not None:
             self.api.neighbours.append(neighbour.operations)
         add_commands(self.app, neighbour.commands)
+
+
+def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
+    """What a page is called in an m.me address: its user name, else its id."""
+    own = settings.page_username if len(pages.all()) == 1 else None
+    return pages.page(page_id).username or own or page_id
 
 
 def install(
@@ -272,6 +278,20 @@ class _Parts:
     @cached_property
     def health(self) -> Health:
         return Health(store=lambda: self.store.pages_revision(), pages=self.pages.require_all)
+
+    @cached_property
+    def way_pages(self) -> WayPages:
+        return WayPages(
+            self.linking,
+            self.settings,
+            webview=self.webview,
+            ways=self.ways,
+            hooks=self.hooks,
+            tell=self.tell,
+            served=self.pages,
+            base_url=self.base_url,
+            name_of_page=partial(name_of_page, self.pages, self.settings),
+        )
 
     @cached_property
     def callbacks(self) -> Callbacks:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
@@ -22,12 +24,15 @@ SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
 _log = logging.getLogger("example_bot")
 
 
-def add_bot(app: Flask, shop: Shop) -> AccountLinking:
+def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -> AccountLinking:
     """Put the bot into the app: its `/webhook` and what it answers."""
 
     # Linking: who the customers are, and where the pages go.
     linking = AccountLinking(
-        authenticate=shop.check_password, create_account=shop.sign_up, resolve_account=shop.find_account
+        authenticate=shop.check_password,
+        create_account=shop.sign_up,
+        resolve_account=shop.find_account,
+        clock=clock,
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
 

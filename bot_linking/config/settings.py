@@ -168,6 +168,17 @@ class Settings(SiteSettings):
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
     )
+    web_proof: str = _key(
+        read.matching(r"digits|consent", "digits or consent"),
+        "What a web link needs before it links: `digits` typed into the chat, or the `consent` alone, which "
+        "a person who is lured to open it may give.",
+        "digits",
+    )
+    extensions_sdk: str = _key(
+        read.address,
+        "Where the menu's page loads Messenger's script from.",
+        "https://connect.facebook.net/en_US/messenger.Extensions.js",
+    )
     page_username: str | None = _key(
         read.page_username, "The page's user name, for `https://m.me/NAME` buttons and QR codes.", None
     )

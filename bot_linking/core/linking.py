@@ -177,7 +177,7 @@ class Linking:
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        ends = attempt.expires_at if typed is not None else now + max_age * 1000
+        ends = attempt.opened_at + MAX_AGE_MS if typed is not None else now + max_age * 1000
         if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces, typed=typed):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))

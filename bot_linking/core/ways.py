@@ -18,10 +18,10 @@ from typing import Any
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
 
-WEB, MENU, CHAT = "web", "menu", "chat"  # what `Link.source` says
+LOGIN, WEB, MENU, CHAT = "login", "web", "menu", "chat"  # what `Link.source` says
 MAX_AGE_MS = 900_000
 MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
 HOUR_MS = 3_600_000
@@ -177,7 +177,7 @@ class Ways:
         payload = {
             "question": question,
             "account": masked(link.account.label),
-            "replaces": masked(_label(replaces)) if replaces else None,
+            "replaces": masked(label_of(replaces)) if replaces else None,
         }
         agreed = replaces.account_id if replaces else None
         self._store.ask(event.page_id, event.psid, digest_of(question), link, agreed, now, payload)
@@ -240,8 +240,9 @@ def masked(label: str) -> str:
     return f"{name[:1]}••{at}{domain}"
 
 
-def _label(link: Any) -> str:
-    return str(link.email or link.username or link.phone_number or link.account_id)
+def label_of(link: Link) -> str:
+    """What the account of a link is known by."""
+    return link.email or link.username or link.phone_number or link.account_id
 
 
 def _new_code() -> str:

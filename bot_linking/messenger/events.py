@@ -14,9 +14,17 @@ from bot_linking.core.reading import read_id
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
 _PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
-_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")  # which Messenger never writes so
-# What a text of ours begins with: a digit, LINK, or a digit as Japanese and Chinese keyboards type it.
-_TYPED = re.compile(rb'"text"\s*:\s*"(?:\s|\\[nrt])*(?:[0-9]{3}|[lL][iI][nN][kK]|\\u[fF][fF]|\xef\xbc)')
+_ESCAPED_ASCII = re.compile(rb"\\u00[0-7]")  # which Messenger never writes so
+# What a text of ours begins with, after blanks: LINK, digits, or either as Chinese and Japanese keyboards
+# type it. Each pattern begins with plain letters, which makes its search three times as fast.
+_BLANK = (
+    rb" |\\[nrt]|\\u3000|\\u00[aA]0|\\u20[0-6][0-9a-fA-F]|\xe3\x80\x80|\xc2\xa0|\xe2[\x80\x81][\x80-\xbf]"
+)
+_FULL_WIDTH = rb"\\u[fF][fF][1-5]|\xef[\xbc\xbd]"
+_TYPED = re.compile(
+    rb'"text"\s*:\s*"(?:' + _BLANK + rb")*(?:[lL][iI][nN][kK]|[0-9]{3}|" + _FULL_WIDTH + rb")"
+)
+_TAPPED = re.compile(rb'"bl\.')  # an address or an answer
 
 Event = dict[str, Any]
 Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
@@ -68,17 +76,12 @@ NOTHING_OF_OURS = Batch((), 0, (), {})
 """The batch of a body that was not parsed, since nothing of ours can be in it."""
 
 
-def mentions_linking(body: bytes) -> bool:
+def mentions_ours(body: bytes) -> bool:
     """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
-    if b"account_linking" in body or b'"bl.' in body:
+    if b"account_linking" in body or _TYPED.search(body) or _TAPPED.search(body):
         return True
-    at = body.find(b'"text"')
-    while at >= 0:
-        if _TYPED.match(body, at):
-            return True
-        at = body.find(b'"text"', at + 6)
     # One byte is found faster than several, and most bodies have no backslash at all.
-    return b"\\" in body and b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
+    return b"\\" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def kind_of(event: object) -> Kind:
@@ -112,41 +115,39 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
         raise PayloadUnreadable("a webhook payload is an object with an entry array")
     ours: list[tuple[Any, Event]] = []
     others: list[Event] = []
-    kept: list[Any] = []
     for entry in entries:
-        events, rest = _messaging_of(entry), []
-        for each in events:
-            kind = kind_of(each)
-            if kind is Kind.LINKING:
-                ours.append((entry, each))
-                continue
-            rest.append(each)
+        for event in _messaging_of(entry):
+            kind = kind_of(event)
             if kind is Kind.OTHER:
-                others.append(each)
-        if len(rest) == len(events):
-            kept.append(entry)
-        elif rest or entry.keys() & {"standby", "changes"}:
-            kept.append(entry | {"messaging": rest})
+                others.append(event)
+            elif kind is Kind.LINKING:
+                ours.append((entry, event))
     if len(ours) + len(others) > MOST_EVENTS:
         raise PayloadTooLarge(f"more than {MOST_EVENTS} events in one webhook")
     if not ours:
         return Batch((), 0, others, payload)
     linking = _allowed(ours, pages) if payload.get("object") == "page" else []
-    return Batch(linking, len(ours) - len(linking), others, payload | {"entry": kept})
+    rest = _rest_of(payload, {id(event) for _, event in ours})
+    return Batch(linking, len(ours) - len(linking), others, rest)
 
 
 def without(batch: Batch, taken: Collection[int]) -> Batch:
     """The batch without these events, each named by its `id`; they count as taken."""
+    others = [each for each in batch.others if id(each) not in taken]
+    return batch._replace(others=others, rest=_rest_of(batch.rest, taken), taken=len(taken))
+
+
+def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
+    """The payload without these events; an entry that held nothing else goes, too."""
     kept = []
-    for entry in batch.rest.get("entry", []):
+    for entry in payload["entry"]:
         events = _messaging_of(entry)
-        rest = [each for each in events if id(each) not in taken]
+        rest = [event for event in events if id(event) not in gone]
         if len(rest) == len(events):
             kept.append(entry)
         elif rest or entry.keys() & {"standby", "changes"}:
             kept.append(entry | {"messaging": rest})
-    others = [each for each in batch.others if id(each) not in taken]
-    return batch._replace(others=others, rest=batch.rest | {"entry": kept}, taken=len(taken))
+    return payload | {"entry": kept}
 
 
 def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:

@@ -32,7 +32,7 @@ from bot_linking.messenger.events import (
     Batch,
     Event,
     chat_events,
-    mentions_linking,
+    mentions_ours,
     sort_events,
     without,
 )
@@ -100,13 +100,14 @@ class Inbox:
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
-        if not whole and not mentions_linking(body):
+        may_be_ours = mentions_ours(body)
+        if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
         else:
             batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
+        if may_be_ours:
             self._apply(batch)
-            if batch.others:
-                batch = self._without_ours(batch, signer)
+            batch = self._without_ours(batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch

@@ -60,7 +60,9 @@ def _export_links(here: Here) -> click.Command:
 
 def _import(here: Here) -> click.Command:
     @command(
-        "import", examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid")
+        "import",
+        creates=True,
+        examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
     )
     @click.argument("file", type=click.Path())
     @click.option(

@@ -71,12 +71,17 @@ def say_not_empty(has_rows: bool, nothing: str) -> None:
         say(nothing)
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer a question."""
+    return sys.stdin.isatty()
+
+
 def ask(question: str, *, yes: bool) -> None:
     """Go on only when the operator says y, or has said `--yes`. Without a terminal nobody can be asked: then
     the command ends with exit status 1 and names `--yes`."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not can_ask():
         hint = "Nothing was done: say --yes to do it without a question."
         raise click.ClickException(f"{safe(question)} {hint}")
     if not click.confirm(safe(question), err=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bot_linking.core.events import Outcome
@@ -90,6 +91,9 @@ class Engine(Protocol):
     def scrub(self) -> None:
         """Leave nothing of deleted rows in the files of the database, as far as this is in our hands. Never
         raises."""
+
+    def beside(self) -> Path | None:
+        """The database's file, beside which more may be kept; None where it is on a server."""
 
     def close(self) -> None:
         """Close the connections that are not in use; the engine opens itself again when it is used."""

@@ -24,6 +24,7 @@ from bot_linking.stores.changes import (
     settle,
 )
 from bot_linking.stores.engine import Row, Tx
+from bot_linking.stores.erasures import bring_up_to_date, erasure_of, list_beside, save_erasure
 from bot_linking.stores.family import Family
 from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
@@ -238,6 +239,7 @@ class Links(Family):
 
         def work(tx: Tx) -> int:
             tx.hold(psids=[psid])
+            save_erasure(tx, erasure)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
             return (
                 len(ended)
@@ -247,8 +249,11 @@ class Links(Family):
                 + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )
 
+        erasure = erasure_of(page_id, psid, now)
         rows = self.engine.write(work)
         self.engine.scrub()
+        if (path := self.engine.beside()) is not None:
+            bring_up_to_date(list_beside(path), self.engine, erasure)
         return rows
 
 

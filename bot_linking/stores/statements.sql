@@ -290,6 +290,19 @@ delete from outbox where psid = :psid and (cast(:page_id as text) is null or pag
 -- name: erase_history
 delete from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
+-- name: save_erasure
+insert into erasures (erased_at, page_id, psid_digest) values (:erased_at, :page_id, :psid_digest)
+on conflict do nothing
+
+-- name: list_erasures
+select erased_at, page_id, psid_digest from erasures
+where (erased_at, page_id, psid_digest) > (:erased_at, :page_id, :psid_digest)
+order by erased_at, page_id, psid_digest limit :limit
+
+-- name: purge_erasures
+delete from erasures where (erased_at, page_id, psid_digest) in (
+  select erased_at, page_id, psid_digest from erasures where erased_at < :before limit :most)
+
 -- name: save_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta)
 values (:at, :page_id, :psid, :door, :account_before, :account_after, :identifiers, :key_id, :request_id, :meta)

@@ -27,6 +27,7 @@ RETENTION = {
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
     "purge_history": KEEP_HISTORY_MS,
+    "purge_erasures": KEEP_HISTORY_MS,
     "purge_web_links": 0,
     "purge_chat_links": DAY_MS,  # so that a later answer can be told what happened
     "purge_questions": DAY_MS,

@@ -13,6 +13,7 @@ from bot_linking.messenger.erasure import PAYLOAD
 from bot_linking.messenger.replies import with_replies
 from bot_linking.translations import translate
 from bot_linking.verbs.registered import Registered
+from bot_linking.webview.qr import qr_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,3 @@ class LinkWays(Registered):
 
 
 LONGEST_TITLE = 20
-
-
-def qr_code(url: str) -> str:
-    """An address as an inline SVG element."""
-    import segno
-
-    code: str = segno.make(url, micro=False, error="m").svg_inline(
-        scale=4, border=4, dark="#000", light="#fff"
-    )
-    return code

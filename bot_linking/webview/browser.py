@@ -128,15 +128,17 @@ class Browser:
 
     # What goes out
 
-    def sign(self, attempt: Attempt, secret: str | None = None) -> str:
-        """The ticket of a form for this attempt: for its session, or for this browser while none is kept."""
-        if attempt.session_digest is not None:
-            ticket = ticket_for(attempt, holder=SESSION, bound_to=attempt.session_digest)
-        else:
-            ticket = ticket_for(
-                attempt, holder=BROWSER, bound_to=digest_for(BROWSER, secret or self.secret())
-            )
-        return self._tickets.sign(ticket)
+    def sign(self, attempt: Attempt, secret: str | None = None, *, replaces: str | None = None) -> str:
+        """The ticket of a form for this attempt: for its session, or for this browser while none is kept.
+        `replaces` is the account that the page says would be replaced."""
+        holder, bound_to = SESSION, attempt.session_digest
+        if bound_to is None:
+            holder, bound_to = BROWSER, digest_for(BROWSER, secret or self.secret())
+        return self._tickets.sign(ticket_for(attempt, holder=holder, bound_to=bound_to, replaces=replaces))
+
+    def session_of(self, attempt_id: str) -> str | None:
+        """This browser's secret of an attempt."""
+        return self._sessions().get(attempt_id)
 
     def remember(self, response: Response, secret: str) -> Response:
         """Give a browser its own secret with its first page."""

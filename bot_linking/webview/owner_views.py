@@ -19,7 +19,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.text import safe_name
-from bot_linking.core.ways import masked
+from bot_linking.core.ways import label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.stamps import Stamps
@@ -110,7 +110,7 @@ class OwnerPages:
         if undo is None or not is_that or undo.undone:
             return self._undo_page("undone" if is_that else "newer")
         link = self._linking.link_of(psid, page_id)
-        label = masked(_label(link)) if link else ""
+        label = masked(label_of(link)) if link else ""
         secret = self._browser.secret()
         page = self._undo_page(
             "open",
@@ -118,7 +118,7 @@ class OwnerPages:
             ticket=self._stamps.make("undo", token, secret),
             date=_day(undo.changed_at),
             account=label,
-            former=masked(_label(undo.before)) if undo.before else None,
+            former=masked(label_of(undo.before)) if undo.before else None,
         )
         return self._browser.remember(page, secret)
 
@@ -234,10 +234,6 @@ class OwnerPages:
 
 def _id_of(link: Link) -> str:
     return digest_for("chat", f"{link.page_id} {link.psid}")[:32]
-
-
-def _label(link: Link) -> str:
-    return link.email or link.username or link.phone_number or link.account_id
 
 
 def _day(ms: int) -> str:

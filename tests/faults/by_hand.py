@@ -217,10 +217,10 @@ class Operator:
         linking.keep(Attempt("another", account, "token", "", now_ms(), PAGE, "1", session_digest="digest"))
         linking.remember("1", "what was interrupted")
         before = self._rows_of_the_person()
-        said = self._run(self._kill(6), "linking", "erase", "1")
+        said = self._run(self._kill(6), "linking", "erase", "1", "--yes")
         if said is None:
             assert self._rows_of_the_person() == before, "a part of a person was erased"
-        self._run(None, "linking", "erase", "1")
+        self._run(None, "linking", "erase", "1", "--yes")
         assert not any(self._rows_of_the_person().values())
         store.close()
 

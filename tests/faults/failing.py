@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
@@ -128,6 +129,9 @@ class FailingEngine:
 
     def scrub(self) -> None:
         self._engine.scrub()
+
+    def beside(self) -> Path | None:
+        return self._engine.beside()
 
     def close(self) -> None:
         self._engine.close()

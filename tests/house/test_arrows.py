@@ -35,6 +35,7 @@ FLASK = {
     "bot_linking.operators.cli",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
+    "bot_linking.webview.way_views",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",
@@ -43,7 +44,11 @@ FLASK = {
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
     "bot_linking.external_account.extension",
-    "bot_linking.simulator.server",
+    "bot_linking.simulator.web.chat_routes",
+    "bot_linking.simulator.web.guards",
+    "bot_linking.simulator.web.messenger_routes",
+    "bot_linking.simulator.web.server",
+    "bot_linking.simulator.web.verb_routes",
 }
 LONGEST_MODULE = 450
 
@@ -181,5 +186,5 @@ def test_importing_the_package_is_quick_to_say_what_it_needs() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout.split()
-    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.server"):
+    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.web.server"):
         assert heavy not in loaded

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, request
 
 from bot_linking.core.links import Account
-from bot_linking.messenger.events import mentions_linking
+from bot_linking.messenger.events import mentions_ours
 from tests.conftest import ADA, OTHER_PSID, PAGE, PSID, Bot, NewBot, batch, message_event
 
 
@@ -169,7 +169,7 @@ def test_only_a_body_that_may_hold_something_of_ours_is_parsed(
     text: str, may_be_ours: bool, ascii_only: bool
 ) -> None:
     body = json.dumps({"entry": [{"messaging": [message_event(text)]}]}, ensure_ascii=ascii_only)
-    assert mentions_linking(body.encode()) is may_be_ours
+    assert mentions_ours(body.encode()) is may_be_ours
 
 
 def test_a_chat_link_is_an_address_a_code_and_a_picture(hosted: Hosted) -> None:

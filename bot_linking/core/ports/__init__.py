@@ -12,6 +12,7 @@ from bot_linking.core.events import Happening
 from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
 from bot_linking.core.ports.attempts import Attempt, Attempts, Refusal
 from bot_linking.core.ports.counters import Counters
+from bot_linking.core.ports.erasures import Erasure, Erasures
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
@@ -23,7 +24,7 @@ Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
-class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Ways, Upkeep, Protocol):
+class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Ways, Upkeep, Protocol):
     """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
     disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
     happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
@@ -42,6 +43,8 @@ __all__ = [
     "Counters",
     "Deletion",
     "Done",
+    "Erasure",
+    "Erasures",
     "KeptPage",
     "KeptPages",
     "Links",

@@ -161,5 +161,6 @@ class Links(Protocol):
         Links, attempts, seen timestamps, interrupted work, outbox, history and the followers' rows go. Codes
         that Messenger bound to the person stay as consumed digests without a name, so that they cannot be
         used; pending codes and attempts without a PSID go when their account was linked to the person. When
-        this returns, as little as the database allows is left in its files.
+        this returns, as little as the database allows is left in its files. The list of erasures
+        (`core.ports.erasures`) gets the digest of the PSID, so that no backup brings the person back.
         """

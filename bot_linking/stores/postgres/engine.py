@@ -194,6 +194,9 @@ class PostgresEngine:
     def scrub(self) -> None:
         """Nothing to do from here: see what erasure means, above."""
 
+    def beside(self) -> None:
+        """Nothing: the database is on a server."""
+
     def close(self) -> None:
         """Close what is not in use; a closed engine opens itself again."""
         self._connections.close()

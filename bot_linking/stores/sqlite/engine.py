@@ -116,6 +116,10 @@ class SQLiteEngine:
         finally:
             self._let_go()
 
+    def beside(self) -> Path:
+        """The database's file, beside which more may be kept."""
+        return self.path
+
     def close(self) -> None:
         """Close the connections of all threads, when none is inside one."""
         self._hold()

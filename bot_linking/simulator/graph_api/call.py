@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..clock import Clock
+from ..person import Person
+from ..switches import Switches
+from ..tokens import LinkingTokens
 from .errors import GraphError, refused
-from .person import Person
-from .switches import Switches
-from .tokens import LinkingTokens
 
 Fields = dict[str, Any]
+VERSION = re.compile(r"v\d+\.\d+")
+AUTH_FIELDS = ("access_token", "appsecret_proof", "appsecret_time")
 
 
 @dataclass(frozen=True)
 class GraphRequest:
-    """One call: ``path`` has no leading slash, ``query`` and ``body`` are decoded."""
+    """One call: ``path`` has no leading slash, ``query`` and ``body`` are decoded.
+
+    ``headers`` and ``text``, the body as it was sent, are for the wire log only.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     body: Mapping[str, Any]
     bearer: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
 
     def get(self, name: str) -> Any:
         """Return a parameter, wherever it was sent."""
         return self.query.get(name, self.body.get(name))
+
+    @property
+    def token(self) -> str:
+        """The access token, wherever it was sent; empty when it is missing."""
+        return str(self.get("access_token") or self.bearer)
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,10 @@ class Messenger(Protocol):
     app_fields: list[str]
     profile: dict[str, Any]
     messaging_type_required: bool
+    webhook_url: str
 
+    @property
+    def app_id(self) -> str: ...
     @property
     def page_id(self) -> str: ...
     @property
@@ -56,19 +73,19 @@ class Messenger(Protocol):
     @property
     def page_access_token(self) -> str: ...
     @property
-    def webhook_url(self) -> str: ...
-    @property
     def url(self) -> str: ...
     @property
-    def clock(self) -> Callable[[], float]: ...
+    def clock(self) -> Clock: ...
     @property
     def switches(self) -> Switches: ...
     @property
     def tokens(self) -> LinkingTokens: ...
     def person(self, psid: str) -> Person | None: ...
+    def person_of_app(self, asid: str) -> Person | None: ...
     def receive(self, psid: str, body: Mapping[str, Any]) -> str | None: ...
     def unlink(self, psid: str) -> Any: ...
     def silent_for(self, psid: str) -> float: ...
+    def handshake(self, url: str | None = None, verify_token: str | None = None) -> bool: ...
 
 
 def unknown_path(call: GraphRequest) -> GraphError:
