@@ -26,6 +26,7 @@ from bot_linking.doors.redaction import guard_logs  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
 from bot_linking.stores.postgres import pool as connections  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine, Transaction, to_psycopg  # noqa: E402
+from bot_linking.stores.postgres.sessions import LOCK_S  # noqa: E402
 from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import postgres  # noqa: E402
@@ -690,8 +691,8 @@ def test_while_the_server_is_away_one_is_refused_at_once_and_served_as_soon_as_i
     link(store)
     own_server.control("stop", "-m", "fast")
     for _ in range(3):
-        assert seconds(lambda: store.find_link(PAGE, PSID)) < connections.LOCK_S
-        assert seconds(lambda: store.receive([unlinked()], NOW)) < connections.LOCK_S
+        assert seconds(lambda: store.find_link(PAGE, PSID)) < LOCK_S
+        assert seconds(lambda: store.receive([unlinked()], NOW)) < LOCK_S
     with pytest.raises(StoreUnavailable):
         open_store(own_server.url).check()
     own_server.control("start", "-o", f'-h "" -k {own_server.folder}')

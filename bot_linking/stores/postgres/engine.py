@@ -39,6 +39,7 @@ from bot_linking.stores.forks import mind_forks
 from bot_linking.stores.opening import OURS, Opening
 from bot_linking.stores.postgres.database import Database
 from bot_linking.stores.postgres.pool import Connections, Line
+from bot_linking.stores.postgres.sessions import without_pooling
 from bot_linking.stores.sql import STORES, load_schema, load_statements
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Transaction:
         self._line = line
         self._cursor = line.cursor(row_factory=dict_row)
         self._statements = statements
-        self._waiting: list[tuple[str, Any]] = []  # to be sent with the next statement
+        self._waiting: list[tuple[str | bytes, Any]] = []  # to be sent with the next statement
 
     def hold(
         self,
@@ -94,7 +95,7 @@ class Transaction:
         self._waiting.append((self._statements[name], values))
 
     def begin(self) -> None:
-        self._waiting.append(("begin", None))
+        self._waiting += [(statement, None) for statement in self._line.opening]
 
     def commit(self) -> None:
         self._send("commit")
@@ -132,13 +133,14 @@ class PostgresEngine:
     poison = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 
     def __init__(self, url: str, *, create: bool = True) -> None:
+        plain, are_lent = without_pooling(url)
         try:
-            self._connections = Connections(url)
+            self._connections = Connections(plain, are_lent=are_lent)
         except psycopg.Error:
             # libpq quotes the part that it does not understand.
             problem = "is not an address that libpq understands"
             raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
-        self._database = Database(url, self._connections)
+        self._database = Database(plain, self._connections)
         self.opening = Opening(self._database, create=create)
         self.statements: dict[str, str] = {}
         self.extend(OURS, STORES)
