@@ -32,6 +32,7 @@ from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.chat import Chat
+from bot_linking.messenger.choice import Choice
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
@@ -201,7 +202,19 @@ class _Parts:
     @cached_property
     def prompts(self) -> Prompts:
         locale = self.settings.locale
-        return Prompts(self.linking, self.bots, self.messages, locale=locale, tell=self.tell)
+        return Prompts(self.linking, self.choice, self.messages, locale=locale, tell=self.tell)
+
+    @cached_property
+    def choice(self) -> Choice:
+        return Choice(
+            self.bots,
+            self.ways,
+            base_url=self.base_url,
+            login_button=login_button(self.login_url),
+            preferred=self.settings.ways,
+            offers_web=self.settings.offer_web,
+            now=self.linking.now,
+        )
 
     @cached_property
     def delivery(self) -> Delivery:
