@@ -121,7 +121,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         app = cast(Flask, state.app)
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
-        guard_logs()
+        guard_logs(app.name)
         try:
             installation = install(
                 app,
@@ -144,6 +144,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         installation.api.add_to(state)
+        state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         installation.host.watch()
         installation.start_delivery()

@@ -132,7 +132,7 @@ def settle_entry(tx: Tx, outcome: Settled, now: int) -> None:
 
 def _in_order(rows: Sequence[Row], claim: str, now: int) -> list[OutboxEntry]:
     """Each page's entries as they are to be sent: fresh news, then old news, each by age."""
-    entries = [_entry(row, claim) for row in rows]
+    entries = [entry_of(row, claim) for row in rows]
 
     def place(entry: OutboxEntry) -> tuple[bool, int]:
         return entry.attempts > 1 or entry.created_at <= now - FRESH_MS, entry.id
@@ -142,10 +142,10 @@ def _in_order(rows: Sequence[Row], claim: str, now: int) -> list[OutboxEntry]:
 
 def _listed(row: Row) -> OutboxEntry:
     state, reason = row.pop("state"), row.pop("reason")
-    return _entry(row | {"last_error": reason}, "", state=state)
+    return entry_of(row | {"last_error": reason}, "", state=state)
 
 
-def _entry(row: Row, claim: str, **more: Any) -> OutboxEntry:
+def entry_of(row: Row, claim: str, **more: Any) -> OutboxEntry:
     return OutboxEntry(
         row["id"],
         claim,
@@ -158,6 +158,6 @@ def _entry(row: Row, claim: str, **more: Any) -> OutboxEntry:
         row["last_error"],
         row["dead_at"],
         row["held_for"],
-        row["heard_at"],
+        row.get("heard_at"),
         **more,
     )
