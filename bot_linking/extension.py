@@ -30,6 +30,7 @@ from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import install
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways_in import WaysIn
+from bot_linking.webview.lost import lost_below, show_lost
 
 EXTENSION = "bot_linking"
 
@@ -111,6 +112,7 @@ class AccountLinking(WaysIn, Chat):
         blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self._here):
             blueprint.cli.add_command(command)
+        blueprint.register_error_handler(404, lambda problem: show_lost(self._here().webview.pages, problem))
         blueprint.record(self._install)
         return blueprint
 
@@ -135,6 +137,7 @@ class AccountLinking(WaysIn, Chat):
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
+        app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
         if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
             app.extensions["csrf"].exempt(self.blueprint)
         installation.start_delivery()
