@@ -59,6 +59,8 @@ class TwoBrowsers(RuleBasedStateMachine):
         self.codes: list[str] = []
         self.proved: dict[str, str] = {}
         self.named: dict[str, str] = {}
+        for which, token in enumerate((TOKEN, OTHER_TOKEN)):
+            self.open(which, token, False)
 
     # What people do
 
@@ -93,6 +95,28 @@ class TwoBrowsers(RuleBasedStateMachine):
         sent = self.send(which, "consent", place, {})
         if sent and (code := code_of(sent[1])):
             self.judge(sent[0], code, guarded_before)
+
+    @rule(which=browsers, name=names, steps=st.integers(1, 4))
+    def go_on(self, which: int, name: str, steps: int) -> None:
+        """As an honest person would: the page's own form, rightly filled in."""
+        for _ in range(steps):
+            shown = {form.name: form.fields["ticket"] for form in forms_of(self.browsers[which].page.text)}
+            for form in ("consent", "second-factor", "login"):
+                if form in shown:
+                    self.forms.append((form, shown[form]))
+                    self._fill_in(which, form, shown[form], name)
+                    break
+
+    def _fill_in(self, which: int, form: str, ticket: str, name: str) -> None:
+        if form == "consent":
+            self.approve(which, 1)
+        elif form == "login":
+            self.give_password(which, 1, name, True)
+        else:
+            read = self.world.ticket(ticket)
+            assert read is not None
+            whose = next((each for each, account_id in PEOPLE.items() if account_id == read.account_id), name)
+            self.give_code(which, 1, whose, "right")
 
     @rule(which=browsers, place=places, form=st.sampled_from(("switch", "cancel")))
     def leave(self, which: int, place: int, form: str) -> None:
@@ -179,6 +203,8 @@ class TwoBrowsers(RuleBasedStateMachine):
             address = location.removeprefix("../")
             self.addresses.append(address)
             page = browser.get(f"/linking/{address}")
+            if page.status_code == 303:
+                page = browser.follow()
         for form in forms_of(page.text):
             self.forms.append((form.name, form.fields["ticket"]))
         self.forms, self.addresses = self.forms[-24:], self.addresses[-12:]
