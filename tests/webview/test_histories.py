@@ -31,6 +31,13 @@ STEPS = 25
 COOKIES = ("__Host-bot_linking", "__Host-bot_linking_session")
 PEOPLE = {"ada": "1", "grace": "2"}
 
+KINDS = ("right", "right", "right", "right", "wrong", "used", "other", "empty")
+FORMS = ("login", "second-factor", "consent", "switch", "cancel")
+BESIDE = (
+    "second factor on", "second factor off", "session of the site", "time", "new password", "stolen cookies",
+    "code sent back",
+)  # fmt: skip
+
 browsers = st.integers(0, 1)
 names = st.sampled_from(sorted(PEOPLE))
 places = st.integers(0, 11)
@@ -69,58 +76,20 @@ class TwoBrowsers(RuleBasedStateMachine):
         more = {"switch": "1"} if again else {}
         self.note(self.browsers[which], self.browsers[which].open(token, **more))
 
-    @rule(which=browsers, place=places, name=names, is_right=st.booleans())
-    def give_password(self, which: int, place: int, name: str, is_right: bool) -> None:
-        fields = {"username": name, "password": PASSWORDS[name] if is_right else "wrong"}
-        if (sent := self.send(which, "login", place, fields)) and is_right:
-            attempt_id, page = sent
-            if page.headers.get("Location", "").startswith(("consent/", "second-factor/")):
-                self.named[attempt_id] = PEOPLE[name]
-                self.proved.pop(attempt_id, None)
-
-    @rule(which=browsers, place=places, name=names, kind=st.sampled_from(("right", "wrong", "used", "empty")))
-    def give_code(self, which: int, place: int, name: str, kind: str) -> None:
-        good = self.world.codes.code_of(PEOPLE[name])
-        code = {"right": good, "wrong": "000000", "used": f"{PEOPLE[name]}00000", "empty": ""}[kind]
-        taken = len(self.world.codes.taken)
-        sent = self.send(which, "second-factor", place, {"code": code})
-        if sent and len(self.world.codes.taken) > taken:
-            attempt_id, page = sent
-            if page.headers.get("Location", "") == f"consent/{attempt_id}":
-                self.named[attempt_id] = self.proved[attempt_id] = self.world.codes.taken[-1]
-
-    @rule(which=browsers, place=places)
-    def approve(self, which: int, place: int) -> None:
-        guarded_before = set(self.world.codes.guarded)
-        sent = self.send(which, "consent", place, {})
-        if sent and (code := code_of(sent[1])):
-            self.judge(sent[0], code, guarded_before)
-
-    @rule(which=browsers, name=names, steps=st.integers(1, 4))
-    def go_on(self, which: int, name: str, steps: int) -> None:
-        """As an honest person would: the page's own form, rightly filled in."""
-        for _ in range(steps):
+    @rule(which=browsers, name=names, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    def go_on(self, which: int, name: str, kinds: list[str]) -> None:
+        """The form of the page that is shown, filled in rightly, or with something else; one after the other."""
+        for kind in kinds:
             shown = {form.name: form.fields["ticket"] for form in forms_of(self.browsers[which].page.text)}
-            for form in ("consent", "second-factor", "login"):
-                if form in shown:
-                    self.forms.append((form, shown[form]))
-                    self._fill_in(which, form, shown[form], name)
-                    break
+            form = next((each for each in ("consent", "second-factor", "login") if each in shown), None)
+            if form is not None:
+                self.forms.append((form, shown[form]))
+                self.fill_in(which, form, 1, name, kind)
 
-    def _fill_in(self, which: int, form: str, ticket: str, name: str) -> None:
-        if form == "consent":
-            self.approve(which, 1)
-        elif form == "login":
-            self.give_password(which, 1, name, True)
-        else:
-            read = self.world.ticket(ticket)
-            assert read is not None
-            whose = next((each for each, account_id in PEOPLE.items() if account_id == read.account_id), name)
-            self.give_code(which, 1, whose, "right")
-
-    @rule(which=browsers, place=places, form=st.sampled_from(("switch", "cancel")))
-    def leave(self, which: int, place: int, form: str) -> None:
-        self.send(which, form, place, {})
+    @rule(which=browsers, form=st.sampled_from(FORMS), place=places, name=names, kind=st.sampled_from(KINDS))
+    def send_any_form(self, which: int, form: str, place: int, name: str, kind: str) -> None:
+        """With a ticket that was seen somewhere, most often on such a form's own page."""
+        self.fill_in(which, form, place, name, kind)
 
     @rule(which=browsers, place=places)
     def look(self, which: int, place: int) -> None:
@@ -129,39 +98,70 @@ class TwoBrowsers(RuleBasedStateMachine):
         assert code_of(page) is None
         self.note(self.browsers[which], page)
 
-    @rule(thief=browsers)
-    def copy_cookies(self, thief: int) -> None:
-        """All cookies of one browser, each under the other's name: no secret stands in for another."""
-        victim, client = self.browsers[1 - thief].client, self.browsers[thief].client
-        found = [victim.get_cookie(name, domain="bot.example") for name in COOKIES]
-        own, sessions = (cookie.value if cookie else "" for cookie in found)
-        for name, value in zip(COOKIES, (f"second factor {sessions[-110:]}", own[-110:]), strict=True):
-            client.set_cookie(name, value, domain="bot.example")
-
-    # What happens beside it
-
-    @rule(name=names, on=st.booleans())
-    def switch_second_factor(self, name: str, on: bool) -> None:
-        (self.world.codes.guarded.add if on else self.world.codes.guarded.discard)(PEOPLE[name])
-
-    @rule(name=st.sampled_from((*sorted(PEOPLE), None)))
-    def session_of_the_site(self, name: str | None) -> None:
-        self.world.bot.site.signed_in = self.world.bot.site.accounts[name] if name else None
-
-    @rule(place=places, psid=st.sampled_from((PSID, OTHER_PSID)))
-    def messenger_sends_a_code_back(self, place: int, psid: str) -> None:
-        if self.codes:
-            code = self.codes[place % len(self.codes)]
+    @rule(what=st.sampled_from(BESIDE), name=names, place=places)
+    def meanwhile(self, what: str, name: str, place: int) -> None:
+        """What happens beside the pages."""
+        site, seconds = self.world.bot.site, (1, 40, 301, 901)
+        if what == "second factor on":
+            self.world.codes.guarded.add(PEOPLE[name])
+        elif what == "second factor off":
+            self.world.codes.guarded.discard(PEOPLE[name])
+        elif what == "session of the site":
+            site.signed_in = site.accounts[name] if place % 2 else None
+        elif what == "time":
+            self.world.bot.clock.advance(seconds[place % 4])
+        elif what == "new password":
+            self.world.bot.linking.drop_pending(PEOPLE[name])
+        elif what == "stolen cookies":
+            self.swap_cookies(place % 2)
+        elif self.codes:
+            psid, code = (PSID, OTHER_PSID)[place % 2], self.codes[place % len(self.codes)]
             event = linked_event(code, psid=psid, page=PAGE, at=self.world.bot.clock.ms)
             assert self.world.bot.post(batch(event)).status_code == 200
 
-    @rule(seconds=st.sampled_from((1, 40, 301, 901)))
-    def time_goes_by(self, seconds: int) -> None:
-        self.world.bot.clock.advance(seconds)
+    def swap_cookies(self, thief: int) -> None:
+        """All cookies of one browser, each under the other's name: no secret stands in for another."""
+        victim, client = self.browsers[1 - thief].client, self.browsers[thief].client
+        found = [victim.get_cookie(name, domain="bot.example") for name in COOKIES]
+        own, sessions = (cookie.value[-110:] if cookie else "" for cookie in found)
+        for name, value in zip(COOKIES, (f"second factor {sessions}", own), strict=True):
+            client.set_cookie(name, value, domain="bot.example")
 
-    @rule(name=names)
-    def password_changes(self, name: str) -> None:
-        self.world.bot.linking.drop_pending(PEOPLE[name])
+    # The forms
+
+    def fill_in(self, which: int, form: str, place: int, name: str, kind: str) -> None:
+        fill = {"login": self.give_password, "second-factor": self.give_code, "consent": self.approve}
+        if form in fill:
+            fill[form](which, place, name, kind)
+        else:
+            self.send(which, form, place, {})
+
+    def give_password(self, which: int, place: int, name: str, kind: str) -> None:
+        fields = {"username": name, "password": PASSWORDS[name] if kind == "right" else "wrong"}
+        if (sent := self.send(which, "login", place, fields)) and kind == "right":
+            attempt_id, page = sent
+            if page.headers.get("Location", "").startswith(("consent/", "second-factor/")):
+                self.named[attempt_id] = PEOPLE[name]
+                self.proved.pop(attempt_id, None)
+
+    def give_code(self, which: int, place: int, name: str, kind: str) -> None:
+        """Of the account that the page asks, or of the other one."""
+        read = self.world.ticket(self.ticket_for("second-factor", place) or "")
+        asked = read.account_id if read and kind != "other" else PEOPLE[name]
+        good = self.world.codes.code_of(asked or "")
+        code = {"wrong": "000000", "used": f"{asked}00000", "empty": ""}.get(kind, good)
+        taken = len(self.world.codes.taken)
+        sent = self.send(which, "second-factor", place, {"code": code})
+        if sent and len(self.world.codes.taken) > taken:
+            attempt_id, page = sent
+            if page.headers.get("Location", "") == f"consent/{attempt_id}":
+                self.named[attempt_id] = self.proved[attempt_id] = self.world.codes.taken[-1]
+
+    def approve(self, which: int, place: int, name: str, kind: str) -> None:
+        guarded_before = set(self.world.codes.guarded)
+        sent = self.send(which, "consent", place, {})
+        if sent and (code := code_of(sent[1])):
+            self.judge(sent[0], code, guarded_before)
 
     # What must hold
 
@@ -175,19 +175,21 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     # Inside
 
+    def ticket_for(self, form: str, place: int) -> str | None:
+        own = [ticket for name, ticket in self.forms if name == form]
+        tickets = own if own and place % 4 else [ticket for _, ticket in self.forms]
+        return tickets[-1 - place // 4 % len(tickets)] if tickets else None
+
     def send(
         self, which: int, form: str, place: int, fields: dict[str, str]
     ) -> tuple[str, TestResponse] | None:
-        """Send a form with one of the tickets that were seen, most often one of its own page."""
-        own = [ticket for name, ticket in self.forms if name == form]
-        tickets = own if own and place % 4 else [ticket for _, ticket in self.forms]
-        if not tickets:
+        """The attempt of the ticket that was sent, and the answer."""
+        ticket = self.ticket_for(form, place)
+        if ticket is None:
             return None
-        ticket = tickets[-1 - place // 4 % len(tickets)]
         page = self.browsers[which].post(f"/linking/{form}", {"ticket": ticket, **fields})
         assert page.status_code in (200, 303, 400, 403, 429), page.status_code
-        if form != "consent":
-            assert code_of(page) is None, form
+        assert form == "consent" or code_of(page) is None
         self.note(self.browsers[which], page)
         read = self.world.ticket(ticket)
         assert read is not None
