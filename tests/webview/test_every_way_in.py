@@ -341,3 +341,18 @@ def test_a_second_factor_that_was_off_for_a_while_needs_no_second_code(
     world.codes.guarded.add(GRACE)
     assert browser.consent()
     assert world.codes.taken == [GRACE]
+
+
+def test_a_code_of_one_account_is_no_code_of_the_next_in_the_same_attempt(new_bot: NewBot) -> None:
+    """Grace gives her code; Ada signs in on the page before, and only then gets a second factor."""
+    world = guarded(new_bot, GRACE)
+    browser = world.bot.browser()
+    early = browser.open(TOKEN)
+    browser.sign_in("grace", PASSWORDS["grace"])
+    to_code(browser, world)
+    browser._page, browser.location = early, "/linking/login"
+    browser.sign_in("ada", PASSWORDS["ada"])
+    assert browser.form("consent")
+    world.codes.guarded.add("1")
+    assert browser.submit("consent").headers["Location"].startswith("second-factor/")
+    assert world.rows()["codes"] == []

@@ -78,7 +78,7 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     @rule(which=browsers, name=names, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
     def go_on(self, which: int, name: str, kinds: list[str]) -> None:
-        """The form of the page that is shown, filled in rightly, or with something else; one after the other."""
+        """The form of the page that is shown, filled in rightly or otherwise, one after the other."""
         for kind in kinds:
             shown = {form.name: form.fields["ticket"] for form in forms_of(self.browsers[which].page.text)}
             form = next((each for each in ("consent", "second-factor", "login") if each in shown), None)
