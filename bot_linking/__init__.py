@@ -48,6 +48,8 @@ from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
+from bot_linking.messenger.inbox import Answer
+from bot_linking.messenger.kept_pages import KnownPage, PageRefused
 from bot_linking.signals import (
     account_linked,
     account_unlinked,
@@ -62,7 +64,7 @@ from bot_linking.signals import (
     person_erased,
     webhook_received,
 )
-from bot_linking.webview.views import SignUpRefused
+from bot_linking.webview.refusals import SignUpRefused
 
 __all__ = [
     "Account",
@@ -70,6 +72,7 @@ __all__ = [
     "AccountLinking",
     "AccountUnknown",
     "AccountUnlinked",
+    "Answer",
     "BotLinkingError",
     "Change",
     "ConfigurationError",
@@ -78,6 +81,7 @@ __all__ = [
     "GraphError",
     "GraphFailed",
     "IdentifierRefused",
+    "KnownPage",
     "Link",
     "LinkChanged",
     "LinkingRefused",
@@ -85,6 +89,7 @@ __all__ = [
     "LoginPrompted",
     "MessageFailed",
     "MessageSent",
+    "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",
     "PayloadUnreadable",

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from bot_linking.core.conflicts import OnConflict
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import (
     Authenticate,
     Confirmation,
@@ -25,17 +26,19 @@ from bot_linking.core.hooks import (
 )
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
-from bot_linking.doors import neighbour
+from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import install
+from bot_linking.messenger.host import Host
 from bot_linking.verbs.chat import Chat
+from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
 from bot_linking.webview.lost import lost_below, show_lost
 
 EXTENSION = "bot_linking"
 
 
-class AccountLinking(WaysIn, Chat):
+class AccountLinking(WaysIn, Chat, LinkWays):
     """Joins the people in your bot's Messenger to the accounts of your site, as one Flask blueprint.
 
         linking = AccountLinking(authenticate=check_password)
@@ -121,26 +124,40 @@ class AccountLinking(WaysIn, Chat):
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
         guard_logs()
-        tell = partial(self._tell, weakref.ref(app))
-        installation = install(
-            app,
-            state.url_prefix or "",
-            hooks=self._hooks,
-            interrupted=self._interrupted,
-            tell=tell,
-            overrides=self._overrides,
-        )
+        try:
+            installation = install(
+                app,
+                state.url_prefix or "",
+                hooks=self._hooks,
+                interrupted=self._interrupted,
+                tell=partial(self._tell, weakref.ref(app)),
+                overrides=self._overrides,
+                host=self._host_of(app),
+            )
+        except ConfigurationError as problem:
+            unconfigured.put_off(app, problem)
+            app.extensions[EXTENSION], self._put_off = self, problem
+            state.add_url_rule("/<path:path>", "not_configured", unconfigured.not_configured)
+            return
         app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
         self._sole = installation if not self._apps else None
         self._apps[app] = installation
-        for door in (installation.webview, installation.callbacks, installation.api):
+        for door in installation.doors():
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
+        installation.api.add_to(state)
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
-        if "csrf" in app.extensions:  # Flask-WTF would turn Messenger away; our forms have their own tickets
-            app.extensions["csrf"].exempt(self.blueprint)
+        installation.host.watch()
         installation.start_delivery()
+
+    def _host_of(self, app: Flask) -> Host:
+        return Host(
+            app,
+            self.blueprint,
+            has_handler=lambda: self._message_handler is not None,
+            decorated=self._decorated,
+        )
 
 
 __all__ = ["Account", "AccountLinking", "Link"]

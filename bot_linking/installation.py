@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
-import secrets
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from typing import Any
 
-import click
 from flask import Flask
-from flask.cli import ScriptInfo
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import default_database, key_of, read_settings
+from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.addresses import is_loopback
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
+from bot_linking.core.text import safe_name
+from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.doors.neighbour import Neighbour, add_commands
+from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
-from bot_linking.messenger.bots import Bots, Pages
+from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.erasure import Erasure
+from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
+from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger.replies import Replies
 from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
+from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
+from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.way_views import WayPages
+
+_log = logging.getLogger("bot_linking")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,22 +62,40 @@ class Installation:
     store: SQLStore
     linking: Linking
     pages: Pages
+    runtime_pages: RuntimePages
     bots: Bots
     messages: Messages
     prompts: Prompts
     login_url: str
     webhook: Webhook
     webview: Webview
+    owner_pages: OwnerPages
+    way_pages: WayPages
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
     tell: Tell
+    host: Host
+    ways: Ways
+    base_url: str
+
+    def name_of_page(self, page_id: str) -> str:
+        """What a page is called in an m.me address: its user name, else its id."""
+        return name_of_page(self.pages, self.settings, page_id)
+
+    def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
+        """Every room with routes of its own beside the two APIs."""
+        return (self.webview, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
-        if self.settings.delivery == "thread" and _is_serving(self.app):
+        if self.settings.delivery == "thread" and not (self.app.testing or is_command()):
             self.delivery.start()
             atexit.register(_stop_quietly, weakref.ref(self.delivery))
+
+    def page_ids(self) -> list[str]:
+        """The pages that this bot serves, as far as their ids are configured."""
+        return [page.id for page in self.pages.all() if page.id is not None]
 
     def join(self, neighbour: Neighbour) -> None:
         """Take an optional room in, with all that it brings. Only while the app is being set up."""
@@ -79,6 +108,12 @@ class Installation:
         add_commands(self.app, neighbour.commands)
 
 
+def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
+    """What a page is called in an m.me address: its user name, else its id."""
+    own = settings.page_username if len(pages.all()) == 1 else None
+    return pages.page(page_id).username or own or page_id
+
+
 def install(
     app: Flask,
     prefix: str,
@@ -87,88 +122,199 @@ def install(
     interrupted: Interrupted,
     tell: Tell,
     overrides: Mapping[str, Any],
+    host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
-    store, pages = _open(settings), Pages(settings.pages)
+    parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
     if hooks.resolve_account is not None:
-        store.restore_named_ids()
-    bots = Bots(pages, url=settings.graph_url, version=settings.graph_version, own=hooks.bot, tell=tell)
-    is_single = len(settings.pages) == 1
-    linking = Linking(
-        store, tell=tell, wake=lambda: delivery.wake(), hooks=hooks,
-        page_id=settings.pages[0].id if is_single else None,
-        code_max_age=settings.code_max_age, ask_page=bots.graphs[0].page_id if is_single else None,
-        counters=open_counters(settings.throttle, store),
-    )  # fmt: skip
-    login_url = f"{settings.public_url}{prefix.rstrip('/')}/login"
-    messages = Messages(
-        brand_name=settings.brand_name, login_button=login_button(login_url), next_step=settings.next_step
-    )
-    prompts = Prompts(linking, bots, messages, locale=settings.locale, tell=tell)
-    in_request = partial(app.test_request_context, base_url=settings.public_url)
-    errands = Errands(
-        linking, bots, messages, interrupted, locale=settings.locale, hooks=hooks, in_request=in_request
-    )
-    base_url = f"{settings.public_url}{prefix.rstrip('/')}"
-    for_owners = OwnersDeliveries(
-        linking, bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{base_url}/undo/"
-    )
+        parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
     if hooks.notify_owner is not None:
-        store.followers.append(Notices())
-    callbacks = Callbacks(linking, pages, status_url=f"{base_url}/deletion/")
-    delivery = Delivery(
-        store,
-        errands.handlers() | for_owners.handlers() | {prompts.kind: prompts.deliver},
-        tell=tell,
-        tokens=pages.token_name,
-        all_tokens=pages.token_names(),
-        clock=hooks.clock,
-        context=app.app_context,
-    )
-    inbox = Inbox(
-        linking, pages=pages, tell=tell,
-        listeners=signals.webhook_received.receivers,
-    )  # fmt: skip
-    webview = Webview(linking, settings, login_url=login_url, bots=bots, tell=tell, hooks=hooks)
-    knows = bots.knows if settings.verify_psid else None
-    api = AccountLinkAPI(linking, settings, prefix=prefix, tell=tell, knows=knows)
-    return Installation(
-        app=app, settings=settings, store=store, linking=linking, pages=pages, bots=bots, prompts=prompts,
-        messages=messages, login_url=login_url, webhook=Webhook(inbox), webview=webview,
-        callbacks=callbacks, api=api,
-        delivery=delivery, tell=tell,
-    )  # fmt: skip
+        parts.store.followers.append(Notices())
+    built = {each.name: getattr(parts, each.name) for each in fields(Installation)}
+    return Installation(**built)
+
+
+class _Parts:
+    """Every part of an installation, made when another part first asks for it."""
+
+    def __init__(
+        self,
+        app: Flask,
+        prefix: str,
+        hooks: Hooks,
+        interrupted: Interrupted,
+        tell: Tell,
+        settings: Settings,
+        host: Host,
+    ) -> None:
+        self.app, self.hooks, self.interrupted, self.tell, self.host = app, hooks, interrupted, tell, host
+        self.settings = settings
+        self.prefix = prefix
+        self.base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+        self.login_url = f"{self.base_url}/login"
+
+    @cached_property
+    def store(self) -> SQLStore:
+        settings = self.settings
+        return open_store(settings.database, create=settings.create_database, only_look=is_command())
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        return Keeper(self.store, self.settings.page_keys)
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(self.settings.pages, self.keeper if self.settings.page_keys else None)
+
+    @cached_property
+    def runtime_pages(self) -> RuntimePages:
+        judge = partial(judge_page, self.settings)
+        return RuntimePages(self.pages, self.keeper, self.store, judge=judge, now=self.linking.now)
+
+    @cached_property
+    def bots(self) -> Bots:
+        settings, own = self.settings, self.hooks.bot
+        return Bots(
+            self.pages, url=settings.graph_url, version=settings.graph_version, own=own, tell=self.tell
+        )
+
+    @cached_property
+    def linking(self) -> Linking:
+        return Linking(
+            self.store,
+            tell=self.tell,
+            wake=lambda: self.delivery.wake(),
+            hooks=self.hooks,
+            sole_page=self.bots,
+            code_max_age=self.settings.code_max_age,
+            counters=open_counters(self.settings.throttle, self.store),
+        )
+
+    @cached_property
+    def messages(self) -> Messages:
+        button, settings = login_button(self.login_url), self.settings
+        return Messages(brand_name=settings.brand_name, login_button=button, next_step=settings.next_step)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        locale = self.settings.locale
+        return Prompts(self.linking, self.bots, self.messages, locale=locale, tell=self.tell)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(
+            self.store,
+            self._handlers(),
+            tell=self.tell,
+            tokens=self.pages.token_name,
+            all_tokens=self.pages.token_names,
+            clock=self.hooks.clock,
+            context=self.app.app_context,
+        )
+
+    def _handlers(self) -> dict[str, Any]:
+        """Kind of outbox entry to what delivers it."""
+        settings, hooks = self.settings, self.hooks
+        errands = Errands(
+            self.linking,
+            self.bots,
+            self.messages,
+            self.interrupted,
+            locale=settings.locale,
+            hooks=hooks,
+            in_request=partial(self.app.test_request_context, base_url=settings.public_url),
+        )
+        for_owners = OwnersDeliveries(
+            self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
+        )
+        replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
+        prompts = {self.prompts.kind: self.prompts.deliver}
+        return {**errands.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+
+    def _language_of(self, page_id: str, psid: str) -> str:
+        return self.store.locale_of(page_id, psid) or self.settings.locale
+
+    @cached_property
+    def webhook(self) -> Webhook:
+        inbox = Inbox(
+            self.linking,
+            pages=self.pages,
+            tell=self.tell,
+            chat=Chat(self.ways, Erasure(self.linking)),
+            listeners=signals.webhook_received.receivers,
+        )
+        return Webhook(inbox)
+
+    @cached_property
+    def ways(self) -> Ways:
+        return Ways(self.linking)
+
+    @cached_property
+    def webview(self) -> Webview:
+        return Webview(
+            self.linking,
+            self.settings,
+            login_url=self.login_url,
+            bots=self.bots,
+            tell=self.tell,
+            hooks=self.hooks,
+        )
+
+    @cached_property
+    def owner_pages(self) -> OwnerPages:
+        return OwnerPages(
+            self.linking,
+            self.settings,
+            pages=self.webview.pages,
+            browser=self.webview.browser,
+            hooks=self.hooks,
+            bots=self.bots,
+            base_url=self.base_url,
+        )
+
+    @cached_property
+    def way_pages(self) -> WayPages:
+        return WayPages(
+            self.linking,
+            self.settings,
+            webview=self.webview,
+            ways=self.ways,
+            hooks=self.hooks,
+            tell=self.tell,
+            served=self.pages,
+            base_url=self.base_url,
+            name_of_page=partial(name_of_page, self.pages, self.settings),
+        )
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        return Callbacks(self.linking, self.pages, status_url=f"{self.base_url}/deletion/")
+
+    @cached_property
+    def api(self) -> AccountLinkAPI:
+        knows = self.bots.knows if self.settings.verify_psid else None
+        return AccountLinkAPI(
+            self.linking,
+            self.settings,
+            pages=self.pages,
+            prefix=self.prefix,
+            tell=self.tell,
+            knows=knows,
+        )
 
 
 def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
-    defaults: dict[str, Any] = {"database": default_database(app.instance_path)}
-    public_url = app.config.get("BOT_LINKING_PUBLIC_URL") or os.environ.get("BOT_LINKING_PUBLIC_URL")
-    if app.secret_key:
-        defaults["secret_key"] = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
-    elif is_loopback(public_url):
-        defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
     given = {key_of(name): each for name, each in overrides.items() if each is not None}
+    defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
     settings = read_settings({**app.config, **given}, os.environ, defaults)
     if hooks.bot is not None and len(settings.pages) > 1:
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
+    if problem := strange_graph(settings):
+        _log.warning("%s", problem)
     return settings
-
-
-def _open(settings: Settings) -> SQLStore:
-    try:
-        return open_store(settings.database)
-    except StoreUnavailable as problem:
-        raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test."""
-    context = click.get_current_context(silent=True)
-    is_command = context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
-    return not app.testing and not is_command
 
 
 def _stop_quietly(delivery: weakref.ref[Delivery]) -> None:

@@ -16,25 +16,36 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from time import monotonic as _monotonic
-from typing import Any
+from typing import Any, TypeVar
 
-from blinker import NamedSignal, Namespace
+from blinker import ANY, NamedSignal
 
 from bot_linking.core import events
 
 FLOODS = {"signature_refused", "payload_too_large"}  # what anybody can cause, as often as they like
 FLOOD_PAUSE_S = 1.0
 
-_signals = Namespace()
 _log = logging.getLogger("bot_linking")
 
-_BY_EVENT: dict[type[events.Happening], NamedSignal] = {}
+Receiver = TypeVar("Receiver", bound=Callable[..., Any])
 
 
-def _signal_of(event: type[events.Happening]) -> NamedSignal:
+class Signal(NamedSignal):
+    """A signal that keeps its receivers. Blinker's own silently forgets a function that was defined in a
+    factory as soon as the factory returns."""
+
+    def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
+        """Call `receiver(app, event=...)` for each event of this app, or of every app."""
+        return super().connect(receiver, sender, weak)
+
+
+_BY_EVENT: dict[type[events.Happening], Signal] = {}
+
+
+def _signal_of(event: type[events.Happening]) -> Signal:
     """The signal that carries these events; it is named after them."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
-    return _BY_EVENT.setdefault(event, _signals.signal(name))
+    return _BY_EVENT.setdefault(event, Signal(name))
 
 
 account_linked = _signal_of(events.AccountLinked)

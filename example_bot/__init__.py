@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ LAST_RUN = "simulator.json"
 BRAND = {"BOT_LINKING_BRAND_NAME": "Acme", "BOT_LINKING_NEXT_STEP": "Try: orders, points."}
 
 
-def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time) -> Flask:
     """The shop's app. `config` goes over `BOT_LINKING_*` of the environment.
 
     Its files are in the folder `instance`, or in the one that `EXAMPLE_BOT_INSTANCE` names. Without any
     settings, a `flask` command (never a server) takes the settings of the last run with the simulator,
-    so that the operator's commands can be tried beside it.
+    so that the operator's commands can be tried beside it. `clock` gives seconds: the simulator's, when it
+    runs in the same process, so that its buttons turn the bot's time forward, too.
     """
     app = Flask(__name__, instance_path=os.environ.get("EXAMPLE_BOT_INSTANCE"))
     instance = Path(app.instance_path)
@@ -37,7 +39,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         app.config[key] = os.environ.get(key, value)
     app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
-    add_bot(app, Shop(instance / "shop.db"))
+    add_bot(app, Shop(instance / "shop.db"), clock=clock)
 
     @app.get("/")
     def home() -> str:

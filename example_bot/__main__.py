@@ -77,9 +77,10 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
             page_name="Acme",
             listener=for_messenger,
             suggestions=SUGGESTIONS,
+            wire_out=sys.stderr,
         ) as simulator:
             config = simulator.settings_for_bot()
-            app = create_app(config)
+            app = create_app(config, clock=simulator.clock)
             server = _server(app, listener)
             _keep(config, Path(app.instance_path) / LAST_RUN)
             if server.port != first:

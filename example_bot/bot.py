@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask
 
 from bot_linking import AccountLinking, GraphError, Link
 from example_bot.shop import Shop
@@ -22,12 +24,15 @@ SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
 _log = logging.getLogger("example_bot")
 
 
-def add_bot(app: Flask, shop: Shop) -> AccountLinking:
+def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -> AccountLinking:
     """Put the bot into the app: its `/webhook` and what it answers."""
 
     # Linking: who the customers are, and where the pages go.
     linking = AccountLinking(
-        authenticate=shop.check_password, create_account=shop.sign_up, resolve_account=shop.find_account
+        authenticate=shop.check_password,
+        create_account=shop.sign_up,
+        resolve_account=shop.find_account,
+        clock=clock,
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
 
@@ -38,10 +43,9 @@ def add_bot(app: Flask, shop: Shop) -> AccountLinking:
     @app.post("/webhook")
     @linking.webhook  # Linking: verifies, takes the account linking events, lets everything else through.
     def webhook() -> str:
-        for entry in request.get_json()["entry"]:
-            for event in entry.get("messaging", ()):
-                if "text" in event.get("message", ()):
-                    answer(event)
+        for event in linking.events():
+            if "text" in event.get("message", ()):
+                answer(event)
         return "ok"
 
     def answer(event: dict[str, Any]) -> None:

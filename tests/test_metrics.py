@@ -84,7 +84,7 @@ def test_each_webhook_is_counted_by_what_it_came_to(watched: Watched) -> None:
 def test_a_webhook_that_could_not_be_recorded_is_counted_so(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(watched.bot.linking.store, "receive", away)
@@ -327,7 +327,7 @@ def test_several_processes_are_summed_by_the_clients_own_way(tmp_path: Path) -> 
     environment = os.environ | {
         "PROMETHEUS_MULTIPROC_DIR": str(counts),
         "BOT_LINKING_APP_SECRET": APP_SECRET, "BOT_LINKING_PAGE_ACCESS_TOKEN": PAGE_TOKEN,
-        "BOT_LINKING_VERIFY_TOKEN": "verify-token", "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:1",
+        "BOT_LINKING_VERIFY_TOKEN": "verify-token-of-the-metrics", "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:1",
         "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db", "BOT_LINKING_DELIVERY": "worker",
         "BOT_LINKING_PAGE_ID": PAGE,
     }  # fmt: skip

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key, caller_of
+from bot_linking.doors.callers import caller_of
+from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 

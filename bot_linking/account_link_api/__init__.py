@@ -6,13 +6,14 @@ side, a client that makes it.
     Client("https://bot.example.com/linking/api", api_key).link(psid, email="mike@example.com")
 """
 
-from bot_linking.account_link_api.client import (
+from bot_linking.account_link_api.client import Client
+from bot_linking.account_link_api.errors import (
     AccountLinkError,
     AccountNotFound,
     CallNotAccepted,
-    Client,
     IdentifierInvalid,
     KeyNotValid,
+    LinkedToAnother,
     MethodUnknown,
     NoAnswer,
     RecipientInvalid,
@@ -29,6 +30,7 @@ __all__ = [
     "Client",
     "IdentifierInvalid",
     "KeyNotValid",
+    "LinkedToAnother",
     "MethodUnknown",
     "NoAnswer",
     "RecipientInvalid",

@@ -9,12 +9,18 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bot_linking.account_link_api.codes import Code
+from bot_linking.account_link_api.codes import error_of
+from bot_linking.account_link_api.errors import (
+    AccountLinkError,
+    CallNotAccepted,
+    NoAnswer,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from bot_linking.core.addresses import is_guarded
-from bot_linking.core.errors import BotLinkingError
 
 if TYPE_CHECKING:
     import requests
@@ -23,75 +29,6 @@ TRIES = 4
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
 LARGEST_ANSWER = 1 << 16
-
-
-class AccountLinkError(BotLinkingError):
-    """A call that was not done. `code` is the protocol's error code, or the HTTP status where the protocol
-    has none, or None without an answer; `status` is the HTTP status. No text of it holds the key."""
-
-    slug: ClassVar[str] = "account_link_error"
-
-    def __init__(
-        self, problem: str, *, code: int | None = None, status: int | None = None, request_id: str = ""
-    ) -> None:
-        super().__init__(problem)
-        self.code, self.status, self.request_id = code, status, request_id
-
-
-class KeyNotValid(AccountLinkError):
-    """10005: the key is missing, wrong or revoked, or may not act on this page."""
-
-
-class MethodUnknown(AccountLinkError):
-    """10000: `request.method` is not one that the bot knows."""
-
-
-class RecipientMissing(AccountLinkError):
-    """13000: no PSID."""
-
-
-class RecipientInvalid(AccountLinkError):
-    """13002: the PSID is not valid, or Messenger says that there is no such person."""
-
-
-class StatusInvalid(AccountLinkError):
-    """13003: neither `linked` nor `unlinked`."""
-
-
-class IdentifierInvalid(AccountLinkError):
-    """13001: none of user name, e-mail address and phone number, or one that is not valid."""
-
-
-class AccountNotFound(AccountLinkError):
-    """404: the bot's site knows no account with these identifiers."""
-
-
-class TooManyRequests(AccountLinkError):
-    """429, still so after the last try."""
-
-
-class ServiceUnavailable(AccountLinkError):
-    """503 or another server error, still so after the last try."""
-
-
-class CallNotAccepted(AccountLinkError):
-    """Any other refusal, or an answer that is none of this protocol: is the address right?"""
-
-
-class NoAnswer(AccountLinkError):
-    """The bot could not be reached, or did not answer in time, after the last try."""
-
-
-_BY_CODE: dict[int, type[AccountLinkError]] = {
-    Code.KEY_NOT_VALID: KeyNotValid,
-    Code.METHOD_UNKNOWN: MethodUnknown,
-    Code.RECIPIENT_MISSING: RecipientMissing,
-    Code.RECIPIENT_INVALID: RecipientInvalid,
-    Code.STATUS_INVALID: StatusInvalid,
-    Code.IDENTIFIER_INVALID: IdentifierInvalid,
-    404: AccountNotFound,
-    429: TooManyRequests,
-}
 
 
 class Client:
@@ -162,9 +99,13 @@ class Client:
         wait = FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
         try:
             with requests.post(
-                self.url, json=body, headers={"APIKEY": self._api_key}, timeout=self._timeout,
-                allow_redirects=False, stream=True,
-            ) as response:  # fmt: skip
+                self.url,
+                json=body,
+                headers={"APIKEY": self._api_key},
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
                 answer = _read(response)
         except (requests.ConnectionError, requests.Timeout) as problem:
             # The original may hold the whole request, and the key with it.
@@ -203,7 +144,7 @@ def _read(response: requests.Response) -> dict[str, Any]:
 def _error_of(status: int, answer: dict[str, Any]) -> AccountLinkError:
     code = answer.get("error_code")
     code = code if isinstance(code, int) and code else status
-    kind = _BY_CODE.get(code) if answer else None
+    kind = error_of(code) if answer else None
     if kind is None:
         kind = ServiceUnavailable if status >= 500 else TooManyRequests if status == 429 else CallNotAccepted
     said = str(answer.get("error_message") or f"the answer was {status}")[:300]

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from bot_linking.account_link_api.payload import JSON, MULTIPART, URLENCODED, AccountLinkCall
+from bot_linking.account_link_api.models import AccountLinkCall
+from bot_linking.doors.content import JSON, MULTIPART, URLENCODED
 from bot_linking.doors.openapi import Operation, Reply
 
 API_KEY = ("APIKEY", {"type": "apiKey", "in": "header", "name": "APIKEY"})
@@ -59,8 +60,9 @@ def operations(prefix: str) -> list[Operation]:
                 400: Reply("10000, 13000, 13001, 13002 or 13003; or 400: the body cannot be read.", Failure),
                 401: Reply("10005: the API key is missing or not valid.", Failure),
                 404: Reply("The site knows no account with these identifiers.", Failure),
+                409: Reply("The person is linked to another account, which the bot's policy keeps.", Failure),
                 413: Reply("The body is too large.", Failure),
-                415: Reply("The body is in none of these forms.", Failure),
+                415: Reply("The body is in no form or charset that is read here.", Failure),
                 429: Reply("Too many calls with a wrong key.", Failure, RETRY_AFTER),
                 503: Reply("The store or Messenger is away; nothing was changed.", Failure, RETRY_AFTER),
             },

@@ -9,7 +9,11 @@ from typing import Any
 
 from bot_linking.config import readers as read
 
-_KEYS = {"access_token", "app_secret", "verify_token"}
+_KINDS = {
+    "access_token": ("access_tokens", read.access_token),
+    "app_secret": ("app_secrets", read.secret),
+    "verify_token": ("verify_tokens", read.secret),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class Page:
     access_tokens: tuple[str, ...] = field(repr=False)
     app_secrets: tuple[str, ...] = field(repr=False)
     verify_tokens: tuple[str, ...] = field(repr=False)
+    username: str | None = None
 
     @property
     def access_token(self) -> str:
@@ -43,15 +48,18 @@ def read_pages(value: Any) -> tuple[Page, ...]:
         value = json.loads(value)
     if not isinstance(value, Mapping) or not value:
         raise ValueError("must be an object of page id to its settings")
-    return tuple(_page(read.page_id(each), of) for each, of in value.items())
+    return tuple(read_page(read.page_id(each), of) for each, of in value.items())
 
 
-def _page(page_id: str, of: Any) -> Page:
-    if not isinstance(of, Mapping) or set(of) != _KEYS:
-        raise ValueError(f"needs {', '.join(sorted(_KEYS))} for each page, and nothing else")
-    return Page(
-        id=page_id,
-        access_tokens=read.several(read.secret_text)(of["access_token"]),
-        app_secrets=read.several(read.secret)(of["app_secret"]),
-        verify_tokens=read.several(read.secret_text)(of["verify_token"]),
-    )
+def read_page(page_id: str, of: Any) -> Page:
+    """One page. Raises `ValueError`, which names the page and what is wrong with it."""
+    if not isinstance(of, Mapping) or set(of) - {"username"} != _KINDS.keys():
+        raise ValueError(f"needs {', '.join(sorted(_KINDS))} for each page, and nothing else")
+    values = dict[str, tuple[str, ...]]()
+    for name, (field_name, one) in _KINDS.items():
+        try:
+            values[field_name] = read.several(one)(of[name])
+        except ValueError as problem:
+            raise ValueError(f"of page {page_id}: {name} {problem}") from None
+    username = read.page_username(of["username"]) if of.get("username") else None
+    return Page(id=page_id, username=username, **values)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot_linking.config.samples import is_monotonous, is_sample
 from bot_linking.core.addresses import is_guarded, origin_of
 from bot_linking.core.reading import read_id
 
 Reader = Callable[[Any], Any]
 
-SAMPLES = {"changeme", "secret", "password", "app_secret", "your_app_secret", "test", "dev", "..."}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 # libpq takes much more. An @ or a / that a password holds unescaped would end up in the host.
@@ -36,27 +36,35 @@ def text(value: Any) -> str:
     return value.strip()
 
 
-def secret_of(length: int) -> Callable[[Any], str]:
-    """A secret of this length or more that is no sample."""
+def secret_of(length: int, *, monotonous_below: int) -> Callable[[Any], str]:
+    """A secret of this length or more that is no sample.
+
+    One that is monotonous (a mark again and again, a run of the keyboard) must be longer. It passes then for
+    a try on this machine; `reading` refuses it beside the real Graph.
+    """
 
     def read(value: Any) -> str:
         secret = text(value.decode("latin-1") if isinstance(value, bytes) else value)
-        if secret.lower() in SAMPLES or len(secret) < length:
-            raise ValueError("is too short or a sample value; use a real secret")
+        if len(secret) < length:
+            raise ValueError(f"is too short: use {length} random characters or more")
+        if is_sample(secret) or (len(secret) < monotonous_below and is_monotonous(secret)):
+            raise ValueError("is a sample value; use a real secret")
         return secret
 
     return read
 
 
-secret = secret_of(8)
+secret = secret_of(8, monotonous_below=12)
+signing_key = secret_of(16, monotonous_below=32)
+encryption_key = secret_of(32, monotonous_below=32)
 
 
-def secret_text(value: Any) -> str:
-    """A secret whose length is Messenger's or the operator's to choose."""
-    secret = text(value)
-    if secret.lower() in SAMPLES - {"test", "dev"}:
+def access_token(value: Any) -> str:
+    """A page access token, whose length is Messenger's to choose."""
+    token = text(value)
+    if is_sample(token):
         raise ValueError("is a sample value; use the real one")
-    return secret
+    return token
 
 
 def several(one: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
@@ -153,3 +161,8 @@ def database(value: Any) -> str:
     if url.startswith("postgres"):
         raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+
+
+def page_username(value: Any) -> str:
+    """What a page is called in an m.me address."""
+    return matching(r"[A-Za-z0-9.\-_]{1,75}", "a page's user name, as in m.me/NAME")(value)

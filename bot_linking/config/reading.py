@@ -6,21 +6,32 @@ A missing or unsafe value is a `ConfigurationError` that names the key and never
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from bot_linking.config.pages import Page
-from bot_linking.config.readers import Reader
-from bot_linking.config.settings import Settings, SiteSettings
+from bot_linking.config.samples import is_monotonous
+from bot_linking.config.settings import GRAPH_HOST, Settings, SiteSettings
 from bot_linking.core.addresses import is_loopback
 from bot_linking.core.errors import ConfigurationError
 
 PREFIX = "BOT_LINKING_"
 _SIMULATOR = "simulator-"  # how the simulator's throw-away secrets begin
-_MISSING = {"secret_key": "is missing, and the app has no SECRET_KEY of 8 characters or more to use instead"}
+_ONE_PAGE = ("page_access_token", "app_secret", "verify_token")
+_IF_MISSING = {
+    "public_url": ": the address of this app, like https://bot.example.com. For a try on this machine it is"
+    " like http://127.0.0.1:5000, and BOT_LINKING_SECRET_KEY is not needed then",
+    "secret_key": ", and the app has no SECRET_KEY of 16 characters or more to use instead",
+}
+
+_OF_THE_APP = {"secret_key": " (this one is the app's SECRET_KEY)"}
+
+Problem = tuple[str, str]  # a key, and what is wrong with it
 
 Some = TypeVar("Some", bound=SiteSettings)
 
@@ -40,8 +51,16 @@ def key_of(name: str) -> str:
 def read_settings(
     config: Mapping[str, Any], environment: Mapping[str, str], defaults: Mapping[str, Any]
 ) -> Settings:
-    """The settings of a bot. Raises `ConfigurationError` for what is missing, unsafe or unknown."""
-    return _with_pages(read(Settings, config, environment, defaults=defaults))
+    """The settings of a bot. Raises one `ConfigurationError` for all that is missing, unsafe or unknown."""
+    values, problems = _collect(Settings, config, environment, defaults)
+    if not (values.get("pages") or _is_left_to_the_store(values)):
+        problems += [_missing(name) for name in _ONE_PAGE if name in values and not values[name]]
+    return _checked(_made(Settings, values, problems))
+
+
+def _is_left_to_the_store(values: Mapping[str, Any]) -> bool:
+    """Whether all pages are to be added at run time: there is a key for them and nothing of a single page."""
+    return bool(values.get("page_keys")) and not any(values.get(name) for name in (*_ONE_PAGE, "page_id"))
 
 
 def read(
@@ -51,44 +70,66 @@ def read(
     *,
     defaults: Mapping[str, Any],
 ) -> Some:
-    """The settings of this kind alone. Raises `ConfigurationError`."""
-    known = {each.name for each in fields(Settings)}
-    for name in config:
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in known:
-            raise ConfigurationError(name, "is not a setting; see the table in the README")
-    values: dict[str, Any] = {}
-    for each in fields(kind):
-        key = key_of(each.name)
-        given = (source[key] for source in (config, environment) if source.get(key) not in (None, ""))
-        raw = next(given, defaults.get(each.name))
-        if raw is not None:
-            values[each.name] = _read(key, each.metadata["read"], raw)
-        elif each.default is MISSING:
-            raise ConfigurationError(key, _MISSING.get(each.name, "is missing"))
-        else:
-            values[each.name] = each.default
+    """The settings of this kind alone. Raises one `ConfigurationError` for all that is wrong with them."""
+    return _made(kind, *_collect(kind, config, environment, defaults))
+
+
+def _made(kind: type[Some], values: Mapping[str, Any], problems: Sequence[Problem]) -> Some:
+    if problems:
+        first, *more = sorted(problems, key=lambda problem: problem[0] != key_of("public_url"))
+        raise ConfigurationError(*first, *more)
     return kind(**values)
 
 
-def _read(key: str, reader: Reader, raw: Any) -> Any:
-    try:
-        return reader(raw)
-    except json.JSONDecodeError:
-        raise ConfigurationError(key, "is not JSON") from None
-    except ValueError as problem:
-        raise ConfigurationError(key, str(problem)) from None
+def _collect(
+    kind: type[Some],
+    config: Mapping[str, Any],
+    environment: Mapping[str, str],
+    defaults: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The values that can be read, and what is wrong with the others."""
+    values: dict[str, Any] = {}
+    problems = _unknown(config)
+    for each in fields(kind):
+        key = key_of(each.name)
+        given = (source[key] for source in (config, environment) if source.get(key) not in (None, ""))
+        is_given = (raw := next(given, None)) is not None
+        raw = raw if is_given else defaults.get(each.name)
+        try:
+            if raw is not None:
+                values[each.name] = each.metadata["read"](raw)
+            elif each.default is not MISSING:
+                values[each.name] = each.default
+            else:
+                problems.append(_missing(each.name))
+        except json.JSONDecodeError:
+            problems.append((key, "is not JSON"))
+        except ValueError as problem:
+            problems.append((key, str(problem) + ("" if is_given else _OF_THE_APP.get(each.name, ""))))
+    return values, problems
 
 
-def _with_pages(settings: Settings) -> Settings:
-    """The same settings with one page made of the single keys, checked as a whole."""
-    if settings.pages:
-        if settings.page_access_token or settings.app_secret or settings.page_id:
-            raise ConfigurationError(PREFIX + "PAGES", "and the keys of a single page exclude each other")
-        pages = settings.pages
-    else:
-        for name in ("page_access_token", "app_secret", "verify_token"):
-            if not getattr(settings, name):
-                raise ConfigurationError(key_of(name), "is missing")
+def _unknown(config: Mapping[str, Any]) -> list[Problem]:
+    known = {key_of(each.name) for each in fields(Settings)}
+    return [
+        (name, "is not a setting; see the table in bot_linking/config/README.md")
+        for name in config
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+def _missing(name: str) -> Problem:
+    """What to say of a key that is missing: what it is for."""
+    (meaning,) = (each.metadata["meaning"] for each in fields(Settings) if each.name == name)
+    return key_of(name), "is missing" + _IF_MISSING.get(name, f": {meaning[0].lower()}{meaning[1:]}")
+
+
+def _checked(settings: Settings) -> Settings:
+    """The same settings with one page made of the single keys, judged as a whole."""
+    if settings.pages and (settings.page_access_token or settings.app_secret or settings.page_id):
+        raise ConfigurationError(key_of("pages"), "and the keys of a single page exclude each other")
+    pages = settings.pages
+    if not pages and settings.page_access_token:
         page = Page(
             id=settings.page_id,
             access_tokens=settings.page_access_token,
@@ -96,21 +137,62 @@ def _with_pages(settings: Settings) -> Settings:
             verify_tokens=settings.verify_token,
         )
         pages = (page,)
+    if settings.page_keys and find_spec("cryptography") is None:
+        raise ConfigurationError(key_of("page_keys"), "needs cryptography: pip install 'bot-linking[pages]'")
     brand_name = settings.brand_name or urlsplit(settings.public_url).hostname or ""
     settings = replace(settings, pages=pages, brand_name=brand_name)
-    _refuse_simulator(settings)
+    for each in pages:
+        judge_page(settings, each)
+    _refuse_monotonous(
+        settings,
+        secret_key=settings.secret_key,
+        external_keys=settings.external_keys,
+        page_keys=settings.page_keys,
+    )
     return settings
 
 
-def _refuse_simulator(settings: Settings) -> None:
-    """The simulator's secrets are known to whoever runs one: only for a Graph on this very machine."""
-    if is_loopback(settings.graph_url):
-        return
-    for page in settings.pages:
-        if any(secret.startswith(_SIMULATOR) for secret in page.app_secrets):
-            raise ConfigurationError(PREFIX + "APP_SECRET", "is the simulator's; take the real one")
-        if any(token.startswith(_SIMULATOR) for token in page.access_tokens):
-            raise ConfigurationError(PREFIX + "PAGE_ACCESS_TOKEN", "is the simulator's; take the real one")
+def judge_page(settings: Settings, page: Page) -> None:
+    """Raise `ConfigurationError` for a page whose secrets are good for a Graph on this machine only.
+
+    Everybody who runs the simulator knows its secrets.
+    """
+    if not is_loopback(settings.graph_url):
+        for name, values in (("app_secret", page.app_secrets), ("page_access_token", page.access_tokens)):
+            if any(value.startswith(_SIMULATOR) for value in values):
+                raise ConfigurationError(key_of(name), "is the simulator's; take the real one")
+    _refuse_monotonous(settings, app_secret=page.app_secrets, verify_token=page.verify_tokens)
+
+
+def _refuse_monotonous(settings: Settings, **secrets: Sequence[str]) -> None:
+    """Beside the real Graph `kkkk...` is no secret, however long it is."""
+    for name, values in secrets.items():
+        if not is_loopback(settings.graph_url) and any(map(is_monotonous, values)):
+            raise ConfigurationError(key_of(name), "is a sample value; use a real secret")
+
+
+def defaults_of(
+    instance_path: str,
+    secret_key: str | bytes | None,
+    config: Mapping[str, Any],
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """What an app's own configuration stands for where ours says nothing."""
+    defaults: dict[str, Any] = {"database": default_database(instance_path)}
+    public_url = config.get(key_of("public_url")) or environment.get(key_of("public_url"))
+    if secret_key:
+        defaults["secret_key"] = [secret_key, *(config.get("SECRET_KEY_FALLBACKS") or [])]
+    elif is_loopback(public_url):
+        defaults["secret_key"] = secrets.token_hex(32)  # for a try on this machine, until the next start
+    return defaults
+
+
+def strange_graph(settings: Settings) -> str | None:
+    """What to say of a Graph address that is neither Meta's nor on this machine; None for those."""
+    host = urlsplit(settings.graph_url).hostname
+    if host == GRAPH_HOST or is_loopback(settings.graph_url):
+        return None
+    return f"{key_of('graph_url')} is {host}, not {GRAPH_HOST}: each page token goes there"
 
 
 def default_database(instance_path: str) -> str:

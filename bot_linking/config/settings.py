@@ -13,6 +13,7 @@ from bot_linking.config import readers as read
 from bot_linking.config.pages import Page, read_pages
 from bot_linking.core.addresses import is_loopback_origin, origin_of
 
+GRAPH_HOST = "graph.facebook.com"
 MESSENGER_HOSTS = ("facebook.com", "www.facebook.com", "messenger.com", "www.messenger.com")
 
 
@@ -32,6 +33,11 @@ class SiteSettings:
         "Where links are kept: `sqlite:///path` or `postgresql://...`. By default, in the instance folder.",
         secret=True,
     )
+    create_database: bool = _key(
+        read.boolean,
+        "Make a database where there is none. With `false`, a lost one is never taken for a new one.",
+        True,
+    )
     brand_name: str = _key(
         read.text,
         "The business's name on the pages and in the chat. By default the host of the public URL.",
@@ -46,7 +52,7 @@ class SiteSettings:
         (),
     )
     external_keys: tuple[str, ...] = _key(
-        read.several(read.secret_of(32)),
+        read.several(read.encryption_key),
         "ExternalAccount: encrypts second factors, 32 random characters or more; newest first.",
         (),
         secret=True,
@@ -70,7 +76,7 @@ class Settings(SiteSettings):
     """What a bot configures. A field's name is its key without the prefix, in lower case."""
 
     page_access_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.access_token),
         "The page's access token, from the app's Messenger settings. Several, the newer first.",
         (),
         secret=True,
@@ -82,7 +88,7 @@ class Settings(SiteSettings):
         secret=True,
     )
     verify_token: tuple[str, ...] = _key(
-        read.several(read.secret_text),
+        read.several(read.secret),
         "What you typed as verify token when subscribing the webhook. Several while it is being replaced.",
         (),
         secret=True,
@@ -96,9 +102,15 @@ class Settings(SiteSettings):
         (),
         secret=True,
     )
+    page_keys: tuple[str, ...] = _key(
+        read.several(read.encryption_key),
+        "Encrypts the pages that are added at run time, 32 random characters or more; newest first.",
+        (),
+        secret=True,
+    )
     secret_key: tuple[str, ...] = _key(
-        read.several(read.secret),
-        "Signs the forms of the linking pages; newest first. Flask's own by default.",
+        read.several(read.signing_key),
+        "Signs the linking pages' forms, 16 random characters or more; newest first. Flask's own by default.",
         secret=True,
     )
     public_url: str = _key(read.address, "The address of this app as Messenger and people see it, https.")
@@ -121,7 +133,7 @@ class Settings(SiteSettings):
         "The site's own login page; `{next}` in it becomes the address to come back to.",
         None,
     )
-    graph_url: str = _key(read.address, "The Graph address.", "https://graph.facebook.com")
+    graph_url: str = _key(read.address, "The Graph address.", f"https://{GRAPH_HOST}")
     graph_version: str = _key(
         read.matching(r"v[0-9]{1,3}\.[0-9]", "a version like v26.0"), "The Graph version.", "v26.0"
     )
@@ -155,6 +167,20 @@ class Settings(SiteSettings):
         read.between(1, 10_000),
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
+    )
+    web_proof: str = _key(
+        read.matching(r"digits|consent", "digits or consent"),
+        "What a web link needs before it links: `digits` typed into the chat, or the `consent` alone, which "
+        "a person who is lured to open it may give.",
+        "digits",
+    )
+    extensions_sdk: str = _key(
+        read.address,
+        "Where the menu's page loads Messenger's script from.",
+        "https://connect.facebook.net/en_US/messenger.Extensions.js",
+    )
+    page_username: str | None = _key(
+        read.page_username, "The page's user name, for `https://m.me/NAME` buttons and QR codes.", None
     )
     app_id: str | None = _key(
         read.matching(r"[0-9]{1,64}", "the digits of an app's id"),

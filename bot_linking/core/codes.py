@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 
 UNBOUND_MAX_AGE_S = 60
 CLOCK_LEEWAY_MS = 60_000
+_OURS = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 def mint_code() -> str:
     """A new code: 32 characters, safe in a URL."""
     return secrets.token_urlsafe(24)
+
+
+def is_shaped_as_ours(code: str | None) -> bool:
+    """Whether a code could be one that we minted. A page may have a second app, whose codes come too."""
+    return code is not None and _OURS.fullmatch(code) is not None
 
 
 def digest_of(secret: str) -> str:
@@ -35,7 +42,8 @@ def digest_for(purpose: str, secret: str) -> str:
 class PendingCode:
     """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own
     count, so that no clock step can reorder them. `replaces` is the account that the person agreed to
-    replace. Times are milliseconds since the epoch."""
+    replace, `source` the way that the code came by, `proof` the digest of what proved the chat. Times are
+    milliseconds since the epoch."""
 
     tick: int
     attempt_id: str
@@ -51,6 +59,8 @@ class PendingCode:
     consumed_at: int | None
     consumed_by: str | None
     replaces: str | None = None
+    source: str = "login"
+    proof: str | None = None
 
 
 def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:

@@ -6,11 +6,13 @@ from typing import ClassVar, Literal
 
 
 class ConfigurationError(Exception):
-    """A setting is missing or unsafe. The message names the key and never shows its value."""
+    """Settings are missing or unsafe. The message names each key and never shows a value. `key` is the first
+    of them, and `problems` has one sentence for each."""
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key} {problem}")
+    def __init__(self, key: str, problem: str, *more: tuple[str, str]) -> None:
         self.key = key
+        self.problems = tuple(f"{name} {what}" for name, what in ((key, problem), *more))
+        super().__init__("\n".join(self.problems))
 
 
 class BotLinkingError(Exception):

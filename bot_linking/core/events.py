@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bot_linking.core.codes import digest_of
 from bot_linking.core.links import Link
 
 
 @dataclass(frozen=True, slots=True)
 class LinkingEvent:
     """One `account_linking` webhook event, read and normalised. `timestamp` is in milliseconds, or None
-    where the event had none. `authorization_code` is only present when `status` is `linked`."""
+    where the event had none. `authorization_code` is only present when `status` is `linked`; a code that a
+    person named in another way is given by its digest."""
 
     page_id: str
     psid: str
     status: Literal["linked", "unlinked"]
     authorization_code: str | None = None
     timestamp: int | None = None
+    code_digest: str | None = field(default=None, repr=False)
+
+    @property
+    def digest(self) -> str | None:
+        """The digest that the code is kept under; None without a code."""
+        if self.code_digest is not None or self.authorization_code is None:
+            return self.code_digest
+        return digest_of(self.authorization_code)
 
     def __repr__(self) -> str:
         return f"LinkingEvent({self.status}, page_id={self.page_id!r}, psid={self.psid!r}, {self.timestamp})"

@@ -29,8 +29,8 @@ class Change:
     """One change of one person's link; `at` is aware and UTC.
 
     `door` says through which door it came: `login` (the linking page), `messenger` (the Log Out button),
-    `python`, `api` or `cli`. `identifiers` names what changed of username, email and phone_number; the last
-    three are what the API's caller left.
+    `python`, `api`, `cli` or `import`. `identifiers` names what changed of username, email and phone_number;
+    the last three are what the API's caller left.
     """
 
     at: datetime

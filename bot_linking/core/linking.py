@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
 from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
@@ -28,16 +28,30 @@ from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.ports.links import Import
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.undoing import Undoing
 
 _log = logging.getLogger("bot_linking")
 
 
+class SolePage(Protocol):
+    """Which page is meant where none is named; pages may come and go."""
+
+    def sole_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not configured."""
+
+    def is_one(self) -> bool:
+        """Whether there is one page, with its id or without."""
+
+    def ask(self) -> str | None:
+        """The id of the only page as Messenger says it. Raises `DeliveryFailed` when it does not answer."""
+
+
 class Linking:
     """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
-    the outbox may have something new; `ask_page` names the page of the access token, where there is one
-    page whose id was not configured; `counters` count attempts instead of the store."""
+    the outbox may have something new; `sole_page` knows the page that is meant where none is named, else it
+    is `page_id`; `counters` count attempts instead of the store."""
 
     def __init__(
         self,
@@ -48,22 +62,27 @@ class Linking:
         hooks: Hooks = NO_HOOKS,
         page_id: str | None = None,
         code_max_age: int = 300,
-        ask_page: Callable[[], str | None] | None = None,
+        sole_page: SolePage | None = None,
         counters: Counters | None = None,
     ) -> None:
         self.store = store
         self.counters: Counters = counters or store
-        self.page_id = page_id
+        self._page_id = page_id
+        self._sole_page = sole_page
         self._tell = tell
         self._wake = wake
         self._clock = hooks.clock
         self._code_max_age = code_max_age
         self._may_link = hooks.may_link
         self._resolve_account = hooks.resolve_account
-        self._ask_page = ask_page
         self._asked_page: str | None = None
-        self._policy = Policy(hooks.on_conflict)
+        self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
+
+    @property
+    def page_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not known."""
+        return self._sole_page.sole_id() if self._sole_page is not None else self._page_id
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -88,20 +107,21 @@ class Linking:
 
     def only_page(self) -> str:
         """The page that is meant when nobody named one. Raises `PageUnknown` when it would have to guess."""
-        page_id = self.page_id or self._asked_page
-        if page_id is None and self._ask_page is not None:
-            known = self.store.find_pages()
-            if len(known) == 1:
-                return known[0]
-            page_id = self._asked_page = self._ask_for_page(self._ask_page)
-        if page_id is None:
+        page_id = self.page_id
+        if page_id is not None:
+            return page_id
+        if self._sole_page is None or not self._sole_page.is_one():
             raise PageUnknown("several pages are configured; say which")
-        return page_id
+        known = self.store.find_pages()
+        if len(known) == 1:
+            return known[0]
+        self._asked_page = self._asked_page or self._ask_for_page(self._sole_page)
+        return self._asked_page
 
     @staticmethod
-    def _ask_for_page(ask: Callable[[], str | None]) -> str:
+    def _ask_for_page(sole_page: SolePage) -> str:
         try:
-            page_id = ask()
+            page_id = sole_page.ask()
         except DeliveryFailed:
             page_id = None
         if page_id is None:
@@ -136,14 +156,20 @@ class Linking:
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
         conflict = Conflict(None if is_same else link, account, others, source)
-        word = Word.MOVE if is_same else self._policy.word_for(conflict)
+        word = Word.MOVE if is_same else self.policy.word_for(conflict)
         return Foresight(word, conflict)
 
     def approve(
-        self, attempt: Attempt, *, locale: str | None = None, replaces: str | None = None
+        self,
+        attempt: Attempt,
+        *,
+        locale: str | None = None,
+        replaces: str | None = None,
+        typed: str | None = None,
     ) -> str | None:
         """The authorization code for a consent, committed before it is returned. `replaces` is the account
-        that the person was told would be replaced.
+        that the person was told would be replaced; with `typed`, the digest of digits, the chat has to name
+        the code by them, before the attempt ends.
 
         Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
         any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
@@ -151,8 +177,8 @@ class Linking:
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
         code, now = mint_code(), self.now()
-        ends = now + max_age * 1000
-        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces):
+        ends = attempt.opened_at + MAX_AGE_MS if typed is not None else now + max_age * 1000
+        if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces, typed=typed):
             return code
         self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
         return None
@@ -187,7 +213,7 @@ class Linking:
         failed = StoreUnavailable("may_link did not answer") if any(a is None for _, a in answers) else None
         if allowed := [event for event, answer in answers if answer]:
             try:
-                outcomes += self.store.receive(allowed, self.now(), policy=self._policy)
+                outcomes += self.store.receive(allowed, self.now(), policy=self.policy)
             except PolicyFailed as problem:
                 _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
                 failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
@@ -205,16 +231,30 @@ class Linking:
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
         """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
-        if self._may_link is None or event.authorization_code is None:
+        if self._may_link is None or event.digest is None:
             return True
-        account_id = self.store.account_of_code(digest_of(event.authorization_code))
+        account_id = self.store.account_of_code(event.digest)
         if account_id is None:
+            return True
+        try:
+            return self.allows(account_id)
+        except StoreUnavailable:
+            return None
+
+    def allows(self, account_id: str) -> bool:
+        """Whether the site still wants this account to be linked. `StoreUnavailable` when it does not say:
+        Messenger shall send the event again."""
+        if self._may_link is None:
             return True
         try:
             return bool(self._may_link(account_id))
         except Exception:
             _log.exception("may_link failed; Messenger will send the event again")
-            return None
+            raise StoreUnavailable("may_link did not answer") from None
+
+    def wake(self) -> None:
+        """Say that the outbox may have something new."""
+        self._wake()
 
     # Bind, unlink and erase
 
@@ -239,7 +279,7 @@ class Linking:
         _require_text(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
         outcomes = self.store.bind(
-            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self._policy,
+            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self.policy,
             consent=consent,
         )  # fmt: skip
         self.tell_all(outcomes)
@@ -258,6 +298,19 @@ class Linking:
         if account is None:
             raise AccountUnknown("no account has these identifiers")
         return account
+
+    def import_links(
+        self, links: Sequence[Link], *, tell: bool = False, replace: bool = False, judge_only: bool = False
+    ) -> list[list[Outcome]]:
+        """Take over links of another system in one transaction, each person once; what each came to, by the
+        contract of the store. `may_link` and `resolve_account` are not asked; the policy holds, and `replace`
+        agrees to what it would ask for. No person hears of it, unless `tell`: then the confirmation follows,
+        and signals are sent. With `judge_only` nothing is written."""
+        how = Import(self.policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
+        outcomes = self.store.import_links(links, how, self.now())
+        if tell and not judge_only:
+            self.tell_all([outcome for each in outcomes for outcome in each])
+        return outcomes
 
     def unlink(
         self,
@@ -296,6 +349,19 @@ class Linking:
         rows = self.store.erase(page_id, psid, self.now())
         self._tell(PersonErased(rows))
         return rows
+
+    def erase_account(self, account_id: str) -> int:
+        """Erase every person who is linked to an account, and end its logins under way. The number of rows
+        that went."""
+        self.drop_pending(account_id)
+        links = self.store.find_links_of_account(account_id)
+        return sum(self.erase(link.psid, link.page_id) for link in links)
+
+    def export_account(self, account_id: str) -> dict[str, Any]:
+        """Everything that is held about an account of the site and its chats, as plain JSON values."""
+        links = self.store.find_links_of_account(account_id)
+        chats = [self.store.export(link.page_id, link.psid) for link in links]
+        return {"account_id": account_id, "chats": chats, **self.store.export_account(account_id)}
 
     # Requests to delete
 

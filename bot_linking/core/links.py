@@ -81,7 +81,8 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class Link:
     """One person in one page's Messenger, joined to one account. There is at most one for each
-    (page_id, psid). `source` says who made it (`login`, `api`, `cli`); the times are aware and UTC."""
+    (page_id, psid). `source` says who made it (`login`, `api`, `cli`, `import`); the times are aware and
+    UTC."""
 
     page_id: str
     psid: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bot_linking.core.reading import has_hidden_marks
+
 # A character class: white space, control and format characters, fillers, variation selectors, halves of
 # surrogate pairs. It stands in the API's document too, where a name must hold something else.
 INVISIBLE = (
@@ -12,10 +14,12 @@ INVISIBLE = (
     "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ud800-\\udfff\\ufe00-\\ufe0f\\ufeff"
     "\\uffa0\\ufff0-\\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_BLANKS = (
-    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d"
-    "\u180e\u200b\u200c\u200d\u2060\u2800\u3164\ufeff\uffa0"
+BLANKS = (
+    "\\u00ad\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b\\u180c\\u180d"
+    "\\u180e\\u200b\\u200c\\u200d\\u2060\\u2800\\u3164\\ufeff\\uffa0"
 )
+_BLANKS_AT_ENDS = re.compile(f"^[\\s{BLANKS}]+|[\\s{BLANKS}]+$")
+_LONGEST_READ = 1000
 _UNSEEN = re.compile(f"[{INVISIBLE}]+")
 _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 _ALIKE = str.maketrans(
@@ -28,11 +32,10 @@ def stripped(text: str) -> str | None:
 
     Marks that end a line or turn it stay where they are, for the caller to refuse.
     """
-    if not _VISIBLE.search(text):
-        return None
-    while text != (shorter := text.strip().strip(_BLANKS)):
-        text = shorter
-    return text
+    if len(text) > _LONGEST_READ:
+        return text  # longer than any name may be: what is there to strip may cost no more than this
+    text = _BLANKS_AT_ENDS.sub("", text)
+    return text if _VISIBLE.search(text) or has_hidden_marks(text) else None
 
 
 def folded(text: str) -> str:

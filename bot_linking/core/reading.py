@@ -12,8 +12,12 @@ from bot_linking.core.errors import PayloadUnreadable
 DEEPEST = 100  # lists and objects inside each other; what nests deeper could be read, and not written again
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
-# Control characters, line and paragraph separators, marks that turn the reading direction, lone surrogates.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# A character class: control characters, line and paragraph separators, marks that turn the reading direction,
+# lone surrogates. The API's document shows it as well.
+HIDDEN_MARKS = (
+    "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
+)
+_HIDDEN = re.compile(f"[{HIDDEN_MARKS}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\.")

@@ -48,7 +48,7 @@ class Delivery:
         *,
         tell: Tell,
         tokens: Callable[[str], str],
-        all_tokens: Sequence[str],
+        all_tokens: Callable[[], Sequence[str]],
         clock: Clock = time.time,
         context: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
@@ -56,7 +56,7 @@ class Delivery:
         self._handlers = handlers
         self._tell = tell
         self._token_of = tokens
-        self._tokens = list(all_tokens)
+        self._all_tokens = all_tokens
         self._clock = clock
         self._context = context
         self._purge_at = 0.0
@@ -147,9 +147,10 @@ class Delivery:
         message."""
         with self._leases.turn:  # one at a time, so that the share of a page is what it says
             now, busy, done = self._now(), self._leases.busy_pages(), self._leases.done()
-            if not done and not (most and self._store.has_due(now, self._tokens, busy)):
+            tokens = self._all_tokens()
+            if not done and not (most and self._store.has_due(now, tokens, busy)):
                 return []
-            claimed = self._store.claim_due(now, now + LEASE_S * 1000, most, self._tokens, busy, done=done)
+            claimed = self._store.claim_due(now, now + LEASE_S * 1000, most, tokens, busy, done=done)
             for entry in claimed:
                 self._leases.take(entry)
             self._leases.drop(*(each.entry for each in done))

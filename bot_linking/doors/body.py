@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
 from flask import Request, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.utils import cached_property as werkzeug_cached_property
 
 from bot_linking.core.errors import PayloadTooLarge
 
@@ -63,6 +65,18 @@ def _read_at_once(this: Request, length: int) -> bytes:
     body = b"".join(parts)
     this.environ["wsgi.input"] = BytesIO(body)
     return body
+
+
+def hold(this: Request, body: bytes) -> None:
+    """From now on the request holds these bytes: what it remembers of those that came is forgotten."""
+    for name in [name for name in vars(this) if name.startswith("_cached_") or _is_remembered(this, name)]:
+        del vars(this)[name]
+    this.environ["wsgi.input"], this.environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
+    this.environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+
+def _is_remembered(this: Request, name: str) -> bool:
+    return isinstance(getattr(type(this), name, None), (cached_property, werkzeug_cached_property))
 
 
 def answer_json(status: int, value: Any) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,6 +63,7 @@ class Joinable(Protocol):
     def linking(self) -> Linking: ...
     @property
     def tell(self) -> Tell: ...
+    def page_ids(self) -> Collection[str]: ...
     def join(self, neighbour: Neighbour) -> None: ...
 
 

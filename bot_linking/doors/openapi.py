@@ -112,14 +112,20 @@ def _ref(model: Model) -> Schema:
 
 def _flat(schema: Schema, schemas: Schema) -> Schema:
     """The same object with dotted names for what is nested in it, every value being text."""
+    whole = _resolved(schema, schemas)
     flat: Schema = {"type": "object", "properties": {}, "allOf": []}
-    for name, nested in _resolved(schema, schemas)["properties"].items():
+    for name, nested in whole["properties"].items():
         options = [_resolved(option, schemas) for option in nested.get("oneOf", [nested])]
         if all(option.get("type") == "object" for option in options):
             flat["allOf"].append({"anyOf": [_dotted(name, option) for option in options]})
         else:
             flat["properties"][name] = _as_text(nested)
-    return flat
+    flat["required"] = [name for name in whole.get("required", ()) if name in flat["properties"]]
+    if "anyOf" in whole:
+        flat["allOf"].append({"anyOf": [_renamed("", rule) for rule in whole["anyOf"]]})
+    if "additionalProperties" in whole:
+        flat["additionalProperties"] = whole["additionalProperties"]
+    return {name: each for name, each in flat.items() if each != []}
 
 
 def _resolved(schema: Schema, schemas: Schema) -> Schema:
@@ -140,14 +146,18 @@ def _dotted(part: str, schema: Schema) -> Schema:
 
 
 def _renamed(part: str, rule: Schema) -> Schema:
+    """A rule about some fields, under their names in a form."""
+    before = f"{part}." if part else ""
     return {
-        "required": [f"{part}.{name}" for name in rule["required"]],
-        "properties": {f"{part}.{name}": each for name, each in rule["properties"].items()},
+        "required": [before + name for name in rule["required"]],
+        "properties": {before + name: _as_text(each) for name, each in rule.get("properties", {}).items()},
     }
 
 
 def _as_text(schema: Schema) -> Schema:
-    """Of several alternatives the one that form data can carry, which is text."""
+    """Of several alternatives the one that form data can carry, which is text; a switch by its spellings."""
+    if schema.get("type") == "boolean":
+        return {"type": "string", "enum": ["true", "false", "1", "0"]}
     texts = [each for each in schema.get("anyOf", ()) if each.get("type") == "string"]
     described = {name: each for name, each in schema.items() if name not in {"anyOf", "default"}}
     return {**(texts[0] if texts else {}), **described}

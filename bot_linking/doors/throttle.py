@@ -6,17 +6,13 @@ limit. Keys are kept as digests. When the store is away nothing is allowed: `Sto
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
 from typing import ClassVar
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.ports import Counters
-
-_PORT = re.compile(r"^(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?$")  # some proxies add one
 
 
 class TooManyAttempts(BotLinkingError):
@@ -73,23 +69,6 @@ class Throttle:
     def forget(self, limit: Limit, key: str) -> None:
         """Start the key again."""
         self._counters.drop_limit(_key(limit, key))
-
-
-def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_proxies: int) -> str:
-    """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
-    hops = [remote_addr or ""]
-    if trusted_proxies:
-        hops = [*filter(None, map(str.strip, ",".join(forwarded_for).split(","))), *hops]
-    hop = _PORT.sub(r"\1\2", hops[max(0, len(hops) - 1 - trusted_proxies)])
-    try:
-        address = ip_address(hop)
-    except ValueError:
-        return hop[:64]
-    if isinstance(address, IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:  # a socket that serves both families shows IPv4 so
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, 64), strict=False))
 
 
 def _key(limit: Limit, key: str) -> str:

@@ -10,12 +10,12 @@ Needs `pip install 'bot-linking[external-account]'`. Nothing else of the package
 """
 
 from bot_linking.core.errors import SecondFactorLocked
-from bot_linking.external_account.endpoint import ExternalAccount
 from bot_linking.external_account.errors import (
     AppKeyRefused,
     SecondFactorRefused,
     SecondFactorUnreadable,
 )
+from bot_linking.external_account.extension import ExternalAccount
 from bot_linking.external_account.two_factor import Enrolment
 
 __all__ = [

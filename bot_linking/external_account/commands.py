@@ -42,7 +42,7 @@ def commands(here: Here) -> list[click.Command]:
         group("token", "Bearer tokens of the ExternalAccount module.", of_users),
         group("two-factor", "Two-factor sign-in of an application's users.", factors),
     ]
-    return under("Keys and applications", made)
+    return under("Pages, keys and applications", made)
 
 
 def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -58,7 +58,7 @@ def _expires_in(default: int) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 def _create_app(here: Here) -> click.Command:
-    @command("create", examples=("app create shop",))
+    @command("create", creates=True, examples=("app create shop",))
     @click.argument("app_key", metavar="APPKEY")
     @_expires_in(tokens.BACK_END_AGE_S)
     def create(app_key: str, expires_in: int) -> None:
@@ -87,7 +87,7 @@ def _list_apps(here: Here) -> click.Command:
     @json_option
     def list_apps(limit: int | None, as_json: bool) -> None:
         """List the applications."""
-        found = here().accounts.list_apps()
+        found = here().apps.list_apps()
         rows = ({"app_key": app.app_key, "created_at": time_of(app.created_at)} for app in found)
         print_rows(_APPS, rows, as_json=as_json, limit=limit, nothing="there are no applications")
 
@@ -127,7 +127,7 @@ def _list_tokens(here: Here) -> click.Command:
     @json_option
     def list_tokens(limit: int | None, as_json: bool) -> None:
         """List tokens: id, application, user, scopes, created, until. Not the tokens themselves."""
-        rows = map(_token_row, here().accounts.list_tokens(here().now()))
+        rows = map(_token_row, here().apps.list_tokens(here().now()))
         print_rows(_TOKENS, rows, as_json=as_json, limit=limit, nothing="there are no tokens")
 
     return list_tokens
@@ -144,7 +144,7 @@ def _revoke(here: Here) -> click.Command:
         Without an id the token itself is read from standard input, so that it is in no list of processes.
         """
         if app_key is not None:
-            ended = here().accounts.revoke_tokens(app_key, user_id)
+            ended = here().apps.revoke_tokens(app_key, user_id)
         else:
             ended = int(here().revoke(token or sys.stdin.readline().strip()))
         if not ended:
@@ -177,7 +177,7 @@ def _disable(here: Here) -> click.Command:
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
     def disable(app_key: str, user_id: int) -> None:
         """Turn it off."""
-        if not here().accounts.drop_second_factor(app_key, user_id):
+        if not here().second_factors.drop(app_key, user_id):
             raise click.ClickException("two-factor sign-in is not on for this user")
         say("two-factor sign-in is off")
 
@@ -190,7 +190,7 @@ def _recover(here: Here) -> click.Command:
     @click.argument("user_id", metavar="USER_ID", type=USER_ID)
     def recover(app_key: str, user_id: int) -> None:
         """Open it again after too many wrong codes, with a recovery code from standard input."""
-        if app_key not in here().accounts.apps_with_second_factor(user_id):
+        if app_key not in here().second_factors.apps_of(user_id):
             raise click.ClickException("two-factor sign-in is not on for this user")
         here().check_code(app_key, user_id, click.prompt("Recovery code", hide_input=True, err=True))
         say("two-factor sign-in is open again")
@@ -202,7 +202,7 @@ def _rotate(here: Here) -> click.Command:
     @command("rotate")
     def rotate() -> None:
         """Encrypt every secret with the newest key, so that the older ones may go."""
-        say(f"{here().accounts.reseal()} secret(s) encrypted with the newest key")
+        say(f"{here().second_factors.reseal()} secret(s) encrypted with the newest key")
 
     return rotate
 

@@ -25,20 +25,8 @@ class FieldRefused(BotLinkingError):
     slug: ClassVar[str] = "field_refused"
 
 
-class ContentTypeRefused(BotLinkingError):
-    """The body is said to be something else than JSON."""
-
-    slug: ClassVar[str] = "content_type_refused"
-
-
-class MethodRefused(BotLinkingError):
-    """The path has no such call."""
-
-    slug: ClassVar[str] = "method_refused"
-
-
 class ExternalAccountUnknown(BotLinkingError):
-    """No such account of this application and user. Another user's is none, either."""
+    """No such account of this application and user. Another user's does not exist, either."""
 
     slug: ClassVar[str] = "external_account_unknown"
 
@@ -55,10 +43,22 @@ class BindRefused(BotLinkingError):
     slug: ClassVar[str] = "bind_refused"
 
 
+class LinkDecides(BotLinkingError):
+    """The account is bound by a link with Messenger: only a link binds it, only unlinking removes it."""
+
+    slug: ClassVar[str] = "link_decides"
+
+
 class ExternalAccountDisabled(BotLinkingError):
     """The account may not sign in while it is disabled."""
 
     slug: ClassVar[str] = "external_account_disabled"
+
+
+class SecondFactorMissing(BotLinkingError):
+    """The user has two-factor sign-in on, and there was no code."""
+
+    slug: ClassVar[str] = "second_factor_missing"
 
 
 class SecondFactorRefused(BotLinkingError):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
 from bot_linking.core.links import Account, Link
 
 if TYPE_CHECKING:
-    from bot_linking.stores.engine import Tx
+    from bot_linking.stores.engine import Read, Row, Tx
     from bot_linking.stores.store import SQLStore
 
 PLATFORM = "messenger"
@@ -39,6 +39,8 @@ class Following:
     """`stores.store.Follower` of this module. `named` are the applications of the setting; without them,
     every one."""
 
+    only_tells = False
+
     def __init__(self, named: Sequence[str], user_id_of: UserIdOf) -> None:
         self._named = tuple(named)
         self._user_id_of = user_id_of
@@ -51,7 +53,21 @@ class Following:
                 _unbind(tx, page_id, psid)
 
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
-        return tx.run("external_erase", platform=PLATFORM, union_id=psid, page_id=page_id)
+        return tx.run("external_erase", platform=PLATFORM, psid=psid, page_id=page_id)
+
+    def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        rows = read("external_export", platform=PLATFORM, psid=psid, page_id=page_id)
+        return {"external_accounts": rows}
+
+    def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
+        user_id = self.user_id_of(Account(account_id))
+        apps = [row["app_key"] for row in read("external_list_apps")] if user_id is not None else []
+        rows = [
+            {"app_key": app_key, **row}
+            for app_key in apps
+            for row in read("external_list_accounts", app_key=app_key, user_id=user_id, page_id=None)
+        ]
+        return {"external_accounts": rows}
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
         """Bind whoever is linked already in an application that is new."""
@@ -72,14 +88,10 @@ class Following:
             _unbind(tx, link.page_id, link.psid)
             return
         for app_key in apps:
-            pair: dict[str, Any] = {"app_key": app_key, "platform": PLATFORM, "union_id": link.psid}
-            tx.put("external_unbind_stranger", user_id=user_id, **pair)
-            made = tx.one(
-                "external_bind", user_id=user_id, platform_name=PLATFORM_NAME, avatar="", data="",
-                page_id=link.page_id, now=now, **pair,
-            )  # fmt: skip
-            if made is None:
-                tx.put("external_claim_for_page", page_id=link.page_id, **pair)
+            person = {"app_key": app_key, "platform": PLATFORM, "psid": link.psid, "page_id": link.page_id}
+            tx.put("external_unbind_stranger", user_id=user_id, **person)
+            tx.put("external_claim_for_link", **person)
+            tx.put("external_bind_link", user_id=user_id, platform_name=PLATFORM_NAME, now=now, **person)
 
     def user_id_of(self, account: Account) -> int | None:
         """What the host says, when it is something usable. Raises what the host raises."""
@@ -106,4 +118,4 @@ class Following:
 
 def _unbind(tx: Tx, page_id: str, psid: str) -> None:
     """Their tokens end with them, by the database."""
-    tx.put("external_unbind_link", platform=PLATFORM, union_id=psid, page_id=page_id)
+    tx.put("external_unbind_link", platform=PLATFORM, psid=psid, page_id=page_id)

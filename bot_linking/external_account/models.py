@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal, TypeVar
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from bot_linking.core.errors import PayloadUnreadable
-from bot_linking.core.reading import is_unicode, read_json
-from bot_linking.external_account.errors import ContentTypeRefused, FieldRefused
+from bot_linking.core.reading import is_unicode, read_id
 
 LONGEST_DATA = 64 * 1024
 LONGEST_AVATAR = 2048
-LARGEST_BODY = 8 * LONGEST_DATA  # JSON may write six bytes for one
+LARGEST_NUMBER = 2**53 - 1
 UNION_ID = "^[A-Za-z0-9_-]{1,50}$"
 PLATFORM = "^[A-Za-z0-9]{1,20}$"
-CODE = "^[0-9]{6}$"
-ADDRESS = r"^(https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?([/?#][!#-;=?-\[\]_a-z|~]*)?)?$"
+CODE = "^([0-9]{6})?$"
+PAGE_ID = r"^([A-Za-z0-9_.\-]{1,64})?$"
+ADDRESS = (
+    r"^([Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?"
+    r"([/?#][!#-;=?-\[\]_a-z|~]*)?)?$"
+)
+# Line breaks and other control characters, and marks that make text read otherwise than it is written.
+_MISLEADING = "[\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]"
 
 RULES = {
     "unionID": "must be text of 1 to 50 letters, digits, _ or -",
     "platform": "must be text of 1 to 20 letters and digits",
+    "pageID": "must be the id of a page, as text",
     "twoFactorCode": "must be text of exactly 6 digits",
-    "platformName": "must be text of up to 50 characters",
-    "avatar": "must be an https address of up to 2 KiB",
+    "platformName": "must be text of up to 50 characters on one line",
+    "avatar": "must be an http or https address of up to 2 KiB",
     "data": "must be text of up to 64 KiB",
     "enable": "must be true or false",
 }
-
-Model = TypeVar("Model", bound="Body")
 
 
 def _storable(text: str) -> str:
@@ -39,14 +42,57 @@ def _storable(text: str) -> str:
     return text
 
 
+def _plain(text: str) -> str:
+    if re.search(_MISLEADING, text) or not is_unicode(text):
+        raise PydanticCustomError("misleading", "a line break or an override")
+    return text
+
+
+def _small(text: str) -> str:
+    return text.lower()
+
+
+def _number_as_text(value: Any) -> Any:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return read_id(value) if is_number and 0 <= value <= LARGEST_NUMBER else value
+
+
+_NOT_GIVEN = BeforeValidator(lambda value: None if value == "" else value)  # as null is
 _NO_NUL = {"not": {"pattern": r"\u0000"}}
+_ONE_LINE = {"not": {"pattern": _MISLEADING}}
 
 UnionID = Annotated[str, Field(pattern=UNION_ID, description="The person's id on the platform.")]
-Platform = Annotated[str, Field(pattern=PLATFORM, description="The third party, for example messenger.")]
-Code = Annotated[str, Field(pattern=CODE, description="From the authenticator app.")]
-Name = Annotated[str, AfterValidator(_storable), Field(max_length=50, json_schema_extra=_NO_NUL)]
-Avatar = Annotated[str, Field(pattern=ADDRESS, max_length=LONGEST_AVATAR, description="Never fetched.")]
-Data = Annotated[str, AfterValidator(_storable), Field(max_length=LONGEST_DATA, json_schema_extra=_NO_NUL)]
+Platform = Annotated[
+    str,
+    Field(pattern=PLATFORM, description="The third party, in any letter case; kept in small letters."),
+    AfterValidator(_small),
+]
+PageID = Annotated[
+    Annotated[str, Field(pattern=PAGE_ID)] | None,
+    _NOT_GIVEN,
+    BeforeValidator(_number_as_text),
+    Field(description="The Facebook page on which a unionID of platform messenger is linked."),
+]
+Code = Annotated[
+    Annotated[str, Field(pattern=CODE)] | None,
+    _NOT_GIVEN,
+    Field(description="From the authenticator app. Empty is not given."),
+]
+Name = Annotated[
+    Annotated[str, AfterValidator(_plain), Field(max_length=50, json_schema_extra=_ONE_LINE)] | None,
+    _NOT_GIVEN,
+]
+Avatar = Annotated[
+    Annotated[str, Field(pattern=ADDRESS, max_length=LONGEST_AVATAR)] | None,
+    _NOT_GIVEN,
+    Field(description="An http or https address. Stored, never fetched. Empty is not given."),
+]
+Data = Annotated[
+    Annotated[str, AfterValidator(_storable), Field(max_length=LONGEST_DATA, json_schema_extra=_NO_NUL)]
+    | None,
+    _NOT_GIVEN,
+]
+Ignored = Annotated[Any, Field(description="Ignored: it cannot be changed.")]
 
 
 class Body(BaseModel):
@@ -54,31 +100,56 @@ class Body(BaseModel):
 
 
 class BindRequest(Body):
-    """An account of a third party, to be bound to the token's user."""
+    """An account of a third party, to be bound to the token's user. Platform messenger is bound by links."""
 
     unionID: UnionID
     platform: Platform
-    platformName: Name | None = None
-    avatar: Avatar | None = None
-    data: Data | None = None
+    platformName: Name = None
+    avatar: Avatar = None
+    data: Data = None
+
+
+_ONE_IS_GIVEN: dict[str, Any] = {
+    "anyOf": [
+        {"required": ["enable"]},
+        {"required": ["avatar"], "properties": {"avatar": {"type": "string", "minLength": 1}}},
+        {"required": ["data"], "properties": {"data": {"type": "string", "minLength": 1}}},
+    ]
+}
 
 
 class UpdateRequest(Body):
-    """What may be changed of a bound account; at least one of them."""
+    """What may be changed of a bound account, at least one of `avatar`, `data` and `enable`; beside it what
+    the list shows, so that what was got can be changed and put back."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_ONE_IS_GIVEN)
 
-    avatar: Avatar = ""
-    data: Data = ""
+    avatar: Avatar = None
+    data: Data = None
     enable: bool = True
+    id: Ignored = None
+    userID: Ignored = None
+    platformName: Ignored = None
+    platform: Ignored = None
+    unionID: Ignored = None
+    createDate: Ignored = None
+    lastUpdate: Ignored = None
+
+    def changes(self) -> dict[str, Any]:
+        """What is given, by name."""
+        given = {"avatar": self.avatar, "data": self.data}
+        enable = {"enable": self.enable} if "enable" in self.model_fields_set else {}
+        return {name: value for name, value in given.items() if value is not None} | enable
 
 
 class SignInRequest(Body):
-    """Who signs in. The code is required where the user has two-factor sign-in on."""
+    """Who signs in. The code is required where the user has two-factor sign-in on; the page, where a unionID
+    of platform messenger is linked on several."""
 
     unionID: UnionID
     platform: Platform
-    twoFactorCode: Code | None = None
+    twoFactorCode: Code = None
+    pageID: PageID = None
 
 
 class UserLogins(BaseModel):
@@ -134,35 +205,3 @@ class Refusal(BaseModel):
     code: int = Field(ge=400, le=599)
     data: Literal[False] | Annotated[list[Any], Field(max_length=0)] | None
     error: str = Field(min_length=1)
-
-
-def read_body(model: type[Model], content_type: str | None, body: bytes) -> Model:
-    """The body as this model.
-
-    JSON is assumed where nothing or plain text is said, as some clients do. Raises `ContentTypeRefused`,
-    `PayloadUnreadable`, and `FieldRefused` with the name of the first field that is wrong.
-    """
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind not in {"", "application/json", "text/json", "text/plain"}:
-        raise ContentTypeRefused("the Content-Type must be application/json")
-    value = read_json(body)
-    if not isinstance(value, dict):
-        raise PayloadUnreadable("the body is not a JSON object")
-    try:
-        read = model.model_validate(value)
-    except ValidationError as problem:
-        raise _refusal_of(problem) from None
-    if isinstance(read, UpdateRequest) and not read.model_fields_set:
-        raise FieldRefused("one of avatar, data and enable is required")
-    return read
-
-
-def _refusal_of(problem: ValidationError) -> FieldRefused:
-    """A sentence that names the field and never repeats its value."""
-    error = problem.errors(include_input=False, include_url=False)[0]
-    name = str(error["loc"][0])
-    if error["type"] == "missing":
-        return FieldRefused(f"{name} is required: it {RULES[name]}")
-    if error["type"] == "extra_forbidden":
-        return FieldRefused(f"{json.dumps(name[:50]).strip(chr(34))} cannot be updated")
-    return FieldRefused(f"{name} {RULES[name]}")

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bot_linking.config.settings import SiteSettings
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import SecondFactorLocked
+from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks
+from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.external_account import tokens, two_factor
 from bot_linking.external_account.accounts import Accounts
+from bot_linking.external_account.apps import Apps
 from bot_linking.external_account.errors import (
     AppKeyRefused,
     BindRefused,
+    ExternalAccountUnknown,
+    LinkDecides,
     SecondFactorRefused,
     SecondFactorUnreadable,
     TokenRefused,
 )
-from bot_linking.external_account.following import LARGEST_USER_ID, Following
+from bot_linking.external_account.following import LARGEST_USER_ID, PLATFORM, Following
 from bot_linking.external_account.models import BindRequest, SignInRequest
+from bot_linking.external_account.second_factors import SecondFactors
 from bot_linking.external_account.tokens import Token
-from bot_linking.external_account.two_factor import Enrolment
+from bot_linking.external_account.two_factor import Enrolment, Vault
 
 if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore
@@ -35,33 +41,44 @@ LONGEST_APP_KEY = 128
 LONGEST_AGE_S = 10 * 365 * 86_400
 UPKEEP_MS = 3_600_000
 
+MIGRATIONS = "bot_linking_external_account"
+ROOM = "bot_linking.external_account"
+
 MayBind = Callable[[str, int, str, str], bool]
+ReadSignIn = Callable[[], SignInRequest]
+
+_log = logging.getLogger("bot_linking.external_account")
 
 
 class Service:
-    """Everything of one app, without HTTP."""
+    """Everything of one app, without HTTP. `pages` are those that the bot beside it is configured for."""
 
     def __init__(
         self,
         linking: Linking,
         store: SQLStore,
-        accounts: Accounts,
         following: Following,
         settings: SiteSettings,
         *,
         tell: Tell,
         may_bind: MayBind | None,
+        pages: Callable[[], Collection[str]],
         sees_to_upkeep: bool,
     ) -> None:
-        self.accounts = accounts
+        store.engine.extend(MIGRATIONS, ROOM)
+        self.apps = Apps(store.engine)
+        self.second_factors = SecondFactors(store.engine, Vault(settings.external_keys))
+        self.accounts = Accounts(store.engine, self.second_factors)
         self.following = following
         self.settings = settings
         self._linking = linking
         self._store = store
         self._tell = tell
         self._may_bind = may_bind
+        self._pages = pages
         self._upkeep_at = linking.now() if sees_to_upkeep else None
         self._throttle = Throttle(linking.counters, linking.now)
+        self.callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_union = Limit("external-union", settings.external_sign_in_limit, 60)
         self._by_address = Limit("external-address", settings.external_address_limit, 60)
         self._by_app = Limit("external-app", settings.external_app_limit, 60)
@@ -81,9 +98,9 @@ class Service:
             raise AppKeyRefused(f"an appKey has 1 to {LONGEST_APP_KEY} visible characters and no slash")
         token, now = tokens.mint_token(), self.now()
         expires_at = _end(now, expires_in)
-        if self.accounts.begin_app(app_key, now):
+        if self.apps.begin_app(app_key, now):
             self.following.catch_up(self._store, app_key, now)
-            if self.accounts.finish_app(app_key, token, tokens.BACK_END, now, expires_at):
+            if self.apps.finish_app(app_key, token, tokens.BACK_END, now, expires_at):
                 return token.text
         raise AppKeyRefused("there is an application with this appKey already")
 
@@ -94,12 +111,12 @@ class Service:
         if user_id is not None:
             _check_user(user_id)
         token, now = tokens.mint_token(), self.now()
-        if not self.accounts.save_token(token, app_key, user_id, scopes, now, _end(now, expires_in)):
+        if not self.apps.save_token(token, app_key, user_id, scopes, now, _end(now, expires_in)):
             raise AppKeyRefused("there is no application with this appKey")
         return token.text
 
     def find_token(self, given: str | None) -> Token | None:
-        return self.accounts.find_token(digest_of(given), self.now()) if given else None
+        return self.apps.find_token(digest_of(given), self.now()) if given else None
 
     def token_for(self, app_key: str, header: str | None) -> Token:
         """The good token of this application in an `Authorization` header. Raises `TokenRefused`, which
@@ -110,33 +127,80 @@ class Service:
         return token
 
     def revoke(self, token_or_id: str) -> bool:
-        return self.accounts.revoke_token(token_or_id, digest_of(token_or_id)) > 0
+        return self.apps.revoke_token(token_or_id, digest_of(token_or_id)) > 0
 
     # The calls
 
+    def logins_of(self, token: Token, page_id: str | None) -> list[dict[str, Any]]:
+        """The accounts of the token's user; with a page, those that links on it made. Raises
+        `ExternalAccountUnknown` for a page that is none of the bot's."""
+        logins = self.accounts.logins_of(token.app_key, token.needs_user("accounts"), page_id)
+        if not logins and page_id is not None and not self._is_page(page_id):
+            raise ExternalAccountUnknown("there is no page with this pageID")
+        return logins
+
+    def _is_page(self, page_id: str) -> bool:
+        return page_id in self._pages() or page_id in self._store.find_pages()
+
     def bind(self, token: Token, user_id: int, wanted: BindRequest) -> None:
-        app_key = token.app_key
-        if self._may_bind and not self._may_bind(app_key, user_id, wanted.platform, wanted.unionID):
-            raise BindRefused("the site does not let this account be bound")
+        """Bind a pair to the token's user, if the site lets it. Raises `LinkDecides` for platform
+        `messenger`, `BindRefused` and `BoundToAnother`."""
+        if wanted.platform == PLATFORM:
+            raise LinkDecides("platform messenger is bound by linking in Messenger, never by a call")
+        self._ask_site(token.app_key, user_id, wanted)
         self.accounts.bind(
-            app_key, user_id, wanted.platform, wanted.unionID, self.now(),
-            platform_name=wanted.platformName or "", avatar=wanted.avatar or "", data=wanted.data or "",
-        )  # fmt: skip
+            token.app_key,
+            user_id,
+            wanted.platform,
+            wanted.unionID,
+            self.now(),
+            platform_name=wanted.platformName or "",
+            avatar=wanted.avatar or "",
+            data=wanted.data or "",
+        )
 
-    def admit_address(self, address: str) -> None:
-        """Count a sign-in from this address before anything else is looked at."""
-        self._count(self._by_address, address)
+    def _ask_site(self, app_key: str, user_id: int, wanted: BindRequest) -> None:
+        if self._may_bind is None:
+            return
+        try:
+            allowed = self._may_bind(app_key, user_id, wanted.platform, wanted.unionID)
+        except Exception as problem:
+            _log.exception("may_bind failed; the call is refused and may be repeated")
+            raise StoreUnavailable("may_bind did not answer") from problem
+        if not allowed:
+            raise BindRefused("the site does not let this account be bound")
 
-    def admit_app(self, app_key: str) -> None:
-        self._count(self._by_app, app_key)
+    def sign_in(self, app_key: str, header: str | None, address: str, read: ReadSignIn) -> tuple[str, int]:
+        """A token for the user of a pair, and how many seconds it lives.
 
-    def sign_in(self, app_key: str, wanted: SignInRequest) -> tuple[str, int]:
-        """The user's new token and how many seconds it lives."""
-        self._count(self._by_union, f"{app_key} {wanted.platform} {wanted.unionID}")
+        Only failures count, by address, application and pair; each is counted before it is known to be one,
+        so that a burst cannot outrun a limit, and given back when it was none. Raises what `token_for` and
+        `Accounts.sign_in` raise, `ScopeMissing` and `TooManyAttempts`.
+        """
+        counted: list[tuple[Limit, str]] = []
+        self._count(counted, self._by_address, address)
+        token = self.token_for(app_key, header)
+        token.needs("signin")
+        self._count(counted, self._by_app, app_key)
+        wanted = read()
+        self._count(counted, self._by_union, f"{app_key} {wanted.platform} {wanted.unionID}")
+        signed_in = self._sign_in(app_key, wanted)
+        for limit, key in counted:
+            self._throttle.refund(limit, key)
+        return signed_in
+
+    def _sign_in(self, app_key: str, wanted: SignInRequest) -> tuple[str, int]:
         token, now, age_s = tokens.mint_token(), self.now(), self.settings.external_token_age
         try:
             self.accounts.sign_in(
-                app_key, wanted.platform, wanted.unionID, wanted.twoFactorCode, token, now, now + age_s * 1000
+                app_key,
+                wanted.platform,
+                wanted.unionID,
+                wanted.twoFactorCode,
+                token,
+                now,
+                now + age_s * 1000,
+                page_id=wanted.pageID,
             )
         except (SecondFactorRefused, SecondFactorLocked) as refusal:
             self._tell(LinkingRefused(refusal.slug))
@@ -144,9 +208,10 @@ class Service:
         self._see_to_upkeep(now)
         return token.text, age_s
 
-    def _count(self, limit: Limit, key: str) -> None:
+    def _count(self, counted: list[tuple[Limit, str]], limit: Limit, key: str) -> None:
         self._throttle.check(limit, key)  # a flood costs no write
         self._throttle.count(limit, key)
+        counted.append((limit, key))
 
     def _see_to_upkeep(self, now: int) -> None:
         """Without a bot there is no delivery worker that clears old counters away."""
@@ -162,7 +227,7 @@ class Service:
         secret = two_factor.new_secret() if secret is None else two_factor.checked_secret(secret)
         codes = two_factor.new_recovery_codes()
         digests = [two_factor.recovery_digest(code) or "" for code in codes]
-        if not self.accounts.save_second_factor(app_key, user_id, secret, digests, self.now()):
+        if not self.second_factors.save(app_key, user_id, secret, digests, self.now()):
             raise AppKeyRefused("there is no application with this appKey")
         issuer = self.settings.brand_name or app_key
         address = two_factor.address_of(secret, app_key=app_key, user_id=user_id, issuer=issuer)
@@ -170,7 +235,7 @@ class Service:
 
     def check_code(self, app_key: str, user_id: int, code: str) -> None:
         """Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
-        self.accounts.check_code(app_key, user_id, code, self.now())
+        self.second_factors.check(app_key, user_id, code, self.now())
 
     def passes(self, account: Account, code: str | None) -> bool:
         """The webview's question: may this account go on, with this code or with none?
@@ -201,7 +266,7 @@ class Service:
     def _guarding_app(self, user_id: int) -> str | None:
         """Where this user's second factor is kept: among the applications of the setting, if it names any."""
         named = self.settings.external_app
-        apps = self.accounts.apps_with_second_factor(user_id)
+        apps = self.second_factors.apps_of(user_id)
         return next((app_key for app_key in apps if not named or app_key in named), None)
 
 

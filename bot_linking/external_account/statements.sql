@@ -12,8 +12,8 @@ select app_key, created_at from external_apps order by created_at, app_key
 
 -- name: external_bind
 insert into external_accounts (app_key, user_id, platform, union_id, platform_name, avatar, data, enabled,
-                               page_id, created_at, updated_at)
-values (:app_key, :user_id, :platform, :union_id, :platform_name, :avatar, :data, 1, :page_id, :now, :now)
+                               created_at, updated_at)
+values (:app_key, :user_id, :platform, :union_id, :platform_name, :avatar, :data, 1, :now, :now)
 on conflict (app_key, platform, union_id) do nothing
 returning id
 
@@ -25,8 +25,12 @@ where app_key = :app_key and platform = :platform and union_id = :union_id
 select count(*) as held from external_accounts where app_key = :app_key and user_id = :user_id
 
 -- name: external_list_accounts
-select id, user_id, platform_name, platform, union_id, avatar, data, enabled, created_at, updated_at
-from external_accounts where app_key = :app_key and user_id = :user_id order by id
+select id, user_id, platform_name, platform, coalesce(psid, union_id) as union_id, avatar, data, enabled,
+       created_at, updated_at
+from external_accounts
+where app_key = :app_key and user_id = :user_id
+  and (cast(:page_id as text) is null or page_id = :page_id)
+order by id
 
 -- name: external_update
 update external_accounts set avatar = coalesce(:avatar, avatar), data = coalesce(:data, data),
@@ -35,27 +39,53 @@ where app_key = :app_key and user_id = :user_id and id = :id
 returning enabled
 
 -- name: external_unbind
-delete from external_accounts where app_key = :app_key and user_id = :user_id and id = :id
+delete from external_accounts
+where app_key = :app_key and user_id = :user_id and id = :id and page_id is null
+
+-- name: external_find_account
+select id from external_accounts where app_key = :app_key and user_id = :user_id and id = :id
 
 -- name: external_unbind_stranger
+-- A row of a process of the release before has no psid.
 delete from external_accounts
-where app_key = :app_key and platform = :platform and union_id = :union_id and user_id <> :user_id
+where app_key = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
+  and (page_id is null or page_id = :page_id) and user_id <> :user_id
 
--- name: external_claim_for_page
-update external_accounts set page_id = :page_id
-where app_key = :app_key and platform = :platform and union_id = :union_id
+-- name: external_claim_for_link
+update external_accounts set page_id = :page_id, psid = :psid
+where app_key = :app_key and platform = :platform and union_id = :psid and page_id is null
+
+-- name: external_bind_link
+insert into external_accounts (app_key, user_id, platform, union_id, platform_name, avatar, data, enabled,
+                               page_id, psid, created_at, updated_at)
+select cast(:app_key as text), cast(:user_id as bigint), cast(:platform as text),
+       case when exists (select 1 from external_accounts
+                         where app_key = :app_key and platform = :platform and union_id = :psid)
+            then cast(:page_id as text) || ':' || cast(:psid as text) else cast(:psid as text) end,
+       cast(:platform_name as text), '', '', 1, cast(:page_id as text), cast(:psid as text),
+       cast(:now as bigint), cast(:now as bigint)
+where not exists (select 1 from external_accounts
+                  where app_key = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
+                    and page_id = :page_id)
 
 -- name: external_unbind_link
-delete from external_accounts where platform = :platform and union_id = :union_id and page_id = :page_id
+delete from external_accounts
+where platform = :platform and (psid = :psid or union_id = :psid) and (page_id = :page_id or page_id is null)
 
 -- name: external_erase
 delete from external_accounts
-where platform = :platform and union_id = :union_id
-  and (:page_id is null or page_id = :page_id or page_id is null)
+where platform = :platform and (psid = :psid or union_id = :psid)
+  and (cast(:page_id as text) is null or page_id = :page_id or page_id is null)
 
 -- name: external_hold_account
 update external_accounts set enabled = enabled
 where app_key = :app_key and platform = :platform and union_id = :union_id
+returning id, user_id, enabled
+
+-- name: external_hold_linked
+update external_accounts set enabled = enabled
+where app_key = :app_key and platform = :platform and (psid = :union_id or union_id = :union_id)
+  and page_id is not null and (cast(:page_id as text) is null or page_id = :page_id)
 returning id, user_id, enabled
 
 -- name: external_save_token
@@ -74,7 +104,8 @@ from external_tokens where expires_at > :now order by app_key, created_at, id
 delete from external_tokens where id = :id or digest = :digest
 
 -- name: external_revoke_tokens
-delete from external_tokens where app_key = :app_key and (:user_id is null or user_id = :user_id)
+delete from external_tokens
+where app_key = :app_key and (cast(:user_id as bigint) is null or user_id = :user_id)
 
 -- name: external_end_tokens_of_account
 delete from external_tokens where account_id = :account_id
@@ -129,3 +160,9 @@ delete from external_recovery_codes where app_key = :app_key and user_id = :user
 
 -- name: external_use_recovery_code
 delete from external_recovery_codes where app_key = :app_key and user_id = :user_id and digest = :digest
+
+-- name: external_export
+select app_key, user_id, platform, coalesce(psid, union_id) as union_id, platform_name, avatar, data, enabled,
+       page_id, created_at, updated_at
+from external_accounts where platform = :platform and (psid = :psid or union_id = :psid)
+  and (cast(:page_id as text) is null or page_id = :page_id)

@@ -36,7 +36,7 @@ class Token:
     def needs(self, scope: str) -> None:
         """Raises `ScopeMissing` unless the token may do this."""
         if scope not in self.scopes:
-            raise ScopeMissing(f"this token has not the scope {scope}")
+            raise ScopeMissing(f"this token lacks the scope {scope}")
 
     def needs_user(self, scope: str) -> int:
         """The user that the token acts for. Raises `ScopeMissing`, also for a back end's token, which has

@@ -6,7 +6,6 @@ pass in any fifteen minutes, and twenty in a row end it until a recovery code or
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
 import re
@@ -17,12 +16,11 @@ from dataclasses import dataclass
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.external_account.errors import SecondFactorUnreadable
+from bot_linking.stores.sealing import NotReadable, Seal
 
 try:
     import pyotp
-    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    from cryptography.fernet import Fernet as _needed  # noqa: F401
 except ImportError as missing:
     raise ImportError(
         f"{missing.name} is missing: pip install 'bot-linking[external-account]'", name=missing.name
@@ -58,30 +56,22 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._locks = MultiFernet([_lock_of(key) for key in keys]) if keys else None
+        self._seal = Seal(keys, purpose="second factor") if keys else None
 
     def seal(self, app_key: str, user_id: int, secret: str) -> str:
         """Raises `ConfigurationError` when there is no key."""
-        if self._locks is None:
+        if self._seal is None:
             raise ConfigurationError("BOT_LINKING_EXTERNAL_KEYS", "is missing: it encrypts the second factor")
-        return self._locks.encrypt(json.dumps([app_key, user_id, secret]).encode()).decode("ascii")
+        return self._seal.seal((app_key, user_id), secret)
 
     def open(self, app_key: str, user_id: int, sealed: str) -> str:
         """Raises `SecondFactorUnreadable` without the right key."""
-        if self._locks is None:
+        if self._seal is None:
             raise SecondFactorUnreadable("BOT_LINKING_EXTERNAL_KEYS is missing")
         try:
-            whose, whom, secret = json.loads(self._locks.decrypt(sealed.encode("ascii")))
-        except (InvalidToken, ValueError):
+            return self._seal.open((app_key, user_id), sealed)
+        except NotReadable:
             raise SecondFactorUnreadable("no key of BOT_LINKING_EXTERNAL_KEYS opens the secret") from None
-        if (whose, whom) != (app_key, user_id):
-            raise SecondFactorUnreadable("the secret belongs to another user")
-        return str(secret)
-
-
-def _lock_of(key: str) -> Fernet:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"bot_linking second factor").derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 def new_secret() -> str:

@@ -1,93 +1,18 @@
-"""The pages that an app serves, and each page's clients: a pymessenger Bot, and Graph for everything else."""
+"""Each page's clients: a pymessenger Bot to send with, and Graph for everything else."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import GraphFailed
 from bot_linking.core.ports import Tell
 from bot_linking.messenger.graph import Graph, GraphError
 
 if TYPE_CHECKING:
     from bot_linking.config.pages import Page
-
-Owners = frozenset[str] | None  # the pages that a secret may speak for; None: any
-
-
-class Pages:
-    """The pages of one app, by id. Each question is a look into a table that is made when a page changes."""
-
-    def __init__(self, configured: Sequence[Page]) -> None:
-        self._turn = threading.Lock()
-        self._ended: set[str] = set()  # access tokens that Graph has refused
-        self._pages: dict[str | None, Page] = {page.id: page for page in configured}
-        self._revision = 0
-        self._owners = _owners_of_secrets(configured)
-        self._verify_tokens = tuple(token.encode() for page in configured for token in page.verify_tokens)
-
-    @property
-    def revision(self) -> int:
-        """Another number whenever a page, a token or a secret has changed."""
-        return self._revision
-
-    def page(self, page_id: str | None) -> Page:
-        """A page; without an id, the only one. Raises `PageUnknown`."""
-        page = self._pages.get(page_id) or self._pages.get(None)
-        if page is None and page_id is None and len(self._pages) == 1:
-            (page,) = self._pages.values()
-        if page is None:
-            asked = "several pages are configured; say which with page_id="
-            raise PageUnknown(asked if page_id is None else "this page is not configured")
-        return page
-
-    def all(self) -> tuple[Page, ...]:
-        """Every page."""
-        return tuple(self._pages.values())
-
-    def secrets_of(self, page_id: str | None) -> tuple[bytes, ...]:
-        """The app secrets that may sign what is of this page, the newest first; none for a page unknown.
-
-        For a webhook, whose body names a page before anything of it is believed: these are tried first.
-        """
-        page = self._pages.get(page_id) or self._pages.get(None)
-        return () if page is None else tuple(secret.encode() for secret in page.app_secrets)
-
-    def owners(self) -> Mapping[bytes, Owners]:
-        """Every app secret, and the pages that it may speak for."""
-        return self._owners
-
-    def verify_tokens(self) -> tuple[bytes, ...]:
-        """Every token that Messenger's handshake may name."""
-        return self._verify_tokens
-
-    def token_name(self, page_id: str | None) -> str:
-        """A name for the page's present access tokens and app secrets, which says nothing of them: another
-        name means that what was held for a bad one may be tried again."""
-        return _name_of(self.page(page_id))
-
-    def token_names(self) -> list[str]:
-        """The names of every page's present access tokens."""
-        return [_name_of(page) for page in self._pages.values()]
-
-    def token_ended(self, page: Page) -> bool:
-        """Go on with the page's next access token; False where Graph has refused each of them."""
-        with self._turn:
-            self._ended.add(page.access_token)
-            if self._pages.get(page.id) is not page:
-                return True  # changed meanwhile
-            good = [token for token in page.access_tokens if token not in self._ended]
-            if not good:
-                return False
-            ended = [token for token in page.access_tokens if token in self._ended]
-            self._pages[page.id] = replace(page, access_tokens=(*good, *ended))
-            self._revision += 1
-            return True
+    from bot_linking.messenger.pages import Pages
 
 
 class Bots:
@@ -126,6 +51,18 @@ class Bots:
         """The Graph of a page; without a page id, of the only one. Raises `PageUnknown`."""
         return self._graph(self.pages.page(page_id))
 
+    def sole_id(self) -> str | None:
+        """The id of the only page, where it is configured."""
+        return self.pages.sole_id()
+
+    def is_one(self) -> bool:
+        """Whether there is one page, with its id or without."""
+        return self.pages.is_one()
+
+    def ask(self) -> str | None:
+        """The id of the only page as its access token says."""
+        return self.graph_of(None).page_id()
+
     def knows(self, page_id: str, psid: str) -> bool:
         """Whether the page's Graph knows the person."""
         return self.graph_of(page_id).knows(psid)
@@ -133,34 +70,58 @@ class Bots:
     def _graph(self, page: Page) -> Graph:
         known = self._graphs.get(page.id)
         if known is None or known[0] is not page:
-            graph = Graph(
+            graph = PageGraph(
                 page.access_token,
                 page.app_secret,
                 url=self._url,
                 version=self._version,
-                on_error=partial(self._note, page),
+                on_error=self._note,
+                others=partial(self._others, page),
             )
             known = self._graphs[page.id] = page, graph
         return known[1]
 
-    def _note(self, page: Page, problem: GraphError) -> None:
-        if problem.cause == "token" and self.pages.token_ended(page):
-            problem.advice, problem.cause, problem.whole_page = (
-                "later",
-                None,
-                False,
-            )  # with the page's other token
+    def _others(self, page: Page, cause: Literal["token", "secret"]) -> Iterator[Graph]:
+        """The Graph with each other token, or app secret, of the page in turn."""
+        count = len(page.access_tokens if cause == "token" else page.app_secrets)
+        for _ in range(count - 1):
+            again = self.pages.give_way(page, cause)
+            if again is None:
+                return
+            page = again
+            yield self._graph(page)
+
+    def _note(self, problem: GraphError) -> None:
         self._tell(GraphFailed(problem.status, problem.code))
 
 
-def _owners_of_secrets(pages: Sequence[Page]) -> dict[bytes, Owners]:
-    owners: dict[bytes, Owners] = {}
-    for page in pages:
-        for secret in page.app_secrets:
-            known = owners.get(secret.encode(), frozenset())
-            owners[secret.encode()] = None if page.id is None or known is None else known | {page.id}
-    return owners
+class PageGraph(Graph):
+    """A page's Graph. A call that is refused for its access token or its proof is made again with the page's
+    next one, if it has another; and so are all later calls, until that one is refused."""
 
+    def __init__(
+        self,
+        access_token: str,
+        app_secret: str,
+        *,
+        url: str,
+        version: str,
+        on_error: Callable[[GraphError], None],
+        others: Callable[[Literal["token", "secret"]], Iterator[Graph]],
+    ) -> None:
+        super().__init__(access_token, app_secret, url=url, version=version, on_error=on_error)
+        self._others = others
 
-def _name_of(page: Page) -> str:
-    return digest_of("\n".join(sorted((*page.access_tokens, *page.app_secrets))))[:16]
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return super()._call(method, path, **arguments)
+        except GraphError as problem:
+            if problem.cause not in ("token", "secret"):
+                raise
+            refusal = problem
+        for other in self._others(refusal.cause):  # type: ignore[arg-type]
+            try:
+                return Graph._call(other, method, path, **arguments)
+            except GraphError as problem:
+                refusal = problem
+        raise refusal

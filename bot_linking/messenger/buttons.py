@@ -38,8 +38,8 @@ def message_with(
 ) -> Message:
     """A `message` object for any client's send call.
 
-    A button template of `text` (640 characters at most); with a `title`, `subtitle` (80 each) or
-    `image_url` a generic template, whose title is `title` or else `text`.
+    A button template of `text` (640 characters at most, in UTF-16 units); with a `title`, `subtitle` (80
+    each) or `image_url` a generic template, whose title is `title` or else `text`.
     """
     if title is None and subtitle is None and image_url is None:
         return _template(
@@ -53,6 +53,17 @@ def message_with(
     return _template({"template_type": "generic", "elements": [element]})
 
 
+def length_of(text: str) -> int:
+    """Characters as Messenger's clients count them: in UTF-16 units. Its pages name no unit; a message that
+    is shorter in this one is shorter in every other."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
+    """The text, cut where it would be too long for Messenger; never in the middle of a character."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * longest].decode("utf-16-le", "ignore")
+
+
 def _template(payload: dict[str, Any]) -> Message:
     return {"attachment": {"type": "template", "payload": payload}}
 
@@ -60,8 +71,8 @@ def _template(payload: dict[str, Any]) -> Message:
 def _text(value: str, name: str, longest: int) -> str:
     if not value.strip():
         raise ValueError(f"{name} is empty")
-    if len(value) > longest:
-        raise ValueError(f"{name} is longer than {longest} characters")
+    if length_of(value) > longest:
+        raise ValueError(f"{name} is longer than {longest} characters (an emoji counts as two or more)")
     return value
 
 

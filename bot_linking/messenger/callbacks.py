@@ -17,7 +17,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PayloadTooLarge, StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.doors.body import answer_json, read_body, this_request
-from bot_linking.messenger.bots import Pages
+from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.signed_request import SignedRequestRefused, app_user_of, read_signed
 
 LARGEST_BODY = 64 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -13,7 +13,18 @@ from bot_linking.core.reading import read_id
 
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[13679bBcCeEfF]|7[45])")
+_PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
+_ESCAPED_ASCII = re.compile(rb"\\u00[0-7]")  # which Messenger never writes so
+# What a text of ours begins with, after blanks: LINK, digits, or either as Chinese and Japanese keyboards
+# type it. Each pattern begins with plain letters, which makes its search three times as fast.
+_BLANK = (
+    rb" |\\[nrt]|\\u3000|\\u00[aA]0|\\u20[0-6][0-9a-fA-F]|\xe3\x80\x80|\xc2\xa0|\xe2[\x80\x81][\x80-\xbf]"
+)
+_FULL_WIDTH = rb"\\u[fF][fF][1-5]|\xef[\xbc\xbd]"
+_TYPED = re.compile(
+    rb'"text"\s*:\s*"(?:' + _BLANK + rb")*(?:[lL][iI][nN][kK]|[0-9]{3}|" + _FULL_WIDTH + rb")"
+)
+_TAPPED = re.compile(rb'"bl\.')  # an address or an answer
 
 Event = dict[str, Any]
 Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
@@ -40,12 +51,20 @@ class Batch(NamedTuple):
     """Every other event of every entry's `messaging`, in order."""
 
     rest: dict[str, Any]
-    """The payload without its account linking events; entries that only held those are gone."""
+    """The payload without what was ours; entries that only held that are gone."""
+
+    taken: int = 0
+    """How many events of a chat were ours, and are dealt with: digits, codes, addresses, answers."""
+
+    @property
+    def events(self) -> list[Event]:
+        """What a bot's own code can work with: the `others` without those of a broken shape."""
+        return [event for event in self.others if is_sound(event)]
 
     @property
     def holds_ours(self) -> bool:
         """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
-        return bool(self.linking or self.passed_over)
+        return bool(self.linking or self.passed_over or self.taken)
 
     def __repr__(self) -> str:
         return (
@@ -57,18 +76,32 @@ NOTHING_OF_OURS = Batch((), 0, (), {})
 """The batch of a body that was not parsed, since nothing of ours can be in it."""
 
 
-def mentions_linking(body: bytes) -> bool:
+def mentions_ours(body: bytes) -> bool:
     """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
-    if b"account_linking" in body:
+    if b"account_linking" in body or _TYPED.search(body) or _TAPPED.search(body):
         return True
     # One byte is found faster than several, and most bodies have no backslash at all.
-    return b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+    return b"\\" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def kind_of(event: object) -> Kind:
     if not isinstance(event, dict):
         return Kind.NO_EVENT
     return Kind.LINKING if KEY in event else Kind.OTHER
+
+
+def is_sound(event: Event) -> bool:
+    """Whether what bots read of an event has the shape that Messenger gives it: parts are objects, text is
+    text, and a message is somebody's."""
+    if not all(isinstance(event.get(part, event), dict) for part in _PARTS):
+        return False
+    message = event.get("message")
+    if message is None:
+        return True
+    ids = [event.get(role, {}).get("id") for role in ("sender", "recipient")]
+    return all(isinstance(each, str) and read_id(each) for each in ids) and isinstance(
+        message.get("text", ""), str
+    )
 
 
 def sort_events(payload: Any, pages: Owners) -> Batch:
@@ -82,27 +115,58 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
         raise PayloadUnreadable("a webhook payload is an object with an entry array")
     ours: list[tuple[Any, Event]] = []
     others: list[Event] = []
-    kept: list[Any] = []
     for entry in entries:
-        events, rest = _messaging_of(entry), []
-        for each in events:
-            kind = kind_of(each)
-            if kind is Kind.LINKING:
-                ours.append((entry, each))
-                continue
-            rest.append(each)
+        for event in _messaging_of(entry):
+            kind = kind_of(event)
             if kind is Kind.OTHER:
-                others.append(each)
-        if len(rest) == len(events):
-            kept.append(entry)
-        elif rest or entry.keys() & {"standby", "changes"}:
-            kept.append(entry | {"messaging": rest})
+                others.append(event)
+            elif kind is Kind.LINKING:
+                ours.append((entry, event))
     if len(ours) + len(others) > MOST_EVENTS:
         raise PayloadTooLarge(f"more than {MOST_EVENTS} events in one webhook")
     if not ours:
         return Batch((), 0, others, payload)
     linking = _allowed(ours, pages) if payload.get("object") == "page" else []
-    return Batch(linking, len(ours) - len(linking), others, payload | {"entry": kept})
+    rest = _rest_of(payload, {id(event) for _, event in ours})
+    return Batch(linking, len(ours) - len(linking), others, rest)
+
+
+def without(batch: Batch, taken: Collection[int]) -> Batch:
+    """The batch without these events, each named by its `id`; they count as taken."""
+    others = [each for each in batch.others if id(each) not in taken]
+    return batch._replace(others=others, rest=_rest_of(batch.rest, taken), taken=len(taken))
+
+
+def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
+    """The payload without these events; an entry that held nothing else goes, too."""
+    kept = []
+    for entry in payload["entry"]:
+        events = _messaging_of(entry)
+        rest = [event for event in events if id(event) not in gone]
+        if len(rest) == len(events):
+            kept.append(entry)
+        elif rest or entry.keys() & {"standby", "changes"}:
+            kept.append(entry | {"messaging": rest})
+    return payload | {"entry": kept}
+
+
+def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:
+    """The events that a person may have made, with page and PSID, of pages that the signer may speak for."""
+    if batch.rest.get("object") != "page":
+        return
+    for entry in batch.rest.get("entry", []):
+        for event in _messaging_of(entry):
+            if not isinstance(event, dict) or not event.keys() & {"message", "postback", "referral"}:
+                continue
+            psid, page_id = _id_in(event, "sender"), _id_in(event, "recipient")
+            is_of_entry = page_id is not None and read_id(entry.get("id", page_id)) == page_id
+            if (
+                psid is not None
+                and page_id is not None
+                and is_of_entry
+                and (pages is None or page_id in pages)
+            ):
+                yield event, page_id, psid
 
 
 def _messaging_of(entry: Any) -> list[Any]:
@@ -128,7 +192,7 @@ def read_linking_event(event: Event) -> LinkingEvent | None:
     linking, psid, page_id = event.get(KEY), _id_in(event, "sender"), _id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
         return None
-    timestamp = _milliseconds(event.get("timestamp"))
+    timestamp = milliseconds(event.get("timestamp"))
     match linking.get("status"), linking.get("authorization_code"):
         case "linked", str(code):
             return LinkingEvent(page_id, psid, "linked", code, timestamp)
@@ -142,7 +206,7 @@ def _id_in(event: Event, role: str) -> str | None:
     return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
-def _milliseconds(value: object) -> int | None:
+def milliseconds(value: object) -> int | None:
     """Milliseconds, from a number or its decimal text; what is too small for them is in seconds."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 16:
         value = int(value)

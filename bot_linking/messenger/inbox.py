@@ -25,12 +25,15 @@ from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
-    mentions_linking,
+    chat_events,
+    mentions_ours,
     sort_events,
+    without,
 )
 from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
 
@@ -45,12 +48,14 @@ STATUS = {
 UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
 OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
 RETRY_AFTER_S = 5
+RECEIVED = "EVENT_RECEIVED"
 
 _HEADERS = {
     "Content-Type": "text/plain; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+_HANDSHAKE = ("mode", "verify_token", "challenge")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 _log = logging.getLogger("bot_linking.webhook")
 
@@ -77,8 +82,10 @@ class Inbox:
         *,
         pages: AppSecrets,
         tell: Tell,
+        chat: Chat,
         listeners: Sized = (),
     ) -> None:
+        self._chat = chat
         self._linking = linking
         self._pages = pages
         self._tell = tell
@@ -92,14 +99,23 @@ class Inbox:
         `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
-        if not whole and not mentions_linking(body):
+        may_be_ours = mentions_ours(body)
+        if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
         else:
             batch = sort_events(read_json(body), self._pages.owners().get(signer, ()))
+        if may_be_ours:
             self._apply(batch)
+            batch = self._without_ours(batch, signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
+
+    def _without_ours(self, batch: Batch, signer: bytes) -> Batch:
+        """Act on what a chat typed or tapped for us; the batch without it."""
+        events = chat_events(batch, self._pages.owners().get(signer, ()))
+        taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}
+        return without(batch, taken) if taken else batch
 
     def signer_of(self, body: bytes, signature: str | None) -> bytes:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
@@ -107,6 +123,7 @@ class Inbox:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
         secret = signer_of(body, signature, self._pages.owners())
         if secret is None:
+            self._pages.require_all()
             raise SignatureRefused(f"no valid {HEADER}")
         return secret
 
@@ -133,11 +150,18 @@ class Inbox:
     def _note(self, result: str, began: float) -> None:
         self._tell(WebhookReceived(result, perf_counter() - began))
 
-    def handshake(self, query: Mapping[str, str]) -> Answer:
+    def handshake(self, query: Mapping[str, Any]) -> Answer:
         """Messenger's verification GET: the challenge back, as plain text, for the right token."""
-        token = query.get("hub.verify_token", "").encode("utf-8", "replace")
-        challenge = query.get("hub.challenge", "")
-        known = sum(hmac.compare_digest(token, each) for each in self._pages.verify_tokens()) > 0
-        if query.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
+        mode, token, challenge = (_only(query.get(f"hub.{name}")) for name in _HANDSHAKE)
+        given = token.encode("utf-8", "replace")
+        known = sum(hmac.compare_digest(given, each) for each in self._pages.verify_tokens()) > 0
+        if mode != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
             return Answer(403, "the verify token is not ours\n")
         return Answer(200, challenge)
+
+
+def _only(value: Any) -> str:
+    """The parameter's text; a list of one is what it holds, and everything else is missing."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else ""

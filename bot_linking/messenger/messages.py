@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot_linking.core.links import Link
 from bot_linking.core.text import safe_name
-from bot_linking.messenger.buttons import LONGEST_TEXT, Button, Message, logout_button, message_with
+from bot_linking.messenger.buttons import Button, Message, logout_button, message_with, shortened
 from bot_linking.translations import translate
 
 
@@ -27,7 +27,7 @@ class Messages:
             text = translate(locale, "You are now connected to {brand}. Welcome!", brand=self._brand)
         step = self._next_step or translate(locale, "You are all set: just carry on here.")
         out = translate(locale, "You can log out whenever you like.")
-        return message_with(logout_button(), f"{text}\n{step}\n{out}"[:LONGEST_TEXT])
+        return message_with(logout_button(), shortened(f"{text}\n{step}\n{out}"))
 
     def unlinked(self, locale: str) -> Message:
         """A short farewell, and the way back."""

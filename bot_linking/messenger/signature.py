@@ -1,7 +1,7 @@
 """`X-Hub-Signature-256`: HMAC-SHA256 of the bytes as received, keyed with the app secret.
 
 Messenger signs what it sends, escapes and all, so the body must not be parsed before, and never be
-serialised again, to check it. The older SHA-1 header is ignored.
+serialised again, to check it. The older SHA-1 header is never believed.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ class AppSecrets(Protocol):
         """Every app secret, and the pages that it may speak for (None: any page)."""
         ...
 
+    def require_all(self) -> None:
+        """Raise `StoreUnavailable` while some of the pages could not be read yet."""
+        ...
+
     def verify_tokens(self) -> Sequence[bytes]:
         """Every token that Messenger's handshake may name."""
         ...
 
 
-def sign(body: bytes, secret: bytes) -> str:
-    """The header's value for these bytes."""
-    keyed = _keyed(secret).copy()
+def sign(body: bytes, secret: bytes, digest: str = "sha256") -> str:
+    """The header's value for these bytes; with `digest="sha1"` that of the older header."""
+    keyed = _keyed(secret, digest).copy()
     keyed.update(body)
-    return "sha256=" + keyed.hexdigest()
+    return f"{digest}={keyed.hexdigest()}"
 
 
 @lru_cache(maxsize=64)
-def _keyed(secret: bytes) -> hmac.HMAC:
+def _keyed(secret: bytes, digest: str) -> hmac.HMAC:
     """Keyed once and copied for each body: keying costs more than hashing a webhook."""
-    return hmac.new(secret, digestmod="sha256")
+    return hmac.new(secret, digestmod=digest)
 
 
 def signer_of(body: bytes, header: str | None, secrets: Iterable[bytes]) -> bytes | None:

@@ -53,6 +53,7 @@ class Flaw(StrEnum):
     PAGE = "signed_request_page", "Its page_id is not a page that this bot serves with that app secret."
     THREAD = "signed_request_thread", "It does not come from a chat between a person and the page."
     PERSON = "signed_request_person", "It holds no id of a person."
+    USED = "signed_request_used", "It has connected a chat already: open the page again from Messenger."
 
 
 class SignedRequestRefused(BotLinkingError):

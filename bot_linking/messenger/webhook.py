@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from time import perf_counter
 from typing import Any
 
-from flask import Request, Response, current_app, request
+from flask import Request, Response, request
 
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
-from bot_linking.doors.body import read_body, this_request
-from bot_linking.messenger.events import Batch, Event
-from bot_linking.messenger.inbox import LARGEST_BODY, Answer, Inbox
+from bot_linking.core.reading import read_json
+from bot_linking.doors.body import hold, read_body, this_request
+from bot_linking.messenger.events import Batch, Event, sort_events
+from bot_linking.messenger.headers import Headers, header_in, raw_bytes
+from bot_linking.messenger.host import is_added
+from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox
 from bot_linking.messenger.signature import HEADER, sign
 
 View = Callable[..., Any]
-_SIGNATURE = "HTTP_" + HEADER.upper().replace("-", "_")
+_SIGNATURE = "HTTP_X_HUB_SIGNATURE_256"
+_OLD_SIGNATURE = "HTTP_X_HUB_SIGNATURE"  # SHA-1: never believed, but bots look at it by themselves
+_VERIFIED = "bot_linking.verified"
 _log = logging.getLogger("bot_linking.webhook")
 
 
@@ -28,15 +32,30 @@ class Webhook:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def receive(self, body: bytes, headers: Headers) -> dict[str, Any]:
         """Without Flask: act on the linking events in these bytes; the payload without them comes back."""
         began = perf_counter()
-        signature = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), None)
         try:
-            return self._inbox.take(body, signature, began).rest
+            return self._take(body, headers, began).rest
         except BotLinkingError as refusal:
             self._inbox.refuse(refusal, began)
             raise
+
+    def answer(self, body: bytes, headers: Headers) -> Answer:
+        """The same, with what to say to Messenger in place of errors."""
+        began = perf_counter()
+        try:
+            batch = self._take(body, headers, began)
+        except BotLinkingError as refusal:
+            return self._inbox.refuse(refusal, began)
+        return Answer(200, RECEIVED, events=batch.events, payload=batch.rest)
+
+    def handshake(self, query: Mapping[str, Any]) -> Answer:
+        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
+        return self._inbox.handshake(query)
+
+    def _take(self, body: bytes, headers: Headers, began: float) -> Batch:
+        return self._inbox.take(raw_bytes(body), header_in(headers, HEADER), began)
 
     def serve(self, view: View, args: Any, kwargs: Any) -> Any:
         """The bot's view behind signature and linking; it sees what it always saw, verified."""
@@ -48,9 +67,13 @@ class Webhook:
             batch = self._inbox.take(body, this.environ.get(_SIGNATURE), began, whole=False)
         except BotLinkingError as refusal:
             return _respond(self._inbox.refuse(refusal, began))
+        this.environ[_VERIFIED] = self
         if not batch.holds_ours:
             return view(*args, **kwargs)
-        return self._pass_rest(batch, view, args, kwargs) if batch.rest["entry"] else _acknowledge()
+        if not batch.rest["entry"]:
+            return _acknowledge()
+        self._leave(batch, body, this)
+        return view(*args, **kwargs)
 
     def route(self, handler: Callable[[Event], Any] | None) -> Response:
         """`/webhook` for a bot that has none: each event that is not account linking goes to the handler.
@@ -59,7 +82,7 @@ class Webhook:
         """
         began, this = perf_counter(), this_request()
         if this.method != "POST":
-            return self.handshake()
+            return _respond(self._inbox.handshake(request.args))
         try:
             body = read_body(this, LARGEST_BODY)
             batch = self._inbox.take(body, this.environ.get(_SIGNATURE), began)
@@ -69,52 +92,39 @@ class Webhook:
             _hand_on(batch, handler)
         return _acknowledge()
 
-    def handshake(self) -> Response:
-        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
-        return _respond(self._inbox.handshake(request.args))
+    def events(self) -> list[Event]:
+        """What this verified request holds for the bot, whatever else is in its body."""
+        this = this_request()
+        if this.environ.get(_VERIFIED) is not self:
+            raise RuntimeError(
+                "this request was not verified: @linking.webhook belongs below the route's decorator"
+            )
+        try:
+            return sort_events(read_json(this.get_data()), ()).events
+        except BotLinkingError:
+            return []
 
-    def _pass_rest(self, batch: Batch, view: View, args: Any, kwargs: Any) -> Any:
-        """Call the view on a request that holds, rightly signed, what was not ours."""
+    def _leave(self, batch: Batch, body: bytes, this: Request) -> None:
+        """Let the request hold, rightly signed, what was not ours: for the view and every hook after it."""
         rest = _dump(batch.rest)
-        signer = self._inbox.signer_of(request.get_data(), request.headers.get(HEADER))
-        environ = request.environ | {
-            "wsgi.input": BytesIO(rest),
-            "CONTENT_LENGTH": str(len(rest)),
-            _SIGNATURE: sign(rest, signer),
-        }
-        for stale in ("HTTP_X_HUB_SIGNATURE", "HTTP_TRANSFER_ENCODING", "werkzeug.request"):
-            environ.pop(stale, None)
-        with current_app._get_current_object().request_context(environ):  # type: ignore[attr-defined]
-            return view(*args, **kwargs)
+        signer = self._inbox.signer_of(body, this.environ.get(_SIGNATURE))
+        hold(this, rest)
+        for header, digest in ((_SIGNATURE, "sha256"), (_OLD_SIGNATURE, "sha1")):
+            if header in this.environ:
+                this.environ[header] = sign(rest, signer, digest)
 
     def _other_method(self, view: View, args: Any, kwargs: Any, began: float) -> Any:
         if request.content_length or request.headers.get("Transfer-Encoding"):
             refusal = SignatureRefused("only a signed POST carries events")
             return _respond(self._inbox.refuse(refusal, began))
-        only_handshake = _is_added_by_us(request)
+        only_handshake = request.method in {"GET", "HEAD"} and is_added(request.url_rule)
         if "hub.mode" in request.args:
-            answer = self.handshake()
-            if only_handshake or answer.status_code == 200:
-                return answer  # otherwise the view has a handshake of its own, perhaps with its own token
+            answer = self._inbox.handshake(request.args)
+            if only_handshake or answer.status == 200:
+                return _respond(
+                    answer
+                )  # otherwise the view has a handshake of its own, perhaps with its own token
         return _respond(Answer(405, "only POST\n")) if only_handshake else view(*args, **kwargs)
-
-
-class _Added(str):
-    """A method that a route has for our handshake only. It stays itself where Flask and Werkzeug put
-    methods into sets and upper case, and gives way to the same method of the view's own."""
-
-    def upper(self) -> str:
-        return self
-
-
-HANDSHAKE_METHODS = frozenset({_Added("GET"), "POST"})
-
-
-def _is_added_by_us(this: Request) -> bool:
-    """Whether the view itself was never meant for this method (HEAD comes with GET)."""
-    methods = (this.url_rule and this.url_rule.methods) or ()
-    of_get = [each for each in methods if each == "GET"]
-    return this.method in {"GET", "HEAD"} and any(isinstance(each, _Added) for each in of_get)
 
 
 def _hand_on(batch: Batch, handler: Callable[[Event], Any]) -> None:
@@ -126,7 +136,7 @@ def _hand_on(batch: Batch, handler: Callable[[Event], Any]) -> None:
 
 
 def _acknowledge() -> Response:
-    return Response(b"EVENT_RECEIVED", content_type="text/plain; charset=utf-8")
+    return Response(RECEIVED.encode(), content_type="text/plain; charset=utf-8")
 
 
 def _respond(answer: Answer) -> Response:

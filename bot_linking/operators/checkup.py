@@ -2,47 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from bot_linking.config.pages import Page
+from bot_linking.config.reading import strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import StoreUnavailable
-from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.doors.callers import UNHEEDED, UNHEEDED_WINDOW_MS
+from bot_linking.messenger.graph import Graph
+from bot_linking.operators.file_checks import check_file
+from bot_linking.operators.findings import Finding
+from bot_linking.operators.page_checks import check_pages
 
 if TYPE_CHECKING:
+    from bot_linking.core.linking import Linking
+    from bot_linking.installation import Installation
     from bot_linking.stores.store import SQLStore
 
-FIELD = "messaging_account_linking"
 LATE_S = 300
 
 
-class Finding(NamedTuple):
-    """`ok`, `wrong`, or `note` where it may be meant so."""
-
-    state: Literal["ok", "wrong", "note"]
-    what: str
-
-
-def checkup(settings: Settings, store: SQLStore, now: int) -> Iterator[Finding]:
-    """Configuration, store, outbox, and what Graph says of each page."""
+def checkup(
+    here: Callable[[], Installation], *, tell_left: Callable[[int], None] = lambda left: None
+) -> Iterator[Finding]:
+    """Configuration, store, outbox, and what Graph says of each page. `tell_left` hears how many pages are
+    left while they are asked."""
+    try:
+        bot = here()
+    except ConfigurationError as problem:
+        yield from (Finding("wrong", sentence) for sentence in problem.problems)
+        return
+    settings = bot.settings
     yield Finding("ok", "the configuration is complete")
-    yield from _address(settings)
-    yield from _store(store, now)
-    yield from _counters(settings, store)
-    for page in settings.pages:
-        graph = Graph(
+    yield from _addresses(settings)
+    yield from check_file(settings.database, is_for_real=settings.is_https)
+    yield from _store(bot.store, bot.linking.now())
+    yield from _counters(settings, bot.store)
+    yield from _proxies(settings, bot.linking)
+    yield from (Finding(*remark) for remark in bot.host.remarks())
+
+    yield from _kept_pages(bot)
+
+    def graph_of(page: Page) -> Graph:
+        return Graph(
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
-        yield from _page(graph, page)
+
+    yield from check_pages(bot.pages.all(), graph_of, tell_left=tell_left)
 
 
-def _address(settings: Settings) -> Iterator[Finding]:
+def _addresses(settings: Settings) -> Iterator[Finding]:
     if settings.is_https:
         yield Finding("ok", f"the linking page is at {settings.public_url}, https")
     else:
         problem = "is plain http, which Messenger does not open: use an https address outside this machine"
         yield Finding("note", f"BOT_LINKING_PUBLIC_URL {problem}")
+    if strange := strange_graph(settings):
+        yield Finding("note", strange)
+
+
+def _proxies(settings: Settings, linking: Linking) -> Iterator[Finding]:
+    """A header that was passed over shows that a proxy stands in front."""
+    if settings.trusted_proxies:
+        return
+    try:
+        seen, _ = linking.counters.find_limit(UNHEEDED, linking.now(), UNHEEDED_WINDOW_MS)
+    except StoreUnavailable:
+        return
+    if seen:
+        problem = (
+            "X-Forwarded-For arrived and was passed over, so all people behind your proxy share one address"
+            " and its limits: set BOT_LINKING_TRUSTED_PROXIES to the number of proxies"
+        )
+        yield Finding("wrong", problem)
 
 
 def _store(store: SQLStore, now: int) -> Iterator[Finding]:
@@ -53,6 +86,10 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("wrong", f"{problem}: check BOT_LINKING_DATABASE, the disk and the file's permissions")
         return
     yield Finding("ok", "the store reads and writes")
+    for step in store.engine.opening.unknown:
+        yield Finding(
+            "note", f"the store is of a newer release, which made {step}: bring this one up to date"
+        )
     late = (now - outbox["oldest"]) / 1000 if outbox["oldest"] else 0
     if late > LATE_S:
         oldest = f"the oldest of {outbox['depth']} waiting messages is {late / 60:.0f} min late"
@@ -65,6 +102,17 @@ def _store(store: SQLStore, now: int) -> Iterator[Finding]:
         yield Finding("note", f"{outbox['dead']} dead letter(s): see `flask linking dead-letters`")
 
 
+def _kept_pages(bot: Installation) -> Iterator[Finding]:
+    """Pages of the store that no key opens are not served."""
+    try:
+        unread = [page.page_id for page in bot.runtime_pages.list() if not page.access_tokens]
+    except StoreUnavailable:
+        return
+    for page_id in unread:
+        problem = f"page {page_id} of the store is not served: no key of BOT_LINKING_PAGE_KEYS opens it"
+        yield Finding("wrong", problem)
+
+
 def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:
     if settings.throttle is None:
         return
@@ -75,75 +123,3 @@ def _counters(settings: Settings, store: SQLStore) -> Iterator[Finding]:
         yield Finding("wrong", text)
     else:
         yield Finding("ok", "Redis counts attempts")
-
-
-def _page(graph: Graph, page: Page) -> Iterator[Finding]:
-    try:
-        page_id = graph.page_id()
-    except GraphError as problem:
-        yield Finding("wrong", f"{problem}: check BOT_LINKING_PAGE_ACCESS_TOKEN and BOT_LINKING_GRAPH_URL")
-        return
-    yield Finding("ok", f"Graph answers, and the token is page {page_id}'s")
-    if page.id not in (None, page_id):
-        yield Finding(
-            "wrong", f"the configured page is {page.id}: set BOT_LINKING_PAGE_ID or its token right"
-        )
-    yield from _subscribed_page(graph)
-    yield from _subscribed_app(graph, page)
-    yield from _profile(graph)
-
-
-def _subscribed_page(graph: Graph) -> Iterator[Finding]:
-    try:
-        apps = _rows(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
-    except GraphError as problem:
-        yield Finding("wrong", f"the page's subscriptions cannot be read: {problem}")
-        return
-    if any(FIELD in (app.get("subscribed_fields") or ()) for app in apps):
-        yield Finding("ok", f"the page is subscribed to {FIELD}")
-    else:
-        yield Finding(
-            "wrong",
-            f"the page is not subscribed to {FIELD}: POST me/subscribed_apps with it in subscribed_fields",
-        )
-
-
-def _subscribed_app(graph: Graph, page: Page) -> Iterator[Finding]:
-    try:
-        app_id = str(graph.get("app", fields="id").get("id"))
-        rows = _rows(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
-    except GraphError as problem:
-        yield Finding("note", f"the app's subscriptions cannot be read: {problem}")
-        return
-    fields = {
-        each.get("name") if isinstance(each, dict) else each
-        for row in rows
-        if row.get("object") == "page"
-        for each in row.get("fields") or ()
-    }
-    if FIELD in fields:
-        yield Finding("ok", f"the app is subscribed to {FIELD}")
-    else:
-        yield Finding(
-            "wrong", f"the app's webhook is not subscribed to {FIELD}: tick it in the app's dashboard"
-        )
-
-
-def _profile(graph: Graph) -> Iterator[Finding]:
-    try:
-        (profile,) = _rows(
-            graph.get("me/messenger_profile", fields="account_linking_url,subject_to_new_eu_privacy_rules")
-        ) or [{}]
-    except (GraphError, ValueError):
-        return
-    if profile.get("subject_to_new_eu_privacy_rules"):
-        yield Finding(
-            "wrong", "the page is under the European rules, where Messenger offers no account linking"
-        )
-    if not profile.get("account_linking_url"):
-        yield Finding("note", "the profile's account_linking_url is not set; the buttons work without it")
-
-
-def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = answer.get("data")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.operators.terminal import safe
+from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
 Here = Callable[[], "Installation"]  # finds what one app has, when a command of it runs
-SECTIONS = ("People", "Messages", "Keys and applications", "Set-up", "The store")
+SECTIONS = ("People", "Messages", "Pages, keys and applications", "Set-up", "The store")
 
 page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of columns.")
@@ -48,14 +50,17 @@ class LinkingGroup(AppGroup):
                     formatter.write_dl(rows)
 
 
-def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., None]], Command]:
+def command(
+    name: str, *, examples: Sequence[str] = (), creates: bool = False
+) -> Callable[[Callable[..., None]], Command]:
     """A decorator that makes a command of a function. It runs in the app's context; an error of ours is one
-    line on stderr and exit status 1. `examples` are command lines without `flask linking`."""
+    line on stderr and exit status 1. `examples` are command lines without `flask linking`. Only one that
+    `creates` may make a database where there is none."""
 
     def decorate(function: Callable[..., None]) -> Command:
         lines = "\n".join(f"  flask linking {example}" for example in examples)
         made = click.command(name, cls=Command, epilog=f"\b\nExamples:\n{lines}" if examples else None)
-        return made(with_appcontext(reporting(function)))
+        return made(with_appcontext(reporting(function if creates else only_looking()(function))))
 
     return decorate
 
@@ -83,7 +88,11 @@ def reporting(function: Callable[..., None]) -> Callable[..., None]:
     def command(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-        except (BotLinkingError, ConfigurationError) as problem:
+        except ConfigurationError as problem:
+            for sentence in problem.problems:
+                click.echo(f"Error: {safe(sentence)}", err=True)
+            sys.exit(1)
+        except BotLinkingError as problem:
             raise click.ClickException(safe(problem)) from None
 
     return command

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import click
 
-from bot_linking.operators import keys, messages, moving, people, upkeep
+from bot_linking.operators import backups, exchange, keys, messages, moving, pages, people, rights, upkeep
 from bot_linking.operators.cli import Here, under
 
 
 def commands(here: Here) -> list[click.Command]:
     """The commands of one AccountLinking."""
     return [
-        *under("People", people.commands(here)),
+        *under("People", [*people.commands(here), *rights.commands(here)]),
         *under("Messages", messages.commands(here)),
-        *under("Keys and applications", keys.commands(here)),
+        *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
         *under("Set-up", upkeep.commands(here)),
-        *under("The store", moving.commands(here)),
+        *under("The store", [*moving.commands(here), *exchange.commands(here), *backups.commands(here)]),
     ]

@@ -27,12 +27,12 @@ def commands(here: Here) -> list[click.Command]:
 
 
 def _create(here: Here) -> click.Command:
-    @command("create", examples=("api-key create newsletter",))
+    @command("create", creates=True, examples=("api-key create newsletter",))
     @click.argument("name")
     @click.option("--page", "pages", metavar="ID", multiple=True, help="Only for this page; may be repeated.")
     def create(name: str, pages: tuple[str, ...]) -> None:
         """Make a key and print it, this once."""
-        served = {page.id for page in here().settings.pages} - {None}
+        served = {page.id for page in here().pages.all()} - {None}
         if unknown := [page for page in pages if read_id(page) is None or (served and page not in served)]:
             raise click.BadParameter(f"{safe(unknown[0])} is not a page of this bot", param_hint="--page")
         click.echo(Keys(here().linking).create(name, pages))

@@ -25,7 +25,9 @@ def commands(here: Here) -> list[click.Command]:
 
 def _copy(here: Here) -> click.Command:
     @command(
-        "copy", examples=("copy --to postgresql://bot@db.internal/bot", "copy --to sqlite:////srv/links.db")
+        "copy",
+        creates=True,
+        examples=("copy --to postgresql://bot@db.internal/bot", "copy --to sqlite:////srv/links.db"),
     )
     @click.option(
         "--to", "target", metavar="ADDRESS", required=True, help="The database to fill, still empty."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -11,8 +11,8 @@ from bot_linking.core.events import EventIgnored
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Link
 from bot_linking.core.reading import read_id
-from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
-from bot_linking.operators.terminal import Column, print_one, print_rows, safe, say
+from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option, yes_option
+from bot_linking.operators.terminal import Column, ask, print_one, print_rows, safe, say
 
 DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
 
@@ -87,7 +87,7 @@ def _show(here: Here) -> click.Command:
 
 
 def _link(here: Here) -> click.Command:
-    @command("link", examples=("link 24680135791357 --email ada@example.com",))
+    @command("link", creates=True, examples=("link 24680135791357 --email ada@example.com",))
     @click.argument("psid")
     @click.option("--username", help="The account's user name.")
     @click.option("--email", help="The account's e-mail address.")
@@ -140,12 +140,32 @@ def _history(here: Here) -> click.Command:
 
 
 def _erase(here: Here) -> click.Command:
-    @command("erase")
-    @click.argument("psid")
+    @command("erase", examples=("erase 24680135791357", "erase --account 7 --yes"))
+    @click.argument("psid", required=False)
+    @click.option("--account", "account_id", metavar="ID", help="Everybody who is linked to this account.")
     @page_option
-    def erase(psid: str, page_id: str | None) -> None:
-        """Remove everything about a PSID."""
-        rows = here().linking.erase(psid, page_id)
-        say(f"{rows} row(s) about {psid} removed")
+    @yes_option
+    def erase(psid: str | None, account_id: str | None, page_id: str | None, yes: bool) -> None:
+        """Remove everything about a PSID, or about everybody linked to an account.
+
+        Says first what goes, and asks. In a pipe nobody can be asked: there it wants --yes.
+        """
+        linking = here().linking
+        if (psid is None) == (account_id is None):
+            raise click.UsageError("name either a PSID or an account with --account")
+        if psid is not None:
+            ask(f"{_held(linking.store.export(page_id, psid), psid)} Erase it?", yes=yes)
+            rows = linking.erase(psid, page_id)
+        else:
+            chats = ", ".join(link.psid for link in linking.links_of(account_id or "")) or "nobody"
+            ask(f"Account {account_id} is linked to {chats}. Erase everything about them?", yes=yes)
+            rows = linking.erase_account(account_id or "")
+        say(f"{rows} row(s) about {psid or account_id} removed")
 
     return erase
+
+
+def _held(tables: Mapping[str, Sequence[object]], psid: str) -> str:
+    """What is held about a person, in a sentence."""
+    held = [f"{len(rows)} of {name}" for name, rows in tables.items() if rows]
+    return f"About {psid} this is held: {', '.join(held)}." if held else f"Nothing is held about {psid}."

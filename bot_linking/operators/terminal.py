@@ -22,7 +22,7 @@ from bot_linking.core.links import from_ms
 
 LIMIT_ON_A_TERMINAL = 50
 _HARMLESS = re.compile(r"[+-]?[0-9 ().,/-]*")  # a phone number or an amount is no formula
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 
 Row = Mapping[str, Any]
@@ -45,8 +45,14 @@ def safe(value: object) -> str:
 
 
 def inert(text: str) -> str:
-    """The same text with a `'` before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _HARMLESS.fullmatch(text) else text
+    """The same text with a `'` before it where a spreadsheet would take it for a formula, or where the text
+    itself looks as if that had been done."""
+    return f"'{text}" if _FORMULA.match(text) and not _HARMLESS.fullmatch(text) else text
+
+
+def as_it_was(text: str) -> str:
+    """The text that `inert` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def is_terminal() -> bool:
@@ -65,12 +71,17 @@ def say_not_empty(has_rows: bool, nothing: str) -> None:
         say(nothing)
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer a question."""
+    return sys.stdin.isatty()
+
+
 def ask(question: str, *, yes: bool) -> None:
     """Go on only when the operator says y, or has said `--yes`. Without a terminal nobody can be asked: then
     the command ends with exit status 1 and names `--yes`."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not can_ask():
         hint = "Nothing was done: say --yes to do it without a question."
         raise click.ClickException(f"{safe(question)} {hint}")
     if not click.confirm(safe(question), err=True):
@@ -173,7 +184,7 @@ def has_colours() -> bool:
 def _print_each(rows: Iterable[Row], line: Callable[[Row], str]) -> int:
     count = 0
     for row in rows:
-        click.echo(line(row))
+        sys.stdout.write(line(row) + "\n")
         count += 1
     return count
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,9 @@ from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
 if TYPE_CHECKING:
-    from bot_linking.operators.checkup import Finding
+    from bot_linking.operators.findings import Finding
 
+SAY_EVERY_S = 2.0
 _MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
 
 
@@ -30,12 +32,24 @@ def _check(here: Here) -> click.Command:
         from bot_linking.operators.checkup import checkup
 
         failed = False
-        for finding in checkup(here().settings, here().store, here().linking.now()):
+        for finding in checkup(here, tell_left=_Left()):
             failed = failed or finding.state == "wrong"
             click.echo(json.dumps(finding._asdict()) if as_json else line_of(finding))
         sys.exit(1 if failed else 0)
 
     return check
+
+
+class _Left:
+    """Says on stderr how many pages are left, every two seconds while there are many."""
+
+    def __init__(self) -> None:
+        self._say_at = time.monotonic() + SAY_EVERY_S
+
+    def __call__(self, left: int) -> None:
+        if left and time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + SAY_EVERY_S
+            say(f"{left} page(s) left to check")
 
 
 def line_of(finding: Finding) -> str:
@@ -55,12 +69,15 @@ def _can_show_marks() -> bool:
 
 
 def _migrate(here: Here) -> click.Command:
-    @command("migrate")
+    @command("migrate", creates=True)
     def migrate() -> None:
-        """Bring the store's tables up to date. Opening the store does so too: here it says what it did."""
-        applied = here().store.engine.applied
+        """Bring the store's tables up to date, and make them where there are none; so does the first use."""
+        store = here().store
+        applied = store.migrate()
         for step in applied:
             click.echo(step)
         say(f"{len(applied)} step(s) applied" if applied else "the store is up to date")
+        for step in store.engine.opening.unknown:
+            say(f"{step} is of a newer release: this one does not know it")
 
     return migrate

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from . import safety
+from . import safety, shell
 from .ports import listen_in_a_row, port_of
 from .simulator import Simulator
 
@@ -20,13 +20,20 @@ DEFAULT_PORT = 5001
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until interrupted; the chat page's address goes to stdout, what to export goes to stderr."""
-    options = _parser().parse_args(arguments)
+    """Run until interrupted; the chat page's address goes to stdout, all else to stderr.
+
+    With ``trigger`` as first argument: let an event happen in the simulator that runs already.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["trigger"]:
+        return shell.main(given[1:])
+    options = _parser().parse_args(given)
     try:
         simulator = Simulator(
             options.webhook_url,
             messaging_type_required=not options.any_messaging_type,
             listener=_listener(options.host, options.port),
+            wire_out=None if options.quiet else sys.stderr,
         )
         simulator.start()
     except (ValueError, RuntimeError, OSError) as problem:
@@ -38,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m bot_linking.simulator", description="Messenger on a laptop."
+        prog="python -m bot_linking.simulator",
+        description="Messenger on a laptop.",
+        epilog="python -m bot_linking.simulator trigger --help: events from a shell, while it runs.",
     )
     parser.add_argument(
         "--webhook-url", default="http://127.0.0.1:5000/webhook", help="where your bot listens"
@@ -52,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accept messages without messaging_type, for clients that never send one",
     )
+    parser.add_argument("--quiet", action="store_true", help="no line for each request over the wire")
     return parser
 
 

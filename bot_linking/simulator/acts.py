@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import events
+from .arrivals import Arrivals
 from .events import Event
-from .login import Outcome, opened_url, read_return
-from .posting import Posting
+from .login import Outcome, bare_url, opened_url, read_return
 from .tokens import TokenState
 
 
-class Acts(Posting):
+class Acts(Arrivals):
     """Each act takes the PSID of the person who acts, and raises ``ValueError`` for one that is not here."""
 
     def say(self, psid: str, text: str) -> Event:
@@ -21,17 +21,22 @@ class Acts(Posting):
         return self._post(events.message_event(psid, self.page_id, self._stamp(), text))
 
     def tap(self, psid: str, button: Mapping[str, Any]) -> Event | str | None:
-        """Let the person tap a button or a quick reply that the bot sent.
+        """Let the person tap a button, a quick reply or an item of the menu.
 
         A postback, a quick reply and Log Out return the event (``None`` from Log Out when nothing was
         linked); a link and Log In return the URL that opens. Raises ``ValueError`` for any other button.
         """
-        self._known(psid)
-        kind = button.get("type") or ("quick_reply" if "payload" in button else None)
+        person = self._known(psid)
+        kind = button.get("type") or (
+            "quick_reply" if "payload" in button or "content_type" in button else None
+        )
         if kind == "postback":
             return self._tap_postback(psid, str(button["title"]), str(button["payload"]))
         if kind == "quick_reply":
-            return self._tap_quick_reply(psid, str(button.get("title", "")), str(button["payload"]))
+            asked = button.get("content_type")
+            given = {"user_email": person.email, "user_phone_number": person.phone_number}.get(str(asked))
+            title = given or str(button.get("title", ""))
+            return self._tap_quick_reply(psid, title, given or str(button["payload"]))
         if kind == "account_unlink":
             return self.unlink(psid)
         if kind == "account_link":
@@ -43,9 +48,11 @@ class Acts(Posting):
     def open_login(self, psid: str, button_url: str) -> str:
         """Let the person tap Log In; returns the URL that Messenger opens, its token good for five minutes.
 
-        The token comes first and ``redirect_uri`` second, after whatever query the button's own URL has.
+        The token comes first and ``redirect_uri`` second, after whatever query the button's own URL has. A
+        desktop opens the button's URL as it is.
         """
-        self._known(psid)
+        if self._known(psid).device == "desktop":
+            return bare_url(button_url)
         return opened_url(button_url, token=self.tokens.mint(psid), messenger_url=self.url)
 
     def return_to(self, url: str) -> Outcome:
@@ -63,14 +70,20 @@ class Acts(Posting):
             return Outcome.CANCELLED
         if self.switches.expired_linking_token:
             return Outcome.EXPIRED
-        if "messaging_account_linking" not in self._delivered_fields():
+        if not self._is_delivered("linked"):
             return Outcome.UNSUBSCRIBED  # Facebook's page says that linking failed, and posts nothing
         state, psid = self.tokens.use(token)
         if state is not TokenState.LIVE:
             return Outcome(state.value)
-        self._mark_linked(psid)
-        self._post(events.linked_event(psid, self.page_id, self._stamp(), code=code))
+        if self.person(psid) is None:  # has been forgotten meanwhile
+            return Outcome.UNKNOWN
+        self.link(psid, code)
         return Outcome.LINKED
+
+    def link(self, psid: str, code: str) -> Event:
+        """Link the person as at the end of a login, with this ``authorization_code``; returns the event."""
+        self._mark_linked(psid)
+        return self._post(events.linked_event(psid, self.page_id, self._stamp(), code=code))
 
     def unlink(self, psid: str) -> Event | None:
         """Unlink the person, as Log Out and ``unlink_accounts`` do; returns the event, if any was due."""
@@ -78,25 +91,23 @@ class Acts(Posting):
             return None
         return self._post(events.unlinked_event(psid, self.page_id, self._stamp()))
 
-    @property
-    def url(self) -> str:
-        """The address of the chat page and of the Graph API, without a slash at the end."""
-        raise RuntimeError("the address is known once the simulator has been started")
+    def opt_in(self, psid: str, ref: str = "") -> Event:
+        """Let the person agree on a site to be written to: an ``optin`` event, which opens the chat."""
+        self._open(psid)
+        return self._post(events.optin_event(psid, self.page_id, self._stamp(), ref=ref))
+
+    def read(self, psid: str) -> Event:
+        """Let the person read what the bot has written. It opens nothing: nobody has said anything."""
+        self._known(psid)
+        return self._post(events.read_event(psid, self.page_id, self._stamp()))
+
+    def reach(self, psid: str) -> Event:
+        """Let what the bot has written reach the person's device."""
+        mids = [sent["mid"] for sent in self.messages(psid) if sent["mid"]]
+        return self._post(events.delivery_event(psid, self.page_id, self._stamp(), mids=mids))
 
     # --- inside
-
-    def _tap_postback(self, psid: str, title: str, payload: str) -> Event:
-        self._act(psid, title)
-        event = events.postback_event(psid, self.page_id, self._stamp(), title=title, payload=payload)
-        return self._post(event)
 
     def _tap_quick_reply(self, psid: str, title: str, payload: str) -> Event:
         self._act(psid, title)
         return self._post(events.message_event(psid, self.page_id, self._stamp(), title, payload=payload))
-
-    def _act(self, psid: str, words: str) -> None:
-        """Note what the person wrote or tapped: it opens the page's 24 hours anew."""
-        with self._changed:
-            chat = self._chat(psid)
-            chat.acted_at = self.clock()
-            chat.talk.add_words(chat.acted_at, words)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TextIO
+from urllib.parse import urlencode
 
 from . import events, safety
-from .acts import Acts
-from .graph import Graph
-from .graph_call import GraphAnswer, GraphRequest
-from .page_node import APP_ID
-from .person import Person
+from .graph_api.api import Graph
+from .graph_api.call import GraphAnswer, GraphRequest
+from .person import PEOPLE, Person
 from .postman import RETRY_PAUSES
-from .state import PEOPLE
+from .triggers import Triggers
 from .wirelog import GraphCall
 
 SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
 _KEEP_CALLS = 500
 
 
-class Engine(Acts):
+class Engine(Triggers):
     """See ``Simulator``, which is this class with an HTTP server."""
 
     def __init__(
@@ -42,30 +43,33 @@ class Engine(Acts):
         messaging_type_required: bool = True,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
         listener: socket.socket | None = None,
+        wire_out: TextIO | None = None,
     ) -> None:
         if listener is not None:
             host, port = listener.getsockname()[:2]
-        self.host = safety.require_loopback_host(host)
         self._listener = listener
         super().__init__(
             webhook_url,
             app_secret=app_secret,
             verify_token=verify_token,
             retry_pauses=retry_pauses,
+            wire_out=wire_out,
             page_id=page_id,
             page_name=page_name,
             people=people,
             clock=clock,
+            host=host,
+            port=port,
         )
         token = page_access_token or safety.throw_away()
         self.page_access_token = safety.require_throw_away("page_access_token", token)
         self.suggestions = tuple(suggestions)
         self.messaging_type_required = messaging_type_required
-        self._port = port
         self._running = False
         self._graph = Graph(self)
         self._calls: deque[GraphCall] = deque(maxlen=_KEEP_CALLS)
         self._call_number = 0
+        self._asked: OrderedDict[str, GraphRequest] = OrderedDict()
 
     # --- its life
 
@@ -89,14 +93,6 @@ class Engine(Acts):
         """Whether it has been started and not stopped."""
         return self._running
 
-    @property
-    def url(self) -> str:
-        """The address of the chat page and of the Graph API, without a slash at the end."""
-        if not self._port:
-            raise RuntimeError("the address is known once the simulator has been started")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self._port}"
-
     def settings_for_bot(self, public_url: str | None = None) -> dict[str, str]:
         """Return the settings with which a bot talks to this simulator, not to Facebook; no other is needed.
 
@@ -108,6 +104,7 @@ class Engine(Acts):
             "BOT_LINKING_PAGE_ACCESS_TOKEN": self.page_access_token,
             "BOT_LINKING_VERIFY_TOKEN": self.verify_token,
             "BOT_LINKING_PAGE_ID": self.page_id,
+            "BOT_LINKING_APP_ID": self.app_id,
             "BOT_LINKING_GRAPH_URL": self.url,
             "BOT_LINKING_RETURN_HOSTS": self.url,
         }
@@ -139,12 +136,53 @@ class Engine(Acts):
 
     def answer_graph(self, call: GraphRequest) -> GraphAnswer:
         """Answer one Graph call and note it for the wire log."""
+        begun, at = time.perf_counter(), self.clock()
         answer = self._graph.answer(call)
         with self._changed:
             self._call_number += 1
-            self._calls.append(GraphCall.of(call, answer, number=self._call_number, at=self.clock()))
-        self._touch()
+            noted = GraphCall.of(call, answer, number=self._call_number, at=at)
+            self._calls.append(noted)
+            self._asked[f"g{noted.number}"] = call
+            while len(self._asked) > _KEEP_CALLS:
+                self._asked.popitem(last=False)
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        self.wire.note_call(
+            noted,
+            call,
+            answer,
+            seconds=time.perf_counter() - begun,
+            people=[person.psid for person in self.people],
+            url=f"{self.url}/{call.path}{query}",
+        )
         return answer
+
+    def turn_clock(self, seconds: float) -> None:
+        """Turn Messenger's clock forward, where the chat page sees it. Raises ``ValueError`` as ``Clock``."""
+        self.clock.advance(seconds)
+        self._touch()
+
+    def can_send_again(self, line_id: str) -> bool:
+        """Tell whether ``send_again`` takes this line."""
+        return line_id in self._asked or line_id.startswith("w")
+
+    def send_again(self, line_id: str, body: str | None = None) -> None:
+        """Repeat a line of the wire log: post the webhook again, or make the bot's call to Graph once more.
+
+        ``body`` is JSON in place of the one that was sent; a webhook is signed anew. Raises ``KeyError``
+        when the line is forgotten, ``ValueError`` when ``body`` is not JSON, or not an object for Graph.
+        """
+        with self._changed:
+            call = self._asked.get(line_id)
+        if call is None:
+            return self.post_again(line_id, body)
+        if body is not None:
+            given = json.loads(body)
+            if not isinstance(given, dict):
+                raise ValueError("a JSON object is wanted")
+            headers = {**call.headers, "Content-Type": "application/json"}
+            call = replace(call, body=given, text=body, headers=headers)
+        self.answer_graph(call)
+        return None
 
     def receive(self, psid: str, body: Mapping[str, Any]) -> str | None:
         """Take what the bot sends to a person; returns the message id, none for a sender action."""
@@ -156,5 +194,5 @@ class Engine(Acts):
         with self._changed:
             self._talk(psid).add_message(self.clock(), mid, message)
         stamp = self._stamp()
-        self._post(events.echo_event(psid, self.page_id, stamp, mid=mid, message=message, app_id=APP_ID))
+        self._post(events.echo_event(psid, self.page_id, stamp, mid=mid, message=message, app_id=self.app_id))
         return mid

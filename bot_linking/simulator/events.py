@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Event = dict[str, Any]
@@ -16,6 +16,10 @@ FIELD_OF_KIND = {
     "postback": "messaging_postbacks",
     "linked": "messaging_account_linking",
     "unlinked": "messaging_account_linking",
+    "referral": "messaging_referrals",
+    "optin": "messaging_optins",
+    "read": "message_reads",
+    "delivery": "message_deliveries",
 }
 
 
@@ -36,9 +40,38 @@ def message_event(psid: str, page_id: str, timestamp: int, text: str, *, payload
     return _event(psid, page_id, timestamp, message=message)
 
 
-def postback_event(psid: str, page_id: str, timestamp: int, *, title: str, payload: str) -> Event:
-    """Say that the person tapped a postback button."""
-    return _event(psid, page_id, timestamp, postback={"title": title, "payload": payload, "mid": new_mid()})
+def postback_event(
+    psid: str, page_id: str, timestamp: int, *, title: str, payload: str, ref: str | None = None
+) -> Event:
+    """Say that the person tapped a postback button; Get Started carries the ``ref`` of the link before it."""
+    postback: dict[str, Any] = {"title": title, "payload": payload, "mid": new_mid()}
+    if ref is not None:
+        postback["referral"] = _referral(ref)
+    return _event(psid, page_id, timestamp, postback=postback)
+
+
+def referral_event(psid: str, page_id: str, timestamp: int, *, ref: str) -> Event:
+    """Say that the person came into a chat that was open already, by an m.me link with ``ref``."""
+    return _event(psid, page_id, timestamp, referral=_referral(ref))
+
+
+def _referral(ref: str) -> dict[str, str]:
+    return {"ref": ref, "source": "SHORTLINK", "type": "OPEN_THREAD"}
+
+
+def optin_event(psid: str, page_id: str, timestamp: int, *, ref: str) -> Event:
+    """Say that the person agreed to be written to, by a plugin on a site."""
+    return _event(psid, page_id, timestamp, optin={"ref": ref})
+
+
+def read_event(psid: str, page_id: str, timestamp: int) -> Event:
+    """Say that the person has read everything up to now."""
+    return _event(psid, page_id, timestamp, read={"watermark": timestamp})
+
+
+def delivery_event(psid: str, page_id: str, timestamp: int, *, mids: Sequence[str] = ()) -> Event:
+    """Say that what the page sent up to now has reached the person's device."""
+    return _event(psid, page_id, timestamp, delivery={"mids": list(mids), "watermark": timestamp})
 
 
 def linked_event(psid: str, page_id: str, timestamp: int, *, code: str) -> Event:
@@ -58,12 +91,36 @@ def echo_event(psid: str, page_id: str, timestamp: int, *, mid: str, message: Ev
 
 
 def kind_of(event: Event) -> str:
-    """Name an event in one word: message, echo, postback, linked or unlinked."""
+    """Name an event in one word: message, echo, postback, linked, unlinked, referral, optin and so on."""
     if "account_linking" in event:
         return str(event["account_linking"]["status"])
-    if "postback" in event:
-        return "postback"
-    return "echo" if event["message"].get("is_echo") else "message"
+    if "message" in event:
+        return "echo" if event["message"].get("is_echo") else "message"
+    return next((kind for kind in FIELD_OF_KIND if kind in event), "unknown")
+
+
+def events_in(body: bytes) -> list[Event]:
+    """Return the events of a body that can be told apart; a developer may have written anything into it.
+
+    Raises ``ValueError`` when it is not JSON.
+    """
+    return [event for event in _leaves(json.loads(body)) if _is_readable(event)]
+
+
+def _leaves(payload: Any) -> Iterator[Any]:
+    entries = payload.get("entry") if isinstance(payload, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        found = entry.get("messaging") if isinstance(entry, dict) else None
+        yield from found if isinstance(found, list) else ()
+
+
+def _is_readable(event: Any) -> bool:
+    try:
+        kind_of(event)
+        person_of(event, "")
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def person_of(event: Event, page_id: str) -> str:
@@ -78,6 +135,9 @@ def envelope(events: Sequence[Event], page_id: str, sent_at: int) -> bytes:
     ``sent_at`` is in milliseconds and is the time of the posting, not that of the events.
     """
     entries = [{"id": page_id, "time": sent_at, "messaging": [event]} for event in events]
-    return json.dumps({"object": "page", "entry": entries}, ensure_ascii=True, separators=(",", ":")).encode(
-        "ascii"
-    )
+    return as_json({"object": "page", "entry": entries}).encode("ascii")
+
+
+def as_json(value: Event) -> str:
+    """Write an event, or a whole body, as it travels."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from urllib.parse import parse_qs, quote, urlsplit
 
-from .rules import is_web_address
+from .safety import is_web_address
 
 #: Where Messenger ends a login, on the simulator as on facebook.com.
 RETURN_PATH = "/messenger_platform/account_linking/"
@@ -22,13 +22,22 @@ class Outcome(StrEnum):
     UNSUBSCRIBED = "unsubscribed"  # the page does not subscribe to messaging_account_linking
 
 
+def bare_url(button_url: str) -> str:
+    """Return what a desktop opens: the button's own URL, with neither token nor ``redirect_uri``.
+
+    Raises ``ValueError`` unless it is https, or http on this machine.
+    """
+    if not is_web_address(button_url):
+        raise ValueError("a Log In button opens https, or http on this machine")
+    return button_url
+
+
 def opened_url(button_url: str, *, token: str, messenger_url: str) -> str:
     """Return what Messenger opens: the button's own query, then the token, then ``redirect_uri``.
 
     Raises ``ValueError`` unless ``button_url`` is https, or http on this machine.
     """
-    if not is_web_address(button_url):
-        raise ValueError("a Log In button opens https, or http on this machine")
+    bare_url(button_url)
     redirect_uri = f"{messenger_url}{RETURN_PATH}?account_linking_token={token}"
     address, hash_mark, fragment = button_url.partition("#")
     glue = "&" if urlsplit(address).query else "" if address.endswith("?") else "?"

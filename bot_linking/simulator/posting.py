@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from . import events, safety, wire
 from .events import Event
 from .postman import Postman
 from .state import State
 from .wire import Delivery
+from .wirelog import WireLog
 
-#: What the page subscribes to at the start; the app has echoes too, in case the page wants them.
-PAGE_FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking")
-APP_FIELDS = (*PAGE_FIELDS, "message_echoes")
+#: What the page subscribes to at the start; the app has more, in case the page wants them.
+PAGE_FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals")
+APP_FIELDS = (*PAGE_FIELDS, "message_echoes", "message_deliveries", "message_reads", "messaging_optins")
 
 
 class Posting(State):
@@ -27,6 +28,7 @@ class Posting(State):
         app_secret: str | None,
         verify_token: str | None,
         retry_pauses: Sequence[float],
+        wire_out: TextIO | None,
         **state: Any,
     ) -> None:
         super().__init__(**state)
@@ -35,7 +37,8 @@ class Posting(State):
         self.verify_token = verify_token or safety.throw_away()
         self.page_fields = list(PAGE_FIELDS)
         self.app_fields = list(APP_FIELDS)
-        self._postman = Postman(self, self._touch, retry_pauses)
+        self.wire = WireLog(self._touch, wire_out)
+        self._postman = Postman(self, self.wire.note_delivery, self._touch, retry_pauses)
 
     @property
     def webhook_url(self) -> str:
@@ -51,18 +54,31 @@ class Posting(State):
         """What was posted to the webhook, oldest first."""
         return self._postman.deliveries
 
-    def handshake(self) -> bool:
+    def handshake(self, url: str | None = None, verify_token: str | None = None) -> bool:
         """Verify the webhook as Facebook does on subscribing; True when the challenge came back."""
-        return wire.shake_hands(self.webhook_url, self.verify_token, str(secrets.randbelow(10**10)))
+        token = self.verify_token if verify_token is None else verify_token
+        return wire.shake_hands(url or self.webhook_url, token, str(secrets.randbelow(10**10)))
+
+    def post_again(self, line_id: str, body: str | None = None) -> None:
+        """Post a webhook of the wire log once more, or another body in its place, signed anew.
+
+        Raises ``KeyError`` when there is no such webhook any more, ``ValueError`` when ``body`` is not JSON.
+        """
+        line = self.wire.line(line_id)
+        if line is None or not line_id.startswith("w"):
+            raise KeyError(line_id)
+        data = (line.exchange.body if body is None else body).encode()
+        self._postman.take_body(data, events.events_in(data))
 
     def _post(self, event: Event) -> Event:
-        if events.FIELD_OF_KIND[events.kind_of(event)] in self._delivered_fields():
+        if self._is_delivered(events.kind_of(event)):
             self._postman.take(event)
         self._touch()
         return event
 
-    def _delivered_fields(self) -> set[str]:
-        return set(self.page_fields) & set(self.app_fields)
+    def _is_delivered(self, kind: str) -> bool:
+        """Tell whether page and app both subscribe to events of that kind."""
+        return events.FIELD_OF_KIND[kind] in set(self.page_fields) & set(self.app_fields)
 
     def _switched(self, name: str) -> None:
         if name == "batch":

@@ -39,15 +39,28 @@ class Route(Protocol):
 
 @dataclass(frozen=True)
 class _Job:
+    """Events to be posted as one body, or a body that a developer has written or posts again."""
+
     events: tuple[Event, ...]
     people: frozenset[str]
+    body: bytes | None = None
 
 
 class Postman:
-    """Takes events from any thread and posts them. ``on_change`` is called after each try."""
+    """Takes events from any thread and posts them.
 
-    def __init__(self, route: Route, on_change: Callable[[], None], retry_pauses: Sequence[float]) -> None:
+    ``on_try`` is told how each try ended, ``on_change`` is called when nothing more comes of a post.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        on_try: Callable[[Delivery, Sequence[Event]], None],
+        on_change: Callable[[], None],
+        retry_pauses: Sequence[float],
+    ) -> None:
         self._route = route
+        self._on_try = on_try
         self._on_change = on_change
         self._pauses = tuple(retry_pauses)
         self._wake = threading.Condition()
@@ -103,6 +116,11 @@ class Postman:
                 self._flush_timer.daemon = True
                 self._flush_timer.start()
 
+    def take_body(self, body: bytes, events: Sequence[Event]) -> None:
+        """Accept a body that is posted as it is, signed anew; ``events`` are those in it."""
+        with self._wake:
+            self._enqueue(list(events), body)
+
     def flush(self) -> None:
         """Post the held events now, as one body."""
         with self._wake:
@@ -116,9 +134,9 @@ class Postman:
         if held:
             self._enqueue(held)
 
-    def _enqueue(self, events: list[Event]) -> None:
+    def _enqueue(self, events: list[Event], body: bytes | None = None) -> None:
         people = frozenset(person_of(event, self._route.page_id) for event in events)
-        self._waiting.append(_Job(tuple(events), people))
+        self._waiting.append(_Job(tuple(events), people, body))
         self._wake.notify_all()
 
     def _work(self) -> None:
@@ -150,9 +168,9 @@ class Postman:
     def _carry(self, job: _Job) -> None:
         if self._stopping.wait(self._route.switches.delay):
             return
-        body = self._envelope(job)
+        body = self._envelope(job) if job.body is None else job.body
         self._deliver(job, body)
-        if self._route.switches.redeliver:
+        if job.body is None and self._route.switches.redeliver:
             self._deliver(job, body)  # the same bytes: a 200 that came too late
             self._deliver(job, self._envelope(job))  # the same event in a newer envelope
 
@@ -163,10 +181,12 @@ class Postman:
         delivery = self._open(job, body)
         for pause in (*self._pauses, None):
             delivery = self._try(delivery)
-            if delivery.accepted or pause is None or self._stopping.wait(pause):
-                break
-        if not delivery.accepted:
-            self._note(replace(delivery, given_up=True))
+            self._note(delivery if pause is not None or delivery.accepted else _given_up(delivery), job)
+            if delivery.accepted or pause is None:
+                return
+            if self._stopping.wait(pause):
+                self._note(_given_up(delivery), job)
+                return
 
     def _open(self, job: _Job, body: bytes) -> Delivery:
         with self._wake:
@@ -179,20 +199,20 @@ class Postman:
         route = self._route
         secret = f"not-{route.app_secret}" if route.switches.wrong_signature else route.app_secret
         signature = wire.sign(delivery.body, secret)
-        begun = route.clock()
-        status, error = wire.post(route.webhook_url, delivery.body, signature)
-        tried = replace(
+        begun, url = route.clock(), route.webhook_url
+        answer = wire.post(url, delivery.body, wire.headers_for(signature))
+        return replace(
             delivery,
             signature=signature,
-            status=status,
-            error=error,
+            status=answer.status,
+            error=answer.error,
             tries=delivery.tries + 1,
             when=begun,
+            url=url,
+            answer=answer,
         )
-        self._note(tried)
-        return tried
 
-    def _note(self, delivery: Delivery) -> None:
+    def _note(self, delivery: Delivery, job: _Job) -> None:
         with self._wake:
             for place, known in enumerate(self._log):
                 if known.number == delivery.number:
@@ -200,4 +220,8 @@ class Postman:
                     break
             else:
                 self._log.append(delivery)
-        self._on_change()
+        self._on_try(delivery, job.events)
+
+
+def _given_up(delivery: Delivery) -> Delivery:
+    return replace(delivery, given_up=True)

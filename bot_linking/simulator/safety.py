@@ -50,6 +50,18 @@ def is_loopback_url(url: str) -> bool:
         return False
 
 
+def is_web_address(url: object) -> bool:
+    """Tell whether Messenger would open ``url``: https, or http on this machine."""
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
 def require_loopback_host(host: str) -> str:
     """Return ``host``, or raise ``ValueError`` naming it when it is not a loopback address."""
     if not is_loopback(host):

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from .engine import Engine
 from .ports import listen
-from .server import Server
+from .web.server import Server
 
 
 class Simulator(Engine):
@@ -18,6 +18,7 @@ class Simulator(Engine):
     ``messaging_type_required=False`` accepts the messages of older clients that never send a
     ``messaging_type``. ``retry_pauses`` are the seconds between the tries of a delivery. ``listener`` is a
     loopback socket that listens already, in place of ``host`` and ``port``: see ``listen_in_a_row``.
+    ``wire_out`` gets one line of text for each request over the wire.
 
     Raises ``ValueError`` for an address that is not loopback and for a secret that could be a real one;
     ``start`` raises ``RuntimeError`` beside a production server or real credentials, ``PortTaken`` (an

@@ -8,35 +8,60 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import safety
 from .chat import Chat
 from .clock import Clock
 from .conversation import Conversation
-from .person import Person
+from .person import Device, Person, new_psid, newcomer
 from .switches import Switches
 from .tokens import LinkingTokens
 
-PEOPLE = (
-    Person("24680135791357", "Ada", "Lovelace", "en_US"),
-    Person("24680135792468", "Grace", "Hopper", "en_US"),
-)
+APP_ID = "908070605040302"
 
 
 class State:
     """The facts, and how to wait until they change. Each method takes the lock that it needs."""
 
+    app_id = APP_ID
+
     def __init__(
-        self, *, page_id: str, page_name: str, people: Sequence[Person], clock: Callable[[], float]
+        self,
+        *,
+        page_id: str,
+        page_name: str,
+        people: Sequence[Person],
+        clock: Callable[[], float],
+        host: str,
+        port: int,
     ) -> None:
+        self.host = safety.require_loopback_host(host)
         self.page_id = page_id
         self.page_name = page_name
+        #: The page's name in m.me links.
+        self.page_username = "".join(filter(str.isalnum, page_name.lower())) or page_id
         self.clock = clock if isinstance(clock, Clock) else Clock(clock)
         self.profile: dict[str, Any] = {}
         self.switches = Switches(self._switched)
         self.tokens = LinkingTokens(self.clock)
         self._changed = threading.Condition()
+        self._port = port
         self._version = 0
         self._last_stamp = 0
+        self._newcomers = 0
         self._chats = {person.psid: self._new_chat(person) for person in people}
+
+    @property
+    def url(self) -> str:
+        """The address of the chat page and of the Graph API, without a slash at the end."""
+        if not self._port:
+            raise RuntimeError("the address is known once the simulator has been started")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return False
 
     # --- people
 
@@ -51,6 +76,37 @@ class State:
         with self._changed:
             chat = self._chats.get(psid)
             return chat.person if chat else None
+
+    def person_of_app(self, asid: str) -> Person | None:
+        """Return the person whom the app knows by this app-scoped id, or ``None``."""
+        return next((person for person in self.people if person.asid == asid), None)
+
+    def add_person(
+        self,
+        first_name: str = "",
+        last_name: str = "",
+        *,
+        locale: str = "en_US",
+        device: Device = "phone",
+        european: bool = False,
+        begun: bool = False,
+    ) -> Person:
+        """Let somebody new come, by this name or by some; unless ``begun`` they have never written."""
+        with self._changed:
+            if not first_name and not last_name:
+                first_name, last_name = newcomer(self._newcomers)
+                self._newcomers += 1
+            person = Person(new_psid(), first_name, last_name, locale, device, european, begun)
+            self._chats[person.psid] = self._new_chat(person)
+        self._touch()
+        return person
+
+    def forget(self, psid: str) -> None:
+        """Let a person leave for good: Graph knows nobody by this PSID any more, and the bot is not told."""
+        with self._changed:
+            self._chat(psid)
+            del self._chats[psid]
+        self._touch()
 
     # --- what can be seen
 
@@ -92,15 +148,10 @@ class State:
             self._changed.wait_for(lambda: self._version != version or not self.running, timeout)
             return self._version
 
-    @property
-    def running(self) -> bool:
-        """Whether it has been started and not stopped."""
-        return False
-
     # --- inside
 
     def _new_chat(self, person: Person) -> Chat:
-        return Chat(person, acted_at=self.clock())
+        return Chat(person, acted_at=self.clock() if person.begun else None)
 
     def _known(self, psid: str) -> Person:
         with self._changed:

@@ -25,6 +25,9 @@ SWITCH_NOTES = (
     SwitchNote("graph_down", "Graph down", "Every Graph call answers 503."),
     SwitchNote("rate_limited", "Rate limited", "Every Graph call answers code 613."),
     SwitchNote("expired_token", "Page token expired", "Graph refuses the page token: code 190."),
+    SwitchNote("european_page", "European page", "Log In buttons are refused: 10/2018336."),
+    SwitchNote("missing_permission", "No permission", "Changing the page or the app is refused: code 200."),
+    SwitchNote("unmatched", "Ids not matched", "ids_for_pages finds nobody."),
     SwitchNote("outside_window", "24 hours over", "Messages outside the window are refused: 10/2018278."),
     SwitchNote("utility_refused", "Template refused", "Utility messages are refused: code 100."),
     SwitchNote(
@@ -50,6 +53,9 @@ class Switches:
     graph_down: bool
     rate_limited: bool
     expired_token: bool
+    european_page: bool
+    missing_permission: bool
+    unmatched: bool
     outside_window: bool
     utility_refused: bool
     expired_linking_token: bool

@@ -1,16 +1,30 @@
-"""One post to the webhook: sign the exact bytes, send them, note what came back."""
+"""One post to the bot: sign the exact bytes, send them, note what came back."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import requests
 
 #: Seconds within which Messenger wants its 200.
 ANSWER_WITHIN = 5.0
 SIGNATURE_HEADER = "X-Hub-Signature-256"
+_LONGEST_ANSWER = 20_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and after how many seconds; without a ``status`` nothing, and ``error`` says why."""
+
+    status: int | None
+    error: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -18,8 +32,8 @@ class Delivery:
     """One body and what became of it.
 
     ``status`` is the HTTP status of the last try, ``None`` when there was no answer (then ``error`` says
-    why); ``when`` is in seconds since the epoch, when the last try began. ``kinds`` and ``people``
-    name the events inside.
+    why); ``when`` is in seconds since the epoch, when the last try began, and ``answer`` is the whole of it.
+    ``kinds`` and ``people`` name the events inside.
     """
 
     number: int
@@ -32,11 +46,18 @@ class Delivery:
     tries: int = 0
     error: str = ""
     given_up: bool = False
+    url: str = ""
+    answer: Answer = Answer(None)
 
     @property
     def accepted(self) -> bool:
         """Whether the bot said 200, the only answer that Messenger takes for a yes."""
         return self.status == 200
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers under which the body is posted."""
+        return headers_for(self.signature)
 
 
 def sign(body: bytes, app_secret: str) -> str:
@@ -44,16 +65,21 @@ def sign(body: bytes, app_secret: str) -> str:
     return "sha256=" + hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def post(url: str, body: bytes, signature: str) -> tuple[int | None, str]:
-    """Post ``body`` once and return the status and, when there was no answer, the reason.
-
-    No redirect is followed and no proxy is used: the bot is on this machine.
-    """
-    headers = {
+def headers_for(signature: str) -> dict[str, str]:
+    """Return the headers of a webhook."""
+    return {
         "Content-Type": "application/json",
         SIGNATURE_HEADER: signature,
         "User-Agent": "facebookexternalua",
     }
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """Post ``body`` once.
+
+    No redirect is followed and no proxy is used: the bot is on this machine.
+    """
+    begun = time.perf_counter()
     with requests.Session() as session:
         session.trust_env = False
         try:
@@ -61,12 +87,15 @@ def post(url: str, body: bytes, signature: str) -> tuple[int | None, str]:
                 url, data=body, headers=headers, timeout=ANSWER_WITHIN, allow_redirects=False
             )
         except requests.Timeout:
-            return None, f"no answer within {ANSWER_WITHIN:.0f} s"
+            error = f"no answer within {ANSWER_WITHIN:.0f} s"
         except requests.ConnectionError:
-            return None, "nobody listens there"
+            error = "nobody listens there"
         except requests.RequestException as problem:
-            return None, type(problem).__name__
-        return answer.status_code, ""
+            error = type(problem).__name__
+        else:
+            text, seconds = answer.text[:_LONGEST_ANSWER], time.perf_counter() - begun
+            return Answer(answer.status_code, "", dict(answer.headers), text, seconds)
+        return Answer(None, error, seconds=time.perf_counter() - begun)
 
 
 def shake_hands(url: str, verify_token: str, challenge: str) -> bool:

@@ -1,25 +1,22 @@
-"""What goes over the wire, in a form that may be shown: tokens and codes are shortened."""
+"""Everything that went over the wire, both ways: a line for each, and the whole of it behind the line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TextIO
 
-from .graph_call import GraphAnswer, GraphRequest
-from .wire import Delivery
+from .describe import call_kind, people_of_call, plain, words_of_call, words_of_events
+from .exchange import Exchange
+from .graph_api.call import GraphAnswer, GraphRequest
+from .shortened import shortened
+from .wire import Answer, Delivery
 
-_SECRET_NAMES = {
-    "access_token",
-    "account_linking_token",
-    "appsecret_proof",
-    "authorization_code",
-    "redirect_uri",
-}
-_KEEP_CHARACTERS = 4
-_LONGEST_TEXT = 500
+_KEEP = 500
 
 
 @dataclass(frozen=True)
@@ -39,69 +36,179 @@ class GraphCall:
     def of(cls, call: GraphRequest, answer: GraphAnswer, *, number: int, at: float) -> GraphCall:
         """Note ``call`` and ``answer`` with everything secret shortened."""
         error = answer.body.get("error", {}).get("message", "")
-        query = {
-            name: value
-            for name, value in call.query.items()
-            if name not in ("access_token", "appsecret_proof")
-        }
+        secret = ("access_token", "appsecret_proof")
+        query = {name: value for name, value in call.query.items() if name not in secret}
         body = {name: value for name, value in call.body.items() if name != "access_token"}
         path = "/" + call.path
         return cls(number, at, call.method, path, shortened(query), shortened(body), answer.status, error)
 
 
-def shortened(value: Any) -> Any:
-    """Return a JSON value with tokens and codes cut to their first characters, and long texts cut."""
-    if isinstance(value, Mapping):
-        return {
-            name: _cut(item) if name in _SECRET_NAMES else shortened(item) for name, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [shortened(item) for item in value]
-    if isinstance(value, str):
-        return _shortened_text(value)
-    return value
+@dataclass(frozen=True)
+class Line:
+    """One line of the log: when, which way (``bot`` or ``graph``: who was called), what, and how it ended.
+
+    ``tries`` is 0 while the first one is under way; ``seq`` grows with each change of any line.
+    """
+
+    id: str
+    seq: int
+    at: float
+    way: str
+    kinds: tuple[str, ...]
+    words: str
+    people: tuple[str, ...]
+    status: int | None
+    seconds: float
+    tries: int
+    problem: str
+    ok: bool
+    done: bool
+    exchange: Exchange
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the chat page shows of it; the exchange is asked for when it is opened."""
+        shown = ("id", "seq", "at", "way", "kinds", "words", "people", "status", "tries", "problem", "ok")
+        return {name: getattr(self, name) for name in shown} | {"ms": round(self.seconds * 1000)}
+
+    def as_text(self) -> str:
+        """Return the line for a terminal: ``18:27:24 → linked 200 12 ms``."""
+        arrow = "→" if self.way == "bot" else "←"
+        status = "no answer" if self.status is None else str(self.status)
+        notes = [f"{self.tries} tries"] if self.tries > 1 else []
+        notes += [plain(self.problem)] if self.problem else []
+        at = time.strftime("%H:%M:%S", time.localtime(self.at))
+        tail = f" ({', '.join(notes)})" if notes else ""
+        return f"{at} {arrow} {self.words} {status} {self.seconds * 1000:.0f} ms{tail}"
 
 
-def _shortened_text(text: str) -> str:
-    if text.startswith(("http://", "https://")) and "?" in text:
-        parts = urlsplit(text)
-        query = [
-            (name, _cut(item) if name in _SECRET_NAMES else item) for name, item in parse_qsl(parts.query)
-        ]
-        text = urlunsplit(parts._replace(query=urlencode(query, safe="…")))
-    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+class WireLog:
+    """Takes note from any thread. ``out`` gets one line for each exchange that has ended."""
 
+    def __init__(self, on_change: Callable[[], None], out: TextIO | None) -> None:
+        self._on_change = on_change
+        self._out = out
+        self._lock = threading.Lock()
+        self._seq = 0
+        self._lines: OrderedDict[str, Line] = OrderedDict()
 
-def _cut(secret: object) -> str:
-    text = str(secret)
-    return text[:_KEEP_CHARACTERS] + "…" if len(text) > _KEEP_CHARACTERS else text
+    def note_delivery(self, delivery: Delivery, events: Sequence[dict[str, Any]]) -> None:
+        """Note how a delivery stands; it may be noted again, after each try."""
+        exchange = Exchange(
+            "POST",
+            delivery.url,
+            delivery.headers,
+            delivery.body.decode("utf-8", "replace"),
+            delivery.status,
+            delivery.answer.headers,
+            delivery.answer.text,
+        )
+        self._note(
+            Line(
+                id=f"w{delivery.number}",
+                seq=0,
+                at=delivery.when,
+                way="bot",
+                kinds=delivery.kinds,
+                words=words_of_events(events),
+                people=delivery.people,
+                status=delivery.status,
+                seconds=delivery.answer.seconds,
+                tries=delivery.tries,
+                problem=", ".join(filter(None, [delivery.error, "given up" if delivery.given_up else ""])),
+                ok=delivery.accepted,
+                done=delivery.accepted or delivery.given_up,
+                exchange=exchange,
+            )
+        )
 
+    def note_call(
+        self,
+        noted: GraphCall,
+        call: GraphRequest,
+        answer: GraphAnswer,
+        *,
+        seconds: float,
+        people: Sequence[str],
+        url: str,
+    ) -> None:
+        """Note a call of the bot to Graph."""
+        body = call.text or (json.dumps(call.body) if call.body else "")
+        said = json.dumps(answer.body, ensure_ascii=False)
+        exchange = Exchange(call.method, url, call.headers, body, answer.status, answer.headers, said)
+        self._note(
+            Line(
+                id=f"g{noted.number}",
+                seq=0,
+                at=noted.at,
+                way="graph",
+                kinds=(call_kind(call),),
+                words=words_of_call(call),
+                people=people_of_call(call, answer, people),
+                status=answer.status,
+                seconds=seconds,
+                tries=1,
+                problem=noted.error,
+                ok=answer.status < 400,
+                done=True,
+                exchange=exchange,
+            )
+        )
 
-def delivery_line(delivery: Delivery) -> dict[str, Any]:
-    """Describe a delivery for the chat page."""
-    return {
-        "id": f"w{delivery.number}",
-        "at": delivery.when,
-        "way": "webhook",
-        "title": ", ".join(delivery.kinds),
-        "status": delivery.status,
-        "tries": delivery.tries,
-        "problem": delivery.error or ("given up" if delivery.given_up else ""),
-        "ok": delivery.accepted,
-        "body": shortened(json.loads(delivery.body)),
-    }
+    def note_callback(self, kind: str, request: Exchange, answer: Answer, *, at: float, psid: str) -> None:
+        """Note a call to the bot that is not a webhook: a request to delete, or a deauthorization."""
+        exchange = replace(request, status=answer.status, answer_headers=answer.headers, answer=answer.text)
+        self._note(
+            Line(
+                id=f"c{self.seq}",
+                seq=0,
+                at=at,
+                way="bot",
+                kinds=(kind,),
+                words=kind,
+                people=(psid,),
+                status=answer.status,
+                seconds=answer.seconds,
+                tries=1,
+                problem=answer.error,
+                ok=answer.status == 200,
+                done=True,
+                exchange=exchange,
+            )
+        )
 
+    def line(self, line_id: str) -> Line | None:
+        """Return a line by its id; ``None`` when it was never there, or is forgotten."""
+        with self._lock:
+            return self._lines.get(line_id)
 
-def call_line(call: GraphCall) -> dict[str, Any]:
-    """Describe a Graph call for the chat page."""
-    return {
-        "id": f"g{call.number}",
-        "at": call.at,
-        "way": "graph",
-        "title": f"{call.method} {call.path}",
-        "status": call.status,
-        "tries": 1,
-        "problem": call.error,
-        "ok": call.status < 400,
-        "body": {**call.query, **call.body},
-    }
+    @property
+    def seq(self) -> int:
+        """The number of the newest change."""
+        with self._lock:
+            return self._seq
+
+    def find(self, text: str, *, after: int) -> Line | None:
+        """Return the newest line, changed after ``after``, of a post to the bot with ``text`` in its body."""
+        with self._lock:
+            lines = [line for line in self._lines.values() if line.seq > after and line.way == "bot"]
+        return next((line for line in reversed(lines) if text in line.exchange.body), None)
+
+    def newest_webhook(self) -> Line | None:
+        """Return the newest line of a webhook, or ``None``."""
+        with self._lock:
+            return next((line for line in reversed(self._lines.values()) if line.id.startswith("w")), None)
+
+    def after(self, seq: int) -> list[dict[str, Any]]:
+        """Return the lines that came or changed after ``seq``, in the order in which they came."""
+        with self._lock:
+            return [line.as_dict() for line in self._lines.values() if line.seq > seq]
+
+    def _note(self, line: Line) -> None:
+        with self._lock:
+            self._seq += 1
+            self._lines[line.id] = replace(line, seq=self._seq)
+            while len(self._lines) > _KEEP:
+                self._lines.popitem(last=False)
+        if self._out is not None and line.done:
+            print(line.as_text(), file=self._out, flush=True)
+        self._on_change()

@@ -12,22 +12,31 @@ if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore
 
 
-def open_store(url: str) -> SQLStore:
-    """The store at this address, with its schema brought up to date. Drivers are imported late.
+def open_store(url: str, *, create: bool = True, only_look: bool = False) -> SQLStore:
+    """The store at this address, with its tables brought up to date; drivers are imported late. Where there
+    is no database, one is made, unless `create` is false. With `only_look`, nothing is changed before the
+    store is used.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host/name`. Raises
-    `ConfigurationError` for another scheme or a missing driver, and `StoreUnavailable` when the database
-    cannot be opened.
+    `ConfigurationError` for another scheme, a missing driver, or a database that needs a newer release. A
+    database that is away is no error here: the store's methods raise `StoreUnavailable` until it is back,
+    and then bring its tables up to date.
     """
     from bot_linking.stores.store import SQLStore
 
+    engine = _engine(url, create=create)
+    engine.opening.start(only_look=only_look)
+    return SQLStore(engine)
+
+
+def _engine(url: str, *, create: bool) -> Engine:
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
         from bot_linking.stores.sqlite.engine import SQLiteEngine
 
-        return SQLStore(SQLiteEngine(rest[1:]))
+        return SQLiteEngine(rest[1:], create=create)
     if scheme in ("postgresql", "postgres") and separator:
-        return SQLStore(_postgres(url))
+        return _postgres(url, create=create)
     raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path or postgresql://...")
 
 
@@ -44,7 +53,7 @@ def open_counters(url: str | None, store: SQLStore) -> Counters:
     return RedisCounters(url, store)
 
 
-def _postgres(url: str) -> Engine:
+def _postgres(url: str, *, create: bool) -> Engine:
     try:
         import psycopg as _driver  # noqa: F401
     except ImportError:
@@ -52,4 +61,4 @@ def _postgres(url: str) -> Engine:
         raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
     from bot_linking.stores.postgres.engine import PostgresEngine
 
-    return PostgresEngine(url)
+    return PostgresEngine(url, create=create)

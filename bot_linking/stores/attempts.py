@@ -47,12 +47,15 @@ class Attempts(Family):
         expires_at: int,
         *,
         replaces: str | None = None,
+        typed: str | None = None,
     ) -> bool:
         attempt_id, identity = attempt.attempt_id, identity_of(attempt.account)
 
         def work(tx: Tx) -> bool:
             tx.hold(attempts=[attempt_id])
             if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
+                return False
+            if attempt.proof is not None and tx.one("is_proof_used", proof=attempt.proof):
                 return False
             if _codes_of(tx, attempt_id) >= MOST_CODES or not _approve(tx, attempt, now):
                 return False
@@ -64,6 +67,9 @@ class Attempts(Family):
                 psid=attempt.psid,
                 locale=locale,
                 replaces=replaces,
+                source=attempt.way,
+                proof=attempt.proof,
+                typed=typed,
                 now=now,
                 expires_at=expires_at,
                 **identity,
@@ -82,6 +88,7 @@ class Attempts(Family):
             tx.hold(account_id=account_id)
             tx.put("drop_codes_of_account", account_id=account_id)
             tx.put("drop_attempts_of_account", account_id=account_id)
+            tx.put("drop_chat_links_of_account", account_id=account_id)
 
         self.engine.write(work)
 
@@ -143,7 +150,7 @@ def _add(tx: Tx, attempt: Attempt) -> bool:
 
 def _change(tx: Tx, attempt: Attempt, before: Attempt) -> bool:
     columns = _columns(attempt)
-    for fixed in ("way", "page_hint", "linking_token", "return_url", "opened_at", "expires_at"):
+    for fixed in ("way", "page_hint", "linking_token", "return_url", "proof", "opened_at", "expires_at"):
         del columns[fixed]
     seen = {"session_before": before.session_digest or "", "stage_before": before.stage}
     return tx.run("change_attempt", **columns, **seen) > 0
@@ -155,6 +162,7 @@ def _columns(attempt: Attempt) -> Row:
         "session_digest": attempt.session_digest or "",
         "stage": str(attempt.stage),
         "way": attempt.way,
+        "proof": attempt.proof,
         "display_name": attempt.account.display_name if attempt.account else None,
         "page_id": attempt.page_id,
         "psid": attempt.psid,

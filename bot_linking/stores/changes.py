@@ -25,14 +25,23 @@ _PERSON = (
     "unlinked_tick",
     "barred_until",
 )
+_ENDED_WITH_A_LINK = (
+    "drop_undo",
+    "drop_web_links_of_person",
+    "drop_typed_of_person",
+    "drop_question_of_person",
+)
 _LINK_COLUMNS = 9  # with which the statements that find a person begin
 
 
 def look_up(tx: Tx, page_id: str, psid: str) -> tuple[Person, Link | None]:
     """What is remembered of a person, and their link, if there is one."""
     row = tx.one("find_person", page_id=page_id, psid=psid)
-    if row is None:
-        return Person(), None
+    return (Person(), None) if row is None else person_of(row)
+
+
+def person_of(row: Row) -> tuple[Person, Link | None]:
+    """The same, of a row of `find_person`."""
     person = Person(**{name: row[name] for name in _PERSON})
     columns = tuple(row.values())[:_LINK_COLUMNS]
     return person, None if person.account_id is None else link_of_columns(columns)
@@ -101,11 +110,11 @@ def put_link(
     link = link_of(saved)
     record(tx, link, before, link, values["source"], now, audit)
     if before is None or before.account_id != link.account_id:
-        _remember_undo(tx, link, before, now)
+        remember_undo(tx, link, before, now)
     return link
 
 
-def _remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
+def remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
     tx.put(
         "save_undo",
         page_id=link.page_id,
@@ -160,7 +169,8 @@ def end_link(
     record(tx, link, link, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
-    tx.put("drop_undo", page_id=page_id, psid=psid)
+    for statement in _ENDED_WITH_A_LINK:
+        tx.put(statement, page_id=page_id, psid=psid)
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)

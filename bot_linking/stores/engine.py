@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bot_linking.core.events import Outcome
+from bot_linking.stores.opening import Opening
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Read = Callable[..., list[Row]]  # `Engine.read`
 
 
 class Tx(Protocol):
@@ -52,7 +55,9 @@ class Tx(Protocol):
 class Engine(Protocol):
     """What differs between databases. An engine is shared by the threads of a process and survives a fork."""
 
-    applied: list[str]  # the schema steps that this very object has applied
+    @property
+    def opening(self) -> Opening:
+        """Knows whether the database is there and its tables are up to date, and sees to it."""
 
     @property
     def poison(self) -> tuple[type[Exception], ...]:
@@ -62,7 +67,8 @@ class Engine(Protocol):
 
     def extend(self, name: str, room: str) -> None:
         """Take in the tables and statements of another room (the package with its `statements.sql` and
-        schema steps), with a record of applied steps of their own under this name."""
+        schema steps), with a record of applied steps of their own under this name. A database that is away
+        is no error: they are brought up to date when it is first used."""
 
     def read(self, name: str, **values: Any) -> list[Row]:
         """The rows of one statement, as any process last committed them. Waits for no writer. Raises
@@ -86,12 +92,18 @@ class Engine(Protocol):
         """Leave nothing of deleted rows in the files of the database, as far as this is in our hands. Never
         raises."""
 
+    def beside(self) -> Path | None:
+        """The database's file, beside which more may be kept; None where it is on a server."""
+
     def close(self) -> None:
         """Close the connections that are not in use; the engine opens itself again when it is used."""
 
 
 class Follower(Protocol):
-    """Tables of another room that follow the links: written in the very transaction of each change."""
+    """Tables of another room that follow the links: written in the very transaction of each change.
+    `only_tells` says that nothing is lost when a change is made in silence."""
+
+    only_tells: bool
 
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         """Hear of one outcome inside its transaction, before the commit. What it raises undoes the change,
@@ -100,3 +112,9 @@ class Follower(Protocol):
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
         """Remove what these tables hold of a person, on every page where `page_id` is None; the number of
         rows. Called inside the transaction of `Links.erase`, after the link is gone."""
+
+    def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        """What these tables hold of a person, by name, as `read` finds it: no secret and no digest."""
+
+    def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
+        """What these tables hold of an account of the site, likewise."""

@@ -12,9 +12,11 @@ class Family:
     engine: Engine
     followers: list[Follower]
 
-    def followed(self, tx: Tx, outcomes: list[Outcome], now: int) -> list[Outcome]:
-        """The outcomes, of each of which every follower has heard inside its transaction."""
+    def followed(self, tx: Tx, outcomes: list[Outcome], now: int, *, silently: bool = False) -> list[Outcome]:
+        """The outcomes, of each of which every follower has heard inside its transaction; `silently` passes
+        over those who do nothing but tell people."""
         for outcome in outcomes:
             for follower in self.followers:
-                follower.follow(tx, outcome, now)
+                if not (silently and follower.only_tells):
+                    follower.follow(tx, outcome, now)
         return outcomes

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from bot_linking.core.codes import digest_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ports.links import Import
 from bot_linking.stores.changes import (
     change_link,
     end_link,
@@ -24,12 +24,17 @@ from bot_linking.stores.changes import (
     settle,
 )
 from bot_linking.stores.engine import Row, Tx
+from bot_linking.stores.erasures import bring_up_to_date, erasure_of, list_beside, save_erasure
 from bot_linking.stores.family import Family
+from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
 
 MOVE = Policy()
 Receive = Callable[[Tx, LinkingEvent, int, Policy], list[Outcome]]
-_ERASED_WHOLE = ("attempts", "unlinks_seen", "resumes", "outbox", "history", "undos", "undo_tokens", "bars")
+_ERASED_WHOLE = (
+    *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
+    *("undos", "undo_tokens", "bars", "web_links", "questions"),
+)
 
 
 class Links(Family):
@@ -89,7 +94,7 @@ class Links(Family):
         """What a batch holds: its people and codes, and with a policy that minds them the accounts and their
         other chats."""
         psids = [event.psid for event in events]
-        codes = [digest_of(event.authorization_code) for event in events if event.authorization_code]
+        codes = [event.digest for event in events if event.digest is not None]
         if not policy.minds_other_chats:
             return {"psids": psids, "codes": codes}
         rows = [row for digest in codes for row in self.engine.read("find_code", digest=digest)]
@@ -127,7 +132,7 @@ class Links(Family):
         """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
 
         def work(tx: Tx) -> Outcome:
-            digest = digest_of(event.authorization_code or "")
+            digest = event.digest or ""
             tx.hold(psids=[event.psid], codes=[digest])
             row = tx.one("find_code", digest=digest)
             if row is None or row["consumed_at"] is not None:
@@ -210,6 +215,21 @@ class Links(Family):
 
         return self.engine.write(work)
 
+    def import_links(self, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
+        def work(tx: Tx) -> list[list[Outcome]]:
+            tx.hold(**held)
+            outcomes = import_links(tx, links, how, now)
+            if not how.judge_only:
+                for each in outcomes:
+                    self.followed(tx, each, now, silently=not how.tell)
+            return outcomes
+
+        held: dict[str, Any] = {"psids": [link.psid for link in links]}
+        if how.policy.minds_other_chats:
+            accounts = sorted({link.account_id for link in links})
+            held = {"psids": [*held["psids"], *self._psids_of(accounts)], "accounts": accounts}
+        return self.engine.write(work)
+
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first."""
         return [_change(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
@@ -219,6 +239,7 @@ class Links(Family):
 
         def work(tx: Tx) -> int:
             tx.hold(psids=[psid])
+            save_erasure(tx, erasure)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
             return (
                 len(ended)
@@ -228,14 +249,18 @@ class Links(Family):
                 + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )
 
+        erasure = erasure_of(page_id, psid, now)
         rows = self.engine.write(work)
         self.engine.scrub()
+        if (path := self.engine.beside()) is not None:
+            bring_up_to_date(list_beside(path), self.engine, erasure)
         return rows
 
 
 def _erase_unbound(tx: Tx, account_id: str | None) -> int:
     """Logins under way of which Messenger did not say whose they are, but the account does."""
-    return sum(tx.run(f"erase_unbound_{table}", account_id=account_id) for table in ("codes", "attempts"))
+    tables = ("erase_unbound_codes", "erase_unbound_attempts", "erase_chat_links_of_account")
+    return sum(tx.run(table, account_id=account_id) for table in tables)
 
 
 def _change(row: Row) -> Change:

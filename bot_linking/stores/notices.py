@@ -6,11 +6,13 @@ import json
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, Outcome
 from bot_linking.core.notices import payload_of
-from bot_linking.stores.engine import Tx
+from bot_linking.stores.engine import Read, Row, Tx
 
 
 class Notices:
     """`stores.engine.Follower` for a host that gives `notify_owner`."""
+
+    only_tells = True
 
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
         if not isinstance(outcome, AccountLinked | AccountUnlinked):
@@ -24,3 +26,9 @@ class Notices:
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
         """Its rows are the outbox's, which are erased with everything else there."""
         return 0
+
+    def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        return {}
+
+    def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
+        return {}

@@ -6,7 +6,7 @@ answer is written, under the database's own lock: no other process can step in b
 
 from __future__ import annotations
 
-from bot_linking.core.codes import PendingCode, digest_of
+from bot_linking.core.codes import PendingCode, digest_of, is_shaped_as_ours
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.links import Account, Link
@@ -21,32 +21,43 @@ REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
 def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
     """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
     page_id, psid = event.page_id, event.psid
-    row = tx.one("find_code", digest=digest_of(event.authorization_code or ""))
+    row = tx.one("find_code", digest=event.digest or "")
     code = PendingCode(**row) if row else None
     refusal = refusal_of(code, event, now_ms=now)
     if refusal == "duplicate":
         return [EventIgnored("duplicate", page_id, psid)]
+    if code is None and event.code_digest is None and not is_shaped_as_ours(event.authorization_code):
+        return [
+            LinkingRefused("code_unknown", page_id, psid)
+        ]  # another app's: its login is its own to explain
     if refusal is not None or code is None:
         return [refuse(tx, refusal or "code_unknown", event, now)]
     person, before = look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
         return [refuse(tx, "code_unknown", event, now)]  # withdrawn at this very moment
+    if code.proof is not None:  # what proved the chat is good for one link
+        tx.put("consume_proof", proof=code.proof, psid=psid, now=now)
     tx.put("finish_attempt", attempt_id=code.attempt_id)
     if is_outrun(code, event, person):
         return [EventIgnored("stale", page_id, psid)]
     verdict = settle(
         tx, policy, Consent(code.replaces), person, before,
-        page_id=page_id, psid=psid, account=_account_of(code), source="login", now=now,
+        page_id=page_id, psid=psid, account=_account_of(code), source=code.source, now=now,
     )  # fmt: skip
     if verdict.refusal is not None:
         return [refuse(tx, verdict.refusal, event, now)]
-    return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, "login", now)]
+    return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, code.source, now)]
 
 
 def _link(
     tx: Tx, event: LinkingEvent, code: PendingCode, person: Person, before: Link | None, now: int
 ) -> Outcome:
-    values = {"source": "login", "event_ms": event.timestamp, "code_tick": code.tick, "locale": code.locale}
+    values = {
+        "source": code.source,
+        "event_ms": event.timestamp,
+        "code_tick": code.tick,
+        "locale": code.locale,
+    }
     link = put_link(tx, event.page_id, event.psid, before, values | identity_of(_account_of(code)), now)
     if person.account_id == link.account_id:
         return EventIgnored("unchanged", event.page_id, event.psid)

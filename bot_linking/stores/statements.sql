@@ -48,6 +48,32 @@ update links set username = :username, email = :email, phone_number = :phone_num
 where page_id = :page_id and psid = :psid
 returning page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 
+-- name: find_people
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
+from json_each(:people) as given
+join links on page_id = json_extract(given.value, '$.page_id') and psid = json_extract(given.value, '$.psid')
+
+-- name: import_links
+insert into links (page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+                   code_tick, changed_tick)
+select json_extract(value, '$.page_id'), json_extract(value, '$.psid'), json_extract(value, '$.account_id'),
+       json_extract(value, '$.username'), json_extract(value, '$.email'), json_extract(value, '$.phone_number'),
+       json_extract(value, '$.source'), json_extract(value, '$.linked_at'), json_extract(value, '$.updated_at'),
+       0, (select coalesce(max(tick), 0) from codes)
+from json_each(:links) where true
+on conflict (page_id, psid) do update set
+  account_id = excluded.account_id, named_id = null, username = excluded.username, email = excluded.email,
+  phone_number = excluded.phone_number, source = excluded.source, linked_at = excluded.linked_at,
+  updated_at = excluded.updated_at, event_ms = null, code_tick = 0, changed_tick = excluded.changed_tick
+
+-- name: import_history
+insert into history (at, page_id, psid, door, account_before, account_after, identifiers)
+select json_extract(value, '$.at'), json_extract(value, '$.page_id'), json_extract(value, '$.psid'),
+       json_extract(value, '$.door'), json_extract(value, '$.account_before'),
+       json_extract(value, '$.account_after'), json_extract(value, '$.identifiers')
+from json_each(:changes)
+
 -- name: has_named_ids
 select 1 as found from links where named_id is not null limit 1
 
@@ -69,22 +95,28 @@ on conflict (page_id, psid) do update set
 
 -- name: save_code
 insert into codes (digest, attempt_id, page_id, psid, account_id, username, email, phone_number, locale,
-                   replaces, minted_at, expires_at)
+                   replaces, source, proof, typed, minted_at, expires_at)
 values (:digest, :attempt_id, :page_id, :psid, :account_id, :username, :email, :phone_number, :locale,
-        :replaces, :now, :expires_at)
+        :replaces, :source, :proof, :typed, :now, :expires_at)
 
 -- name: is_attempt_used
 select 1 as used from codes where attempt_id = :attempt_id and (consumed_at is not null or account_id <> :account_id)
 limit 1
 
+-- name: is_proof_used
+select 1 as used from codes where proof = :proof and consumed_at is not null limit 1
+
 -- name: find_code
 select tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale, replaces,
-       minted_at, expires_at, consumed_at, consumed_by
+       source, proof, minted_at, expires_at, consumed_at, consumed_by
 from codes where digest = :digest
 
 -- name: consume_code
 update codes set consumed_at = :now, consumed_by = :psid
 where attempt_id = :attempt_id and consumed_at is null returning tick
+
+-- name: consume_proof
+update codes set consumed_at = :now, consumed_by = :psid where proof = :proof and consumed_at is null
 
 -- name: drop_codes_of_account
 delete from codes where account_id = :account_id and consumed_at is null
@@ -95,10 +127,10 @@ delete from attempts where account_id = :account_id
 -- name: save_attempt
 insert into attempts (attempt_id, session_digest, stage, way, account_id, username, email, phone_number,
                       display_name, page_id, psid, profile_name, page_hint, linking_token, return_url,
-                      second_factor_at, refusal, opened_at, expires_at)
+                      second_factor_at, refusal, proof, opened_at, expires_at)
 values (:attempt_id, :session_digest, :stage, :way, :account_id, :username, :email, :phone_number,
         :display_name, :page_id, :psid, :profile_name, :page_hint, :linking_token, :return_url,
-        :second_factor_at, :refusal, :opened_at, :expires_at)
+        :second_factor_at, :refusal, :proof, :opened_at, :expires_at)
 on conflict (attempt_id) do nothing
 
 -- name: change_attempt
@@ -120,8 +152,8 @@ update attempts set stage = 'done', refusal = null where attempt_id = :attempt_i
 
 -- name: find_attempt
 select attempt_id, account_id, username, email, phone_number, display_name, linking_token, return_url,
-       opened_at, page_id, psid, profile_name, stage, page_hint, second_factor_at, refusal, way, expires_at,
-       session_digest
+       opened_at, page_id, psid, profile_name, stage, page_hint, second_factor_at, refusal, way, proof,
+       expires_at, session_digest
 from attempts where attempt_id = :attempt_id
 
 -- name: count_codes
@@ -258,6 +290,19 @@ delete from outbox where psid = :psid and (cast(:page_id as text) is null or pag
 -- name: erase_history
 delete from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
+-- name: save_erasure
+insert into erasures (erased_at, page_id, psid_digest) values (:erased_at, :page_id, :psid_digest)
+on conflict do nothing
+
+-- name: list_erasures
+select erased_at, page_id, psid_digest from erasures
+where (erased_at, page_id, psid_digest) > (:erased_at, :page_id, :psid_digest)
+order by erased_at, page_id, psid_digest limit :limit
+
+-- name: purge_erasures
+delete from erasures where (erased_at, page_id, psid_digest) in (
+  select erased_at, page_id, psid_digest from erasures where erased_at < :before limit :most)
+
 -- name: save_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta)
 values (:at, :page_id, :psid, :door, :account_before, :account_after, :identifiers, :key_id, :request_id, :meta)
@@ -309,6 +354,10 @@ delete from history where rowid in (select rowid from history where at < :before
 
 -- name: purge_api_keys
 delete from api_keys where rowid in (select rowid from api_keys where revoked_at < :before limit :most)
+
+-- name: purge_pages
+delete from pages where page_id in
+  (select page_id from pages where sealed is null and changed_at < :before limit :most)
 
 -- name: save_undo
 insert into undos (page_id, psid, change_id, changed_at, account_id, account_before, username, email,
@@ -404,3 +453,156 @@ delete from bars where (page_id, psid, account_id) in (select page_id, psid, acc
 
 -- name: purge_deletions
 delete from deletions where (code) in (select code from deletions where received_at < :before limit :most)
+
+-- name: export_links
+select page_id, psid, account_id, username, email, phone_number, locale, source, linked_at, updated_at,
+       event_ms, unlinked_ms, barred_until
+from links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_history
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_history_of_account
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
+from history where account_before = :account_id or account_after = :account_id order by id
+
+-- name: export_outbox
+select page_id, psid, kind, payload, created_at, next_at, attempts, held_for, last_error, dead_at
+from outbox where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: export_attempts
+select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, opened_at, expires_at
+from attempts where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_codes
+select page_id, psid, account_id, username, email, phone_number, locale, replaces, minted_at, expires_at, consumed_at
+from codes where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by tick
+
+-- name: export_resumes
+select page_id, psid, payload, created_at
+from resumes where psid = :psid and (cast(:page_id as text) is null or page_id in (:page_id, ''))
+
+-- name: export_unlinks_seen
+select page_id, psid, event_ms, seen_at
+from unlinks_seen where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_undos
+select page_id, psid, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
+       updated_at, undone_at
+from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_bars
+select page_id, psid, account_id, expires_at
+from bars where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: find_pages_revision
+select revision from page_changes where id = 1
+
+-- name: next_pages_revision
+insert into page_changes (id, revision) values (1, 1)
+on conflict (id) do update set revision = page_changes.revision + 1 returning revision
+
+-- name: find_pages_since
+select page_id, sealed, revision, added_at, changed_at from pages where revision > :revision order by revision
+
+-- name: add_page
+insert into pages (page_id, sealed, revision, added_at, changed_at)
+values (:page_id, :sealed, :revision, :now, :now)
+on conflict (page_id) do update set
+  sealed = excluded.sealed, revision = excluded.revision, added_at = excluded.added_at,
+  changed_at = excluded.changed_at
+where pages.sealed is null
+
+-- name: replace_page
+update pages set sealed = :sealed, revision = :revision, changed_at = :now
+where page_id = :page_id and sealed = :before
+
+-- name: remove_page
+update pages set sealed = null, revision = :revision, changed_at = :now
+where page_id = :page_id and sealed is not null
+
+-- name: find_typed
+-- One row at least: how often this person has typed something wrong, and each code that was to be typed.
+select limited.hits, codes.digest, codes.typed, codes.consumed_at
+from (select (select hits from limits where key = :key and limits.expires_at > :now) as hits) as limited
+left join codes on codes.psid = :psid and codes.page_id = :page_id and codes.typed is not null
+  and codes.expires_at > :now
+
+-- name: save_web_link
+insert into web_links (digest, page_id, psid, expires_at) values (:digest, :page_id, :psid, :expires_at)
+
+-- name: find_web_link
+select page_id, psid, expires_at from web_links where digest = :digest and expires_at > :now
+
+-- name: save_chat_link
+insert into chat_links (digest, code_digest, page_id, account_id, username, email, phone_number, display_name,
+                        resume, expires_at)
+values (:digest, :code_digest, :page_id, :account_id, :username, :email, :phone_number, :display_name,
+        :resume, :expires_at)
+
+-- name: find_chat_link
+select digest, page_id, account_id, username, email, phone_number, display_name, resume, expires_at, used_at
+from chat_links where digest = :digest
+
+-- name: find_chat_link_of_code
+select digest, page_id, account_id, username, email, phone_number, display_name, resume, expires_at, used_at
+from chat_links where code_digest = :code_digest
+
+-- name: use_chat_link
+update chat_links set used_at = :now where digest = :digest and used_at is null returning digest
+
+-- name: save_question
+insert into questions (page_id, psid, id, link_digest, replaces, asked_at)
+values (:page_id, :psid, :id, :link_digest, :replaces, :now)
+on conflict (page_id, psid) do update set id = excluded.id, link_digest = excluded.link_digest,
+  replaces = excluded.replaces, asked_at = excluded.asked_at, settled_at = null
+
+-- name: find_question
+select id, link_digest, replaces, asked_at, settled_at from questions where page_id = :page_id and psid = :psid
+
+-- name: settle_question
+update questions set settled_at = :now where page_id = :page_id and psid = :psid
+
+-- name: drop_web_links_of_person
+delete from web_links where psid = :psid and page_id = :page_id
+
+-- name: drop_question_of_person
+delete from questions where psid = :psid and page_id = :page_id
+
+-- name: drop_typed_of_person
+delete from codes where psid = :psid and page_id = :page_id and typed is not null and consumed_at is null
+
+-- name: drop_chat_links_of_account
+delete from chat_links where account_id = :account_id and used_at is null
+
+-- name: erase_web_links
+delete from web_links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: erase_questions
+delete from questions where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: erase_chat_links_of_account
+delete from chat_links where account_id = :account_id
+
+-- name: purge_web_links
+delete from web_links where (digest) in (select digest from web_links where expires_at < :before limit :most)
+
+-- name: purge_chat_links
+delete from chat_links where (digest) in (select digest from chat_links where expires_at < :before limit :most)
+
+-- name: purge_questions
+delete from questions where (page_id, psid) in (
+  select page_id, psid from questions where asked_at < :before limit :most)
+
+-- name: export_web_links
+select page_id, psid, expires_at
+from web_links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_questions
+select page_id, psid, replaces, asked_at, settled_at
+from questions where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_chat_links_of_account
+select page_id, account_id, username, email, phone_number, display_name, resume as payload, expires_at, used_at
+from chat_links where account_id = :account_id

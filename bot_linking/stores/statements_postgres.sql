@@ -14,6 +14,31 @@ with held as (
 select pg_advisory_xact_lock(25196, bucket)
 from (select distinct cast(hash & 2047 as integer) as bucket from held order by 1) as in_order
 
+-- name: find_people
+select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
+from json_to_recordset(cast(:people as json)) as given (page_id text, psid text)
+join links on links.page_id = given.page_id and links.psid = given.psid
+
+-- name: import_links
+insert into links (page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+                   code_tick, changed_tick)
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       0, (select coalesce(max(tick), 0) from codes)
+from json_to_recordset(cast(:links as json)) as given (
+  page_id text, psid text, account_id text, username text, email text, phone_number text, source text,
+  linked_at bigint, updated_at bigint)
+on conflict (page_id, psid) do update set
+  account_id = excluded.account_id, named_id = null, username = excluded.username, email = excluded.email,
+  phone_number = excluded.phone_number, source = excluded.source, linked_at = excluded.linked_at,
+  updated_at = excluded.updated_at, event_ms = null, code_tick = 0, changed_tick = excluded.changed_tick
+
+-- name: import_history
+insert into history (at, page_id, psid, door, account_before, account_after, identifiers)
+select at, page_id, psid, door, account_before, account_after, identifiers
+from json_to_recordset(cast(:changes as json)) as given (
+  at bigint, page_id text, psid text, door text, account_before text, account_after text, identifiers text)
+
 -- name: claim_due
 with due as materialized (
   select o.id from outbox o

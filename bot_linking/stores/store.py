@@ -10,13 +10,19 @@ from bot_linking.stores.api_keys import ApiKeys
 from bot_linking.stores.attempts import Attempts
 from bot_linking.stores.counters import Counters
 from bot_linking.stores.engine import Engine, Follower
+from bot_linking.stores.erasures import Erasures
+from bot_linking.stores.exports import Exports
+from bot_linking.stores.kept_pages import KeptPages
 from bot_linking.stores.links import Links
 from bot_linking.stores.outbox import Outbox
 from bot_linking.stores.owners import Owners
 from bot_linking.stores.upkeep import Upkeep
+from bot_linking.stores.ways import Ways
 
 
-class SQLStore(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Upkeep):
+class SQLStore(
+    Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Exports, Ways, Upkeep
+):
     """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
 
     def __init__(self, engine: Engine) -> None:

@@ -14,6 +14,7 @@ DAY_MS = 86_400_000
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
+KEEP_REMOVED_PAGES_MS = 30 * DAY_MS  # a process that has not looked for a day reads all pages anew
 PURGED_AT_ONCE = 1000  # rows in one transaction, so that no webhook waits for long
 PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no queue
 
@@ -26,10 +27,15 @@ RETENTION = {
     "purge_unlinked": REDELIVERY_MS,
     "purge_dead": KEEP_DEAD_MS,
     "purge_history": KEEP_HISTORY_MS,
+    "purge_erasures": KEEP_HISTORY_MS,
+    "purge_web_links": 0,
+    "purge_chat_links": DAY_MS,  # so that a later answer can be told what happened
+    "purge_questions": DAY_MS,
     "purge_undos": UNDO_MAX_AGE_MS,
     "purge_undo_tokens": 0,
     "purge_bars": 0,
     "purge_deletions": KEEP_HISTORY_MS,  # so that a status page can be looked at for a year
+    "purge_pages": KEEP_REMOVED_PAGES_MS,
     "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
 }
 
@@ -44,8 +50,10 @@ class Upkeep(Family):
             while self.engine.write(step) >= PURGED_AT_ONCE:
                 time.sleep(PURGE_PAUSE_S)
 
+    def migrate(self) -> list[str]:
+        return self.engine.opening.finish()
+
     def check(self) -> None:
-        """Raise `StoreUnavailable` unless the store reads and writes."""
         self.engine.write(lambda tx: tx.put("purge_limits", before=0, most=1))
 
     def close(self) -> None:

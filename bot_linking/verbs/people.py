@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot_linking.core.events import EventIgnored
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
@@ -67,3 +69,19 @@ class People(Registered):
         The blueprint's `/connections` shows the same to a person who is signed in at the site.
         """
         return self.links_of(account_id)[::-1]
+
+    def export(self, psid: str, page_id: str | None = None) -> dict[str, Any]:
+        """Everything that is held about a person, as plain JSON values: table to rows, times in RFC 3339.
+
+        Link, history, outbox, logins under way, external accounts. No secret, no token, no digest. Without
+        `page_id` on every page.
+        """
+        return self._here().linking.store.export(page_id, psid)
+
+    def export_account(self, account_id: str) -> dict[str, Any]:
+        """The same about an account of your site: its chats, its history and its external accounts."""
+        return self._here().linking.export_account(account_id)
+
+    def erase_account(self, account_id: str) -> int:
+        """Remove everything about the people who are linked to an account. The number of rows that went."""
+        return self._here().linking.erase_account(account_id)

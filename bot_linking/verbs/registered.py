@@ -9,6 +9,7 @@ from flask import Flask, current_app
 
 from bot_linking import signals
 from bot_linking.config.settings import Settings
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening, LoginCancelled
 from bot_linking.core.linking import Linking
 from bot_linking.delivery import Delivery
@@ -16,6 +17,7 @@ from bot_linking.installation import Installation
 from bot_linking.interrupted import Interrupted
 
 if TYPE_CHECKING:
+    from bot_linking.messenger.kept_pages import RuntimePages
     from bot_linking.stores.store import SQLStore
 
 
@@ -26,13 +28,15 @@ class Registered:
         self._interrupted = Interrupted()
         self._apps: dict[Flask, Installation] = {}
         self._sole: Installation | None = None
+        self._put_off: ConfigurationError | None = None
 
     def _here(self) -> Installation:
-        """The installation of the current app, or of the only one."""
+        """The installation of the current app, or of the only one. Raises `ConfigurationError` in a command
+        of an app that is not configured."""
         if self._sole is not None:
             return self._sole
         if not self._apps:
-            raise RuntimeError("this AccountLinking is not registered with any app yet")
+            raise self._put_off or RuntimeError("this AccountLinking is not registered with any app yet")
         installation = self._apps.get(current_app._get_current_object())  # type: ignore[attr-defined]
         if installation is None:
             raise RuntimeError("this AccountLinking is not registered with the current app")
@@ -42,6 +46,11 @@ class Registered:
     def settings(self) -> Settings:
         """What was configured, as it was read."""
         return self._here().settings
+
+    @property
+    def pages(self) -> RuntimePages:
+        """Add, list, replace and remove pages while the bot runs; `flask linking page` is the same."""
+        return self._here().runtime_pages
 
     @property
     def delivery(self) -> Delivery:

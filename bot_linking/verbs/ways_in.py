@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-from bot_linking.messenger.webhook import HANDSHAKE_METHODS
+from bot_linking.messenger.headers import Headers
+from bot_linking.messenger.host import HANDSHAKE_METHODS, MARK, take_get
+from bot_linking.messenger.inbox import Answer
 from bot_linking.verbs.registered import Registered
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -22,6 +24,7 @@ class WaysIn(Registered):
     def __init__(self) -> None:
         super().__init__()
         self._message_handler: Callable[[dict[str, Any]], Any] | None = None
+        self._decorated: list[str] = []
 
     def webhook(self, view: View) -> View:
         """Decorates the webhook view that your bot has already, below its route decorator.
@@ -29,7 +32,6 @@ class WaysIn(Registered):
         Verifies the signature, takes the account linking events, and calls the view with everything
         else; answers Messenger's GET handshake. Answers 403, 413, 400 or 503 itself where that is due.
         """
-
         run = runnable(view)
 
         @wraps(view)
@@ -37,30 +39,51 @@ class WaysIn(Registered):
             return self._here().webhook.serve(run, args, kwargs)
 
         webhook.required_methods = HANDSHAKE_METHODS  # type: ignore[attr-defined]  # Flask adds them to the rule
+        setattr(webhook, MARK, True)
+        self._decorated.append(getattr(view, "__name__", "a view"))
         return webhook  # type: ignore[return-value]
+
+    def events(self) -> list[dict[str, Any]]:
+        """For a view under `webhook`: each event of this request that is not account linking, in order.
+
+        Every entry is looked through. What is not of the shape that Messenger sends is left out, so that no
+        body whatever fails the view: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text,
+        and a message has a sender and a recipient. `RuntimeError` where nothing verified the request.
+        """
+        return self._here().webhook.events()
 
     def attach(self, app: Flask, endpoint: str) -> None:
         """The same as `webhook` for a view that can't be edited: by its endpoint's name."""
         if endpoint not in app.view_functions:
             raise LookupError(f"the app has no endpoint {endpoint!r}")
         app.view_functions[endpoint] = self.webhook(app.view_functions[endpoint])
-        paths = {rule.rule for rule in app.url_map.iter_rules(endpoint)}
-        for path in paths:
-            methods = {m for r in app.url_map.iter_rules() if r.rule == path for m in r.methods or ()}
-            if "GET" not in methods:
-                app.add_url_rule(path, f"{endpoint}_handshake", self._handshake)
+        take_get(app, endpoint)
 
-    def _handshake(self, **_: Any) -> Any:
-        return self._here().webhook.handshake()
-
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def receive(self, body: bytes, headers: Headers) -> dict[str, Any]:
         """For a bot without Flask: acts on the linking events in these raw bytes.
 
-        The payload comes back without them, for the bot to go on with. Raises `SignatureRefused`,
-        `PayloadTooLarge`, `PayloadUnreadable` (answer 403, 413, 400) or `StoreUnavailable` (answer 503,
-        so that Messenger sends it again).
+        The payload comes back without them, for the bot to go on with. `headers` is what the framework has:
+        a mapping, pairs, or a WSGI environ. Raises `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`
+        (answer 403, 413, 400) or `StoreUnavailable` (answer 503, so that Messenger sends it again).
         """
         return self._here().webhook.receive(body, headers)
+
+    def answer(self, body: bytes, headers: Headers) -> Answer:
+        """The same as `receive`, with an answer for Messenger in place of errors.
+
+        `status`, `body` and `headers` are to be sent as they are; `events` is what is left for the bot, each
+        a dict of the shape that `events()` promises, and `payload` the whole of it. After a refusal both are
+        empty. Raises `TypeError` for a body that is no bytes and for headers that are none.
+        """
+        return self._here().webhook.answer(body, headers)
+
+    def handshake(self, query: Mapping[str, Any]) -> Answer:
+        """The answer to Messenger's GET, which verifies the address of a webhook, for a bot without Flask.
+
+        `query` is the parameters (`hub.mode`, `hub.verify_token`, `hub.challenge`), each text or a list of
+        one text.
+        """
+        return self._here().webhook.handshake(query)
 
     def on_message(self, handler: Handler) -> Handler:
         """For a bot with no webhook of its own: the blueprint's `/webhook` calls the handler with each

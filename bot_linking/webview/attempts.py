@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot_linking.config.settings import Settings
-from bot_linking.core.events import LinkingRefused
+from bot_linking.core.events import LinkingEvent, LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
+from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser, digest_of_session, new_session
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
+from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
 from bot_linking.webview.tickets import SESSION, Ticket
 
 LINKING_TOKEN_AGE_MS = 300_000
@@ -30,17 +32,6 @@ TRIES = 3  # against other requests of the same browser
 
 Count = Callable[[str, str], None]
 SecondFactor = Callable[[Account, str | None], bool]
-
-PAGES = {
-    Stage.OPENED: "login",
-    Stage.PASSWORD_GIVEN: "second-factor",
-    Stage.SECOND_FACTOR_PASSED: "second-factor",
-    Stage.CONSENT_SHOWN: "consent",
-    Stage.APPROVED: "consent",
-}
-"""The page of each stage: what its own address shows."""
-
-SIGN_IN_PAGES = ("login", "signup")  # may be gone back to, as long as a password may be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +121,7 @@ class Attempts:
             status = 200 if kept.stage is Stage.DONE else 400
             raise Notice(kept.stage, status, back=kept.return_url)
         is_sign_in = page in SIGN_IN_PAGES and allows(kept.stage, Step.GIVE_PASSWORD)
-        if not is_sign_in and PAGES[kept.stage] != page:
+        if not is_sign_in and page_of(kept) != page:
             raise MovedOn(Held(kept))
         return kept
 
@@ -209,10 +200,29 @@ class Attempts:
         if attempt.stage is Stage.OPENED:  # signed in at the site: nothing was kept until now
             session = new_session()
             attempt = replace(attempt, session_digest=digest_of_session(session))
-        code = self._linking.approve(attempt, locale=locale)
+        typed = self._typed(attempt, session or self._browser.session_of(attempt.attempt_id))
+        code = self._linking.approve(attempt, locale=locale, replaces=form.ticket.replaces, typed=typed)
         if code is None:
             raise Notice("expired", back=form.ticket.return_url)
         return code, Held(attempt, session)
+
+    def digits(self, attempt: Attempt) -> str:
+        """What the page of an approved web link shows, to be typed into the chat. Made of the browser's own
+        secret, so that it is kept nowhere."""
+        return digits_of(self._browser.session_of(attempt.attempt_id) or "", attempt.attempt_id)
+
+    def _typed(self, attempt: Attempt, session: str | None) -> str | None:
+        """Where the chat has to name the code by digits: the digest of them."""
+        needs_digits = attempt.way == WEB and self._settings.web_proof == "digits"
+        if not needs_digits or session is None or attempt.psid is None:
+            return None
+        return digest_of_digits(attempt.psid, digits_of(session, attempt.attempt_id))
+
+    def link_at_once(self, attempt: Attempt, code: str) -> None:
+        """For a way whose proof needs no answer of the chat: the code is redeemed here and now."""
+        assert attempt.page_id is not None, "a proved attempt has a page"
+        assert attempt.psid is not None, "a proved attempt has a person"
+        self._linking.receive([LinkingEvent(attempt.page_id, attempt.psid, "linked", code)])
 
     def leave(self, form: Form) -> Held:
         """Cancelled, or on to another account. Whose it was is forgotten, and its codes are withdrawn."""
@@ -316,6 +326,8 @@ class Attempts:
     def _bound(self, attempt: Attempt) -> Attempt:
         """The attempt with the person whom the code will be bound to, asked for anew where the linking token
         may have ended. Unbound only while Messenger is away, and never for a strict bot."""
+        if attempt.way != LOGIN:
+            return attempt
         is_old = self._linking.now() - attempt.opened_at > LINKING_TOKEN_AGE_MS
         if attempt.psid is None or is_old:
             profile = self._identify(attempt, with_name=False)
@@ -333,6 +345,8 @@ class Attempts:
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
         """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        if attempt.way != LOGIN and attempt.page_id is not None and attempt.psid is not None:
+            return self._identity.named(attempt.page_id, attempt.psid)
         count = count or self._admission.count_question
         admit = partial(count, _account(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url

@@ -19,7 +19,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.doors.throttle import caller_of
+from bot_linking.doors.callers import Callers
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
 
@@ -46,9 +46,10 @@ def digest_of_session(session: str) -> str:
 class Browser:
     """What this request shows of its browser, and what the answer gives it. For one app."""
 
-    def __init__(self, settings: Settings, tickets: Tickets, tell: Tell) -> None:
+    def __init__(self, settings: Settings, tickets: Tickets, callers: Callers, *, tell: Tell) -> None:
         self._settings = settings
         self._tickets = tickets
+        self._callers = callers
         self._tell = tell
         self._origin = _origin_of(settings.public_url)
         prefix = "__Host-" if settings.is_https else ""
@@ -60,7 +61,7 @@ class Browser:
     def ticket(self) -> Ticket:
         """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
         `Notice`, one for each cause."""
-        self._require_same_site()
+        self.require_same_site()
         signed = request.form.getlist("ticket")
         ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
         if ticket is None:
@@ -73,7 +74,7 @@ class Browser:
 
     def secret(self) -> str:
         """This browser's own secret, or a new one for a browser that has none."""
-        return self._own_secret() or secrets.token_urlsafe(24)
+        return self.own_secret() or secrets.token_urlsafe(24)
 
     def holds(self, attempt: Attempt) -> bool:
         """Whether this browser has the secret of a kept attempt, as it is now."""
@@ -93,16 +94,17 @@ class Browser:
 
     def address(self) -> str:
         forwarded_for = request.headers.getlist("X-Forwarded-For")
-        return caller_of(request.remote_addr, forwarded_for, self._settings.trusted_proxies)
+        return self._callers.address_of(request.remote_addr, forwarded_for)
 
     def _is_holder(self, ticket: Ticket) -> bool:
         """For an attempt's session the caller compares it with what is kept: it may have been renewed."""
         if ticket.holder == SESSION:
             return ticket.attempt_id in self._sessions()
-        secret = self._own_secret()
+        secret = self.own_secret()
         return secret is not None and _same(digest_for(BROWSER, secret), ticket.bound_to)
 
-    def _own_secret(self) -> str | None:
+    def own_secret(self) -> str | None:
+        """This browser's own secret, as it was given with a page of ours."""
         value = request.cookies.get(self._cookie, "")
         return value if _SECRET.fullmatch(value) else None
 
@@ -114,7 +116,7 @@ class Browser:
     def _has_cookies(self) -> bool:
         return not request.cookies.keys().isdisjoint({self._cookie, self._sessions_cookie})
 
-    def _require_same_site(self) -> None:
+    def require_same_site(self) -> None:
         """Beside the ticket: a browser that says the form came from elsewhere is believed.
 
         `Origin` is `null` for forms of pages without a referrer, which ours are.
@@ -126,15 +128,17 @@ class Browser:
 
     # What goes out
 
-    def sign(self, attempt: Attempt, secret: str | None = None) -> str:
-        """The ticket of a form for this attempt: for its session, or for this browser while none is kept."""
-        if attempt.session_digest is not None:
-            ticket = ticket_for(attempt, holder=SESSION, bound_to=attempt.session_digest)
-        else:
-            ticket = ticket_for(
-                attempt, holder=BROWSER, bound_to=digest_for(BROWSER, secret or self.secret())
-            )
-        return self._tickets.sign(ticket)
+    def sign(self, attempt: Attempt, secret: str | None = None, *, replaces: str | None = None) -> str:
+        """The ticket of a form for this attempt: for its session, or for this browser while none is kept.
+        `replaces` is the account that the page says would be replaced."""
+        holder, bound_to = SESSION, attempt.session_digest
+        if bound_to is None:
+            holder, bound_to = BROWSER, digest_for(BROWSER, secret or self.secret())
+        return self._tickets.sign(ticket_for(attempt, holder=holder, bound_to=bound_to, replaces=replaces))
+
+    def session_of(self, attempt_id: str) -> str | None:
+        """This browser's secret of an attempt."""
+        return self._sessions().get(attempt_id)
 
     def remember(self, response: Response, secret: str) -> Response:
         """Give a browser its own secret with its first page."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bot_linking.config.settings import Settings
+from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.ports import Attempt
+from bot_linking.core.ways import label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import query_of
-from bot_linking.webview.pages import Pages
+from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ class Forms:
         login_url: str,
         hooks: Hooks,
         now: Callable[[], int],
+        foresee: Callable[..., Foresight],
     ) -> None:
+        self._foresee = foresee
         self._settings = settings
         self._pages = pages
         self._browser = browser
@@ -67,12 +71,26 @@ class Forms:
         return self._pages.show("second_factor", status, **self._filled_in("second-factor", attempt, secret))
 
     def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
+        """The page with the only button that links. It names what the link would replace and end, where the
+        host's policy asks for that; raises `Notice` where the policy refuses."""
+        foresight = self._foresight(attempt)
+        if foresight is not None and foresight.is_refused:
+            raise Notice("conflict", 409, back=attempt.return_url or None)
+        replaced = foresight.replaces if foresight else None
         return self._pages.show(
             "consent",
-            ticket=self._browser.sign(attempt, secret),
+            ticket=self._browser.sign(attempt, secret, replaces=replaced.account_id if replaced else None),
             account=attempt.account,
             profile_name=attempt.profile_name,
+            replaced=masked(label_of(replaced)) if replaced else None,
+            ended=len(foresight.ends) if foresight else 0,
         )
+
+    def _foresight(self, attempt: Attempt) -> Foresight | None:
+        """What the link would meet with; None while Messenger has not said whose chat it is."""
+        if attempt.page_id is None or attempt.psid is None or attempt.account is None:
+            return None
+        return self._foresee(attempt.page_id, attempt.psid, attempt.account, source=attempt.way)
 
     def site_login(self, attempt: Attempt) -> str:
         """The site's own login page, told where to come back to."""

@@ -101,6 +101,10 @@ class Identity:
                 answer.name, answer.is_named = self._name_of(answer.owner), True
             return Profile(answer.owner.page_id, answer.owner.psid, answer.name if with_name else None)
 
+    def named(self, page_id: str, psid: str) -> Profile:
+        """A person whom another way than the linking token has proved, with their name."""
+        return Profile(page_id, psid, self._name_of(Recipient(page_id, psid)))
+
     @contextmanager
     def _answer_for(self, linking_token: str) -> Iterator[_Answer]:
         """The answer for one token, for one request at a time."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
+from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.ports import Refusal
 
 SHORTEST_PASSWORD = 8
@@ -37,3 +39,25 @@ _SENTENCES: dict[str, Callable[[Translate], str]] = {
     "code_wrong": lambda _: _("That code is not right, or was used already. Wait for the next one."),
     "code_locked": lambda _: _("Too many wrong codes. Use one of your recovery codes."),
 }
+
+
+class SignUpRefused(BotLinkingError):
+    """For `create_account` to raise; its text is shown to the person beside the form. `field` names the one
+    field in question: `username`, `email` or `password`."""
+
+    slug: ClassVar[str] = "sign_up_refused"
+
+    def __init__(self, text: str = "", *, field: str = "username") -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def wrong_with(username: str, password: str) -> tuple[str, str] | None:
+    """What a sign-up lacks: the reason and the field in question."""
+    if not username or not password:
+        return "new_missing", "password" if username else "username"
+    if len(password) < SHORTEST_PASSWORD:
+        return "new_short", "password"
+    if len(password) > LONGEST_PASSWORD:
+        return "new_long", "password"
+    return None

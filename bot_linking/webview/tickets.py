@@ -15,6 +15,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt
+from bot_linking.core.ways import LOGIN
 
 LEEWAY_MS = 60_000  # clocks of several machines
 BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to
@@ -23,8 +24,9 @@ BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """One form of one attempt. `holder` says whose secret `bound_to` is the digest of; times are
-    milliseconds. `account_id` is the account that the page named, `page_id` and `psid` what Messenger said
-    for a person who is signed in at the site: of their attempt nothing else is kept."""
+    milliseconds. `account_id` is the account that the page named, `replaces` the account that it said would
+    be replaced, `page_id` and `psid` what Messenger said for a person who is signed in at the site: of their
+    attempt nothing else is kept. `way` and `proof` are the attempt's."""
 
     attempt_id: str
     linking_token: str
@@ -36,9 +38,14 @@ class Ticket:
     account_id: str | None = None
     page_id: str | None = None
     psid: str | None = None
+    replaces: str | None = None
+    way: str = LOGIN
+    proof: str | None = None
 
     def attempt(self) -> Attempt:
-        """The attempt as far as this ticket says: opened, and nothing more."""
+        """The attempt as far as this ticket says: opened, and nothing more. On another way than the Log In
+        button the chat is proved before the page is opened."""
+        is_proved = self.way != LOGIN
         return Attempt(
             self.attempt_id,
             None,
@@ -46,10 +53,14 @@ class Ticket:
             self.return_url,
             self.opened_at,
             page_hint=self.page_hint,
+            page_id=self.page_id if is_proved else None,
+            psid=self.psid if is_proved else None,
+            way=self.way,
+            proof=self.proof,
         )
 
 
-def ticket_for(attempt: Attempt, *, holder: str, bound_to: str) -> Ticket:
+def ticket_for(attempt: Attempt, *, holder: str, bound_to: str, replaces: str | None = None) -> Ticket:
     """A ticket of this attempt, for who holds the secret of this digest."""
     return Ticket(
         attempt.attempt_id,
@@ -62,6 +73,9 @@ def ticket_for(attempt: Attempt, *, holder: str, bound_to: str) -> Ticket:
         account_id=attempt.account.id if attempt.account else None,
         page_id=attempt.page_id,
         psid=attempt.psid,
+        replaces=replaces,
+        way=attempt.way,
+        proof=attempt.proof,
     )
 
 

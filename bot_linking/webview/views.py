@@ -12,32 +12,35 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import BotLinkingError, SecondFactorLocked, StoreUnavailable
+from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
+from bot_linking.core.ways import LOGIN, WEB
+from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
-from bot_linking.webview.attempts import PAGES, Attempts, Form, Held, MovedOn, SecondFactor
+from bot_linking.webview.attempts import Attempts, Form, Held, MovedOn, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages, brand_stylesheet
-from bot_linking.webview.refusals import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
+from bot_linking.webview.stages import page_of
 from bot_linking.webview.tickets import Tickets
 
 LARGEST_FORM = 64 * 1024
@@ -50,17 +53,6 @@ View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 
 _log = logging.getLogger("bot_linking.webview")
-
-
-class SignUpRefused(BotLinkingError):
-    """For `create_account` to raise; its text is shown to the person beside the form. `field` names the one
-    field in question: `username`, `email` or `password`."""
-
-    slug: ClassVar[str] = "sign_up_refused"
-
-    def __init__(self, text: str = "", *, field: str = "username") -> None:
-        super().__init__(text)
-        self.field = field
 
 
 def _view(method: Callable[..., Response]) -> View:
@@ -104,9 +96,16 @@ class Webview:
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
-        self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), tell)
+        callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
+        self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
         self._forms = Forms(
-            settings, self.pages, self.browser, login_url=login_url, hooks=hooks, now=linking.now
+            settings,
+            self.pages,
+            self.browser,
+            login_url=login_url,
+            hooks=hooks,
+            now=linking.now,
+            foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
         self.attempts = Attempts(
@@ -157,9 +156,9 @@ class Webview:
             return self._come_back("login")
         attempt, secret = self._opened(), self.browser.secret()
         account = self.attempts.account_of_site() if "switch" not in request.args else None
-        return self.browser.remember(self._first_page(attempt, account, secret), secret)
+        return self.browser.remember(self.first_page(attempt, account, secret), secret)
 
-    def _first_page(self, attempt: Attempt, account: Account | None, secret: str) -> Response:
+    def first_page(self, attempt: Attempt, account: Account | None, secret: str) -> Response:
         if account is not None and not self.attempts.passes(account):
             return self._forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
@@ -238,7 +237,7 @@ class Webview:
         email = self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
-        if wrong := _wrong_with(username, password):
+        if wrong := wrong_with(username, password):
             return self._again(form, replace(refusal, reason=wrong[0], field=wrong[1]))
         try:
             self.admission.count_sign_up(self.browser.address())
@@ -287,6 +286,8 @@ class Webview:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         form = self.attempts.form()
         code, held = self.attempts.approve(form, locale=self.pages.locale())
+        if held.attempt.way != LOGIN:
+            return self._hand(self._proved_end(held.attempt, code), held)
         target = with_code(form.ticket.return_url, code)
         page = (
             self.pages.show("done", target=target)
@@ -295,11 +296,22 @@ class Webview:
         )
         return self._hand(page, held)
 
+    def _proved_end(self, attempt: Attempt, code: str) -> Response:
+        """Of a way that began with a proved chat: to the digits that the chat has to type, or linked now."""
+        if attempt.way == WEB and self._settings.web_proof == "digits":
+            return self.pages.go(self._address_of("digits", attempt))
+        self.attempts.link_at_once(attempt, code)
+        return self.pages.go(self._address_of("linked", attempt))
+
     @_view
     def switch(self) -> Response:
         """Use another account: back to the sign-in page, which passes over any session of the site."""
         form = self.attempts.form()
+        if form.ticket.way != LOGIN and form.is_of_session:
+            return self.pages.go(self._address_of("login", form.attempt))
         held = self.attempts.leave(form)
+        if form.ticket.way != LOGIN:
+            return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(f"login?{query_of(form.attempt)}&switch=1"), held)
 
     @_view
@@ -309,6 +321,8 @@ class Webview:
         held = self.attempts.leave(form)
         profile = self.attempts.profile(form)
         self._linking.cancel(profile.page_id, profile.psid)
+        if form.ticket.way != LOGIN:
+            return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
     @_view
@@ -331,8 +345,7 @@ class Webview:
     def lead_to(self, held: Held) -> Response:
         """303 to the attempt's own page."""
         attempt = held.attempt
-        page = PAGES.get(attempt.stage, "consent")
-        return self._hand(self.pages.go(self._address_of(page, attempt)), held)
+        return self._hand(self.pages.go(self._address_of(page_of(attempt), attempt)), held)
 
     def _again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
         """303 to the same form with the reason, or that page at once where too much is kept already."""
@@ -380,14 +393,3 @@ class Webview:
 
     def _opened(self) -> Attempt:
         return opened_attempt(self._settings, now=self._now(), tell=self._tell)
-
-
-def _wrong_with(username: str, password: str) -> tuple[str, str] | None:
-    """What a sign-up lacks: the reason and the field in question."""
-    if not username or not password:
-        return "new_missing", "password" if username else "username"
-    if len(password) < SHORTEST_PASSWORD:
-        return "new_short", "password"
-    if len(password) > LONGEST_PASSWORD:
-        return "new_long", "password"
-    return None

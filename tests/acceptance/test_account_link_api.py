@@ -219,7 +219,7 @@ def test_the_operator_links_by_hand_and_reads_the_history(site: Site) -> None:
         ["cli", "unlinked", "mike", "-"],
     ]
     assert lines[0][9] == "F4js0Za2"
-    site.flask("erase", GRACE)
+    site.flask("erase", GRACE, "--yes")
     assert site.flask("history", GRACE).stdout == ""
 
 

@@ -128,7 +128,7 @@ def test_what_is_not_1_to_64_ascii_digits_is_no_facebook_user_id(caller: Caller,
     ("psid", "meant"),
     [
         ("1", "1"), ("007", "007"), ("9" * 64, "9" * 64), (123456, "123456"), (0, "0"), (2.0, "2"),
-        (10**63, str(10**63)),
+        (2**53 - 1, str(2**53 - 1)), (1e15, "1" + "0" * 15),
     ],
 )  # fmt: skip
 def test_an_id_is_kept_digit_by_digit_and_an_integer_by_its_decimal_form(
@@ -138,6 +138,35 @@ def test_an_id_is_kept_digit_by_digit_and_an_integer_by_its_decimal_form(
     link = caller.bot.linking.link_of(meant)
     assert link is not None
     assert link.psid == meant
+
+
+@pytest.mark.parametrize("number", [2**53, 9007199254740993, 10**63, 1e17, -(2**53)])
+def test_a_number_that_may_have_been_rounded_is_refused_with_a_sentence(caller: Caller, number: Any) -> None:
+    said = caller.send(changed(RIGHT, recipient__id=number)).get_json()
+    assert said["error_code"] == 13002
+    assert "send it as text" in said["error_message"]
+    answer = caller.link(username="ada", phone_number=number)
+    assert answer.status_code == answer.get_json()["error_code"] == 400
+    assert "account_linking.phone_number" in answer.get_json()["error_message"]
+    assert "send it as text" in answer.get_json()["error_message"]
+    assert caller.bot.linking.link_of(PSID) is None
+
+
+def test_a_rounded_phone_number_is_judged_last(caller: Caller) -> None:
+    wrong = changed(a_call(username="ada", phone_number=2**60), request__method="x")
+    assert caller.code(wrong) == 10000
+    assert caller.code(a_call(psid="x", phone_number=2**60)) == 13002
+    assert caller.code(a_call("unlinked", phone_number=2**60)) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "meant"), [(18900001111, "18900001111"), (0, "0"), (2.0, "2"), (2**53 - 1, str(2**53 - 1))]
+)
+def test_a_phone_number_may_be_a_number(caller: Caller, number: Any, meant: str) -> None:
+    assert caller.code(a_call(phone_number=number)) == 0
+    link = caller.bot.linking.link_of(PSID)
+    assert link is not None
+    assert (link.phone_number, link.account_id) == (meant, f"tel:{meant}")
 
 
 @pytest.mark.parametrize("part", [..., None, "linked", [], 1, {}, {"username": "ada"}])
@@ -151,7 +180,15 @@ def test_a_status_is_linked_or_unlinked_and_nothing_else(caller: Caller, status:
 
 
 @pytest.mark.parametrize(
-    "identifiers", [{}, {"username": ""}, {"username": None, "email": "", "phone_number": None}]
+    "identifiers",
+    [
+        {},
+        {"username": ""},
+        {"username": None, "email": "", "phone_number": None},
+        {"username": " "},
+        {"email": "\u00a0\u3000", "phone_number": "\t"},
+        {"phone_number": "\u200b", "username": "\u3164"},
+    ],
 )
 def test_linking_needs_an_identifier_and_an_empty_one_is_none(
     caller: Caller, identifiers: dict[str, Any]
@@ -161,7 +198,7 @@ def test_linking_needs_an_identifier_and_an_empty_one_is_none(
 
 @pytest.mark.parametrize("name", ["username", "email", "phone_number"])
 @pytest.mark.parametrize(
-    "value", ["a\r\nb", "a\0", "\x1b[2J", "a\u202eb", "\u2066x", "a\u2028b", "\ud800", 5, True, [], {}]
+    "value", ["a\r\nb", "a\0", "\x1b[2J", "a\u202eb", "\u2066x", "a\u2028b", "\ud800", -5, 1.5, True, [], {}]
 )
 def test_a_hostile_identifier_is_refused_by_name_even_beside_a_good_one(
     caller: Caller, name: str, value: Any
@@ -221,13 +258,27 @@ def test_a_body_that_cannot_be_read_answers_400_in_the_envelope(caller: Caller, 
     assert answer.get_json()["error"]["code"] == 400
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [None, "", "text/plain", "application/xml", "application/jsonp", "application/vnd.api+json"],
-)
-def test_another_content_type_answers_415_in_the_envelope(caller: Caller, content_type: str | None) -> None:
-    answer = caller.post(json.dumps(RIGHT).encode(), content_type)
+OTHER_TYPES = [None, "", "text/plain", "application/xml", "application/jsonp", "text/html; charset=utf-8"]
+
+
+@pytest.mark.parametrize("content_type", OTHER_TYPES)
+@pytest.mark.parametrize("body", [b"", b"[]", b"request.method=account_link", b"<a/>", b"\xef\xbb\xbf{}"])
+def test_another_content_type_answers_415_in_the_envelope(
+    caller: Caller, content_type: str | None, body: bytes
+) -> None:
+    answer = caller.post(body, content_type)
     assert answer.status_code == answer.get_json()["error_code"] == 415
+
+
+@pytest.mark.parametrize(
+    "content_type", [*OTHER_TYPES, "application/x-www-form-urlencoded", "multipart/form-data"]
+)
+@pytest.mark.parametrize("before", ["", " ", "\r\n\t "])
+def test_a_body_that_begins_with_a_brace_is_json_whatever_its_type_says(
+    caller: Caller, content_type: str | None, before: str
+) -> None:
+    answer = caller.post(before.encode() + json.dumps(RIGHT).encode(), content_type)
+    assert answer.get_json()["result"] is True
 
 
 @pytest.mark.parametrize("size", [65_537, 200_000])
@@ -299,9 +350,15 @@ def test_every_answer_is_json_that_nobody_stores_or_sniffs(caller: Caller, answe
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get"])
 def test_only_post_is_a_call(caller: Caller, method: str) -> None:
-    assert caller.bot.client().open("/linking/api", method=method).status_code == 405
+    answer = caller.bot.client().open("/linking/api", method=method)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+    if method != "HEAD":
+        said = answer.get_json()
+        assert said["error_code"] == said["error"]["code"] == 405
+        assert said["result"] is False
 
 
 def test_the_key_is_taken_from_the_header_only(caller: Caller) -> None:

@@ -221,6 +221,51 @@ def test_identifiers_that_no_account_has_answer_404_in_the_envelope(new_caller: 
     assert caller.unlink().status_code == 200
 
 
+def test_a_person_whom_the_policy_keeps_where_they_are_answers_409(new_caller: MakeCaller) -> None:
+    caller = new_caller(on_conflict="refuse")
+    caller.bot.link()
+    answer = caller.link(username="grace")
+    said = answer.get_json()
+    assert answer.status_code == said["error_code"] == said["error"]["code"] == 409
+    assert (facts(caller) or [None])[0] == "1"
+    assert caller.link(email="new@example.com").status_code == 200, "the same account"
+    assert caller.bot.heard.reasons() == ["conflict_refused"]
+    assert caller.unlink().status_code == 200
+    assert caller.link(username="grace").status_code == 200
+
+
+@pytest.mark.parametrize("word", ["ask", "one_chat", "move"])
+def test_where_it_would_have_to_ask_a_call_moves(new_caller: MakeCaller, word: str) -> None:
+    caller = new_caller(on_conflict=word)
+    caller.bot.link()
+    assert caller.link(username="grace").status_code == 200
+    assert (facts(caller) or [None])[0] == "username:grace"
+
+
+def test_a_policy_that_fails_answers_503_and_changes_nothing(new_caller: MakeCaller) -> None:
+    def on_conflict(conflict: object) -> str:
+        raise RuntimeError("canary")
+
+    caller = new_caller(on_conflict=on_conflict)
+    caller.bot.link()
+    answer = caller.link(username="grace")
+    assert answer.status_code == answer.get_json()["error_code"] == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "canary" not in answer.text
+    assert (facts(caller) or [None])[0] == "1"
+
+
+def test_a_site_that_cannot_say_whose_account_it_is_answers_503(new_caller: MakeCaller) -> None:
+    def resolve(*_: object) -> Account:
+        raise RuntimeError("canary")
+
+    caller = new_caller(resolve_account=resolve)
+    answer = caller.link(username="ada")
+    assert answer.status_code == answer.get_json()["error_code"] == 503
+    assert "canary" not in answer.text
+    assert facts(caller) is None
+
+
 # Which page it is
 
 

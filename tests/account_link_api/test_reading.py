@@ -46,15 +46,117 @@ def test_a_content_type_may_have_parameters_and_any_case(caller: Caller, content
     assert caller.post(json.dumps(a_call(username="a")).encode(), content_type).status_code == 200
 
 
-def test_only_the_content_type_says_which_form_it_is(caller: Caller) -> None:
-    as_json, as_text = json.dumps(a_call(username="ada")).encode(), urlencode(RIGHT).encode()
-    assert caller.post(as_json, FORM).get_json()["error_code"] == 10000
+def test_what_does_not_begin_with_a_brace_is_what_its_type_says(caller: Caller) -> None:
+    as_text = urlencode(RIGHT).encode()
+    assert caller.post(as_text, FORM).get_json()["error_code"] == 0
     assert caller.post(as_text, "application/json").get_json()["error_code"] == 400
+    assert caller.post(as_text, "multipart/form-data; boundary=x").get_json()["error_code"] == 400
 
 
-def test_dotted_names_mean_nothing_in_json(caller: Caller) -> None:
-    assert caller.code(RIGHT) == 10000
-    assert caller.code(changed(a_call(username="ada"), recipient={}) | {"recipient.id": PSID}) == 13000
+def test_dotted_names_mean_nothing_in_json_and_the_sentence_says_so(caller: Caller) -> None:
+    for call, code in (
+        (RIGHT, 10000),
+        (changed(a_call(username="ada"), recipient={}) | {"recipient.id": PSID}, 13000),
+    ):
+        said = caller.send(call).get_json()
+        assert said["error_code"] == code
+        assert "in JSON the fields are nested" in said["error_message"]
+    assert "nested" not in caller.send({}).get_json()["error_message"]
+
+
+CHARSETS = [
+    "gbk",
+    "GB2312",
+    "utf-16",
+    "utf-7",
+    "cp1252",
+    "shift_jis",
+    "\x00",
+    "unicode_escape",
+    "idna",
+    "no such",
+]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("kind", [FORM, "application/json", "multipart/form-data; boundary=x", "text/plain"])
+def test_a_charset_that_is_not_read_here_is_refused_and_nobody_is_linked(
+    caller: Caller, kind: str, charset: str
+) -> None:
+    bodies = {
+        FORM: urlencode(RIGHT).encode(),
+        "multipart/form-data; boundary=x": _multipart(RIGHT),
+    }
+    body = bodies.get(kind, json.dumps(a_call(username="ada")).encode())
+    answer = caller.post(body, f'{kind}; charset="{charset}"')
+    assert answer.status_code == answer.get_json()["error_code"] == 415
+    assert caller.bot.linking.link_of(PSID) is None
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", "utf_8", '"utf-8"', "us-ascii", "ascii", "", "latin1"])
+@pytest.mark.parametrize("kind", [FORM, "application/json", "multipart/form-data; boundary=x"])
+def test_a_charset_that_is_read_here_is(caller: Caller, kind: str, charset: str) -> None:
+    bodies = {
+        FORM: urlencode(RIGHT).encode(),
+        "application/json": json.dumps(a_call(username="ada")).encode(),
+    }
+    answer = caller.post(bodies.get(kind, _multipart(RIGHT)), f"{kind}; charset={charset}")
+    assert answer.get_json()["result"] is True
+
+
+def test_a_body_in_latin_1_is_read_as_that(caller: Caller) -> None:
+    name = "Müller"
+    fields = {**RIGHT, "account_linking.username": name}
+    for body, kind in (
+        (urlencode(fields, encoding="latin-1").encode(), f"{FORM}; charset=iso-8859-1"),
+        (
+            json.dumps(a_call(username=name), ensure_ascii=False).encode("latin-1"),
+            "application/json; charset=latin1",
+        ),
+        (_multipart(fields, "latin-1"), "multipart/form-data; boundary=x; charset=ISO-8859-1"),
+        (_multipart(fields, "latin-1", "text/plain; charset=ISO-8859-1"), "multipart/form-data; boundary=x"),
+    ):
+        assert caller.post(body, kind).get_json()["result"] is True
+        link = caller.bot.linking.link_of(PSID)
+        assert link is not None
+        assert link.username == name
+        caller.bot.linking.erase(PSID)
+
+
+def test_a_body_that_is_not_in_its_charset_is_refused(caller: Caller) -> None:
+    fields = {**RIGHT, "account_linking.username": "Müller"}
+    for body, kind in (
+        (urlencode(fields, encoding="latin-1").encode(), FORM),
+        (urlencode(fields).encode(), f"{FORM}; charset=us-ascii"),
+        (_multipart(fields, "latin-1"), "multipart/form-data; boundary=x"),
+        (_multipart(fields, "utf-8", "text/plain; charset=us-ascii"), "multipart/form-data; boundary=x"),
+    ):
+        assert caller.post(body, kind).get_json()["error_code"] == 400
+
+
+def test_a_part_and_a_field_may_declare_a_charset_too_and_are_believed(caller: Caller) -> None:
+    in_part = _multipart(RIGHT, "utf-8", "text/plain; charset=gbk")
+    assert caller.post(in_part, "multipart/form-data; boundary=x").get_json()["error_code"] == 415
+    for charset, code in (("gbk", 415), ("utf-8", 0)):
+        assert post_form(caller, {**RIGHT, "_charset_": charset})["error_code"] == code
+
+
+def test_a_name_in_gbk_that_happens_to_be_utf_8_links_nobody(caller: Caller) -> None:
+    """Two of its letters have the bytes of two others."""
+    name = "纽约"
+    name.encode("gbk").decode("utf-8")
+    body = urlencode({**RIGHT, "account_linking.username": name}, encoding="gbk").encode()
+    assert caller.post(body, f"{FORM}; charset=gbk").status_code == 415
+    assert caller.bot.linking.link_of(PSID) is None
+
+
+def _multipart(fields: dict[str, str], charset: str = "utf-8", part_type: str | None = None) -> bytes:
+    head = f"Content-Type: {part_type}\r\n" if part_type else ""
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n{head}\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return "".join([*parts, "--x--\r\n"]).encode(charset)
 
 
 def test_nested_names_mean_nothing_in_a_form(caller: Caller) -> None:

@@ -105,6 +105,10 @@ def _code(number: int, now: int) -> dict[str, Any]:
         "email": f"user{number}@example.com",
         "phone_number": None,
         "locale": "en",
+        "replaces": None,
+        "source": "login",
+        "proof": None,
+        "typed": None,
         "now": now,
         "expires_at": now + HOUR_MS,
     }

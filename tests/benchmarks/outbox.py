@@ -99,7 +99,7 @@ def _seconds_until(linking: AccountLinking, is_done: Callable[[], bool]) -> floa
 def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]:
     """Two pages; the messages of one hang. How much longer do the other's take?"""
     pages = {
-        page: {"access_token": token, "app_secret": payloads.SECRET, "verify_token": "verify"}
+        page: {"access_token": token, "app_secret": payloads.SECRET, "verify_token": "verify-of-benchmarks"}
         for page, token in ((payloads.PAGE, "token-of-the-good-page"), (STUCK_PAGE, STUCK_TOKEN))
     }
     one_page = {"PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"}

@@ -37,6 +37,12 @@ def ordinary(events: int = 1, first: int = 0) -> bytes:
     )
 
 
+def in_chinese() -> bytes:
+    """A webhook of one message that is all escapes, of the ordinary size."""
+    text = "\u4f60" * ((ORDINARY_SIZE - 238) // 6)
+    return _payload([{"message": {"mid": "m_000000000000", "text": text}} | _parties(0)])
+
+
 def linking(numbers: Iterable[int]) -> bytes:
     """A webhook of `linked` events; event n brings code n for person n."""
     return _payload(

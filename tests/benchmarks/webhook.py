@@ -1,4 +1,4 @@
-"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery) and 12 (forged).
+"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 12 (forged) and 17 (the search).
 
 Processor time, but where a flush is part of the work: there it is the clock on the wall.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from flask import Flask
 
 from bot_linking import AccountLinking
+from bot_linking.messenger.events import mentions_ours
 
 from . import payloads
 from .ideal import bare_app, host_app, ideal_app, read_json
@@ -30,6 +31,7 @@ MICROSECONDS_OF_B = 10 / 49  # target 1 allows 10 µs where a bare view took 49
 def run(folder: Path, quick: bool) -> Iterator[Finding]:
     with _quiet_log():
         yield from _ordinary(folder, 60 if quick else 250)
+        yield from _search(60 if quick else 250)
         yield from _other_routes(folder, 150 if quick else 600)
         yield from _first_and_again(folder, 15 if quick else 60)
         yield from _forged(folder, 60 if quick else 250)
@@ -79,6 +81,24 @@ def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
         "1", "linking.webhook around a bare view, beside ideal", took.of("around bare"), took.of("ideal"),
         took.ratio("around bare", "ideal"), None, "µs",
     )  # fmt: skip
+
+
+def _search(rounds: int) -> Iterator[Finding]:
+    """What it takes to find out that nothing of ours is in a body, beside looking for linking events only."""
+    body, text = payloads.ordinary(), payloads.in_chinese()
+    took = alternate(
+        {
+            "one": busy(lambda: b"account_linking" in body, 200),
+            "all": busy(lambda: mentions_ours(body), 200),
+            "one, escaped": busy(lambda: b"account_linking" in text or b"\\u006" in text, 200),
+            "all, escaped": busy(lambda: mentions_ours(text), 200),
+        },
+        rounds,
+    )
+    for name, what in (("", "a plain body"), (", escaped", "a body of escapes")):
+        ours, beside = took.of("all" + name), took.of("one" + name)
+        more = ours - beside
+        yield Finding("17", f"the search for all ways, {what} (µs more)", ours, beside, more, 2.0, "µs")
 
 
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:

@@ -16,4 +16,5 @@ def create_app() -> Flask:
         )
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
+    linking.on_message(lambda event: None)
     return app

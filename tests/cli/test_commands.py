@@ -71,7 +71,7 @@ class Shell:
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def quick(self, *arguments: str, **environment: str) -> Result:
+    def quick(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
         """The same command in this process, where what it says is the point and not that it is a process."""
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("BOT_LINKING_")]:
@@ -81,7 +81,7 @@ class Shell:
                     patch.setenv(name, value)
             patch.setenv("BOT_LINKING_DELIVERY", "worker")
             app = create_app()
-        done = app.test_cli_runner().invoke(args=["linking", *arguments], catch_exceptions=False)
+        done = app.test_cli_runner().invoke(args=["linking", *arguments], input=given, catch_exceptions=False)
         app.extensions["bot_linking"].store.close()
         return Result(done.exit_code, done.stdout, done.stderr)
 
@@ -105,6 +105,7 @@ def shell(messenger: Simulator, tmp_path: Path) -> Shell:
         "BOT_LINKING_PUBLIC_URL": "http://127.0.0.1:5000", "BOT_LINKING_DATABASE": database,
         "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
     }  # fmt: skip
+    open_store(database).close()
     return Shell(environment, messenger)
 
 
@@ -185,17 +186,47 @@ def test_unlink_is_done_though_messenger_is_away(shell: Shell, messenger: Simula
 
 def test_erase_removes_everything(shell: Shell, messenger: Simulator, ada: str) -> None:
     shell.link(ada)
-    erased = shell.run("erase", ada)
+    erased = shell.run("erase", ada, "--yes")
     assert (erased.status, erased.out) == (0, "")
     assert "removed" in erased.err
     assert not shell.is_linked(ada)
     assert shell.waiting() == 0
 
 
+def test_erase_names_what_goes_and_in_a_pipe_wants_yes(shell: Shell, ada: str) -> None:
+    shell.link(ada)
+    refused = shell.run("erase", ada)
+    assert (refused.status, refused.out) == (1, "")
+    assert "--yes" in refused.err
+    assert "1 of links" in refused.err
+    assert shell.is_linked(ada)
+
+
+def test_erase_asks_on_a_terminal(shell: Shell, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.link(ada)
+    monkeypatch.setattr("bot_linking.operators.terminal.can_ask", lambda: True)
+    assert shell.quick("erase", ada, given="n\n").status == 1
+    assert shell.is_linked(ada)
+    assert shell.quick("erase", ada, given="y\n").status == 0
+    assert not shell.is_linked(ada)
+
+
+def test_erase_of_an_account_removes_everybody_who_is_linked_to_it(
+    shell: Shell, ada: str, grace: str
+) -> None:
+    shell.link(ada, "7")
+    shell.link(grace, "8")
+    assert shell.quick("erase", "--account", "7", "--yes").status == 0
+    assert (shell.is_linked(ada), shell.is_linked(grace)) == (False, True)
+    assert shell.quick("erase", "--yes").status == 2
+    assert shell.quick("erase", ada, "--account", "7", "--yes").status == 2
+
+
 def test_on_several_pages_the_operator_is_asked_which_one(shell: Shell, ada: str) -> None:
     shell.link(ada, page="111")
     shell.link(ada, page="222")
-    page = {"access_token": "simulator-token", "app_secret": "simulator-secret", "verify_token": "verify"}
+    page = {"access_token": "simulator-token", "app_secret": "simulator-secret"}
+    page["verify_token"] = "verify-of-cli"
     for name in ("APP_SECRET", "PAGE_ACCESS_TOKEN", "VERIFY_TOKEN", "PAGE_ID"):
         del shell.environment[f"BOT_LINKING_{name}"]
     shell.environment["BOT_LINKING_PAGES"] = json.dumps({"111": page, "222": page})
@@ -306,7 +337,7 @@ def test_check_says_that_everything_is_set_up(shell: Shell, messenger: Simulator
     said = "\n".join(findings(result)["ok"])
     for words in (
         "configuration", "https://bot.example, https", "store", "outbox", f"page {messenger.page_id}'s",
-        "the page is subscribed", "the app is subscribed",
+        "the page is subscribed", "the app is subscribed", "the webhook is the blueprint's own",
     ):  # fmt: skip
         assert words in said
 

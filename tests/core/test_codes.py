@@ -8,7 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot_linking.core.codes import UNBOUND_MAX_AGE_S, PendingCode, digest_of, is_good, mint_code
+from bot_linking.core.codes import (
+    UNBOUND_MAX_AGE_S,
+    PendingCode,
+    digest_of,
+    is_good,
+    is_shaped_as_ours,
+    mint_code,
+)
 
 CODE = PendingCode(1, "attempt", None, None, "1", None, None, None, None, 1_000_000, 1_300_000, None, None)
 
@@ -24,6 +31,23 @@ def test_ten_thousand_codes_differ_in_every_place() -> None:
     assert len(set(codes)) == len(codes)
     for place in range(32):
         assert len({code[place] for code in codes}) == 64
+
+
+def test_a_code_of_ours_has_exactly_our_length_and_letters() -> None:
+    code = mint_code()
+    assert is_shaped_as_ours(code)
+    foreign = (
+        "",
+        code[:-1],
+        code + "A",
+        code + "\n",
+        " " + code,
+        code[:-1] + "=",
+        code[:-1] + "é",
+        code[:-1] + "٣",
+    )
+    for other in (*foreign, "1234567890", None):
+        assert not is_shaped_as_ours(other)
 
 
 def test_a_digest_is_sha_256_and_tells_nothing_of_the_code() -> None:

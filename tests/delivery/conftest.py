@@ -53,7 +53,7 @@ class Post:
         handlers = dict.fromkeys(KINDS, handler or self.send)
         return Delivery(
             self.store, given.pop("handlers", handlers), tell=self.told.append, tokens=lambda page_id: token,
-            all_tokens=[token], clock=self.clock, **given,
+            all_tokens=lambda: [token], clock=self.clock, **given,
         )  # fmt: skip
 
     def send(self, entry: OutboxEntry) -> None:

@@ -22,7 +22,7 @@ LIMIT_S = 60
 def worker(store: SQLStore, handler: Any, clock: Any = time.time) -> Delivery:
     return Delivery(
         store, {"linked": handler}, tell=lambda event: None, tokens=lambda page_id: "token",
-        all_tokens=["token"], clock=clock,
+        all_tokens=lambda: ["token"], clock=clock,
     )  # fmt: skip
 
 

@@ -530,7 +530,7 @@ def test_a_receiver_that_ends_the_thread_leaves_no_lease_behind(post: Post, cloc
         {"linked": post.send},
         tell=end,
         tokens=lambda page_id: "",
-        all_tokens=[],
+        all_tokens=list,
         clock=post.clock,
     )
     post.put("1")

@@ -38,10 +38,15 @@ Config = dict[str, Any]
 REAL_GRAPH = "https://graph.facebook.com"
 
 
-def refuse(config: Config, **arguments: Any) -> ConfigurationError:
-    """The error with which an app of this configuration does not start."""
+def app_of(config: Config) -> Flask:
     app = Flask("tests.host")
     app.config.update(config)
+    return app
+
+
+def refuse(config: Config, **arguments: Any) -> ConfigurationError:
+    """The error with which an app of this configuration does not start."""
+    app = app_of(config)
     with pytest.raises(ConfigurationError) as caught:
         AccountLinking(app, **(arguments or {"authenticate": lambda name, password: None}))
     assert "bot_linking" not in app.extensions
@@ -63,6 +68,62 @@ def test_a_missing_signing_key_stops_the_start_and_is_named(settings: Config) ->
     assert refuse(settings).key == "BOT_LINKING_SECRET_KEY"
 
 
+def test_all_that_is_missing_is_in_one_message_and_the_public_url_comes_first(settings: Config) -> None:
+    keys = ["PUBLIC_URL", "PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "SECRET_KEY"]
+    config = {"BOT_LINKING_DATABASE": settings["BOT_LINKING_DATABASE"], "BOT_LINKING_LOCALE": "english!"}
+    problem = refuse(config)
+    assert {sentence.split()[0] for sentence in problem.problems} == {
+        f"BOT_LINKING_{key}" for key in (*keys, "LOCALE")
+    }
+    assert problem.key == "BOT_LINKING_PUBLIC_URL"
+    assert all(sentence in str(problem) for sentence in problem.problems)
+    assert "the app secret, which signs webhooks" in str(problem)
+
+
+def test_a_signing_key_of_flasks_own_is_named_as_such(settings: Config) -> None:
+    assert "the app's SECRET_KEY" in str(refuse(settings | {"SECRET_KEY": "dev"}))
+
+
+_SAMPLES = """
+changeme your-secret-key super-secret-key secret_key replace-me YOUR_APP_SECRET Passw0rd! p@ssword123
+supersecretkey <your-app-secret> change_me_please secretsecret aaaaaaaa abababab -------- 12345678
+87654321 abcdefgh qwertyui asdfghjk abc123abc 1qaz2wsx 00001111
+"""
+SAMPLES = _SAMPLES.split()
+
+
+@pytest.mark.parametrize("key", ["APP_SECRET", "VERIFY_TOKEN", "SECRET_KEY", "EXTERNAL_KEYS"])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_is_no_secret_however_it_is_written(settings: Config, key: str, sample: str) -> None:
+    problem = refuse(settings | {f"BOT_LINKING_{key}": sample})
+    assert problem.key == f"BOT_LINKING_{key}"
+    assert sample not in str(problem)
+
+
+@pytest.mark.parametrize("sample", ["k" * 16, "1234567890123456", "abcdefghijklmnopqrstuvwxyz", "aA" * 12])
+def test_a_signing_key_is_not_one_mark_again_and_again_nor_a_run(settings: Config, sample: str) -> None:
+    assert refuse(settings | {"BOT_LINKING_SECRET_KEY": sample}).key == "BOT_LINKING_SECRET_KEY"
+
+
+@pytest.mark.parametrize("key", ["APP_SECRET", "VERIFY_TOKEN", "SECRET_KEY", "EXTERNAL_KEYS"])
+def test_beside_the_real_graph_no_length_makes_one_mark_a_secret(settings: Config, key: str) -> None:
+    assert AccountLinking(app_of(settings | {f"BOT_LINKING_{key}": "k" * 40}))
+    real = settings | {f"BOT_LINKING_{key}": "k" * 40, "BOT_LINKING_GRAPH_URL": REAL_GRAPH}
+    assert refuse(real).key == f"BOT_LINKING_{key}"
+
+
+def test_a_graph_that_is_not_metas_is_named_at_the_start(
+    settings: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    AccountLinking(app_of(settings))
+    AccountLinking(app_of(settings | {"BOT_LINKING_GRAPH_URL": REAL_GRAPH}))
+    assert "GRAPH_URL" not in caplog.text
+    caplog.clear()
+    AccountLinking(app_of(settings | {"BOT_LINKING_GRAPH_URL": "https://graph.facebook.com.example"}))
+    (record,) = caplog.records
+    assert "BOT_LINKING_GRAPH_URL is graph.facebook.com.example" in record.getMessage()
+
+
 UNSAFE: dict[str, list[Any]] = {
     "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token", 17], [], "changeme"],
     "APP_SECRET": [
@@ -76,9 +137,9 @@ UNSAFE: dict[str, list[Any]] = {
         ["long-enough-secret", "short"],
         {},
     ],
-    "VERIFY_TOKEN": [" ", 17, "SECRET"],
+    "VERIFY_TOKEN": [" ", 17, "SECRET", "x", "1234567"],
     "PAGE_ID": ["a b", "1" * 65, 1.5, True, "1/2", ["1"]],
-    "SECRET_KEY": ["sh0rt", "changeme", ["k" * 16, "short"], 17],
+    "SECRET_KEY": ["sh0rt", "changeme", ["k" * 16, "short"], 17, "fifteen-letters"],
     "PUBLIC_URL": [
         "http://bot.example",
         "b0t.example",

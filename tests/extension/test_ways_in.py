@@ -156,6 +156,22 @@ class Received:
         return 200
 
 
+class Answered:
+    """`linking.answer(body, headers)` for a bot without Flask that wants no exceptions."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+        self.seen = Seen()
+
+    def post(self, body: bytes, header: str | None, **more: Any) -> int:
+        headers = [(b"content-type", b"application/json")]
+        if header is not None:
+            headers.append((b"x-hub-signature-256", header.encode("latin-1")))
+        answer = self.bot.linking.answer(body, headers)
+        self.seen.events += answer.events
+        return answer.status
+
+
 class Cases:
     """The list. Each subclass is one way in."""
 
@@ -565,6 +581,48 @@ class TestReceived(Cases):
         rest = bot.linking.receive(body, {"X-HUB-SIGNATURE-256": signature(body)})
         assert rest["object"] == "page"
         assert rest["entry"][0]["messaging"] == [message_event("hello")]
+
+
+class TestAnswered(Cases):
+    way_type = Answered
+
+    def test_what_to_say_and_what_is_left_come_back(self, bot: Bot) -> None:
+        body = batch(message_event("hello"), linked_event("x"))
+        answer = bot.linking.answer(body, {"X-Hub-Signature-256": signature(body)})
+        assert (answer.status, answer.body) == (200, "EVENT_RECEIVED")
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.events == [message_event("hello")]
+        assert answer.payload == json.loads(batch(message_event("hello")))
+        assert "hello" not in repr(answer)
+
+    def test_a_refusal_leaves_nothing_for_the_bot_and_says_no_more_than_a_route_does(self, bot: Bot) -> None:
+        answer = bot.linking.answer(batch(message_event("hello")), {})
+        assert (answer.status, answer.body) == (403, "no valid X-Hub-Signature-256\n")
+        assert (answer.events, answer.payload) == ((), {})
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    def test_while_the_store_is_away_it_says_when_to_come_again(self, bot: Bot) -> None:
+        body = batch(linked_event("x"))
+        with store_away(bot):
+            answer = bot.linking.answer(body, {"X-Hub-Signature-256": signature(body)})
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+
+    def test_events_of_a_broken_shape_are_in_the_payload_only(self, bot: Bot) -> None:
+        body = batch(message_event("hello"), {"message": None}, {"sender": 7})
+        answer = bot.linking.answer(body, {"X-Hub-Signature-256": signature(body)})
+        assert answer.events == [message_event("hello")]
+        assert answer.payload == json.loads(body)
+
+    @pytest.mark.parametrize("of", [lambda value: value, lambda value: [value]], ids=["text", "a list"])
+    def test_the_handshake_is_answered_without_flask(self, bot: Bot, of: Callable[[str], Any]) -> None:
+        query = {name: of(value) for name, value in handshake().items()}
+        answer = bot.linking.handshake(query)
+        assert (answer.status, answer.body) == (200, "1158201444")
+        for name in query:
+            for wrong in (None, "", [], ["a", "b"], "wrong\n", 7):
+                assert bot.linking.handshake(query | {name: wrong}).status == 403
+            assert bot.linking.handshake({k: v for k, v in query.items() if k != name}).status == 403
 
 
 def handshake() -> dict[str, str]:

@@ -44,12 +44,19 @@ def test_another_users_pair_is_refused_unnamed_and_unmoved(shop: Shop) -> None:
     assert shop.accounts(shop.other) == []
 
 
-def test_pairs_differ_by_case_and_by_leading_zeros(shop: Shop) -> None:
+def test_ids_differ_by_case_and_by_leading_zeros(shop: Shop) -> None:
     unions = ["007", "7", "1e2", "100", "abc", "ABC"]
     for union in unions:
         assert shop.bind(unionID=union).status_code == 200
-    assert shop.bind(platform="WeChat", unionID="abc").status_code == 200
-    assert [account["unionID"] for account in shop.accounts()] == [*unions, "abc"]
+    assert [account["unionID"] for account in shop.accounts()] == unions
+
+
+def test_a_platform_is_one_in_any_letter_case_and_kept_in_small_letters(shop: Shop) -> None:
+    assert shop.bind(platform="WeChat").status_code == 200
+    assert shop.bind(platform="wechat").status_code == 200
+    assert [account["platform"] for account in shop.accounts()] == ["wechat"]
+    assert shop.bind(shop.other, platform="WECHAT").status_code == 409
+    assert shop.sign_in(platform="wECHAT").status_code == 200
 
 
 def test_unknown_fields_are_ignored_on_bind_and_sign_in(shop: Shop) -> None:
@@ -73,11 +80,18 @@ WRONG_PLATFORMS = ["", "a" * 21, "we-chat", "we_chat", "微信", "wechat\n", 1, 
 WRONG_FIELDS: list[tuple[str, Any]] = [
     *(("unionID", value) for value in WRONG_UNIONS),
     *(("platform", value) for value in WRONG_PLATFORMS),
-    *(("platformName", value) for value in ("n" * 51, 1, ["n"], "a\u0000b", "\ud800")),
+    *(
+        ("platformName", value)
+        for value in (
+            "n" * 51, 1, ["n"], "a\u0000b", "\ud800", "a\nb", "a\rb", "a\u2028b", "a\u2029b", "a\u0085b",
+            "\u202eevil", "a\u202db", "a\u2066b", "a\tb", "\x1b[2J",
+        )
+    ),
     *(
         ("avatar", value)
         for value in (
-            "http://img.example/a.png", "javascript:alert(1)", "//img.example", "https://", "https:// a",
+            "ftp://img.example/a.png", "javascript:alert(1)", "//img.example", "https://", "https:// a",
+            "data:image/png;base64,AA==", "http:/img.example", "httpss://img.example", "img.example/a.png",
             "https://user@img.example/", "https://img.example/\"><script>",
             "https://img.example/" + "a" * 2048,
             "https://img.example/\n", "https://img.example\\@evil.example", 1, True, ["https://img.example"],
@@ -117,6 +131,9 @@ def test_a_missing_field_is_named(shop: Shop, path: str, name: str) -> None:
         {"platformName": "微" * 50},
         {"avatar": ""},
         {"avatar": "https://img.example/" + "a" * 2028},
+        {"avatar": "http://thirdwx.example/mmopen/vi_32/a-b_c/132"},
+        {"avatar": "HTTP://IMG.EXAMPLE/A.PNG"},
+        {"platformName": "\u200fבית הקפה"},
         {"avatar": "https://img.example:8443/a/b.png?size=1&x=%20#top"},
         {"data": "d" * (64 * 1024)},
         {"data": "\"'<script>\r\n\t用户😀"},
@@ -133,14 +150,64 @@ def test_each_field_that_may_be_changed_is_changed_alone(shop: Shop) -> None:
     created = shop.accounts()[0]["createDate"]
     shop.clock.advance(5)
     assert shop.update(account_id, data="two").json()["data"] is True
-    assert shop.update(account_id, avatar="").json()["data"] is True
+    assert shop.update(account_id, avatar="http://img.example/b.png").json()["data"] is True
     assert shop.update(account_id, enable=False).json()["data"] is True
     (account,) = shop.accounts()
-    assert (account["data"], account["avatar"], account["enable"]) == ("two", "", False)
+    assert (account["data"], account["avatar"]) == ("two", "http://img.example/b.png")
+    assert account["enable"] is False
     assert account["createDate"] == created != account["lastUpdate"]
 
 
-@pytest.mark.parametrize("name", ["id", "userID", "unionID", "platform", "platformName", "createDate", "x\n"])
+READ_ONLY = ["id", "userID", "unionID", "platform", "platformName", "createDate", "lastUpdate"]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_empty_text_and_null_leave_what_is_there(shop: Shop, nothing: str | None) -> None:
+    account_id = shop.bound(avatar="https://img.example/a.png", data="one")
+    assert shop.update(account_id, avatar=nothing, data=nothing, enable=False).status_code == 200
+    (account,) = shop.accounts()
+    assert (account["avatar"], account["data"]) == ("https://img.example/a.png", "one")
+    assert account["enable"] is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"avatar": ""},
+        {"avatar": None, "data": ""},
+        dict.fromkeys(READ_ONLY, "x"),
+        {"id": 1, "data": None},
+    ],
+)
+def test_an_update_needs_one_of_the_three(shop: Shop, body: dict[str, Any]) -> None:
+    answer = shop.update(shop.bound(data="one"), **body)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "one of avatar, data and enable is required"
+    assert shop.accounts()[0]["data"] == "one"
+
+
+def test_what_the_list_gave_can_be_changed_and_put_back(shop: Shop) -> None:
+    account_id = shop.bound(platformName="WeChat", data="one")
+    (account,) = shop.accounts()
+    assert shop.update(account_id, **(account | {"data": "two"})).status_code == 200
+    (after,) = shop.accounts()
+    assert after == account | {"data": "two", "lastUpdate": after["lastUpdate"]}
+
+
+def test_what_cannot_be_changed_is_ignored_beside_what_can(shop: Shop) -> None:
+    account_id = shop.bound(platformName="WeChat", data="one")
+    (account,) = shop.accounts()
+    body: dict[str, Any] = {
+        "id": 99, "userID": OTHER_USER, "unionID": "x", "platform": "qq", "platformName": None,
+        "createDate": [], "lastUpdate": {"a": 1}, "data": "two",
+    }  # fmt: skip
+    assert shop.update(account_id, **body).status_code == 200
+    (after,) = shop.accounts()
+    assert after == account | {"data": "two", "lastUpdate": after["lastUpdate"]}
+
+
+@pytest.mark.parametrize("name", ["Data", "password", "pageID", "x\n"])
 def test_a_field_that_may_not_be_changed_is_refused_with_everything_beside_it(shop: Shop, name: str) -> None:
     account_id = shop.bound(data="one")
     body: dict[str, Any] = {"data": "two", name: 1}
@@ -156,10 +223,6 @@ def test_enable_takes_a_real_boolean_only(shop: Shop, value: Any) -> None:
     answer = shop.update(account_id, enable=value)
     assert (answer.status_code, answer.json()["error"]) == (400, "enable must be true or false")
     assert shop.accounts()[0]["enable"] is True
-
-
-def test_an_update_of_nothing_is_refused(shop: Shop) -> None:
-    assert shop.update(shop.bound()).status_code == 400
 
 
 def test_a_deleted_account_is_gone_and_its_pair_free_for_another(shop: Shop) -> None:
@@ -202,7 +265,7 @@ def test_a_sign_in_gives_a_bearer_token_that_acts_for_the_user(shop: Shop) -> No
 
 def test_an_unbound_pair_cannot_sign_in(shop: Shop) -> None:
     shop.bind()
-    for fields in ({"unionID": "nobody"}, {"platform": "qq"}, {"platform": "WECHAT"}):
+    for fields in ({"unionID": "nobody"}, {"platform": "qq"}, {"platform": "messenger"}):
         answer = shop.sign_in(**fields)
         assert (answer.status_code, answer.json()["data"]) == (404, None)
 
@@ -241,11 +304,20 @@ def test_a_body_that_cannot_be_read_is_refused_in_the_envelope(
     assert (answer.status_code, answer.json()["data"]) == (status, nothing)
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data", "text/html"])
-def test_another_content_type_is_refused(shop: Shop, kind: str) -> None:
-    headers = {"Content-Type": kind}
-    answer = shop.call("POST", token=shop.user, data=json.dumps(UNION), headers=headers)
-    assert answer.status_code == 415
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/xml", ""])
+@pytest.mark.parametrize("body", ["", "[]", "unionID=a&platform=b", "<a/>"])
+def test_another_content_type_is_refused(shop: Shop, kind: str, body: str) -> None:
+    answer = shop.call("POST", token=shop.user, data=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["data"]) == (415, False)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text/html", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json", ""],
+)
+def test_a_body_that_begins_with_a_brace_is_json_whatever_its_type_says(shop: Shop, kind: str) -> None:
+    body = " \r\n" + json.dumps(UNION)
+    assert shop.call("POST", token=shop.user, data=body, headers={"Content-Type": kind}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -285,13 +357,26 @@ def test_may_bind_decides_and_is_told_what_it_needs(new_shop: MakeShop) -> None:
 
     def may_bind(app_key: str, user_id: int, platform: str, union_id: str) -> bool:
         asked.append((app_key, user_id, platform, union_id))
-        return platform != "messenger"
+        return platform != "qq"
 
     shop = new_shop(may_bind=may_bind)
-    assert shop.bind().status_code == 200
-    answer = shop.bind(platform="messenger", unionID="1")
+    assert shop.bind(platform="WeChat").status_code == 200
+    answer = shop.bind(platform="QQ", unionID="1")
     assert (answer.status_code, answer.json()["data"]) == (403, False)
-    assert asked == [("shop", USER, "wechat", UNION["unionID"]), ("shop", USER, "messenger", "1")]
+    assert shop.bind(platform="messenger", unionID="1").status_code == 403
+    assert asked == [("shop", USER, "wechat", UNION["unionID"]), ("shop", USER, "qq", "1")]
+
+
+def test_a_may_bind_that_fails_binds_nothing_and_may_be_asked_again(new_shop: MakeShop) -> None:
+    def may_bind(*_: object) -> bool:
+        raise RuntimeError("canary")
+
+    shop = new_shop(may_bind=may_bind)
+    answer = shop.bind()
+    assert (answer.status_code, answer.json()["data"]) == (503, False)
+    assert "canary" not in answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    assert shop.accounts() == []
 
 
 def test_one_user_holds_no_more_accounts_than_a_thousand(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_two_factor_enable_prints_the_otpauth_address_alone(shop: Shop) -> None:
     assert isinstance(totp, pyotp.TOTP)
     assert (totp.digits, totp.interval, len(totp.secret)) == (6, 30, 32)
     assert len(re.findall(r"^  ([a-z2-9]{4}-){3}[a-z2-9]{4}$", ran.stderr, re.MULTILINE)) == 10
-    assert shop.sign_in().status_code == 400
+    assert shop.sign_in().status_code == 401
     assert shop.sign_in(totp.at(int(shop.clock()))).status_code == 200
     off = run(shop, "two-factor", "disable", "shop", USER)
     assert (off.exit_code, off.stdout) == (0, "")

@@ -51,7 +51,8 @@ class Pair:
 
     def bound(self) -> list[tuple[Any, ...]]:
         """Application, user, PSID and page of each bound account."""
-        return [(row[1], row[2], row[4], row[9]) for row in self.bot.rows()["external_accounts"]]
+        rows = self.bot.rows()["external_accounts"]
+        return [(row[1], row[2], row[12] or row[4], row[9]) for row in rows]
 
 
 @pytest.fixture
@@ -148,25 +149,43 @@ def test_the_api_binds_and_moves_with_the_account(new_bot: NewBot, new_pair: Cal
     assert pair.bound() == []
 
 
-def test_a_link_takes_its_pair_over_from_whoever_bound_it_by_a_call(pair: Pair) -> None:
-    """Messenger proves whose PSID it is; a call only says so."""
-    squatter = pair.external.create_token("shop", 666)
-    body, headers = {"unionID": PSID, "platform": "messenger"}, {"Authorization": f"Bearer {squatter}"}
-    assert pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers).status_code == 200
-    stolen = pair.token()
+@pytest.mark.parametrize("platform", ["messenger", "Messenger", "MESSENGER"])
+@pytest.mark.parametrize("scopes", [["bind"], ["accounts", "bind"], ["accounts", "bind", "signin"]])
+def test_no_call_binds_platform_messenger_whatever_its_token_may_do(
+    pair: Pair, platform: str, scopes: list[str]
+) -> None:
+    """Not somebody else's PSID, not one's own, linked or not: the answer tells nobody which it is."""
     pair.bot.link()
-    assert (pair.user_of(stolen), pair.user_of(pair.token())) == (None, 1)
-    answer = pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers)
-    assert answer.status_code == 409
+    for user_id in (1, 666):
+        headers = {"Authorization": f"Bearer {pair.external.create_token('shop', user_id, scopes)}"}
+        for psid in (PSID, OTHER_PSID):
+            body = {"unionID": psid, "platform": platform}
+            answer = pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers)
+            assert (answer.status_code, answer.get_json()["data"]) == (403, False)
+            assert "linking" in answer.get_json()["error"]
+    assert pair.bound() == [("shop", 1, PSID, PAGE)]
+    assert pair.sign_in(OTHER_PSID).status_code == 404
 
 
-def test_binding_a_linked_pair_again_by_a_call_changes_nothing(pair: Pair) -> None:
+def test_what_a_link_bound_is_removed_by_unlinking_alone_and_may_be_changed(pair: Pair) -> None:
     pair.bot.link()
-    token = pair.external.create_token("shop", 1)
-    body, headers = {"unionID": PSID, "platform": "messenger"}, {"Authorization": f"Bearer {token}"}
-    assert pair.bot.client().post("/ExternalAccount/shop", json=body, headers=headers).status_code == 200
+    headers = {"Authorization": f"Bearer {pair.external.create_token('shop', 1)}"}
+    client = pair.bot.client()
+    (account,) = client.get("/ExternalAccount/shop", headers=headers).get_json()["data"]
+    path = f"/ExternalAccount/shop/{account['id']}"
+    answer = client.delete(path, headers=headers)
+    assert (answer.status_code, answer.get_json()["data"]) == (403, False)
+    assert "unlinking" in answer.get_json()["error"]
+    changes = {"avatar": "https://img.example/a.png", "data": "level 3", "enable": False}
+    assert client.put(path, headers=headers, json=changes).status_code == 200
+    assert pair.sign_in().status_code == 403
+    assert client.put(path, headers=headers, json=account | {"enable": True}).status_code == 200
+    (after,) = client.get("/ExternalAccount/shop", headers=headers).get_json()["data"]
+    assert after == account | changes | {"enable": True, "lastUpdate": after["lastUpdate"]}
+    stranger = {"Authorization": f"Bearer {pair.external.create_token('shop', 2)}"}
+    assert client.delete(path, headers=stranger).status_code == 404, "another user's is none"
     pair.bot.linking.unlink(PSID)
-    assert pair.bound() == []
+    assert client.delete(path, headers=headers).status_code == 404
 
 
 def test_a_pair_of_another_platform_with_the_same_id_is_left_alone(pair: Pair) -> None:
@@ -314,9 +333,7 @@ def test_link_and_binding_commit_together_or_not_at_all(pair: Pair, monkeypatch:
     """When the binding fails, the link is not half there."""
     code = pair.bot.browser().code()
     statements = pair.bot.linking.store.engine.statements  # type: ignore[attr-defined]
-    monkeypatch.setitem(
-        statements, "external_bind", "insert into external_accounts (id) values (null) returning id"
-    )
+    monkeypatch.setitem(statements, "external_bind_link", "insert into external_accounts (id) values (null)")
     answer = pair.bot.post(batch(linked_event(code, at=pair.bot.clock.ms)))
     assert answer.status_code == 200
     assert pair.bot.linking.link_of(PSID) is None
@@ -363,4 +380,4 @@ def test_the_second_factor_guards_the_linking_pages(pair: Pair) -> None:
     headers = {"Authorization": f"Bearer {pair.back_end}"}
     body = {"unionID": PSID, "platform": "messenger", "twoFactorCode": code}
     answer = pair.bot.client().post("/ExternalAccount/shop/SignIn", json=body, headers=headers)
-    assert answer.status_code == 403
+    assert answer.status_code == 401

@@ -113,7 +113,7 @@ def test_the_limit_is_shared_with_every_other_way_in(bot: Bot, authenticator: Au
     client.post("/ExternalAccount/shop", json=pair, headers={"Authorization": f"Bearer {user}"})
     wrong = pair | {"twoFactorCode": authenticator.wrong()}
     for _ in range(3):
-        assert client.post("/ExternalAccount/shop/SignIn", json=wrong, headers=headers).status_code == 403
+        assert client.post("/ExternalAccount/shop/SignIn", json=wrong, headers=headers).status_code == 401
     browser = waiting(bot)
     for _ in range(2):
         is_refused(browser, authenticator.wrong())
@@ -190,7 +190,7 @@ def test_without_the_key_the_page_is_busy_rather_than_open(
     from bot_linking.external_account.two_factor import Vault
 
     browser = waiting(bot)
-    external._here().accounts._vault = Vault([])
+    external._here().second_factors._vault = Vault([])
     assert browser.submit("second-factor", code=authenticator.code()).status_code == 503
 
 

@@ -62,9 +62,9 @@ def test_the_example_bot_does_without_the_extra(tmp_path: Path) -> None:
         "import sys\n"
         "for name in ('pyotp', 'segno', 'cryptography'): sys.modules[name] = None\n"
         "from example_bot import create_app\n"
-        "app = create_app({'BOT_LINKING_APP_SECRET': 'app-secret-1234',"
+        "app = create_app({'BOT_LINKING_APP_SECRET': 'f00d5ecret-of-a-shop',"
         " 'BOT_LINKING_PAGE_ACCESS_TOKEN': 'EAAG12345',"
-        " 'BOT_LINKING_VERIFY_TOKEN': 'verify-123', 'BOT_LINKING_PUBLIC_URL': 'https://bot.example'})\n"
+        " 'BOT_LINKING_VERIFY_TOKEN': 'verify-of-a-shop', 'BOT_LINKING_PUBLIC_URL': 'https://bot.example'})\n"
         "assert app.extensions['example_bot.site_api'] is None\n"
         "assert app.test_client().get('/ExternalAccount/acme').status_code == 404\n"
     )

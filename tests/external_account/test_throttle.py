@@ -11,16 +11,37 @@ import pytest
 from .conftest import UNION, MakeShop, Shop
 
 
-def test_one_union_id_signs_in_so_often_in_a_minute(new_shop: MakeShop) -> None:
+def test_one_union_id_fails_so_often_in_a_minute(new_shop: MakeShop) -> None:
     shop = new_shop(EXTERNAL_SIGN_IN_LIMIT=3)
-    shop.bind()
+    account_id = shop.bound()
     shop.bind(unionID="another")
-    assert [shop.sign_in().status_code for _ in range(4)] == [200, 200, 200, 429]
+    shop.update(account_id, enable=False)
+    assert [shop.sign_in().status_code for _ in range(4)] == [403, 403, 403, 429]
+    shop.update(account_id, enable=True)
     answer = shop.sign_in()
     assert (answer.json()["data"], 0 < int(answer.headers["Retry-After"]) <= 60) == (None, True)
     assert shop.sign_in(unionID="another").status_code == 200
     shop.clock.advance(int(answer.headers["Retry-After"]))
     assert shop.sign_in().status_code == 200
+
+
+def test_sign_ins_that_succeed_are_not_counted_by_any_limit(new_shop: MakeShop) -> None:
+    shop = new_shop(EXTERNAL_SIGN_IN_LIMIT=2, EXTERNAL_ADDRESS_LIMIT=2, EXTERNAL_APP_LIMIT=2)
+    shop.bind()
+    assert [shop.sign_in().status_code for _ in range(12)] == [200] * 12
+    assert shop.sign_in(unionID="nobody").status_code == 404
+    assert [shop.sign_in().status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "token"), [({"unionID": "nobody"}, None), ({"unionID": ""}, None), ({}, "wrong")]
+)
+def test_a_failure_of_any_kind_counts(new_shop: MakeShop, fields: dict[str, str], token: str | None) -> None:
+    shop = new_shop(EXTERNAL_ADDRESS_LIMIT=2)
+    shop.bind()
+    for _ in range(2):
+        assert shop.sign_in(token=token, **fields).status_code in {400, 401, 404}
+    assert shop.sign_in().status_code == 429
 
 
 def test_one_application_signs_in_so_often_in_a_minute_and_no_other_pays_for_it(new_shop: MakeShop) -> None:

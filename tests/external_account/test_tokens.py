@@ -210,9 +210,7 @@ def test_a_revoked_token_ends_at_once_by_itself_or_by_its_id(shop: Shop) -> None
     assert shop.external.revoke_token(shop.user)
     assert not shop.is_good(shop.user)
     assert not shop.external.revoke_token(shop.user)
-    other = next(
-        t for t in shop.external._here().accounts.list_tokens(shop.clock.ms) if t.user_id == OTHER_USER
-    )
+    other = next(t for t in shop.external._here().apps.list_tokens(shop.clock.ms) if t.user_id == OTHER_USER)
     assert shop.external.revoke_token(other.id)
     assert not shop.is_good(shop.other)
 

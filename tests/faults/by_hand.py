@@ -16,7 +16,10 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.external_account.accounts import Accounts
+from bot_linking.external_account.apps import Apps
 from bot_linking.external_account.errors import SecondFactorRefused
+from bot_linking.external_account.second_factors import SecondFactors
+from bot_linking.external_account.service import MIGRATIONS, ROOM
 from bot_linking.external_account.tokens import BACK_END, SIGNED_IN, mint_token
 from bot_linking.external_account.two_factor import (
     RECOVERY_CODES,
@@ -108,16 +111,16 @@ class Operator:
     def _revoke_tokens(self) -> None:
         """All of a user's tokens are good or none is, and nobody else's ends."""
         store = open_store(self.round.url)
-        accounts, now = _accounts(store), now_ms()
-        accounts.begin_app(APP, now)
-        accounts.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
+        kept, now = _Kept(store), now_ms()
+        kept.apps.begin_app(APP, now)
+        kept.apps.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
         theirs, other = [mint_token() for _ in range(3)], mint_token()
         for token in theirs:
-            accounts.save_token(token, APP, USER, SIGNED_IN, now, now + LIFE_MS)
-        accounts.save_token(other, APP, OTHER, SIGNED_IN, now, now + LIFE_MS)
+            kept.apps.save_token(token, APP, USER, SIGNED_IN, now, now + LIFE_MS)
+        kept.apps.save_token(other, APP, OTHER, SIGNED_IN, now, now + LIFE_MS)
 
         def good() -> list[bool]:
-            return [accounts.find_token(token.digest, now_ms()) is not None for token in theirs]
+            return [kept.apps.find_token(token.digest, now_ms()) is not None for token in theirs]
 
         revoke = ("linking", "token", "revoke", "--app", APP, "--user", str(USER))
         said = self._run(self._kill(3), *revoke)
@@ -126,26 +129,24 @@ class Operator:
             assert said is None, "it said that they had ended"
             self._run(None, *revoke)
         assert not any(good())
-        assert accounts.find_token(other.digest, now_ms()) is not None
+        assert kept.apps.find_token(other.digest, now_ms()) is not None
         store.close()
 
     def _replace_second_factor(self) -> None:
         """The old secret with its recovery codes and sign-ins, or the new one with its own."""
         store = open_store(self.round.url)
-        accounts, now = _accounts(store), now_ms()
-        accounts.begin_app(APP, now)
-        accounts.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
+        kept, now = _Kept(store), now_ms()
+        kept.apps.begin_app(APP, now)
+        kept.apps.finish_app(APP, mint_token(), BACK_END, now, now + LIFE_MS)
         old = new_recovery_codes()
-        accounts.save_second_factor(
-            APP, USER, new_secret(), [recovery_digest(code) or "" for code in old], now
-        )
-        accounts.bind(APP, USER, "wechat", "union", now)
+        kept.second_factors.save(APP, USER, new_secret(), [recovery_digest(code) or "" for code in old], now)
+        kept.accounts.bind(APP, USER, "wechat", "union", now)
         token = mint_token()
-        accounts.sign_in(APP, "wechat", "union", old[0], token, now, now + LIFE_MS)
+        kept.accounts.sign_in(APP, "wechat", "union", old[0], token, now, now + LIFE_MS)
         before = self._second_factor()
         enable = ("linking", "two-factor", "enable", APP, str(USER))
         said = self._run(self._kill(14), *enable)
-        after, signed_in = self._second_factor(), accounts.find_token(token.digest, now_ms()) is not None
+        after, signed_in = self._second_factor(), kept.apps.find_token(token.digest, now_ms()) is not None
         if after == before:
             assert said is None, "it said that there is a new one"
             assert signed_in, "the sign-in ended for nothing"
@@ -156,12 +157,12 @@ class Operator:
         if said is None:
             said = self._run(None, *enable)
         with suppress(SecondFactorRefused):
-            accounts.check_code(APP, USER, old[1], now_ms())
+            kept.second_factors.check(APP, USER, old[1], now_ms())
             raise AssertionError("an old recovery code opened the new one")
-        assert accounts.find_token(token.digest, now_ms()) is None
+        assert kept.apps.find_token(token.digest, now_ms()) is None
         authenticator = pyotp.parse_uri((said or "").strip())
         assert isinstance(authenticator, pyotp.TOTP)
-        accounts.check_code(APP, USER, authenticator.now(), now_ms())
+        kept.second_factors.check(APP, USER, authenticator.now(), now_ms())
         store.close()
 
     def _second_factor(self) -> list[str]:
@@ -178,7 +179,7 @@ class Operator:
         self._run(None, "linking", "migrate")
         assert self._run(None, "linking", "links") == ""
         store = open_store(self.round.url)
-        assert store.engine.applied == []
+        assert store.migrate() == []
         linking = Linking(store, tell=lambda event: None, page_id=PAGE)
         linking.unlink("1")
         store.check()
@@ -216,10 +217,10 @@ class Operator:
         linking.keep(Attempt("another", account, "token", "", now_ms(), PAGE, "1", session_digest="digest"))
         linking.remember("1", "what was interrupted")
         before = self._rows_of_the_person()
-        said = self._run(self._kill(6), "linking", "erase", "1")
+        said = self._run(self._kill(6), "linking", "erase", "1", "--yes")
         if said is None:
             assert self._rows_of_the_person() == before, "a part of a person was erased"
-        self._run(None, "linking", "erase", "1")
+        self._run(None, "linking", "erase", "1", "--yes")
         assert not any(self._rows_of_the_person().values())
         store.close()
 
@@ -229,5 +230,11 @@ class Operator:
         return {table: ask(f"select count(*) from {table} where psid = '1'")[0][0] for table in tables}
 
 
-def _accounts(store: SQLStore) -> Accounts:
-    return Accounts(store.engine, Vault([processes.EXTERNAL_KEY]))
+class _Kept:
+    """The tables of the ExternalAccount module in a store."""
+
+    def __init__(self, store: SQLStore) -> None:
+        store.engine.extend(MIGRATIONS, ROOM)
+        self.apps = Apps(store.engine)
+        self.second_factors = SecondFactors(store.engine, Vault([processes.EXTERNAL_KEY]))
+        self.accounts = Accounts(store.engine, self.second_factors)

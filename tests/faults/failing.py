@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.stores.engine import Engine, Row, Tx
+from bot_linking.stores.opening import Opening
 
 T = TypeVar("T")
 UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost", "Redis, but its answer is lost")
@@ -95,12 +97,8 @@ class FailingEngine:
         self._answers_get_lost = answers_get_lost
 
     @property
-    def applied(self) -> list[str]:
-        return self._engine.applied
-
-    @applied.setter
-    def applied(self, steps: list[str]) -> None:
-        self._engine.applied = steps
+    def opening(self) -> Opening:
+        return self._engine.opening
 
     @property
     def poison(self) -> tuple[type[Exception], ...]:
@@ -131,6 +129,9 @@ class FailingEngine:
 
     def scrub(self) -> None:
         self._engine.scrub()
+
+    def beside(self) -> Path | None:
+        return self._engine.beside()
 
     def close(self) -> None:
         self._engine.close()

@@ -69,7 +69,7 @@ class CreateApp(LinkByLogin):
 
     def _replace(self) -> bool:
         try:
-            self.service.accounts.revoke_tokens(self.app, None)  # nobody has read them
+            self.service.apps.revoke_tokens(self.app, None)  # nobody has read them
             self.token = self.world.external.create_back_end_token(self.app)
         except StoreUnavailable:
             return False
@@ -154,18 +154,18 @@ class RotateByCommand(OfApp):
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)
-        self.accounts = self.world.external._here().accounts
-        self.accounts._vault = Vault([OLD_KEY])
+        self.kept = self.world.external._here().second_factors
+        self.kept._vault = Vault([OLD_KEY])
         self.enrolled = [(each, self.enable(each)) for each in (person, self.world.new_person())]
         self.signed_in = self.sign_in(person, authenticator(self.enrolled[0][1]))
-        self.accounts._vault = Vault([NEW_KEY, OLD_KEY])
+        self.kept._vault = Vault([NEW_KEY, OLD_KEY])
 
     def act(self, person: Person) -> None:
         persist(self.world, lambda: run(self.world, "two-factor", "rotate").exit_code == 0)
 
     def judge(self, person: Person) -> None:
         super().judge(person)
-        self.accounts._vault = Vault([NEW_KEY])
+        self.kept._vault = Vault([NEW_KEY])
         self.world.bot.clock.advance(60)
         for each, enrolment in self.enrolled:
             assert self.world.count("external_recovery_codes", "user_id", each.number) == RECOVERY_CODES

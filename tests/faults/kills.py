@@ -106,10 +106,10 @@ def arm(kill: Kill) -> None:
         case "K11b":
             meant = "external_revoke_tokens"
             _at_statement("run", lambda name, values: name == meant, before=axe.swing, after=axe.swing)
-            _wrap(_accounts(), "revoke_tokens", after=axe.swing)
+            _wrap(_external("apps").Apps, "revoke_tokens", after=axe.swing)
         case "K11c":
             _at_statement("run", lambda name, values: name.startswith("external_"), before=axe.swing)
-            _wrap(_accounts(), "save_second_factor", after=axe.swing)
+            _wrap(_external("second_factors").SecondFactors, "save", after=axe.swing)
         case "K12":
             _within_migrations(axe)
         case "K13":
@@ -184,10 +184,8 @@ def _transactions() -> list[Any]:
     return [engine.Transaction for engine in _engines()]
 
 
-def _accounts() -> Any:
-    from bot_linking.external_account.accounts import Accounts
-
-    return Accounts
+def _external(module: str) -> Any:
+    return import_module(f"bot_linking.external_account.{module}")
 
 
 def _after_the_answer(axe: _Axe) -> None:

@@ -92,7 +92,9 @@ def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
     """SQLite's own answer to a file or disk that went read-only; whoever runs this may write any file."""
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
     engine = cast(SQLiteEngine, bot.linking.store.engine)
-    engine._transaction()._connection.execute("pragma query_only = on")
+    connection = engine._mine.seat.connection
+    assert connection is not None
+    connection.execute("pragma query_only = on")
     assert bot.post(event).status_code == 503
     assert bot.linking.link_of(PSID) is None
     engine.close()

@@ -26,12 +26,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 FLASK = {
     "bot_linking.doors.body",
     "bot_linking.doors.neighbour",
+    "bot_linking.doors.paths",
+    "bot_linking.doors.unconfigured",
     "bot_linking.extension",
     "bot_linking.verbs.registered",
     "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
     "bot_linking.messenger.callbacks",
+    "bot_linking.webview.owner_views",
+    "bot_linking.webview.way_views",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",
@@ -40,7 +44,12 @@ FLASK = {
     "bot_linking.webview.pages",
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
-    "bot_linking.simulator.server",
+    "bot_linking.external_account.extension",
+    "bot_linking.simulator.web.chat_routes",
+    "bot_linking.simulator.web.guards",
+    "bot_linking.simulator.web.messenger_routes",
+    "bot_linking.simulator.web.server",
+    "bot_linking.simulator.web.verb_routes",
 }
 LONGEST_MODULE = 450
 
@@ -178,5 +187,5 @@ def test_importing_the_package_is_quick_to_say_what_it_needs() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout.split()
-    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.server"):
+    for heavy in ("pymessenger", "sqlite_utils", "psycopg", "bot_linking.simulator.web.server"):
         assert heavy not in loaded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest
 import bot_linking
 import example_bot
 from bot_linking import AccountLinking
-from bot_linking.config import reading as config
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk
+from tests.house import guides
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,27 +28,19 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def settings_table() -> str:
-    """The settings as the README must show them."""
-    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
-    for key, default, meaning in config.table():
-        rows.append(f"| `{key}` | {_shown(default)} | {meaning} |")
-    return "\n".join(rows) + "\n"
-
-
-def _shown(default: Any) -> str:
-    if default is MISSING or default in (None, ()):
-        return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
-
-
-def test_the_settings_table_is_the_one_of_the_code() -> None:
-    assert between("settings") == settings_table()
+@pytest.mark.parametrize(
+    ("guide", "mark"), guides.TABLES, ids=lambda each: str(getattr(each, "parent", each))
+)
+def test_the_tables_of_the_guides_are_those_of_the_code(guide: Path, mark: str) -> None:
+    """`python -m tests.house.guides` writes them again."""
+    assert guides.between(guide, mark) == guides.TABLES[guide, mark]()
 
 
 def test_every_public_name_and_method_is_in_the_readme() -> None:
+    """Or in the guide of its room."""
+    told = README + "".join(path.read_text("utf-8") for path in (ROOT / "bot_linking").glob("*/README.md"))
     methods = [name for name in vars(AccountLinking) if not name.startswith("_")]
-    missing = [name for name in (*bot_linking.__all__, *methods) if name not in README]
+    missing = [name for name in (*bot_linking.__all__, *methods) if name not in told]
     assert missing == []
 
 

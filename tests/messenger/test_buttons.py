@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot_linking.messenger.buttons import login_button, logout_button, message_with
+from bot_linking.messenger.buttons import (
+    length_of,
+    login_button,
+    logout_button,
+    message_with,
+    shortened,
+)
 from tests.conftest import SITE, Bot
 
 BUTTON = {"type": "account_unlink"}
@@ -65,7 +71,9 @@ def test_a_generic_template_has_a_title_and_something_beside_it(more: dict[str, 
 @pytest.mark.parametrize(
     ("given", "name"),
     [
-        ({"text": "x" * 641}, "text"), ({"text": ""}, "text"), ({"text": " \n"}, "text"),
+        ({"text": "x" * 641}, "text"), ({"text": "😀" * 321}, "text"), ({"text": "x" * 639 + "😀"}, "text"),
+        ({"text": "x", "title": "😀" * 41}, "title"), ({"text": "x", "subtitle": "😀" * 41}, "subtitle"),
+         ({"text": ""}, "text"), ({"text": " \n"}, "text"),
         ({"text": "x", "title": "x" * 81}, "title"), ({"text": "x", "title": " "}, "title"),
         ({"text": "x", "subtitle": "x" * 81}, "subtitle"), ({"text": "x" * 81, "subtitle": "x"}, "title"),
         ({"text": "x", "image_url": "http://bot.example/a.png"}, "image_url"),
@@ -81,7 +89,14 @@ def test_what_messenger_would_refuse_is_a_value_error_that_names_the_argument(
 
 
 @pytest.mark.parametrize(
-    "given", [{"text": "x" * 640}, {"text": "x", "title": "x" * 80, "subtitle": "x" * 80}]
+    "given",
+    [
+        {"text": "x" * 640},
+        {"text": "x", "title": "x" * 80, "subtitle": "x" * 80},
+        {"text": "ä" * 640},
+        {"text": "😀" * 320},
+        {"text": "x", "title": "😀" * 40, "subtitle": "漢" * 80},
+    ],
 )
 def test_the_longest_texts_are_accepted(bot: Bot, given: dict[str, Any]) -> None:
     assert bot.linking.login_message(**given)
@@ -95,3 +110,26 @@ def test_the_messages_carry_their_button_and_a_text_of_their_own(bot: Bot) -> No
     assert logout["buttons"] == [bot.linking.logout_button()]
     assert "Acme" in login["text"]
     assert "Acme" in logout["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("", 0), ("ab", 2), ("ä漢", 2), ("😀", 2), ("👨‍👩‍👧", 8), ("\ud800", 1), ("e\u0301", 2)],
+)
+def test_lengths_are_counted_in_utf_16_units(text: str, length: int) -> None:
+    assert length_of(text) == length
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "short"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("ab😀", 3, "ab"),
+        ("ab😀", 4, "ab😀"),
+        ("a\ud800b", 3, "ab"),
+        ("", 3, ""),
+    ],
+)
+def test_a_long_text_is_cut_between_two_characters(text: str, longest: int, short: str) -> None:
+    assert shortened(text, longest) == short

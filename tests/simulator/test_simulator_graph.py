@@ -402,7 +402,8 @@ def test_subscribing_replaces_the_pages_fields(sim: Simulator, graph: GraphClien
     path = f"v26.0/{node.format(page=sim.page_id)}/subscribed_apps"
     [app] = graph.call("GET", path).json()["data"]
     assert app["id"] == "908070605040302"
-    assert app["subscribed_fields"] == ["messages", "messaging_postbacks", "messaging_account_linking"]
+    linking = ["messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals"]
+    assert app["subscribed_fields"] == linking
     assert graph.call("POST", path, params={"subscribed_fields": "messages,messages"}).json() == {
         "success": True
     }
@@ -427,7 +428,7 @@ def test_the_apps_subscription_is_read_with_page_or_app_token(
 
 
 @pytest.mark.parametrize(
-    "path", ["v26.0/me/feed", "v26.0/me/messages/1", "v26.0", "nonsense/edge", "app/subscriptions"]
+    "path", ["v26.0/me/feed", "v26.0/me/messages/1", "v26.0", "nonsense/edge", "app/accounts"]
 )
 def test_anything_else_is_an_unknown_path(graph: GraphClient, path: str) -> None:
     refused_with(graph.call("POST", path), 2500, status=404)

@@ -104,6 +104,7 @@ def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator, bot: Rece
         "BOT_LINKING_PAGE_ACCESS_TOKEN": sim.page_access_token,
         "BOT_LINKING_VERIFY_TOKEN": sim.verify_token,
         "BOT_LINKING_PAGE_ID": sim.page_id,
+        "BOT_LINKING_APP_ID": sim.app_id,
         "BOT_LINKING_GRAPH_URL": sim.url,
         "BOT_LINKING_RETURN_HOSTS": sim.url,
     }
@@ -210,7 +211,7 @@ def test_the_state_shows_neither_secrets_nor_codes(sim: Simulator, bot: Receivin
     answer = requests.get(f"{sim.url}/simulator/state", params={"psid": ADA}, timeout=5)
     for secret in (sim.app_secret, sim.page_access_token, sim.verify_token, url, "a-very-secret-code"):
         assert secret not in answer.text
-    assert answer.json()["linked"] == {ADA: True, GRACE: False}
+    assert {each["psid"]: each["linked"] for each in answer.json()["people"]} == {ADA: True, GRACE: False}
 
 
 def test_nothing_is_logged(sim: Simulator, capfd: pytest.CaptureFixture[str]) -> None:

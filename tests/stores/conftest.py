@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -51,6 +52,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def store(url: str) -> Iterator[SQLStore]:
     store = open_store(url)
+    store.migrate()
     yield store
     store.close()
 
@@ -64,6 +66,7 @@ def path(tmp_path: Path) -> Path:
 def sqlite_store(path: Path) -> Iterator[SQLStore]:
     """A store whose engine is SQLite's, for what only SQLite does."""
     store = open_store(f"sqlite:///{path}")
+    store.migrate()
     yield store
     store.close()
 
@@ -71,6 +74,14 @@ def sqlite_store(path: Path) -> Iterator[SQLStore]:
 def engine_of(store: SQLStore) -> SQLiteEngine:
     assert isinstance(store.engine, SQLiteEngine)
     return store.engine
+
+
+def connection_of(store: SQLStore) -> sqlite3.Connection:
+    """This thread's connection to the file of a store."""
+    store.check()
+    connection = engine_of(store)._mine.seat.connection
+    assert connection is not None
+    return connection
 
 
 def attempt_for(

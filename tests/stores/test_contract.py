@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from bot_linking.core.codes import digest_of
+from bot_linking.core.codes import digest_of, mint_code
 from bot_linking.core.events import (
     AccountLinked,
     AccountUnlinked,
@@ -188,9 +188,22 @@ def test_a_refused_code_is_not_used_up(store: SQLStore) -> None:
 
 def test_a_refusal_is_told_to_the_person_once_in_ten_minutes(store: SQLStore) -> None:
     for now in (NOW, NOW + 1, NOW + 10 * MINUTE - 1):
-        store.receive([linked("made up")], now)
+        store.receive([linked(mint_code())], now)
     assert queued(store) == [(PSID, "refused")]
-    store.receive([linked("made up")], NOW + 10 * MINUTE)
+    store.receive([linked(mint_code())], NOW + 10 * MINUTE)
+    assert queued(store) == [(PSID, "refused")]
+
+
+@pytest.mark.parametrize(
+    "code", ["", "1234567890", "something", "é" * 32, "x" * 33, "x" * 31, "x" * 31 + "="]
+)
+def test_a_code_of_another_shape_is_another_apps_and_nothing_is_said(store: SQLStore, code: str) -> None:
+    assert store.receive([linked(code)], NOW) == [LinkingRefused("code_unknown", PAGE, PSID)]
+    assert queued(store) == []
+
+
+def test_an_unknown_code_of_our_shape_is_explained(store: SQLStore) -> None:
+    assert store.receive([linked("x" * 32)], NOW) == [LinkingRefused("code_unknown", PAGE, PSID)]
     assert queued(store) == [(PSID, "refused")]
 
 
@@ -263,7 +276,7 @@ def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -
 def test_binding_links_a_person_by_what_the_site_gave(store: SQLStore) -> None:
     (outcome,) = store.bind(PAGE, PSID, Identifiers(email="ada@example.com"), "api", NOW)
     assert isinstance(outcome, AccountLinked)
-    assert (outcome.link.account_id, outcome.link.source) == ("ada@example.com", "api")
+    assert (outcome.link.account_id, outcome.link.source) == ("email:ada@example.com", "api")
     assert queued(store) == [(PSID, "linked")]
 
 
@@ -293,8 +306,8 @@ def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLSto
     changes = store.history_of(PAGE, PSID)
     assert [(each.door, each.what, each.account_before, each.account_after) for each in changes] == [
         ("login", "linked", None, "1"),
-        ("api", "linked", "1", "grace"),
-        ("python", "unlinked", "grace", None),
+        ("api", "linked", "1", "username:grace"),
+        ("python", "unlinked", "username:grace", None),
     ]
     assert (changes[1].key_id, changes[1].request_id, changes[1].meta) == ("key-1", "request-1", '{"a": 1}')
     assert store.history_of("elsewhere", PSID) == []

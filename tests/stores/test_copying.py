@@ -50,7 +50,7 @@ def new_database(tmp_path: Path) -> Iterator[NewDatabase]:
 
 
 def fill(url: str) -> None:
-    """Something in every table, written by the store's own verbs as far as there are any."""
+    """Something in every table, most of it written by the store's own verbs."""
     store = open_store(url)
     for name, room in sql.rooms().items():
         store.engine.extend(name, room)
@@ -65,9 +65,28 @@ def fill(url: str) -> None:
     store.bind(PAGE, "1001", Identifiers(username="\\N \\t '阿达 👩🏽 =1+1"), "api", NOW)
     store.bury(claim(store)[0], STRANGE, NOW)
     store.save_api_key(ApiKey("key", "newsletter", "digest", (PAGE,), NOW, None, None))
+    store.add_page(PAGE, "sealed", NOW)
     for statement in OF_APPS:
         run(url, statement)
     store.close()
+    _fill_what_is_empty(url)
+
+
+def _fill_what_is_empty(url: str) -> None:
+    """A row in each table that later steps brought."""
+    kinds = {"integer": "1", "text": "'x'"}
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        for room in sql.rooms().values():
+            for step in sql.load_schema(
+                {"bigint": "integer", "serial": "integer primary key", "strict": ""}, room=room
+            ).values():
+                for statement in step:
+                    scratch.execute(statement)
+        for table in tables():
+            if not run(url, f"select 1 from {table.name}"):
+                columns = scratch.execute(f"pragma table_info({table.name})").fetchall()
+                values = ", ".join(kinds[kind.lower()] for _, _, kind, *_ in columns)
+                run(url, f"insert into {table.name} ({', '.join(table.columns)}) values ({values})")
 
 
 OF_APPS = (

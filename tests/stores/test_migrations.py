@@ -40,8 +40,10 @@ def _open_all_rooms(url: str) -> list[str]:
     for name, room in ROOMS.items():
         if room != sql.STORES:
             store.engine.extend(name, room)
-    store.close()
-    return store.engine.applied
+    try:
+        return store.migrate()
+    finally:
+        store.close()
 
 
 def run(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -110,13 +112,13 @@ def test_a_database_of_each_earlier_version_becomes_what_a_new_one_is(
     with monkeypatch.context() as patch:
         _limit(patch, engine, version)
         store = open_store(old)
-        assert store.engine.applied == [f"bot_linking {step}" for step in steps[:version]]
+        assert store.migrate() == [f"bot_linking {step}" for step in steps[:version]]
         store.close()
         assert _schema(old)
     store = open_store(old)
-    assert store.engine.applied == [f"bot_linking {step}" for step in steps[version:]]
+    assert store.migrate() == [f"bot_linking {step}" for step in steps[version:]]
     store.close()
-    open_store(fresh).close()
+    open_store(fresh).migrate()
     assert _schema(old) == _schema(fresh)
 
 
@@ -155,7 +157,7 @@ def test_a_step_that_fails_leaves_the_version_before_it_and_is_done_at_the_next_
     url = two[engine][0]
     with monkeypatch.context() as patch:
         _limit(patch, engine, 1)
-        open_store(url).close()
+        open_store(url).migrate()
     before = _schema(url)
     load = sql.load_schema
 
@@ -167,8 +169,8 @@ def test_a_step_that_fails_leaves_the_version_before_it_and_is_done_at_the_next_
     with monkeypatch.context() as patch:
         patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", broken)
         with pytest.raises(StoreUnavailable):
-            open_store(url)
+            open_store(url).migrate()
     assert _schema(url) == before
     store = open_store(url)
-    assert store.engine.applied == [f"bot_linking {step}" for step in STEPS["bot_linking"][1:]]
+    assert store.migrate() == [f"bot_linking {step}" for step in STEPS["bot_linking"][1:]]
     store.close()

@@ -62,6 +62,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def store(url: str) -> Iterator[SQLStore]:
     store = open_store(url)
+    store.migrate()
     yield store
     store.close()
 
@@ -565,7 +566,7 @@ def test_every_statement_is_understood_by_the_server(engine: PostgresEngine, roo
 )  # fmt: skip
 def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises((ConfigurationError, StoreUnavailable)) as caught:
-        open_store(_setting(url))
+        open_store(_setting(url)).check()
     assert "BOT_LINKING_DATABASE" in str(caught.value) or isinstance(caught.value, StoreUnavailable)
     assert "secret" not in _chain(caught.value)
 
@@ -573,7 +574,7 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
 def test_a_server_that_is_not_there_is_known_at_once_and_the_password_stays_hidden() -> None:
     began = time.monotonic()
     with pytest.raises(StoreUnavailable) as caught:
-        open_store("postgresql://bot:top%2Dsecret@127.0.0.1:1/db?sslpassword=hushhush")
+        open_store("postgresql://bot:top%2Dsecret@127.0.0.1:1/db?sslpassword=hushhush").check()
     assert time.monotonic() - began < ANSWERED_S
     text = _chain(caught.value)
     assert not [word for word in ("top%2Dsecret", "top-secret", "hushhush") if word in text]
@@ -595,7 +596,7 @@ def _config(url: str) -> dict[str, str]:
         "PAGE_ACCESS_TOKEN": "a-page-token",
         "APP_SECRET": "an-app-secret",
         "VERIFY_TOKEN": "a-verify-token",
-        "SECRET_KEY": "a-secret-key",
+        "SECRET_KEY": "a-secret-key-of-the-tests",
         "PUBLIC_URL": "https://bot.example.com",
         "DATABASE": url,
     }
@@ -692,7 +693,7 @@ def test_while_the_server_is_away_one_is_refused_at_once_and_served_as_soon_as_i
         assert seconds(lambda: store.find_link(PAGE, PSID)) < connections.LOCK_S
         assert seconds(lambda: store.receive([unlinked()], NOW)) < connections.LOCK_S
     with pytest.raises(StoreUnavailable):
-        open_store(own_server.url)
+        open_store(own_server.url).check()
     own_server.control("start", "-o", f'-h "" -k {own_server.folder}')
     assert store.find_link(PAGE, PSID) is not None
     store.close()
@@ -728,6 +729,7 @@ def test_statements_find_their_rows_by_an_index_before_any_statistics(
 ) -> None:
     """A table that was empty a minute ago is believed to be small, and would be read whole for each login."""
     engine.extend("bot_linking" if room == STORES else "external", room)
+    engine.opening.finish()
     plans = {name: plan_of(engine, name) for name in load_statements(room=room)}
     read_whole = {name for name, plan in plans.items() if any("Seq Scan" in line for line in plan)}
     assert read_whole - MAY_SCAN.keys() == ({"external_list_apps"} if room == EXTERNAL else set())

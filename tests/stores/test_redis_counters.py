@@ -370,8 +370,7 @@ def test_the_check_says_whether_redis_counts(new_bot: NewBot, server: Server) ->
     bot = new_bot(THROTTLE=server.url)
 
     def said() -> list[str]:
-        linking = bot.linking
-        found = checkup(linking.settings, linking.store, linking.now())
+        found = checkup(bot.linking._here)
         return [json.dumps(finding) for finding in found if "Redis" in finding.what]
 
     assert said() == ['["ok", "Redis counts attempts"]']

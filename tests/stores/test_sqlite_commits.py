@@ -18,7 +18,18 @@ from bot_linking.stores import open_store
 from bot_linking.stores.sqlite.engine import LARGEST_GROUP, SQLiteEngine
 from bot_linking.stores.store import SQLStore
 
-from .conftest import HOUR, NOW, PAGE, attempt_for, engine_of, link, linked, save_code, unlinked
+from .conftest import (
+    HOUR,
+    NOW,
+    PAGE,
+    attempt_for,
+    connection_of,
+    engine_of,
+    link,
+    linked,
+    save_code,
+    unlinked,
+)
 
 Answer = object
 
@@ -31,9 +42,7 @@ def store(sqlite_store: SQLStore) -> SQLStore:
 @contextmanager
 def commits_of(store: SQLStore) -> Iterator[list[str]]:
     """The transactions that this thread's connection ended meanwhile."""
-    store.check()
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     statements = list[str]()
     connection.set_trace_callback(lambda text: statements.append(text) if text == "commit" else None)
     try:
@@ -153,14 +162,14 @@ def test_when_the_commit_fails_nobody_is_told_that_it_worked(store: SQLStore, pa
     engine, sizes = engine_of(store), list[int]()
     with closing(sqlite3.connect(path)) as other:
         pages = other.execute("pragma page_count").fetchone()[0]
-    make = engine._open
+    make = engine._file.connect
 
     def small() -> sqlite3.Connection:
         connection = make()
         connection.execute(f"pragma max_page_count = {pages + 20}")
         return connection
 
-    engine._open = small  # type: ignore[method-assign]
+    engine._file.connect = small  # type: ignore[method-assign]
     answers, sizes = in_one_group(engine, [_hit("a"), fill, _hit("b")])
     assert sizes == [3]
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
@@ -182,9 +191,7 @@ def test_a_thread_that_is_ended_in_the_middle_takes_nobodys_transition_for_commi
 
 
 def test_every_commit_is_flushed_to_disk(store: SQLStore) -> None:
-    store.check()
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     assert connection.execute("pragma synchronous").fetchone() == (2,)
     assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
 

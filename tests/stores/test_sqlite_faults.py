@@ -20,7 +20,7 @@ from bot_linking.stores.sqlite import engine as sqlite
 from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW, PAGE, PSID, attempt_for, engine_of, link, linked, save_code
+from .conftest import NOW, PAGE, PSID, attempt_for, connection_of, engine_of, link, linked, save_code
 from .processes import LIMIT_S, SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
 
 
@@ -126,8 +126,7 @@ def test_a_lock_that_ends_in_time_costs_no_error(store: SQLStore, path: Path) ->
 
 def test_a_full_disk_is_one_error_reads_go_on_and_no_event_is_lost(store: SQLStore) -> None:
     codes = {str(number): save_code(store, attempt_for(psid=str(number))) for number in range(300)}
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     (pages,) = connection.execute("pragma page_count").fetchone()
     connection.execute(f"pragma max_page_count = {pages + 3}")
     answered, failed = dict[str, str](), list[str]()
@@ -150,8 +149,7 @@ def test_a_full_disk_in_the_middle_of_a_batch_takes_the_whole_batch(store: SQLSt
     events = [
         linked(save_code(store, attempt_for(psid=str(number))), psid=str(number)) for number in range(200)
     ]
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     (pages,) = connection.execute("pragma page_count").fetchone()
     connection.execute(f"pragma max_page_count = {pages + 2}")
     with pytest.raises(StoreUnavailable):
@@ -167,13 +165,12 @@ def test_a_full_disk_in_the_middle_of_a_batch_takes_the_whole_batch(store: SQLSt
 def test_a_folder_that_cannot_be_made_is_told_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreUnavailable, match=r"file/links\.db"):
-        open_store(f"sqlite:///{tmp_path}/file/links.db")
+        open_store(f"sqlite:///{tmp_path}/file/links.db").check()
 
 
 def test_a_read_only_database_is_one_error_and_reads_go_on(store: SQLStore) -> None:
     link(store)
-    connection = engine_of(store)._local.connection
-    assert connection is not None
+    connection = connection_of(store)
     connection.execute("pragma query_only = on")
     with pytest.raises(StoreUnavailable):
         store.check()
@@ -191,7 +188,7 @@ def test_an_address_that_is_none_is_refused_by_the_settings_name(address: str) -
 
 
 @pytest.mark.parametrize("rubbish", [b"\0" * 100, b"not a database, but long enough for one" * 10])
-def test_a_damaged_header_is_refused_at_start_and_left_as_it_is(
+def test_a_damaged_header_is_refused_at_the_first_use_and_left_as_it_is(
     store: SQLStore, path: Path, rubbish: bytes
 ) -> None:
     link(store)
@@ -199,7 +196,7 @@ def test_a_damaged_header_is_refused_at_start_and_left_as_it_is(
     damage(path, 0, rubbish)
     before = path.read_bytes()
     with pytest.raises(StoreUnavailable, match=r"links\.db"):
-        open_store(f"sqlite:///{path}")
+        open_store(f"sqlite:///{path}").check()
     assert path.read_bytes() == before
 
 

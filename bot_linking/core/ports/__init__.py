@@ -12,16 +12,19 @@ from bot_linking.core.events import Happening
 from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
 from bot_linking.core.ports.attempts import Attempt, Attempts, Refusal
 from bot_linking.core.ports.counters import Counters
+from bot_linking.core.ports.erasures import Erasure, Erasures
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
+from bot_linking.core.ports.pages import KeptPage, KeptPages
 from bot_linking.core.ports.upkeep import Upkeep
+from bot_linking.core.ports.ways import ChatLink, Typed, Ways, WebLink
 
 Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
-class Store(Links, Attempts, Outbox, Counters, ApiKeys, Owners, Upkeep, Protocol):
+class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Ways, Upkeep, Protocol):
     """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
     disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
     happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
@@ -35,10 +38,15 @@ __all__ = [
     "ApiKeys",
     "Attempt",
     "Attempts",
+    "ChatLink",
     "Clock",
     "Counters",
     "Deletion",
     "Done",
+    "Erasure",
+    "Erasures",
+    "KeptPage",
+    "KeptPages",
     "Links",
     "Outbox",
     "OutboxEntry",
@@ -46,6 +54,9 @@ __all__ = [
     "Refusal",
     "Store",
     "Tell",
+    "Typed",
     "Undoable",
     "Upkeep",
+    "Ways",
+    "WebLink",
 ]

@@ -37,6 +37,9 @@ class Attempt:
     nobody. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
     given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
 
+    `way` is the source that a link made by it has; `proof` is the digest of what proved the chat on another
+    way than the Log In button, and is good for one link.
+
     `session_digest` is the digest of the secret that the browser holds for this attempt, None for an attempt
     that no store keeps.
     """
@@ -54,6 +57,7 @@ class Attempt:
     second_factor_at: int | None = None
     refusal: Refusal | None = None
     way: str = "login"
+    proof: str | None = field(default=None, repr=False)
     expires_at: int = 0
     session_digest: str | None = field(default=None, repr=False)
 
@@ -85,16 +89,18 @@ class Attempts(Protocol):
         expires_at: int,
         *,
         replaces: str | None = None,
+        typed: str | None = None,
     ) -> bool:
         """Commit a pending code of this attempt, minted at `now`, and the attempt's stage `approved` with it;
         its tick is greater than that of each code committed before. `replaces` is the account that the person
-        agreed to replace.
+        agreed to replace; `typed` is the digest of digits by which the chat may name this code instead.
 
         An attempt at the consent must still be kept under its session digest, for the same account, before
         its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
         or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
-        when a code of the same attempt was consumed or belongs to another account; and after `MOST_CODES`
-        codes. An attempt may have several pending codes; the first that is redeemed consumes all.
+        when a code of the same attempt or the same proof was consumed, or one belongs to another account;
+        and after `MOST_CODES` codes. An attempt may have several pending codes; the first that is redeemed
+        consumes all.
         """
 
     def account_of_code(self, digest: str) -> str | None:

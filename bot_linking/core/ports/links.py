@@ -21,6 +21,7 @@ Two changes of one person never overlap: the second begins when the first has co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot_linking.core.conflicts import Consent, Policy
@@ -28,6 +29,17 @@ from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account, Link
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """How links are taken over: by whose policy, with what consent, whether people are told, and whether
+    anything is written at all."""
+
+    policy: Policy
+    consent: Consent
+    tell: bool = False
+    judge_only: bool = False
 
 
 class Links(Protocol):
@@ -131,11 +143,24 @@ class Links(Protocol):
         ends follow, as in `receive`. The decision is made inside the transaction. Raises `PolicyFailed`.
         """
 
+    def import_links(self, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
+        """Link many people in one transaction, each once, as another system knew them. For each, in their
+        order: what came of it, then the other chats of the account that ended with it.
+
+        A person who is not linked, or to another account, is `AccountLinked` with the values given, times
+        included; `LinkingRefused` where the policy, after this consent, does not allow it, or the pair is
+        barred. To the same account, what is given replaces what was there, `linked_at` stays, and it is
+        `LinkChanged`, or `EventIgnored("unchanged")`, which writes nothing. `source` is taken as it is given.
+        The history is written, and what was replaced can be undone. Unless `tell`, the outbox gets no news,
+        nothing is resumed, and followers who only tell do not hear of it. `judge_only` writes nothing.
+        """
+
     def erase(self, page_id: str | None, psid: str, now: int) -> int:
         """Remove every row about a person, on every page where `page_id` is None; the number of rows.
 
         Links, attempts, seen timestamps, interrupted work, outbox, history and the followers' rows go. Codes
         that Messenger bound to the person stay as consumed digests without a name, so that they cannot be
         used; pending codes and attempts without a PSID go when their account was linked to the person. When
-        this returns, as little as the database allows is left in its files.
+        this returns, as little as the database allows is left in its files. The list of erasures
+        (`core.ports.erasures`) gets the digest of the PSID, so that no backup brings the person back.
         """

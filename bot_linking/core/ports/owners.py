@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bot_linking.core.events import Outcome
 from bot_linking.core.links import Link
@@ -81,3 +81,10 @@ class Owners(Protocol):
 
     def finish_deletion(self, code: str, state: str, now: int) -> None:
         """Say what a request came to, and forget whom it named."""
+
+    def export(self, page_id: str | None, psid: str) -> dict[str, list[dict[str, Any]]]:
+        """Everything that is held about a person, on every page where `page_id` is None: table to rows, the
+        followers' tables too. Times are RFC 3339; no secret, no token and no digest is in it."""
+
+    def export_account(self, account_id: str) -> dict[str, list[dict[str, Any]]]:
+        """What is held about an account beside its chats: its history, and the followers' rows."""

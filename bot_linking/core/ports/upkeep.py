@@ -17,6 +17,11 @@ class Upkeep(Protocol):
         never go. Two processes may purge at once.
         """
 
+    def migrate(self) -> list[str]:
+        """Bring the tables up to date now, however long that takes, and make the database where it is
+        missing and may be made; the steps that this process has applied. Without it the first use does
+        so."""
+
     def check(self) -> None:
         """Raise `StoreUnavailable` unless a read and a committed write work just now. Changes nothing that
         a caller could notice."""

@@ -97,6 +97,7 @@ def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: d
     try:
         for name, room in known.items():
             store.engine.extend(name, room)
+        store.migrate()
     finally:
         store.close()
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
-from bot_linking.stores.postgres.engine import _secrets_in
+from bot_linking.stores.postgres.database import secrets_in
 
 LOCK_WAIT_MS = 30_000  # the server needs a while to notice that whoever copied before was killed
 _CONNECTING: Any = {"connect_timeout": 5, "client_encoding": "utf8", "application_name": "bot_linking copy"}
@@ -26,7 +26,7 @@ class PostgresSide:
     """One schema of one database, the first of its `search_path`."""
 
     def __init__(self, url: str) -> None:
-        self._hidden = _secrets_in(url)
+        self._hidden = secrets_in(url)
         self._tables: list[Table] = []
         with self._reported():
             self._connection = psycopg.connect(url, autocommit=True, **_CONNECTING)

@@ -86,40 +86,65 @@ class Ticket(Generic[T]):
         return self.result  # type: ignore[return-value]
 
 
-class Readers:
-    """The locks that threads hold while they read, so that a fork can wait until nobody is inside SQLite:
-    a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
+class Seat:
+    """One thread's connection, and what it knows of its file. Its thread reads under `lock`."""
+
+    __slots__ = ("__weakref__", "connection", "inode", "lock", "look_at", "pid", "transaction")
 
     def __init__(self) -> None:
-        self._locks: weakref.WeakSet[threading.Lock] = weakref.WeakSet()
-        self._joining = threading.Lock()
-        self._held: list[threading.Lock] = []
+        self.lock = threading.Lock()
+        self.pid = self.inode = 0
+        self.look_at = 0.0
+        self.connection: sqlite3.Connection | None = None
+        self.transaction: Transaction | None = None
 
-    def join(self) -> threading.Lock:
+    def close(self) -> None:
+        """Close the connection, if there is one. Only while no thread is inside it."""
+        connection, self.connection, self.transaction = self.connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        """A thread that ends, and an engine that is dropped, leave no connection open."""
+        with suppress(sqlite3.Error):
+            self.close()
+
+
+class Seats:
+    """The seats of all threads. Whoever holds them all knows that no thread is inside SQLite: so a process
+    can fork, as a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
+
+    def __init__(self) -> None:
+        self._all: weakref.WeakSet[Seat] = weakref.WeakSet()
+        self._joining = threading.Lock()
+        self._held: list[Seat] = []
+
+    def join(self) -> Seat:
+        """A seat for a thread that has none."""
         with self._joining:
-            self._locks.add(lock := threading.Lock())
-        return lock
+            self._all.add(seat := Seat())
+        return seat
 
     def hold(self) -> None:
         self._joining.acquire()
-        self._held = list(self._locks)
-        for lock in self._held:
-            lock.acquire()
+        self._held = list(self._all)
+        for seat in self._held:
+            seat.lock.acquire()
+
+    def close_held(self) -> None:
+        """Close the connections of all threads."""
+        for seat in self._held:
+            with suppress(sqlite3.Error):
+                seat.close()
 
     def let_go(self) -> None:
         while self._held:
-            self._held.pop().release()
+            self._held.pop().lock.release()
         self._joining.release()
 
 
-class Connections(threading.local):
-    """A connection for each thread and process: SQLite's may cross neither. Its thread reads under `lock`."""
+class Mine(threading.local):
+    """The seat of this thread: SQLite's connections are for one thread and one process."""
 
-    pid = 0
-    inode = 0
-    look_at = 0.0
-    transaction: Transaction | None = None
-    connection: sqlite3.Connection | None = None
-
-    def __init__(self, readers: Readers) -> None:
-        self.lock = readers.join()
+    def __init__(self, seats: Seats) -> None:
+        self.seat = seats.join()

@@ -1,0 +1,276 @@
+"""The ways to link beside the Log In button: an address for any browser, the menu's webview, site to chat.
+
+A web link proves a chat; the page that it opens proves the account, and six digits that the page shows have
+to be typed into that very chat. A chat link proves an account; the chat that opens it is asked, and only its
+answer links. What comes from the chat is taken here, and said back through the outbox.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account, Link
+from bot_linking.core.ports import ChatLink, Typed, WebLink
+
+LOGIN, WEB, MENU, CHAT = "login", "web", "menu", "chat"  # what `Link.source` says
+MAX_AGE_MS = 900_000
+MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
+HOUR_MS = 3_600_000
+PREFIX = "bl."  # of what is ours in a `ref` or a quick reply's payload
+LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # none is mistaken for another, and they spell no word
+_DASHES = re.compile(r"[\u2010-\u2015\u2212]")
+_DIGITS = re.compile(r"([0-9]{3}) ?([0-9]{3})")
+_CODE = re.compile(rf"LINK +(?:([A-Z0-9]{{4}}) ?- ?([A-Z0-9]{{4}})|([{LETTERS}]{{4}}) ?([{LETTERS}]{{4}}))")
+_ANSWER = re.compile(r"bl\.(yes|no)\.([A-Za-z0-9_-]{22})")
+_TOKEN = re.compile(r"bl\.([A-Za-z0-9_-]{32})")
+
+
+class Say(StrEnum):
+    """What a chat is told, as the outbox keeps it."""
+
+    DIGITS_WRONG = "digits_wrong"
+    LINK_UNKNOWN = "link_unknown"
+    LINK_USED = "link_used"
+    LINK_OTHER_PAGE = "link_other_page"
+    QUESTION_OLD = "question_old"
+    DECLINED = "declined"
+    ALREADY = "already"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A chat link as it is handed out: the secret of its address, and the code to type."""
+
+    token: str
+    code: str
+    page_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEvent:
+    """What a person did in a chat. Times in milliseconds, None where the event had none."""
+
+    page_id: str
+    psid: str
+    timestamp: int | None = None
+
+
+class Ways:
+    """Tokens for the other ways, and what comes of them in a chat."""
+
+    def __init__(self, linking: Linking) -> None:
+        self._linking = linking
+        self._store = linking.store
+
+    # Proofs
+
+    def web_token(self, psid: str, page_id: str | None = None) -> str:
+        """A secret that proves this chat for a quarter of an hour; only its digest is kept."""
+        token, page_id = secrets.token_urlsafe(24), page_id or self._linking.only_page()
+        ends = self._linking.now() + MAX_AGE_MS
+        self._store.save_web_link(WebLink(digest_of(token), page_id, psid, ends))
+        return token
+
+    def open_web(self, token: str) -> WebLink | None:
+        """The chat that a web link proves; None when it is unknown, late or has linked already."""
+        return self._store.find_web_link(digest_of(token), self._linking.now())
+
+    def make_chat_link(self, account: Account, page_id: str | None = None, *, resume: Any = None) -> Made:
+        """An address and a code that prove this account for a quarter of an hour."""
+        made = Made(secrets.token_urlsafe(24), _new_code(), page_id)
+        ends = self._linking.now() + MAX_AGE_MS
+        link = ChatLink(digest_of(made.token), page_id, account, resume, ends, used=False)
+        self._store.save_chat_link(link, digest_of(made.code))
+        return made
+
+    # What comes from a chat
+
+    def take_text(self, event: ChatEvent, text: str) -> bool:
+        """Whether a text was ours, and is dealt with: digits that a page shows for this person, or a code."""
+        plain = _plain(text)
+        code = _CODE.fullmatch(plain)
+        digits = _DIGITS.fullmatch(plain)
+        if code is None and digits is None:
+            return False
+        typed = self._typed(event)
+        if digits is not None:
+            return self._take_digits(event, "".join(digits.groups()), typed)
+        if typed.wrong < MOST_WRONG:
+            link = self._store.find_chat_link_of_code(digest_of(code_of(plain)))
+            self._ask(event, link, counts=True)
+        return True
+
+    def take_ref(self, event: ChatEvent, ref: str) -> bool:
+        """Whether a `ref` was ours by its form: its chat is asked, or told that the address is not good."""
+        if not ref.startswith(PREFIX):
+            return False
+        match = _TOKEN.fullmatch(ref)
+        link = self._store.find_chat_link(digest_of(match[1])) if match else None
+        self._ask(event, link, counts=False)
+        return True
+
+    def take_answer(self, event: ChatEvent, payload: str) -> bool:
+        """Whether a quick reply was the answer to a question of ours; only `yes` links."""
+        if not payload.startswith(PREFIX):
+            return False
+        match = _ANSWER.fullmatch(payload)
+        if match is None:
+            self._say(event, Say.QUESTION_OLD)
+            return True
+        self._settle(event, digest_of(match[2]), yes=match[1] == "yes")
+        return True
+
+    # Inside
+
+    def _typed(self, event: ChatEvent) -> Typed:
+        key = _counter_of(event)
+        return self._store.find_typed(event.page_id, event.psid, key, self._linking.now())
+
+    def _take_digits(self, event: ChatEvent, digits: str, typed: Typed) -> bool:
+        if typed.wrong >= MOST_WRONG:
+            return True
+        digest = digest_of_digits(event.psid, digits)
+        code = typed.codes.get(digest)
+        if code is None and (digest in typed.used or not typed.codes):
+            return digest in typed.used  # delivered again, or the bot's
+        if code is None:
+            self._count_wrong(event)
+            self._say(event, Say.DIGITS_WRONG)
+            return True
+        self._linking.receive(
+            [LinkingEvent(event.page_id, event.psid, "linked", None, event.timestamp, code)]
+        )
+        return True
+
+    def _count_wrong(self, event: ChatEvent) -> None:
+        now = self._linking.now()
+        self._store.hit(_counter_of(event), now + HOUR_MS, now)
+
+    def _ask(self, event: ChatEvent, link: ChatLink | None, *, counts: bool) -> None:
+        now = self._linking.now()
+        if link is None or now >= link.expires_at:
+            if counts:
+                self._count_wrong(event)
+            self._refuse(event, "chat_link_unknown", Say.LINK_UNKNOWN)
+        elif link.used:
+            self._refuse(event, "chat_link_used", Say.LINK_USED)
+        elif link.page_id not in (None, event.page_id):
+            self._refuse(event, "chat_link_wrong_page", Say.LINK_OTHER_PAGE)
+        else:
+            self._question(event, link, now)
+
+    def _question(self, event: ChatEvent, link: ChatLink, now: int) -> None:
+        foresight = self._linking.foresee(event.page_id, event.psid, link.account, source=CHAT)
+        if foresight.is_refused:
+            self._refuse(event, "conflict_refused", Say.ALREADY)
+            return
+        question, replaces = secrets.token_urlsafe(16), foresight.replaces
+        payload = {
+            "question": question,
+            "account": masked(link.account.label),
+            "replaces": masked(label_of(replaces)) if replaces else None,
+        }
+        agreed = replaces.account_id if replaces else None
+        self._store.ask(event.page_id, event.psid, digest_of(question), link, agreed, now, payload)
+        self._linking.wake()
+
+    def _settle(self, event: ChatEvent, question: str, *, yes: bool) -> None:
+        if yes and not self._may_be_linked(event, question):
+            self._refuse(event, "account_refused", Say.LINK_UNKNOWN)
+            return
+        outcomes = self._store.answer(
+            event.page_id,
+            event.psid,
+            question,
+            yes=yes,
+            now=self._linking.now(),
+            event_ms=event.timestamp,
+            policy=self._linking.policy,
+        )
+        self._linking.tell_all(outcomes)
+        if (said := _said_of(outcomes[0])) is not None:
+            self._say(event, said)
+
+    def _may_be_linked(self, event: ChatEvent, question: str) -> bool:
+        """What the site says of the account that this question is about, if the site wants to be asked."""
+        link = self._store.find_asked_link(event.page_id, event.psid, question)
+        return link is None or self._linking.allows(link.account.id)
+
+    def _refuse(self, event: ChatEvent, reason: str, said: Say) -> None:
+        self._linking.tell_all([LinkingRefused(reason, event.page_id, event.psid)])
+        self._say(event, said)
+
+    def _say(self, event: ChatEvent, said: Say) -> None:
+        self._linking.queue(event.page_id, event.psid, "say", str(said))
+
+
+def digest_of_digits(psid: str, digits: str) -> str:
+    """What digits are kept under. They are no secret by themselves: they count for one chat only."""
+    return digest_of(f"{digits} {psid}")  # six digits come first: no PSID can spell another pair
+
+
+def digits_of(session: str, attempt_id: str) -> str:
+    """The six digits of an attempt, made of the secret that its browser holds, so that they are not kept."""
+    mac = hmac.digest(session.encode("utf-8"), attempt_id.encode("utf-8"), "sha256")
+    return f"{int.from_bytes(mac[:8]) % 1_000_000:06d}"
+
+
+def code_of(text: str) -> str:
+    """A code as it is kept, from however it was typed."""
+    return re.sub(r"[ -]", "", _plain(text).removeprefix("LINK"))
+
+
+def shown(code: str) -> str:
+    """A code as a person types it: `LINK 7K4Q-9P2M`."""
+    return f"LINK {code[:4]}-{code[4:]}"
+
+
+def masked(label: str) -> str:
+    """Enough of a name to be known by its owner, and by no one else: `a••@example.com`."""
+    name, at, domain = label.partition("@")
+    return f"{name[:1]}••{at}{domain}"
+
+
+def label_of(link: Link) -> str:
+    """What the account of a link is known by."""
+    return link.email or link.username or link.phone_number or link.account_id
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(8))
+
+
+def _plain(text: str) -> str:
+    """One spelling for what phones and keyboards make of digits, letters, blanks and dashes."""
+    folded = unicodedata.normalize("NFKC", text[:64]).strip().upper()
+    return re.sub(r"\s+", " ", _DASHES.sub("-", folded))
+
+
+def _counter_of(event: ChatEvent) -> str:
+    return f"typed:{digest_of(event.page_id + ' ' + event.psid)}"
+
+
+def _said_of(outcome: Outcome) -> Say | None:
+    match outcome:
+        case EventIgnored(reason="declined"):
+            return Say.DECLINED
+        case EventIgnored(reason="unchanged"):
+            return Say.ALREADY
+        case LinkingRefused(reason="question_unknown"):
+            return Say.QUESTION_OLD
+        case LinkingRefused(reason="chat_link_used"):
+            return Say.LINK_USED
+        case LinkingRefused(reason="chat_link_expired"):
+            return Say.LINK_UNKNOWN
+        case LinkingRefused():
+            return Say.ALREADY
+    return None

@@ -1,0 +1,37 @@
+"""The charset that a body declares: one that is read here, or a refusal. It is never ignored."""
+
+from __future__ import annotations
+
+import re
+from encodings.aliases import aliases
+from typing import ClassVar
+
+from werkzeug.http import parse_options_header
+
+from bot_linking.core.errors import BotLinkingError
+
+UTF_8 = "utf-8"
+_CODECS = {"utf_8": UTF_8, "ascii": "ascii", "latin_1": "latin-1"}
+
+
+class CharsetRefused(BotLinkingError):
+    """The body declares a charset in which nothing is read here."""
+
+    slug: ClassVar[str] = "charset_refused"
+
+
+def codec_of(content_type: str | None) -> str:
+    """The codec for a body with this `Content-Type`: UTF-8 where no charset is declared. Raises
+    `CharsetRefused` for another one than UTF-8, US-ASCII and ISO-8859-1."""
+    return codec_named(parse_options_header(content_type)[1].get("charset", ""))
+
+
+def codec_named(charset: str) -> str:
+    """The codec for this name of a charset. Raises `CharsetRefused`."""
+    if not charset:
+        return UTF_8
+    plain = re.sub(r"[^a-z0-9]+", "_", charset.lower()).strip("_")
+    codec = _CODECS.get(aliases.get(plain, plain))
+    if codec is None:
+        raise CharsetRefused("the charset of the body is not read here: send it in UTF-8")
+    return codec

@@ -1,0 +1,96 @@
+"""Addresses that programs call: any letter case and a last slash lead to the same call, and every method
+arrives, so that each answer is the door's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from flask import Flask, Response
+from werkzeug.routing import BaseConverter
+
+from bot_linking.core.errors import BotLinkingError
+from bot_linking.doors.body import UNKEPT
+
+if TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
+    from werkzeug.routing import Map
+
+WORD = "bot_linking_word"
+View = Callable[..., Any]
+
+
+class PathUnknown(BotLinkingError):
+    """There is no call at this address."""
+
+    slug: ClassVar[str] = "path_unknown"
+
+
+class MethodRefused(BotLinkingError):
+    """There is no call of this method at this address; `allowed` names those that there are."""
+
+    slug: ClassVar[str] = "method_refused"
+
+    def __init__(self, *allowed: str) -> None:
+        super().__init__(f"this path takes {' and '.join(allowed)} only")
+        self.allowed = ", ".join(allowed)
+
+
+def allow(*methods: str) -> Response:
+    """The answer to OPTIONS."""
+    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **UNKEPT})
+
+
+class Word(BaseConverter):
+    """One word of an address in any letter case; it wins over a host's own variable at the same place."""
+
+    part_isolating = True
+    weight = 50
+
+    def __init__(self, map: Map, word: str) -> None:
+        super().__init__(map)
+        self.regex = f"(?i:{re.escape(word)})"
+
+
+def any_case(path: str) -> str:
+    """A rule for this path in any letter case: `/ExternalAccount/<app_key>`, where what stands in angle
+    brackets stays as it is."""
+    parts = path.split("/")
+    return "/".join(
+        each if not each or each.startswith("<") else f'<{WORD}("{each}"):word{at}>'
+        for at, each in enumerate(parts)
+    )
+
+
+def add_door(state: BlueprintSetupState, path: str, endpoint: str, view: View) -> None:
+    """Add a view at this path, in any letter case, with or without a last slash, for every method.
+
+    The view is called with the variables of the path alone. `url_for` finds it under its endpoint.
+    """
+    for number, rule in enumerate((path, any_case(path), f"{any_case(path)}/")):
+        _add_rule(state, rule, endpoint if number == 0 else f"{endpoint}_{number}", _with_variables(view))
+
+
+def add_below(state: BlueprintSetupState, path: str, endpoint: str, view: View) -> None:
+    """Add a view for everything below this path that no other rule takes."""
+    _add_rule(state, f"{any_case(path)}/<path:below>", endpoint, lambda **_: view())
+
+
+def _with_variables(view: View) -> View:
+    def call(**found: Any) -> Any:
+        return view(**{name: value for name, value in found.items() if not re.fullmatch(r"word\d+", name)})
+
+    return call
+
+
+def _add_rule(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
+    app = cast(Flask, state.app)
+    app.url_map.converters[WORD] = Word
+    endpoint = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
+    path = (state.url_prefix or "").rstrip("/") + rule
+    # Not by add_url_rule, which wants the methods told one by one.
+    made = app.url_rule_class(path, endpoint=endpoint, subdomain=state.subdomain, defaults=state.url_defaults)
+    app.url_map.add(made)
+    app.view_functions[endpoint] = view

@@ -1,0 +1,51 @@
+"""An app whose configuration is not complete.
+
+A server does not start without its settings: it stops with one error that names all of them. A command of
+`flask ...` comes up all the same, so that `flask linking check` can say what is missing, and `flask db
+upgrade`, `flask routes` or a shell are not held up by it. Our doors answer 503 in such a process.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import click
+from flask import Flask, Response
+from flask.cli import ScriptInfo
+
+from bot_linking.core.errors import ConfigurationError
+from bot_linking.doors.body import UNKEPT
+
+EXTENSION = "bot_linking.unconfigured"  # where an app keeps why it is not configured
+
+_log = logging.getLogger("bot_linking")
+
+
+def is_command() -> bool:
+    """Whether this process runs a command of `flask ...`, other than the server of `flask run`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
+
+
+def put_off(app: Flask, problem: ConfigurationError) -> None:
+    """Go on without what needs the configuration. Raises the problem where a server is about to start."""
+    if not is_command():
+        raise problem
+    for sentence in problem.problems:
+        _log.debug("not configured: %s", sentence)
+    app.extensions[EXTENSION] = problem
+    app.register_error_handler(ConfigurationError, _answer)
+
+
+def problem_of(app: Flask) -> ConfigurationError | None:
+    """Why this app is not configured; None where it is."""
+    return app.extensions.get(EXTENSION)
+
+
+def not_configured(**_: object) -> Response:
+    """What a path of ours answers."""
+    return Response("not configured\n", 503, UNKEPT, content_type="text/plain; charset=utf-8")
+
+
+def _answer(_problem: Exception) -> Response:
+    return not_configured()

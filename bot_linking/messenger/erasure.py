@@ -1,0 +1,51 @@
+"""Erasure from the chat: a button, a second question, and only the second tap erases."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.linking import Linking
+from bot_linking.core.ways import ChatEvent
+
+PAYLOAD = "bl.erase"
+ASKED_MS = 900_000
+_SURE = re.compile(r"bl\.erase\.([A-Za-z0-9_-]{22})")
+
+
+class Erasure:
+    """The two taps of one app."""
+
+    def __init__(self, linking: Linking) -> None:
+        self._linking = linking
+
+    def take(self, event: ChatEvent, payload: str) -> bool:
+        """Whether a tap was about erasing: the first asks once more, the second erases."""
+        if payload == PAYLOAD:
+            self._ask(event)
+            return True
+        match = _SURE.fullmatch(payload)
+        if match is None:
+            return False
+        if self._was_asked(event, match[1]):
+            self._linking.erase(event.psid, event.page_id)
+            self._linking.queue(event.page_id, event.psid, "say", "erased")
+        return True
+
+    def _ask(self, event: ChatEvent) -> None:
+        question, now = secrets.token_urlsafe(16), self._linking.now()
+        self._linking.store.hit(_key(event, question), now + ASKED_MS, now)
+        self._linking.queue(event.page_id, event.psid, "erase", question)
+
+    def _was_asked(self, event: ChatEvent, question: str) -> bool:
+        key, now = _key(event, question), self._linking.now()
+        asked, _ = self._linking.store.find_limit(key, now, ASKED_MS)
+        self._linking.store.drop_limit(key)
+        return asked > 0
+
+
+def _key(event: ChatEvent, question: str) -> str:
+    return (
+        f"erase:{digest_of(f'{event.page_id} {event.psid} {question}')}"  # of checked ids and our own secret
+    )

@@ -1,0 +1,56 @@
+"""Finds a header in what a framework has for headers, and says plainly what is no such thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Headers = Mapping[str, Any] | Mapping[bytes, Any] | Iterable[tuple[Any, Any]]
+
+_WANTED = "a mapping, or pairs of names and values, as the framework has them"
+
+
+def header_in(headers: Headers, name: str) -> str | None:
+    """The header's value, whatever the letter case of its name; None when it is missing or there are several.
+
+    Takes the maps of Flask, Django, Starlette, Quart, aiohttp and `email`; ASGI's pairs of bytes; a WSGI
+    environ (`HTTP_...`); and maps to lists, as AWS Lambda's `multiValueHeaders`. Raises `TypeError` for
+    anything else.
+    """
+    names = {name.lower(), "http_" + name.lower().replace("-", "_")}
+    found: list[Any] = []
+    for key, value in _pairs(headers):
+        if _text(key).lower() in names:
+            found += value if isinstance(value, (list, tuple)) else [value]
+    return _text(found[0]) if len(found) == 1 else None
+
+
+def _pairs(headers: Any) -> list[tuple[Any, Any]]:
+    if isinstance(headers, (str, bytes)) or not (hasattr(headers, "items") or hasattr(headers, "__iter__")):
+        raise TypeError(f"headers must be {_WANTED}, not {type(headers).__name__}")
+    if isinstance(headers, Mapping) and isinstance(headers.get("headers"), (Mapping, list, tuple)):
+        raise TypeError(
+            'headers must be the headers alone, not the event or scope around them: pass its ["headers"]'
+        )
+    try:
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        return [(key, value) for key, value in pairs]
+    except (TypeError, ValueError):
+        raise TypeError(f"headers must be {_WANTED}") from None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else ""
+
+
+def raw_bytes(body: Any) -> bytes:
+    """The body as it came. Raises `TypeError` for text, which was decoded on the way."""
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)
+    raise TypeError(
+        f"body must be the raw bytes as they came, not {type(body).__name__}: the signature is over the bytes"
+    )

@@ -1,0 +1,271 @@
+"""The pages that an app serves: those of its configuration, and those that were added while it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
+
+if TYPE_CHECKING:
+    from bot_linking.config.pages import Page
+    from bot_linking.messenger.events import Owners
+
+LOOK_EVERY_S = 2.0
+LOOK_AFTER_FAILURE_S = 10.0
+ALL_ANEW_AFTER_S = 86_400.0  # long before the store forgets which pages were removed
+
+_log = logging.getLogger("bot_linking")
+
+
+class Keeper(Protocol):
+    """Where added pages are kept."""
+
+    def revision(self) -> int:
+        """The number of the newest change. Raises `StoreUnavailable`."""
+
+    def since(self, revision: int) -> Iterable[tuple[int, str, Page | None]]:
+        """Each later change: its number, the page's id, and the page; None for one that was removed or that
+        no key opens. Raises `StoreUnavailable`."""
+
+
+class Pages:
+    """The pages of one app, by id. Each question is a look into a table that changes with a page alone.
+
+    With a `keeper`, a question that comes two seconds after the last look asks it first whether anything has
+    changed, in the thread of whoever asks. While the store is away what is known stays.
+    """
+
+    def __init__(
+        self,
+        configured: Iterable[Page],
+        keeper: Keeper | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._table = _Table(configured)
+        self.configured = frozenset(self._table.pages)
+        self._keeper = keeper
+        self._monotonic = monotonic
+        self._turn, self._pid = threading.Lock(), os.getpid()
+        self._seen = 0
+        self._looked_at: float | None = None
+        self._look_at = 0.0
+
+    # Questions
+
+    @property
+    def revision(self) -> int:
+        """Another number whenever a page, a token or a secret has changed."""
+        return self._now().changes
+
+    def page(self, page_id: str | None) -> Page:
+        """A page; without an id, the only one. Raises `PageUnknown`."""
+        known = self._now().pages
+        page = known.get(page_id) or known.get(None)
+        if page is None and page_id is None and len(known) == 1:
+            (page,) = known.values()
+        if page is None:
+            raise PageUnknown(_why_unknown(page_id, len(known)))
+        return page
+
+    def all(self) -> tuple[Page, ...]:
+        """Every page."""
+        return tuple(self._now().pages.values())
+
+    def sole_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not configured."""
+        known = self._now().pages
+        return next(iter(known)) if len(known) == 1 else None
+
+    def is_one(self) -> bool:
+        """Whether there is one page, with its id or without."""
+        return len(self._now().pages) == 1
+
+    def serves(self, page_id: str) -> bool:
+        """Whether this page is one of the app's. Every page is, where the configuration names none."""
+        known = self._now().pages
+        return page_id in known or None in known
+
+    def secrets_of(self, page_id: str | None) -> tuple[bytes, ...]:
+        """The app secrets that may sign what is of this page, the newest first; none for a page unknown.
+
+        For a webhook, whose body names a page before anything of it is believed: these are tried first.
+        Raises `StoreUnavailable` for an unknown page while the added ones could not be read yet.
+        """
+        known = self._now().pages
+        page = known.get(page_id) or known.get(None)
+        if page is not None:
+            return tuple(secret.encode() for secret in page.app_secrets)
+        self.require_all()
+        return ()
+
+    def require_all(self) -> None:
+        """Raise `StoreUnavailable` while the added pages could not be read yet: nothing can be refused for
+        being of no page of ours then."""
+        if self._keeper is not None and self._looked_at is None:
+            raise StoreUnavailable("the pages that were added could not be read yet")
+
+    def owners(self) -> Mapping[bytes, Owners]:
+        """Every app secret, and the pages that it may speak for."""
+        return self._now().owners
+
+    def verify_tokens(self) -> tuple[bytes, ...]:
+        """Every token that Messenger's handshake may name."""
+        return tuple({token.encode() for page in self.all() for token in page.verify_tokens})
+
+    def token_name(self, page_id: str | None) -> str:
+        """A name for the page's present access tokens and app secrets, which says nothing of them: another
+        name means that what was held for a bad one may be tried again."""
+        return _name_of(self.page(page_id))
+
+    def token_names(self) -> list[str]:
+        """The names of every page's present access tokens and app secrets."""
+        return [_name_of(page) for page in self.all()]
+
+    # Changes
+
+    def give_way(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
+        """The page again, with its next access token or app secret first, after Graph has refused the first
+        one; None where there is no other."""
+        with self._lock():
+            known = self._table.pages.get(page.id)
+            if known is not page:
+                return known  # changed meanwhile
+            if cause == "token":
+                again = replace(page, access_tokens=_next_first(page.access_tokens))
+            else:
+                again = replace(page, app_secrets=_next_first(page.app_secrets))
+            if again == page:
+                return None
+            self._table.change([(page.id, again)])
+            return again
+
+    def look(self) -> None:
+        """Take up what has changed in the store, now. Raises `StoreUnavailable`."""
+        if self._keeper is not None:
+            with self._lock():
+                self._take_up(self._keeper)
+
+    def _now(self) -> _Table:
+        if self._keeper is not None and self._monotonic() >= self._look_at:
+            self._look_quietly(self._keeper)
+        return self._table
+
+    def _look_quietly(self, keeper: Keeper) -> None:
+        """One thread looks; the others go on with what is known."""
+        lock = self._lock()
+        if not lock.acquire(blocking=self._looked_at is None):
+            return
+        try:
+            if self._monotonic() >= self._look_at:
+                self._take_up(keeper)
+        except StoreUnavailable as problem:
+            self._look_at = self._monotonic() + LOOK_AFTER_FAILURE_S
+            _log.warning("the pages that were added cannot be read: %s", problem)
+        finally:
+            lock.release()
+
+    def _take_up(self, keeper: Keeper) -> None:
+        began = self._monotonic()
+        is_anew = self._looked_at is None or began - self._looked_at > ALL_ANEW_AFTER_S
+        newest = keeper.revision()
+        if is_anew or newest < self._seen:  # the latter after a backup was restored
+            self._take_all(keeper)
+        elif newest > self._seen:
+            self._seen = self._take(keeper.since(self._seen), self._seen)
+        self._looked_at, self._look_at = began, began + LOOK_EVERY_S
+
+    def _take_all(self, keeper: Keeper) -> None:
+        changes = list(keeper.since(0))
+        kept = {page_id for _, page_id, _ in changes}
+        gone = self._table.pages.keys() - self.configured - kept
+        self._table.change((page_id, None) for page_id in gone)
+        self._seen = self._take(changes, 0)
+
+    def _take(self, changes: Iterable[tuple[int, str, Page | None]], seen: int) -> int:
+        taken: list[tuple[str | None, Page | None]] = []
+        for number, page_id, page in changes:
+            seen = number
+            if page_id not in self.configured:
+                taken.append((page_id, page))
+        if taken:
+            self._table.change(taken)
+        return seen
+
+    def _lock(self) -> threading.Lock:
+        """A lock that no thread of a parent process holds."""
+        if self._pid != os.getpid():
+            self._turn, self._pid = threading.Lock(), os.getpid()
+        return self._turn
+
+
+class _Table:
+    """Pages by id, and the pages of each app secret. Other threads walk through both: a change makes new
+    ones and puts them in place at its end."""
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self.pages: Mapping[str | None, Page] = {}
+        self.owners: Mapping[bytes, Owners] = {}
+        self.changes = 0
+        self.change((page.id, page) for page in pages)
+
+    def change(self, changes: Iterable[tuple[str | None, Page | None]]) -> None:
+        """Put each page in place of what was there under its id; None takes it away."""
+        pages, owners = dict(self.pages), _Owners(self.owners)
+        for page_id, page in changes:
+            before = pages.pop(page_id, None)
+            for secret in before.app_secrets if before else ():
+                owners.disown(secret.encode(), page_id)
+            if page is not None:
+                pages[page_id] = page
+                for secret in page.app_secrets:
+                    owners.own(secret.encode(), page_id)
+        self.pages, self.owners, self.changes = pages, owners.known, self.changes + 1
+
+
+class _Owners:
+    """The pages of each app secret while they are changed: what is there already is copied once at most."""
+
+    def __init__(self, known: Mapping[bytes, Owners]) -> None:
+        self.known = dict(known)
+        self._fresh: dict[bytes, set[str]] = {}
+
+    def own(self, secret: bytes, page_id: str | None) -> None:
+        if page_id is None:
+            self.known[secret] = None
+        elif self.known.get(secret, ()) is not None:
+            self._pages_of(secret).add(page_id)
+
+    def disown(self, secret: bytes, page_id: str | None) -> None:
+        """A secret that every page may use stays: it is of the configuration."""
+        if page_id is not None and self.known.get(secret) is not None:
+            pages = self._pages_of(secret)
+            pages.discard(page_id)
+            if not pages:
+                del self.known[secret], self._fresh[secret]
+
+    def _pages_of(self, secret: bytes) -> set[str]:
+        if secret not in self._fresh:
+            self._fresh[secret] = self.known[secret] = set(self.known.get(secret) or ())
+        return self._fresh[secret]
+
+
+def _next_first(values: tuple[str, ...]) -> tuple[str, ...]:
+    return (*values[1:], *values[:1])
+
+
+def _why_unknown(page_id: str | None, count: int) -> str:
+    if page_id is not None:
+        return "this page is not configured"
+    return "several pages are configured; say which with page_id=" if count else "no page is configured"
+
+
+def _name_of(page: Page) -> str:
+    return digest_of("\n".join(sorted((*page.access_tokens, *page.app_secrets))))[:16]

@@ -1,0 +1,99 @@
+"""What the outbox says in a chat about the ways to link: questions with their buttons, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bot_linking.core.ports import OutboxEntry
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.buttons import Message
+from bot_linking.messenger.erasure import PAYLOAD
+from bot_linking.translations import translate
+
+if TYPE_CHECKING:
+    from bot_linking.delivery.worker import Handler
+
+LanguageOf = Callable[[str, str], str]
+
+
+class Replies:
+    """The handlers of `question`, `erase` and `say` entries."""
+
+    def __init__(self, bots: Bots, *, brand_name: str, language_of: LanguageOf) -> None:
+        self._bots = bots
+        self._brand = brand_name
+        self._language_of = language_of
+
+    def handlers(self) -> dict[str, Handler]:
+        """Kind of entry to what delivers it."""
+        return {"question": self.ask, "erase": self.ask_to_erase, "say": self.say}
+
+    def ask(self, entry: OutboxEntry) -> None:
+        """Shall this chat be connected? Only *Connect* links."""
+        locale, asked = self._language_of(entry.page_id, entry.psid), entry.payload
+        text = translate(
+            locale,
+            "Connect this chat with {account} at {brand}?",
+            account=asked["account"],
+            brand=self._brand,
+        )
+        if asked["replaces"]:
+            replaced = translate(
+                locale,
+                "It is connected with {account} now, which it would replace.",
+                account=asked["replaces"],
+            )
+            text = f"{text}\n{replaced}"
+        yes, no = f"bl.yes.{asked['question']}", f"bl.no.{asked['question']}"
+        replies = [(translate(locale, "Connect"), yes), (translate(locale, "No"), no)]
+        self._send(entry, with_replies(text, replies))
+
+    def ask_to_erase(self, entry: OutboxEntry) -> None:
+        locale = self._language_of(entry.page_id, entry.psid)
+        text = translate(locale, "Delete everything that {brand} keeps about this chat?", brand=self._brand)
+        sure = translate(locale, "Yes, delete it")
+        self._send(entry, with_replies(text, [(sure, f"{PAYLOAD}.{entry.payload}")]))
+
+    def say(self, entry: OutboxEntry) -> None:
+        """One sentence, with what to do next."""
+        said = self._sentence(self._language_of(entry.page_id, entry.psid), entry.payload)
+        if said is not None:
+            self._send(entry, {"text": said})
+
+    def _sentence(self, locale: str, slug: str) -> str | None:
+        match slug:
+            case "digits_wrong":
+                return translate(locale, "That is not the number on the page. Please look there again.")
+            case "link_unknown":
+                return translate(
+                    locale, "That code or address is not good any more. Get a new one on our site."
+                )
+            case "link_used":
+                return translate(locale, "That code or address was used already. Get a new one on our site.")
+            case "link_other_page":
+                return translate(locale, "That code or address is for another chat of ours.")
+            case "question_old":
+                return translate(locale, "That was the answer to an older question. Nothing was connected.")
+            case "declined":
+                return translate(locale, "All right, nothing was connected.")
+            case "already":
+                return translate(
+                    locale, "This chat is connected already. Log out first to connect another account."
+                )
+            case "erased":
+                return translate(locale, "Everything that we kept about this chat is deleted.")
+        return None
+
+    def _send(self, entry: OutboxEntry, message: Message) -> None:
+        from bot_linking.messenger.send import send_with
+
+        send_with(self._bots.of(entry.page_id), entry.psid, message)
+
+
+def with_replies(text: str, replies: list[tuple[str, str]]) -> Message:
+    """A text with quick replies: title and payload of each. Source: quick replies."""
+    rows: list[dict[str, Any]] = [
+        {"content_type": "text", "title": title, "payload": payload} for title, payload in replies
+    ]
+    return {"text": text, "quick_replies": rows}

@@ -1,0 +1,199 @@
+"""Commands that exchange links with other systems: `import` and `export-links`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from bot_linking.core.errors import PageUnknown
+from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
+from bot_linking.core.links import Link
+from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.terminal import Bar, inert, say
+
+if TYPE_CHECKING:
+    from bot_linking.messenger.pages import Pages
+    from bot_linking.operators.importing import Staged
+
+    Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
+
+_REFUSALS = {
+    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
+    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place",
+    "pair_barred": "the link of this person to this account was undone within a day",
+}
+COLUMNS = tuple(Link.__slots__)
+
+
+def commands(here: Here) -> list[click.Command]:
+    """`import` and `export-links`."""
+    return [_import(here), _export_links(here)]
+
+
+def _export_links(here: Here) -> click.Command:
+    @command("export-links", examples=("export-links > links.csv", "export-links --json > links.jsonl"))
+    @page_option
+    @json_option
+    def export_links(page_id: str | None, as_json: bool) -> None:
+        """Print every link as CSV with a head, or as a JSON object a line: what `import` reads.
+
+        In CSV a value that a spreadsheet would take for a formula has a ' before it; `import` takes it away.
+        """
+        links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
+        if as_json:
+            for link in links:
+                sys.stdout.write(json.dumps(link.as_dict()) + "\n")
+            return
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow(COLUMNS)
+        out.writerows([inert(str(value or "")) for value in link.as_dict().values()] for link in links)
+
+    return export_links
+
+
+def _import(here: Here) -> click.Command:
+    @command(
+        "import",
+        creates=True,
+        examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
+    )
+    @click.argument("file", type=click.Path())
+    @click.option(
+        "--map", "pairs", metavar="FIELD=NAME", multiple=True, help="What a field is called in the file."
+    )
+    @click.option("--skip-bad", is_flag=True, help="Import the good lines although others are bad.")
+    @click.option("--replace", is_flag=True, help="Where on_conflict would ask, the file's account it is.")
+    @click.option("--tell", is_flag=True, help="Send each person the confirmation, and tell the receivers.")
+    @click.option("--dry-run", is_flag=True, help="Judge the lines and write nothing.")
+    def import_(
+        file: str, pairs: tuple[str, ...], skip_bad: bool, replace: bool, tell: bool, dry_run: bool
+    ) -> None:
+        """Link the people in a CSV or JSONL file. `-` reads standard input.
+
+        The fields are those of a link: psid and account_id are needed; page_id is the only page by default;
+        username, email, phone_number, linked_at and updated_at are optional. All lines are judged first: each
+        bad one is named on stderr with its number, and then nothing is written and the exit status is 1.
+        Run again, it changes nothing.
+        """
+        from bot_linking.operators.importing import FIELDS, Staged
+
+        names = _names(pairs, FIELDS)
+        linking = here().linking
+        with Staged() as staged:
+            with closing(_opened(file)) as opened:
+                bad = _stage(here, opened, names, staged)
+            bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
+            if bad and not skip_bad:
+                raise click.ClickException(f"{bad} line(s) are bad; nothing was written")
+            if dry_run:
+                say(f"{staged.count} link(s) are good; nothing was written")
+                return
+            counts = _write(staged, partial(linking.import_links, replace=replace, tell=tell))
+        say(
+            ", ".join(f"{count} {what}" for what, count in counts.items())
+            + (f", {bad} left out" if bad else "")
+        )
+        if counts.get("refused"):
+            raise click.ClickException("the refused were changed by others meanwhile; the rest was written")
+
+    return import_
+
+
+def _names(pairs: Iterable[str], fields: Iterable[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for pair in pairs:
+        field, separator, name = pair.partition("=")
+        if not separator or not name or field not in fields:
+            problem = f"{pair!r} is not FIELD=NAME with a field of {', '.join(fields)}"
+            raise click.BadParameter(problem, param_hint="--map")
+        if field in names:
+            raise click.BadParameter(f"{field} is named twice", param_hint="--map")
+        names[field] = name
+    return names
+
+
+def _opened(file: str) -> IO[bytes]:
+    if file == "-":
+        return sys.stdin.buffer
+    try:
+        return open(file, "rb")
+    except OSError as problem:
+        raise click.ClickException(f"{file} cannot be read: {problem.strerror}") from None
+
+
+def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged) -> int:
+    """Judge every line and set the good ones aside; how many were bad."""
+    from bot_linking.operators.importing import BadLine, Judge, lines_of
+
+    installed, bad = here(), 0
+    judge = Judge(
+        names,
+        only_page=installed.linking.only_page,
+        is_served=partial(_is_served, installed.pages),
+        now=installed.linking.now(),
+    )
+    for number, values in lines_of(file, names):
+        try:
+            if isinstance(values, BadLine):
+                raise values
+            staged.add(number, judge.link(values))
+        except BadLine as problem:
+            bad += 1
+            say(f"line {number}: {problem}")
+    return bad
+
+
+def _is_served(pages: Pages, page_id: str) -> bool:
+    try:
+        pages.page(page_id)
+    except PageUnknown:
+        return False
+    return True
+
+
+def _judge(staged: Staged, judge: Importer) -> int:
+    """Look at who is linked already; how many lines the policy does not allow."""
+    bad = 0
+    for links in staged.batches():
+        refused = _refused(links, judge(list(links.values())))
+        staged.drop(refused)
+        bad += len(refused)
+    return bad
+
+
+def _refused(links: Mapping[int, Link], outcomes: Sequence[Sequence[Outcome]]) -> list[int]:
+    """The lines that were refused, each named on stderr."""
+    refused = []
+    for line, (outcome, *_) in zip(links, outcomes, strict=True):
+        if isinstance(outcome, LinkingRefused):
+            say(f"line {line}: {_REFUSALS.get(outcome.reason, outcome.reason)}")
+            refused.append(line)
+    return refused
+
+
+def _write(staged: Staged, write: Importer) -> dict[str, int]:
+    counts = {"linked": 0, "changed": 0, "unchanged": 0}
+    with Bar("importing") as bar:
+        bar.begin(staged.count)
+        for links in staged.batches():
+            outcomes = write(list(links.values()))
+            _refused(links, outcomes)
+            for outcome, *_ in outcomes:
+                counts[_what(outcome)] = counts.get(_what(outcome), 0) + 1
+            bar.advance(len(links))
+    return counts
+
+
+def _what(outcome: Outcome) -> str:
+    if isinstance(outcome, LinkingRefused):
+        return "refused"
+    if isinstance(outcome, EventIgnored):
+        return "unchanged"
+    return "changed" if isinstance(outcome, LinkChanged) else "linked"

@@ -1,0 +1,272 @@
+"""A file of links: read, judged line by line, and set aside until all of it is known to be good."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from bot_linking.core.errors import BotLinkingError, IdentifierRefused, PageUnknown, PayloadUnreadable
+from bot_linking.core.identifiers import LONGEST, Identifiers
+from bot_linking.core.links import Account, Link, from_ms, to_ms
+from bot_linking.core.reading import read_id, read_json
+from bot_linking.operators.terminal import as_it_was
+
+SOURCE = "import"
+LINK_TEXTS = ("page_id", "psid", "account_id", *LONGEST)
+LINK_TIMES = ("linked_at", "updated_at")
+FIELDS = STAGED = (*LINK_TEXTS, *LINK_TIMES)
+NEEDED = ("psid", "account_id")
+BATCH = 200  # people in one transaction, so that no webhook waits for long
+_ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")  # what a spreadsheet makes of a long number
+_DELIMITERS = (",", ";", "\t")
+
+Values = Mapping[str, Any]
+
+
+class BadLine(ValueError):
+    """Why a line is no link, as a sentence without a subject."""
+
+
+class FileRefused(BotLinkingError):
+    """The file as a whole cannot be read as links."""
+
+    slug = "file_refused"
+
+
+def lines_of(file: IO[bytes], names: Mapping[str, str]) -> Iterator[tuple[int, Values | BadLine]]:
+    """Each line's number, from 1 and with the head counted, and its values by the file's own names. CSV with
+    a head, or a JSON object on each line, which is told by the first character. `names` maps fields of `Link`
+    to names of the file. Raises `FileRefused` for a head without what is needed."""
+    needed = {field: names.get(field, field) for field in NEEDED}
+    numbered = enumerate(file, start=1)
+    for number, line in numbered:
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if line.strip():
+            rest = _with_first(number, line, numbered)
+            yield from _json_lines(rest) if line.lstrip().startswith(b"{") else _csv_lines(rest, needed)
+
+
+def _with_first(number: int, line: bytes, rest: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    yield number, line
+    yield from rest
+
+
+def _json_lines(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Values | BadLine]]:
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        try:
+            value = read_json(line)
+        except PayloadUnreadable:
+            value = None
+        yield number, value if isinstance(value, dict) else BadLine("is not a JSON object in UTF-8")
+
+
+def _csv_lines(
+    numbered: Iterator[tuple[int, bytes]], needed: Mapping[str, str]
+) -> Iterator[tuple[int, Values | BadLine]]:
+    first = 1
+
+    def decoded() -> Iterator[str]:
+        nonlocal first
+        for number, line in numbered:
+            first = first or number
+            yield line.decode("utf-8", "surrogateescape")
+
+    text = decoded()
+    head_line = next(text)
+    delimiter = max(_DELIMITERS, key=head_line.count)
+    head = _head(next(csv.reader([head_line], delimiter=delimiter)), needed)
+    rows = csv.reader(text, delimiter=delimiter, strict=True)
+    while True:
+        first = 0
+        try:
+            row = next(rows, None)
+        except csv.Error as problem:
+            yield first, BadLine(f"is not CSV: {problem}")
+            continue
+        if row is None:
+            return
+        if row:
+            yield first, _row(head, row)
+
+
+def _head(names: list[str], needed: Mapping[str, str]) -> list[str]:
+    head = [name.strip() for name in names]
+    if twice := {name for name in head if head.count(name) > 1}:
+        raise FileRefused(f"the file has two columns with the name {sorted(twice)[0]!r}")
+    for field, name in needed.items():
+        if name not in head:
+            problem = f"the file has no column {name}, but {', '.join(head)}"
+            raise FileRefused(f"{problem}: say which it is with --map {field}=COLUMN")
+    return head
+
+
+def _row(head: list[str], row: list[str]) -> Values | BadLine:
+    if len(row) != len(head):
+        return BadLine(f"has {len(row)} value(s), and the head has {len(head)}")
+    if any("\udc80" <= mark <= "\udcff" for value in row for mark in value):
+        return BadLine("is not UTF-8")
+    return dict(zip(head, map(as_it_was, row), strict=True))
+
+
+class Judge:
+    """Makes links of lines. `names` maps fields of `Link` to names of the file, `only_page` says which page
+    is meant where a line names none, `is_served` whether a page is one of this bot."""
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        *,
+        only_page: Callable[[], str],
+        is_served: Callable[[str], bool],
+        now: int,
+    ) -> None:
+        self._names = {field: names.get(field, field) for field in FIELDS}
+        self._only_page = only_page
+        self._is_served = is_served
+        self._default_page: str | BadLine | None = None
+        self._now = from_ms(now)
+
+    def link(self, values: Values) -> Link:
+        """The link on one line. Raises `BadLine`."""
+        given = {field: self._text(field, values) for field in FIELDS}
+        updated_at = self._time("updated_at", given)
+        linked_at = self._time("linked_at", given) or updated_at or self._now
+        return Link(
+            page_id=self._page(given["page_id"]),
+            psid=self._id("psid", given["psid"]),
+            account_id=self._account_id(given["account_id"]),
+            **_identifiers({name: given[name] for name in LONGEST}),
+            source=SOURCE,
+            linked_at=linked_at,
+            updated_at=max(updated_at or linked_at, linked_at),
+        )
+
+    def _text(self, field: str, values: Values) -> str | None:
+        value = values.get(self._names[field])
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if value is not None and not isinstance(value, str):
+            raise BadLine(f"{self._called(field)} is neither text nor a whole number")
+        return value.strip() or None if value else None
+
+    def _called(self, field: str) -> str:
+        name = self._names[field]
+        return field if name == field else f"{field} ({name})"
+
+    def _id(self, field: str, value: str | None) -> str:
+        if value is None:
+            raise BadLine(f"{self._called(field)} is missing")
+        if _ROUNDED.fullmatch(value):
+            raise BadLine(f"{self._called(field)} is a number that a spreadsheet has rounded")
+        if read_id(value) is None:
+            raise BadLine(f"{self._called(field)} is not an id of Messenger's: 1 to 64 letters and digits")
+        return value
+
+    def _page(self, value: str | None) -> str:
+        if value is None:
+            return self._page_by_default()
+        page_id = self._id("page_id", value)
+        if not self._is_served(page_id):
+            raise BadLine(f"{self._called('page_id')} {page_id} is not a page of this bot")
+        return page_id
+
+    def _page_by_default(self) -> str:
+        """Asked for once, as it may be Graph who knows."""
+        if self._default_page is None:
+            try:
+                self._default_page = self._only_page()
+            except PageUnknown as problem:
+                self._default_page = BadLine(f"{self._called('page_id')} is missing: {problem}")
+        if isinstance(self._default_page, BadLine):
+            raise BadLine(*self._default_page.args)
+        return self._default_page
+
+    def _account_id(self, value: str | None) -> str:
+        if value is None:
+            raise BadLine(f"{self._called('account_id')} is missing")
+        try:
+            return Account(value).id
+        except (TypeError, ValueError):
+            name = self._called("account_id")
+            raise BadLine(f"{name} is not Unicode text of 1 to 255 characters") from None
+
+    def _time(self, field: str, given: Mapping[str, str | None]) -> datetime | None:
+        value = given[field]
+        if value is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise BadLine(f"{self._called(field)} is not a time like 2026-11-25T18:30:00Z") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not 0 <= to_ms(moment) <= to_ms(self._now):
+            raise BadLine(f"{self._called(field)} is before 1970 or in the future")
+        return moment
+
+
+def _identifiers(given: dict[str, str | None]) -> dict[str, str | None]:
+    """The same by the rules of every other door."""
+    if not any(given.values()):
+        return given
+    try:
+        judged = Identifiers(**given)
+    except IdentifierRefused as problem:
+        raise BadLine(str(problem)) from None
+    return {name: getattr(judged, name) for name in LONGEST}
+
+
+class Staged:
+    """Good lines, set aside in a temporary file of SQLite's that has no name and goes with the process."""
+
+    def __init__(self) -> None:
+        self._kept = sqlite3.connect("", isolation_level=None)
+        columns = ", ".join(STAGED)
+        self._kept.execute(
+            f"create table links (line integer primary key, {columns}, unique (page_id, psid))"
+        )
+        self._kept.execute("begin")
+        self.count = 0
+
+    def __enter__(self) -> Staged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def add(self, line: int, link: Link) -> None:
+        """Raises `BadLine` when an earlier line names the same person on the same page."""
+        values = [getattr(link, name) for name in (*LINK_TEXTS, *LINK_TIMES)]
+        times = [to_ms(moment) for moment in values[-2:]]
+        insert = f"insert or ignore into links values ({', '.join('?' * (len(STAGED) + 1))})"  # noqa: S608
+        if self._kept.execute(insert, (line, *values[:-2], *times)).rowcount:
+            self.count += 1
+            return
+        earlier = "select line from links where page_id = ? and psid = ?"
+        ((number,),) = self._kept.execute(earlier, (link.page_id, link.psid))
+        raise BadLine(f"names the same person as line {number}")
+
+    def drop(self, lines: Iterable[int]) -> None:
+        """Take these lines out again."""
+        for line in lines:
+            self.count -= self._kept.execute("delete from links where line = ?", (line,)).rowcount
+
+    def batches(self) -> Iterator[dict[int, Link]]:
+        """All of them by their lines, some at a time, in the order of the file."""
+        last = 0
+        select = f"select line, {', '.join(STAGED)} from links where line > ? order by line limit {BATCH}"  # noqa: S608
+        while rows := self._kept.execute(select, (last,)).fetchall():
+            yield {line: _link(*columns) for line, *columns in rows}
+            last = rows[-1][0]
+
+
+def _link(*columns: Any) -> Link:
+    page_id, psid, account_id, username, email, phone_number, linked_at, updated_at = columns
+    times = from_ms(linked_at), from_ms(updated_at)
+    return Link(page_id, psid, account_id, username, email, phone_number, SOURCE, *times)

@@ -1,0 +1,118 @@
+"""What Graph says of each page: its token, its subscriptions, its profile. Many pages are asked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bot_linking.config.pages import Page
+from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.operators.findings import Finding
+
+FIELD = "messaging_account_linking"
+AT_ONCE = 16
+
+GraphOf = Callable[[Page], Graph]
+
+
+def check_pages(
+    pages: Sequence[Page], graph_of: GraphOf, *, tell_left: Callable[[int], None]
+) -> Iterator[Finding]:
+    """The findings of every page, and then of every app; `tell_left` hears how many pages are left. With many
+    pages a page that is all right is one line."""
+    yield from _each(pages, graph_of, tell_left)
+    apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
+    for page in reversed(apps.values()):
+        yield from _subscribed_app(graph_of(page), page)
+
+
+def _each(pages: Sequence[Page], graph_of: GraphOf, tell_left: Callable[[int], None]) -> Iterator[Finding]:
+    with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
+        try:
+            found = pool.map(lambda page: list(_page(graph_of(page), page)), pages)
+            for left, (page, findings) in enumerate(zip(pages, found, strict=True), 1 - len(pages)):
+                tell_left(-left)
+                yield from findings if len(pages) == 1 else _named(page, findings)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _named(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings of one page of several."""
+    bad = [finding for finding in findings if finding.state != "ok"]
+    if not bad:
+        yield Finding("ok", f"page {page.id}: the token is good and the page subscribed")
+    for state, what in bad:
+        yield Finding(state, f"page {page.id}: {what}")
+
+
+def _page(graph: Graph, page: Page) -> Iterator[Finding]:
+    try:
+        page_id = graph.page_id()
+    except GraphError as problem:
+        yield Finding("wrong", f"{problem}: check BOT_LINKING_PAGE_ACCESS_TOKEN and BOT_LINKING_GRAPH_URL")
+        return
+    yield Finding("ok", f"Graph answers, and the token is page {page_id}'s")
+    if page.id not in (None, page_id):
+        yield Finding(
+            "wrong", f"the configured page is {page.id}: set BOT_LINKING_PAGE_ID or its token right"
+        )
+    yield from _subscribed_page(graph)
+    yield from _profile(graph)
+
+
+def _subscribed_page(graph: Graph) -> Iterator[Finding]:
+    try:
+        apps = _rows(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
+    except GraphError as problem:
+        yield Finding("wrong", f"the page's subscriptions cannot be read: {problem}")
+        return
+    if any(FIELD in (app.get("subscribed_fields") or ()) for app in apps):
+        yield Finding("ok", f"the page is subscribed to {FIELD}")
+    else:
+        yield Finding(
+            "wrong",
+            f"the page is not subscribed to {FIELD}: POST me/subscribed_apps with it in subscribed_fields",
+        )
+
+
+def _subscribed_app(graph: Graph, page: Page) -> Iterator[Finding]:
+    try:
+        app_id = str(graph.get("app", fields="id").get("id"))
+        rows = _rows(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
+    except GraphError as problem:
+        yield Finding("note", f"the app's subscriptions cannot be read: {problem}")
+        return
+    fields = {
+        each.get("name") if isinstance(each, dict) else each
+        for row in rows
+        if row.get("object") == "page"
+        for each in row.get("fields") or ()
+    }
+    if FIELD in fields:
+        yield Finding("ok", f"the app is subscribed to {FIELD}")
+    else:
+        yield Finding(
+            "wrong", f"the app's webhook is not subscribed to {FIELD}: tick it in the app's dashboard"
+        )
+
+
+def _profile(graph: Graph) -> Iterator[Finding]:
+    try:
+        (profile,) = _rows(
+            graph.get("me/messenger_profile", fields="account_linking_url,subject_to_new_eu_privacy_rules")
+        ) or [{}]
+    except (GraphError, ValueError):
+        return
+    if profile.get("subject_to_new_eu_privacy_rules"):
+        yield Finding(
+            "wrong", "the page is under the European rules, where Messenger offers no account linking"
+        )
+    if not profile.get("account_linking_url"):
+        yield Finding("note", "the profile's account_linking_url is not set; the buttons work without it")
+
+
+def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = answer.get("data")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

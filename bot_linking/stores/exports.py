@@ -1,0 +1,52 @@
+"""What a store holds about a person, as plain JSON values that the person may have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bot_linking.core.links import from_ms
+from bot_linking.stores.engine import Row
+from bot_linking.stores.family import Family
+
+EXPORTED = (
+    *("links", "history", "outbox", "attempts", "codes", "resumes", "unlinks_seen"),
+    *("undos", "bars", "web_links", "questions"),
+)
+_TIMES = ("at", "event_ms", "unlinked_ms", "barred_until")
+
+
+class Exports(Family):
+    """The reading half of `core.ports.owners.Owners`."""
+
+    def export(self, page_id: str | None, psid: str) -> dict[str, list[Row]]:
+        who = {"page_id": page_id, "psid": psid}
+        found = {table: self.engine.read(f"export_{table}", **who) for table in EXPORTED}
+        for follower in self.followers:
+            found |= follower.export(self.engine.read, page_id, psid)
+        return _plain(found)
+
+    def export_account(self, account_id: str) -> dict[str, list[Row]]:
+        tables = ("history", "chat_links")
+        found = {
+            table: self.engine.read(f"export_{table}_of_account", account_id=account_id) for table in tables
+        }
+        for follower in self.followers:
+            found |= follower.export_account(self.engine.read, account_id)
+        return _plain(found)
+
+
+def _plain(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    return {name: [_plain_row(row) for row in rows] for name, rows in tables.items()}
+
+
+def _plain_row(row: Row) -> Row:
+    return {name: _plain_value(name, value) for name, value in row.items()}
+
+
+def _plain_value(name: str, value: Any) -> Any:
+    if name == "payload":
+        return None if value is None else json.loads(value)
+    if isinstance(value, int) and (name in _TIMES or name.endswith("_at")):
+        return from_ms(value).isoformat(timespec="milliseconds") if value else None
+    return value

@@ -1,0 +1,260 @@
+"""First contact with a database: whether it is ours, whether its tables are up to date, whether one may be
+made.
+
+A process may start while its database is away. Its tables are brought up to date at the start
+if it is at hand, and else when it is first needed: by one process, while the others wait a little and then
+say that the store is unavailable.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import partial
+from typing import Protocol
+
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+
+OURS = "bot_linking"  # the room whose steps tell that a database is ours
+NEEDED = "_needed"  # ends the name of a step with which a release that does not know it cannot work
+PATIENCE_S = 2.5  # of a webhook, while the tables are brought up to date
+JOB_WAIT_S = 10.0  # for another process that brings them up to date
+
+Steps = dict[str, list[str]]  # a step's name to its statements, in order
+Recorded = Mapping[str, set[str]]  # a room's name to the steps that the database records for it
+
+_once_open: set[str] = set()  # what this process, or the one it was forked from, has had open
+_looking: ContextVar[bool] = ContextVar("bot_linking_looking", default=False)
+_log = logging.getLogger("bot_linking.stores")
+
+
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """Within this, no database is made where there is none: `StoreUnavailable` says so instead."""
+    token = _looking.set(True)
+    try:
+        yield
+    finally:
+        _looking.reset(token)
+
+
+class Tables(Protocol):
+    """What an engine does for `Opening`. Both methods raise `StoreUnavailable`."""
+
+    where: str  # which database this is, for a sentence, without a secret
+    identity: str  # tells it from every other database; may hold a secret
+
+    def recorded(self) -> Recorded | None:
+        """The steps that the database records, by room; None where the database does not exist. Makes
+        nothing, changes nothing and waits for no lock."""
+
+    def apply(self, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
+        """Make the database where it is missing, and apply these steps, those of a room all or none; the
+        names of those that this call applied, as another process may have been quicker. Waits `wait_s`
+        seconds at most for another process that does the same; None means without end."""
+
+
+class Unfit(StoreUnavailable):
+    """The database answers, but this release must not use it: waiting would not help."""
+
+
+class Opening:
+    """The state of one engine's database: `is_done` once its tables are up to date."""
+
+    def __init__(self, tables: Tables, *, create: bool) -> None:
+        self._tables = tables
+        self._create = create
+        self._rooms: dict[str, Steps] = {}
+        self._begin: Callable[[], None] = lambda: None
+        self._job: _Job | None = None
+        self._afterwards: list[Callable[[], object]] = []
+        self._failed_at, self._failure, self._said = 0.0, "", ""
+        self.is_done = False
+        self.applied: list[str] = []
+        self.unknown: list[str] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """After a fork, in the child: no thread of the parent's is opening anything here."""
+        self._turn = threading.Lock()
+        self._job = None
+
+    def expect(self, room: str, steps: Steps) -> None:
+        """From now on the database needs these steps as well."""
+        self._rooms[room] = steps
+        self.is_done = False
+        self._begin()
+
+    def start(self, *, only_look: bool = False) -> None:
+        """At a start: bring the tables up to date, if the database is at hand. With `only_look`, see what
+        there is, and change nothing.
+
+        Raises `ConfigurationError` only for a database that this release must not use. Whatever is away is
+        logged, and looked for again when it is needed.
+        """
+        self._begin = partial(self.start, only_look=only_look)
+        try:
+            if not only_look:
+                self.ensure()
+            elif self._missing() == {}:
+                self._finish()
+        except Unfit as problem:
+            raise ConfigurationError("BOT_LINKING_DATABASE", f"cannot be used: {problem}") from None
+        except StoreUnavailable as problem:
+            if not only_look and str(problem) != self._said:
+                self._said = str(problem)
+                _log.warning("starting without the database: %s", problem)
+
+    def ensure(self) -> None:
+        """At first contact: return when the database can be used. Raises `StoreUnavailable` within some
+        three seconds when it cannot be used now."""
+        asked_at = time.monotonic()
+        if not self._turn.acquire(timeout=PATIENCE_S):
+            raise StoreUnavailable(f"{self._tables.where} is still being opened")
+        try:
+            if self._failed_at > asked_at:  # for whoever waited, that was the answer
+                raise StoreUnavailable(self._failure)
+            self._open(PATIENCE_S, is_looking=_looking.get())
+        except StoreUnavailable as problem:
+            self._failed_at, self._failure = time.monotonic(), str(problem)
+            raise
+        finally:
+            self._turn.release()
+
+    def finish(self) -> list[str]:
+        """Bring the tables up to date now, however long that takes; the steps that this object ever
+        applied."""
+        with self._turn:
+            self.is_done = False
+            self._open(None, is_looking=_looking.get())
+        return self.applied
+
+    def afterwards(self, work: Callable[[], object]) -> None:
+        """Do this once the database is open, now or when it is back."""
+        if self.is_done:
+            _do(work)
+        else:
+            self._afterwards.append(work)
+
+    def begin_again(self) -> None:
+        """The database was replaced by another: look at it before it is used."""
+        self.is_done = False
+
+    def hold(self) -> None:
+        """Before a fork: wait until no thread is opening the database."""
+        self._turn.acquire()
+        if self._job is not None:
+            self._job.join()
+
+    def let_go(self) -> None:
+        with suppress(RuntimeError):
+            self._turn.release()
+
+    def _open(self, patience_s: float | None, *, is_looking: bool) -> None:
+        if self.is_done:
+            return
+        if self._job is None:
+            missing = self._missing()
+            if missing is None and (why := self._why_none_is_made(is_looking=is_looking)):
+                raise StoreUnavailable(why)
+            if missing == {}:
+                self._finish()
+                return
+            self._job = _Job(partial(self._apply, missing, wait_s=JOB_WAIT_S if patience_s else None))
+            self._job.start()
+        self._wait_for_job(patience_s)
+        self._finish()
+
+    def _wait_for_job(self, patience_s: float | None) -> None:
+        assert self._job is not None
+        self._job.join(patience_s)
+        if self._job.is_alive():
+            raise StoreUnavailable(f"the tables of {self._tables.where} are being brought up to date")
+        job, self._job = self._job, None
+        if job.problem is not None:
+            raise job.problem
+
+    def _finish(self) -> None:
+        self.is_done = True
+        works, self._afterwards = self._afterwards, []
+        if works:
+            threading.Thread(target=_do, args=works, name="bot_linking afterwards", daemon=True).start()
+        _once_open.add(self._tables.identity)
+
+    def _missing(self) -> dict[str, Steps] | None:
+        """The steps that the database lacks, by room; None where it is not there, or is not ours."""
+        recorded = self._tables.recorded()
+        if not recorded or not recorded.get(OURS):
+            return None
+        self._judge(recorded)
+        lacking = {
+            room: {name: step for name, step in steps.items() if name not in recorded.get(room, ())}
+            for room, steps in self._rooms.items()
+        }
+        return {room: steps for room, steps in lacking.items() if steps}
+
+    def _judge(self, recorded: Recorded) -> None:
+        """Name the steps that a newer release has made, and refuse those that this one cannot live with."""
+        strange = [
+            f"{room} {step}"
+            for room, steps in self._rooms.items()
+            for step in sorted(recorded.get(room, set()) - steps.keys())
+        ]
+        if any(step.endswith(NEEDED) for step in strange):
+            needed = ", ".join(step for step in strange if step.endswith(NEEDED))
+            raise Unfit(f"{self._tables.where} needs a newer release of bot_linking, which made {needed}")
+        if strange and strange != self.unknown:
+            _log.warning(
+                "%s is of a newer release of bot_linking: %s", self._tables.where, ", ".join(strange)
+            )
+        self.unknown = strange
+
+    def _why_none_is_made(self, *, is_looking: bool) -> str | None:
+        """A sentence, or None where a database may be made."""
+        absent = f"{self._tables.where} does not exist or holds no tables of bot_linking"
+        if self._tables.identity in _once_open:
+            return f"{absent}, although it did before: none is made in its place"
+        if not self._create:
+            return (
+                f"{absent}, and BOT_LINKING_CREATE_DATABASE is false: is its volume mounted, is its address"
+                " right? With BOT_LINKING_CREATE_DATABASE=true, `flask linking migrate` makes a new one"
+            )
+        if is_looking:
+            return (
+                f"{absent}: is its volume mounted, is BOT_LINKING_DATABASE right? Nothing was made;"
+                " a web process or `flask linking migrate` makes a new one"
+            )
+        return None
+
+    def _apply(self, missing: dict[str, Steps] | None, *, wait_s: float | None) -> None:
+        applied = self._tables.apply(self._rooms if missing is None else missing, wait_s=wait_s)
+        self.applied += applied
+        if missing is None and applied:
+            _log.warning("made a new database, as there was none: %s", self._tables.where)
+
+
+def _do(*works: Callable[[], object]) -> None:
+    for work in works:
+        try:
+            work()
+        except StoreUnavailable as problem:
+            _log.warning("left until the next start: %s", problem)
+
+
+class _Job(threading.Thread):
+    """Brings the tables up to date while those who need them wait as long as they can."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(name="bot_linking tables", daemon=True)
+        self._work = work
+        self.problem: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as problem:
+            self.problem = problem

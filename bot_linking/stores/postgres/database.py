@@ -1,0 +1,123 @@
+"""The PostgreSQL database itself: whether it is one, what it records, how its tables are changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import psycopg
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.stores.opening import Recorded, Steps, Unfit
+from bot_linking.stores.postgres.pool import Connections
+
+LOCKS = 0x626C  # the class of the advisory lock under which tables are brought up to date; its number is -1
+_RECORD = """
+create table if not exists bot_linking_migrations (
+  room text not null,
+  step text not null,
+  applied_at timestamptz not null default now(),
+  primary key (room, step)
+)"""
+
+
+class Database:
+    """One PostgreSQL database as `stores.opening.Tables`."""
+
+    where = "the PostgreSQL database"
+
+    def __init__(self, url: str, connections: Connections) -> None:
+        self._url = self.identity = url
+        self._connections = connections
+        self._hidden = secrets_in(url)
+
+    def recorded(self) -> Recorded | None:
+        try:
+            line = self._connections.borrow()
+            try:
+                found = _recorded(line)
+            except BaseException:
+                self._connections.discard(line)
+                raise
+        except psycopg.Error as problem:
+            raise self.unavailable(problem) from problem
+        self._connections.give_back(line)
+        return found
+
+    def apply(self, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
+        try:
+            # Without the limits of other connections: a step may take its time.
+            with psycopg.connect(self._url, connect_timeout=5) as connection:
+                connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+                return _apply(connection, missing, wait_s)
+        except psycopg.errors.LockNotAvailable:
+            raise StoreUnavailable(f"the tables of {self.where} are being changed by another") from None
+        except psycopg.Error as problem:
+            raise self.unavailable(problem) from problem
+
+    def unavailable(self, problem: psycopg.Error) -> StoreUnavailable:
+        """The error for the store's callers, without the address or its password."""
+        text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
+        for hidden in self._hidden:
+            text = text.replace(hidden, "***")
+        return StoreUnavailable(f"PostgreSQL does not work: {text}")
+
+
+def _recorded(connection: psycopg.Connection[Any]) -> Recorded | None:
+    ((version, record),) = connection.execute(
+        "select version(), to_regclass('bot_linking_migrations')::text", prepare=False
+    ).fetchall()
+    if not version.startswith("PostgreSQL "):
+        name = version.partition(" ")[0]
+        raise Unfit(
+            f"this is {name}, which only speaks like PostgreSQL: where advisory locks do nothing, one code"
+            " would link two people"
+        )
+    return None if record is None else _steps_in(connection)
+
+
+def _steps_in(connection: psycopg.Connection[Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for room, step in connection.execute("select room, step from bot_linking_migrations", prepare=False):
+        found.setdefault(room, set()).add(step)
+    return found
+
+
+def _apply(
+    connection: psycopg.Connection[Any], missing: Mapping[str, Steps], wait_s: float | None
+) -> list[str]:
+    """All of it at once, or nothing."""
+    applied: list[str] = []
+    connection.execute("select set_config('lock_timeout', %s, true)", [str(int((wait_s or 0) * 1000))])
+    connection.execute("select pg_advisory_xact_lock(%s, -1)", [LOCKS])
+    connection.execute("set local lock_timeout = 0")
+    connection.execute(_RECORD)
+    recorded = _steps_in(connection)
+    for room, steps in missing.items():
+        for step, statements in steps.items():
+            if step not in recorded.get(room, set()):
+                _take(connection, room, step, statements)
+                applied.append(f"{room} {step}")
+    return applied
+
+
+def _take(connection: psycopg.Connection[Any], room: str, step: str, statements: list[str]) -> None:
+    for statement in statements:
+        connection.execute(_as_bytes(statement), prepare=False)
+    connection.execute("insert into bot_linking_migrations (room, step) values (%s, %s)", [room, step])
+
+
+def _as_bytes(statement: str) -> bytes:
+    """A step of the schema as PostgreSQL takes it. Ids and names are compared by their bytes, as SQLite
+    does: it is quicker, and no update of the system's locales can disorder an index."""
+    code = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
+    return re.sub(r" text\b", ' text collate "C"', code).encode()
+
+
+def secrets_in(url: str) -> list[str]:
+    """What of the address may never be shown: all of it, and its passwords in either spelling."""
+    passwords = re.findall(r"(?:://[^:@/?]*:|[?&](?:ssl)?password=)([^@&]+)", url)
+    spelt = {spelling for found in passwords for spelling in (found, unquote(found))}
+    return [url, *sorted(spelt, key=len, reverse=True)]

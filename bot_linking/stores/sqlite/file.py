@@ -1,0 +1,136 @@
+"""The database file itself: how it is opened, made, and brought up to date."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bot_linking.core.errors import StoreUnavailable
+from bot_linking.stores.opening import Recorded, Steps, Unfit
+from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S
+
+
+class File:
+    """One SQLite file as `stores.opening.Tables`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path).absolute()
+        self.where = self.identity = f"the database file {self.path}"
+
+    def inode(self) -> int:
+        """What tells this file from another that takes its place. Raises `OSError` when it is gone."""
+        return os.stat(self.path).st_ino
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection as every transition needs it. Never makes a file. Raises `sqlite3.Error`."""
+        connection = self._connect()
+        try:
+            _use_wal(connection)
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma foreign_keys = on")
+            connection.execute("pragma secure_delete = on")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            cached_statements=256,
+            check_same_thread=False,  # so that whoever ends it may close it; `threads` keeps users apart
+        )
+
+    def recorded(self) -> Recorded | None:
+        try:
+            if not self.path.exists():
+                return None
+            if self.path.is_dir():
+                raise Unfit(f"{self.path} is a folder, not a database file")
+            with closing(self._connect()) as connection:
+                return _recorded(connection)
+        except (OSError, sqlite3.Error) as problem:
+            raise self.unavailable(problem) from problem
+
+    def apply(self, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._create()
+            with closing(self.connect()) as connection:
+                if wait_s is not None:
+                    connection.execute(f"pragma busy_timeout = {int(wait_s * 1000)}")
+                return [each for room, steps in missing.items() for each in _apply(connection, room, steps)]
+        except (OSError, sqlite3.Error) as problem:
+            raise self.unavailable(problem) from problem
+
+    def _create(self) -> None:
+        """An empty file for its owner alone, unless there is one.
+
+        One that is there is never opened here, as closing it would take away the locks that SQLite holds on
+        it for other connections of this process: another process, closing its own, would then believe to be
+        the last and delete the write-ahead log under them.
+        """
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(f"{self.path} is not readable and writable") from None
+
+    def unavailable(self, problem: BaseException) -> StoreUnavailable:
+        """The error for the store's callers."""
+        return StoreUnavailable(f"{self.where} does not work: {problem}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Only the first who opens a file has to change it; SQLite lets nobody wait who comes meanwhile."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _recorded(connection: sqlite3.Connection) -> Recorded:
+    """The schema steps that were applied, by room. Asked without sqlite-utils, which takes longer to load
+    than all the rest of a start, and is only needed when there is a step to apply."""
+    found: dict[str, set[str]] = {}
+    if not connection.execute(
+        "select 1 from sqlite_master where name = '_sqlite_migrations' and type = 'table'"
+    ).fetchone():
+        return found
+    for room, name in connection.execute("select migration_set, name from _sqlite_migrations"):
+        found.setdefault(room, set()).add(name)
+    return found
+
+
+def _apply(connection: sqlite3.Connection, room: str, steps: Steps) -> list[str]:
+    """Apply the pending steps as sqlite-utils migrations, which keep the record of what was applied."""
+    import sqlite_utils
+
+    migrations = sqlite_utils.Migrations(room)
+    for name, statements in steps.items():
+
+        def apply(database: Any, statements: list[str] = statements) -> None:
+            for statement in statements:
+                database.conn.execute(statement)
+
+        migrations(name=name)(apply)
+    database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+    connection.execute("begin immediate")
+    missing = [f"{room} {step.name}" for step in migrations.pending(database)]
+    migrations.apply(database)
+    connection.execute("commit")
+    return missing

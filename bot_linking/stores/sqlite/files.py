@@ -1,0 +1,134 @@
+"""A database as a file: copied while it is in use, looked at, and put in the place of another."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+_WAIT_S = 3.0
+
+
+class FileRefused(BotLinkingError):
+    """A file was not taken or not replaced, since something would be lost; says which and why."""
+
+    slug = "file_refused"
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database, which may be in use, into a file that is made for its owner alone: whole, checked, on
+    disk, and without side files. What stood there is replaced.
+
+    Raises `FileRefused` and `StoreUnavailable`.
+    """
+    remove(target)
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with reported(source), closing(connect(source)) as old, closing(connect(target)) as new:
+        old.backup(new)  # in one step: otherwise each write of another process would begin it anew
+        new.execute("pragma journal_mode = delete")
+    check(target)
+    flush(target)
+
+
+def check(path: Path) -> None:
+    """Raise `FileRefused` unless the file is a whole SQLite database."""
+    try:
+        with closing(connect(path)) as connection:
+            found = [row[0] for row in connection.execute("pragma integrity_check(3)")]
+            found = found if found != ["ok"] else []
+            found += [
+                f"a reference of {row[0]} leads nowhere"
+                for row in connection.execute("pragma foreign_key_check")
+            ]
+    except sqlite3.Error as problem:
+        raise FileRefused(f"{path} is not a whole database: {problem}") from None
+    if found:
+        raise FileRefused(f"{path} is not a whole database: {found[0]}")
+
+
+def steps_in(path: Path) -> dict[str, set[str]]:
+    """The steps of our schema that a database records, by their record; empty for a database of others."""
+    found: dict[str, set[str]] = {}
+    with suppress(sqlite3.Error), closing(connect(path)) as connection:
+        for record, step in connection.execute("select migration_set, name from _sqlite_migrations"):
+            if record.startswith("bot_linking"):
+                found.setdefault(record, set()).add(step)
+    return found
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Put a database, which has no side files, in the place of one that no process has open.
+
+    At every moment there is the old one or the new one, whole. Raises `FileRefused` while the old one is in
+    use.
+    """
+    with _to_itself(path):
+        for suffix in SIDE_FILES:
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).unlink()
+        os.replace(fresh, path)
+        flush(path.parent)
+
+
+@contextmanager
+def _to_itself(path: Path) -> Iterator[None]:
+    """Have the file for ourselves, its write-ahead log put into it. One that is no database is nobody's."""
+    if not path.exists():
+        yield
+        return
+    connection = connect(path)
+    try:
+        try:
+            connection.execute("pragma journal_mode = delete")  # refused while anybody else is connected
+            connection.execute("begin exclusive")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise FileRefused(f"{path} is in use by another process") from None
+        except sqlite3.DatabaseError:  # damaged, which is why it is replaced
+            pass
+        if os.name == "nt":  # there nobody replaces what is open
+            connection.close()
+        yield
+    finally:
+        connection.close()
+
+
+def remove(path: Path) -> None:
+    """Remove a database with its side files, where there is one."""
+    for suffix in ("", *SIDE_FILES):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).unlink()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+    connection.execute("pragma secure_delete = on")
+    return connection
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """What SQLite or the disk refuses comes out as `StoreUnavailable`."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as problem:
+        raise StoreUnavailable(f"the database file {path} does not work: {problem}") from problem

@@ -1,0 +1,83 @@
+"""The verbs of the other ways to link: addresses for any browser, and from the site to the chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from bot_linking.core.links import Account
+from bot_linking.core.ways import PREFIX, shown
+from bot_linking.messenger.buttons import Message
+from bot_linking.messenger.erasure import PAYLOAD
+from bot_linking.messenger.replies import with_replies
+from bot_linking.translations import translate
+from bot_linking.verbs.registered import Registered
+from bot_linking.webview.qr import qr_code
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLink:
+    """A way from the site into the chat, good for a quarter of an hour and one chat.
+
+    `url` opens the chat (`https://m.me/...?ref=...`), `code` is what may be typed there instead (`LINK
+    7K4Q-9P2M`), `svg` is the address as a QR code, an inline SVG element.
+    """
+
+    url: str
+    code: str
+    svg: str
+
+
+class LinkWays(Registered):
+    """Web links, chat links, the menu's button, and erasure from the chat."""
+
+    def web_link(self, psid: str, page_id: str | None = None, resume: Any = None) -> str:
+        """An address that links this chat from any browser, within a quarter of an hour.
+
+        The person signs in there, and types six digits that the page shows into the chat; `resume` comes back
+        with the linked event. Raises `PageUnknown`.
+        """
+        here = self._here()
+        if resume is not None:
+            here.linking.remember(psid, resume, page_id)
+        return f"{here.base_url}/web/{here.ways.web_token(psid, page_id)}"
+
+    def chat_link(self, account: Account, resume: Any = None, page_id: str | None = None) -> ChatLink:
+        """An address, a QR code and a code to type, by which a chat can be connected with this account.
+
+        The chat is asked first, and only its answer links. With several pages `page_id` says which one; else
+        the only one, or `PageUnknown`.
+        """
+        here = self._here()
+        page = page_id or here.linking.only_page()
+        made = here.ways.make_chat_link(account, page, resume=resume)
+        url = f"https://m.me/{quote(here.name_of_page(page))}?ref={PREFIX}{made.token}"
+        return ChatLink(url, shown(made.code), qr_code(url))
+
+    def menu_button(self, title: str | None = None) -> dict[str, Any]:
+        """The button for the persistent menu and for URL buttons: it opens the page of the menu in Messenger,
+        where the app itself says who the person is. Needs `BOT_LINKING_APP_ID`. Source: Messenger Extensions.
+        """
+        here = self._here()
+        if here.settings.app_id is None:
+            raise ValueError("menu_button needs BOT_LINKING_APP_ID")
+        title = title or translate(here.settings.locale, "Connect account")
+        if not 1 <= len(title) <= LONGEST_TITLE:
+            raise ValueError(f"a button's title has 1 to {LONGEST_TITLE} characters")
+        return {
+            "type": "web_url",
+            "title": title,
+            "url": f"{here.base_url}/menu",
+            "webview_height_ratio": "tall",
+            "messenger_extensions": True,
+        }
+
+    def erasure_message(self, text: str | None = None) -> Message:
+        """A message with a quick reply, *Delete my data*. A tap asks once more; only a second one erases."""
+        locale = self._here().settings.locale
+        text = text or translate(locale, "You can have everything deleted that we keep about this chat.")
+        return with_replies(text, [(translate(locale, "Delete my data"), PAYLOAD)])
+
+
+LONGEST_TITLE = 20

@@ -1,0 +1,240 @@
+"""The owner's pages: undo a connection, see and end connected chats, and how a request to delete stands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.codes import digest_for
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.events import EventIgnored
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.text import safe_name
+from bot_linking.core.ways import label_of, masked
+from bot_linking.webview.browser import Browser
+from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.stamps import Stamps
+
+if TYPE_CHECKING:
+    from bot_linking.messenger.bots import Bots
+
+NAMES_KEPT_MS = 300_000
+MOST_NAMES = 20  # asked of Messenger for one page
+SOURCE = "site"
+
+View = Callable[..., Response]
+Route = tuple[str, str, View, list[str]]
+
+_log = logging.getLogger("bot_linking.webview")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A connected chat as its row shows it. `id` names it in an address without saying who it is."""
+
+    id: str
+    name: str | None
+    page_id: str
+    since: str
+    changed: str
+    source: str
+
+
+def _view(method: View) -> View:
+    """Turns what stops a view into its page."""
+
+    @wraps(method)
+    def view(self: OwnerPages, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return method(self, *args, **kwargs)
+        except Notice as notice:
+            return self.pages.notice(notice)
+        except StoreUnavailable as problem:
+            _log.error("owner's page not served: %s", problem)
+            return self.pages.notice(Notice("busy", 503, retry_after=10))
+
+    return view
+
+
+class OwnerPages:
+    """The owner's pages of one app."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        settings: Settings,
+        *,
+        pages: Pages,
+        browser: Browser,
+        hooks: Hooks,
+        bots: Bots,
+        base_url: str,
+    ) -> None:
+        self._linking = linking
+        self._settings = settings
+        self.pages = pages
+        self._browser = browser
+        self._current_account = hooks.current_account
+        self._bots = bots
+        self._base_url = base_url
+        self._stamps = Stamps(settings.secret_key, linking.now)
+        self._names: dict[tuple[str, str], tuple[str | None, int]] = {}
+
+    def routes(self) -> list[Route]:
+        """Rule, endpoint, view, methods."""
+        return [
+            ("/undo/<token>", "undo", self.show_undo, ["GET"]),
+            ("/undo/<token>", "undo_now", self.undo, ["POST"]),
+            ("/connections", "connections", self.show_connections, ["GET"]),
+            ("/connections/<chat_id>/disconnect", "disconnect", self.disconnect, ["POST"]),
+            ("/deletion/<code>", "deletion", self.show_deletion, ["GET"]),
+        ]
+
+    # Undo
+
+    @_view
+    def show_undo(self, token: str) -> Response:
+        """What happened, and what undoing does. Nothing changes."""
+        page_id, psid, change_id = self._change_of(token)
+        undo = self._linking.store.find_undo(page_id, psid)
+        is_that = undo is not None and undo.change_id == change_id
+        if undo is None or not is_that or undo.undone:
+            return self._undo_page("undone" if is_that else "newer")
+        link = self._linking.link_of(psid, page_id)
+        label = masked(label_of(link)) if link else ""
+        secret = self._browser.secret()
+        page = self._undo_page(
+            "open",
+            token=token,
+            ticket=self._stamps.make("undo", token, secret),
+            date=_day(undo.changed_at),
+            account=label,
+            former=masked(label_of(undo.before)) if undo.before else None,
+        )
+        return self._browser.remember(page, secret)
+
+    @_view
+    def undo(self, token: str) -> Response:
+        """Put back what was; the page's own address then says that it was undone."""
+        page_id, psid, change_id = self._change_of(token)
+        self._require_stamp("undo", token)
+        outcome = self._linking.undoing.undo(page_id, psid, change_id=change_id)
+        if outcome == EventIgnored("newer", page_id, psid):
+            return self._undo_page("newer", status=409)
+        return self.pages.go(quote(token))
+
+    def _undo_page(self, state: str, *, status: int = 200, **context: Any) -> Response:
+        has_list = self._current_account is not None
+        return self.pages.show("undo", status, state=state, connections=has_list, **context)
+
+    def _change_of(self, token: str) -> tuple[str, str, str]:
+        named = self._linking.undoing.find(token)
+        if named is None:
+            raise Notice("missing", 404)
+        return named
+
+    # Connected chats
+
+    @_view
+    def show_connections(self) -> Response:
+        """The chats of who is signed in at the site."""
+        account = self._owner()
+        if account is None:
+            return self._sign_in("connections")
+        secret = self._browser.secret()
+        links = self._linking.links_of(account.id)[::-1]
+        page = self.pages.show(
+            "connections",
+            account=account.label,
+            chats=[self._chat(link, number < MOST_NAMES) for number, link in enumerate(links)],
+            ticket=self._stamps.make("disconnect", account.id, secret),
+            can_connect=True,
+        )
+        return self._browser.remember(page, secret)
+
+    @_view
+    def disconnect(self, chat_id: str) -> Response:
+        """End one chat's link. A chat of another account is one that does not exist."""
+        account = self._owner()
+        if account is None:
+            raise Notice("missing", 404)
+        self._require_stamp("disconnect", account.id)
+        links = [link for link in self._linking.links_of(account.id) if _id_of(link) == chat_id]
+        if not links:
+            raise Notice("missing", 404)
+        self._linking.unlink(links[0].psid, links[0].page_id, source=SOURCE)
+        return self.pages.go("../../connections")
+
+    def _owner(self) -> Account | None:
+        if self._current_account is None:
+            raise Notice("missing", 404)
+        return self._current_account()
+
+    def _sign_in(self, page: str) -> Response:
+        """To the site's own login, told where to come back to; without one, an ordinary visit."""
+        if not self._settings.login_url:
+            raise Notice("sign_in", 403)
+        back = f"{self._base_url}/{page}"
+        return self.pages.go(self._settings.login_url.replace("{next}", quote(back, safe="")))
+
+    def _chat(self, link: Link, may_ask: bool) -> Chat:
+        name = self._name_of(link) if may_ask else None
+        since, changed = link.linked_at.date().isoformat(), link.updated_at.date().isoformat()
+        return Chat(_id_of(link), name, link.page_id, since, changed, link.source)
+
+    def _name_of(self, link: Link) -> str | None:
+        """What Messenger calls the person, asked at most once in five minutes."""
+        now, who = self._linking.now(), (link.page_id, link.psid)
+        known = self._names.get(who)
+        if known is None or now - known[1] > NAMES_KEPT_MS:
+            if len(self._names) > 1000:
+                self._names.clear()
+            known = self._names[who] = (self._ask_name(link), now)
+        return known[0]
+
+    def _ask_name(self, link: Link) -> str | None:
+        try:
+            name = self._bots.graph_of(link.page_id).profile_name(link.psid)
+        except BotLinkingError:
+            return None
+        return safe_name(name) if name else None
+
+    # Requests to delete
+
+    @_view
+    def show_deletion(self, code: str) -> Response:
+        """How a request of Meta's stands. It names no account, no chat and no id."""
+        found = self._linking.store.find_deletion(code)
+        if found is None:
+            raise Notice("missing", 404)
+        return self.pages.show(
+            "deletion",
+            kind=found.kind,
+            state=found.state,
+            code=found.code,
+            received=_day(found.received_at),
+            finished=_day(found.finished_at) if found.finished_at is not None else "",
+        )
+
+    def _require_stamp(self, purpose: str, about: str) -> None:
+        self._browser.require_same_site()
+        stamp = request.form.get("ticket", "")
+        if not self._stamps.is_good(stamp, purpose, about, self._browser.own_secret()):
+            raise Notice("form", 403)
+
+
+def _id_of(link: Link) -> str:
+    return digest_for("chat", f"{link.page_id} {link.psid}")[:32]
+
+
+def _day(ms: int) -> str:
+    return from_ms(ms).date().isoformat()

@@ -1,0 +1,25 @@
+"""Which page shows an attempt at each stage of its journey."""
+
+from __future__ import annotations
+
+from bot_linking.core.journey import Stage
+from bot_linking.core.ports import Attempt
+from bot_linking.core.ways import WEB
+
+PAGES = {
+    Stage.OPENED: "login",
+    Stage.PASSWORD_GIVEN: "second-factor",
+    Stage.SECOND_FACTOR_PASSED: "second-factor",
+    Stage.CONSENT_SHOWN: "consent",
+    Stage.APPROVED: "consent",
+}
+"""The page of each stage: what its own address shows."""
+
+
+def page_of(attempt: Attempt) -> str:
+    """The page that an attempt's own address shows."""
+    is_typed = attempt.way == WEB and attempt.stage is Stage.APPROVED
+    return "digits" if is_typed else PAGES.get(attempt.stage, "consent")
+
+
+SIGN_IN_PAGES = ("login", "signup")  # may be gone back to, as long as a password may be given

@@ -1,0 +1,247 @@
+"""The pages of the other ways to link: a web link in any browser, the menu's webview, and from the site.
+
+They prove a chat or an account, and then join the very journey of the Log In button's pages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.codes import digest_of
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.core.events import LinkingRefused
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import Stage
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt, Tell
+from bot_linking.core.ways import MENU, PREFIX, WEB, Ways, shown
+from bot_linking.messenger.pages import Pages as ServedPages
+from bot_linking.messenger.signed_request import (
+    Context,
+    Flaw,
+    SignedRequestRefused,
+    context_of,
+    read_signed,
+)
+from bot_linking.webview.attempts import MovedOn
+from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.pages import Notice
+from bot_linking.webview.qr import qr_code
+from bot_linking.webview.stamps import Stamps
+from bot_linking.webview.views import Webview
+
+LARGEST_FORM = 64 * 1024
+
+View = Callable[..., Response]
+Route = tuple[str, str, View, list[str]]
+NameOfPage = Callable[[str], str]
+
+_log = logging.getLogger("bot_linking.webview")
+
+
+def _view(method: View) -> View:
+    """Turns what stops a view into its page."""
+
+    @wraps(method)
+    def view(self: WayPages, *args: Any, **kwargs: Any) -> Response:
+        try:
+            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            return method(self, *args, **kwargs)
+        except Notice as notice:
+            return self.webview.pages.notice(notice)
+        except MovedOn as moved:
+            return self.webview.lead_to(moved.held)
+        except RequestEntityTooLarge:
+            return self.webview.pages.notice(Notice("broken", 413))
+        except StoreUnavailable as problem:
+            _log.error("linking page not served: %s", problem)
+            return self.webview.pages.notice(Notice("busy", 503, retry_after=10))
+
+    return view
+
+
+class WayPages:
+    """The pages of one app."""
+
+    def __init__(
+        self,
+        linking: Linking,
+        settings: Settings,
+        *,
+        webview: Webview,
+        ways: Ways,
+        hooks: Hooks,
+        tell: Tell,
+        served: ServedPages,
+        base_url: str,
+        name_of_page: NameOfPage,
+    ) -> None:
+        self._linking = linking
+        self._settings = settings
+        self.webview = webview
+        self._ways = ways
+        self._current_account = hooks.current_account
+        self._tell = tell
+        self._served = served
+        self._base_url = base_url
+        self._name_of_page = name_of_page
+        self._stamps = Stamps(settings.secret_key, linking.now)
+
+    def routes(self) -> list[Route]:
+        """Rule, endpoint, view, methods."""
+        return [
+            ("/web/<token>", "web", self.show_web, ["GET"]),
+            ("/digits/<attempt_id>", "digits", self.show_digits, ["GET"]),
+            ("/linked/<attempt_id>", "linked", self.show_linked, ["GET"]),
+            ("/menu", "menu", self.show_menu, ["GET"]),
+            ("/menu", "menu_context", self.enter_menu, ["POST"]),
+            ("/connect", "connect", self.show_connect, ["GET"]),
+        ]
+
+    # A web link, in any browser
+
+    @_view
+    def show_web(self, token: str) -> Response:
+        """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
+        link = self._ways.open_web(token)
+        if link is None:
+            self._tell(LinkingRefused("web_link_unknown"))
+            raise Notice("web_over", 404)
+        return self._begin(WEB, link.page_id, link.psid, proof=link.digest)
+
+    @_view
+    def show_digits(self, attempt_id: str) -> Response:
+        """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
+        attempt = self.webview.attempts.shown(attempt_id, "digits")
+        assert attempt.page_id is not None, "a web link proves a page"
+        return self.webview.pages.show(
+            "digits",
+            digits=self.webview.attempts.digits(attempt),
+            ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
+            chat_url=f"https://m.me/{quote(self._name_of_page(attempt.page_id))}",
+        )
+
+    @_view
+    def show_linked(self, attempt_id: str) -> Response:
+        """What is true by now of an attempt that links without an answer of the chat."""
+        kept = self._linking.attempt_of(attempt_id)
+        if kept is None or kept.stage is not Stage.DONE or not self.webview.browser.holds(kept):
+            raise Notice("expired")
+        if kept.way != MENU:
+            return self.webview.pages.show("linked", sdk=None)
+        return self._with_sdk(self.webview.pages.show("linked", sdk=self._settings.extensions_sdk))
+
+    def _begin(self, way: str, page_id: str, psid: str, *, proof: str) -> Response:
+        """The first page of an attempt whose chat is proved."""
+        attempt = Attempt(
+            new_attempt_id(), None, "", "", self._linking.now(), page_id, psid, way=way, proof=proof
+        )
+        browser, secret = self.webview.browser, self.webview.browser.secret()
+        account = self.webview.attempts.account_of_site()
+        return browser.remember(self.webview.first_page(attempt, account, secret), secret)
+
+    # The menu's webview
+
+    @_view
+    def show_menu(self) -> Response:
+        """The only page with a foreign script: Messenger's own, which says who opened it."""
+        if self._settings.app_id is None:
+            raise Notice("missing", 404)
+        secret = self.webview.browser.secret()
+        page = self.webview.pages.show(
+            "menu",
+            app_id=self._settings.app_id,
+            sdk=self._settings.extensions_sdk,
+            ticket=self._stamps.make("menu", "", secret),
+        )
+        return self._with_sdk(self.webview.browser.remember(page, secret))
+
+    @_view
+    def enter_menu(self) -> Response:
+        """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
+        browser = self.webview.browser
+        browser.require_same_site()
+        if not self._stamps.is_good(request.form.get("ticket", ""), "menu", "", browser.own_secret()):
+            raise Notice("form", 400)
+        try:
+            context, proof = self._context()
+        except SignedRequestRefused as refusal:
+            self._tell(LinkingRefused(str(refusal.flaw)))
+            return self.webview.pages.show(
+                "menu_refused", 400, sentence=refusal.flaw.sentence, flaw=str(refusal.flaw)
+            )
+        return self._begin(MENU, context.page_id, context.psid, proof=proof)
+
+    def _context(self) -> tuple[Context, str]:
+        given = request.form.getlist("signed_request")
+        text = given[0] if len(given) == 1 else None
+        signed = read_signed(text, self._served.owners())
+        context = context_of(signed, self._linking.now() / 1000)
+        if signed.secret not in self._secrets_of(context.page_id):
+            raise SignedRequestRefused(Flaw.PAGE)
+        proof = digest_of((text or "").partition(".")[2])
+        if self._linking.store.is_proof_used(proof):
+            raise SignedRequestRefused(Flaw.USED)
+        return context, proof
+
+    def _secrets_of(self, page_id: str) -> tuple[bytes, ...]:
+        try:
+            return self._served.secrets_of(page_id)
+        except PageUnknown:
+            return ()
+
+    def _with_sdk(self, page: Response) -> Response:
+        """Messenger's script may run on this page, and on no other."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._settings.extensions_sdk))
+        headers: dict[str, str] = page.own_headers  # type: ignore[attr-defined]
+        policy = headers["Content-Security-Policy"]
+        policy = "; ".join(part for part in policy.split("; ") if not part.startswith("script-src"))
+        allowed = {"Content-Security-Policy": f"{policy}; script-src 'self' {origin}"}
+        page.own_headers = headers | allowed  # type: ignore[attr-defined]
+        page.headers.update(allowed)
+        return page
+
+    # From the site
+
+    @_view
+    def show_connect(self) -> Response:
+        """An address, a picture and a code by which a chat can be connected with who is signed in here."""
+        account = self._owner()
+        if account is None:
+            return self._sign_in()
+        page_id = self._page_asked_for()
+        made = self._ways.make_chat_link(account, page_id)
+        url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
+        link = {"url": url, "code": shown(made.code)}
+        return self.webview.pages.show("connect", account=account.label, link=link, svg=qr_code(url))
+
+    def _page_asked_for(self) -> str:
+        known = {page.id for page in self._served.all()}
+        asked = request.args.get("page_id")
+        if asked is not None and (asked in known or None in known):
+            return asked
+        try:
+            return self._linking.only_page()
+        except PageUnknown:
+            raise Notice("missing", 404) from None
+
+    def _owner(self) -> Account | None:
+        if self._current_account is None:
+            raise Notice("missing", 404)
+        return self._current_account()
+
+    def _sign_in(self) -> Response:
+        if not self._settings.login_url:
+            raise Notice("sign_in", 403)
+        back = quote(f"{self._base_url}/connect", safe="")
+        return self.webview.pages.go(self._settings.login_url.replace("{next}", back))

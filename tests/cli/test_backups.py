@@ -1,0 +1,344 @@
+"""`backup` and `restore`: whole copies of a running bot, put back without those who were erased."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot_linking.core.codes import digest_of
+from bot_linking.stores.sqlite import files
+from tests import postgres
+
+from .test_commands import ROOT, Shell, ada, grace, shell
+
+__all__ = ["ada", "grace", "shell"]
+
+
+@pytest.fixture
+def database(shell: Shell) -> Path:
+    return Path(shell.environment["BOT_LINKING_DATABASE"].removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def copy(shell: Shell, ada: str, grace: str, tmp_path: Path) -> Path:
+    """A backup in which Ada and Grace are linked."""
+    for psid in (ada, grace):
+        shell.link(psid, f"account of {psid}", email=f"{psid}@example.com")
+    assert shell.quick("backup", str(tmp_path / "copy.db")).status == 0
+    return tmp_path / "copy.db"
+
+
+def linked_in(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+        return {row[0] for row in connection.execute("select psid from links where account_id is not null")}
+
+
+@pytest.fixture
+def holder(database: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the database open, and does nothing with it."""
+    code = (
+        f"import sqlite3; c = sqlite3.connect({str(database)!r}); c.execute('select 1 from links'); print()"
+    )
+    command = [sys.executable, "-c", code + "; input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            running.stdout.readline()
+            yield running
+        finally:
+            running.kill()
+
+
+def test_a_backup_is_whole_for_its_owner_alone_and_without_side_files(
+    shell: Shell, copy: Path, ada: str, grace: str
+) -> None:
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert linked_in(copy) == {ada, grace}
+    assert [path.name for path in copy.parent.glob("copy.db*")] == ["copy.db"]
+
+
+def test_a_backup_replaces_an_older_one_and_nothing_else(
+    shell: Shell, database: Path, copy: Path, ada: str, tmp_path: Path
+) -> None:
+    shell.link("3000")
+    assert shell.run("backup", str(copy)).status == 0
+    assert "3000" in linked_in(copy)
+    for other in (tmp_path / "notes.txt", tmp_path / "shop.db"):
+        with closing(sqlite3.connect(other)) as connection:
+            connection.execute("create table t (a)")
+        before = other.read_bytes()
+        result = shell.quick("backup", str(other))
+        assert (result.status, result.out) == (1, "")
+        assert other.read_bytes() == before
+    for wrong in (database, tmp_path, tmp_path / "no" / "folder.db"):
+        assert shell.quick("backup", str(wrong)).status == 1
+    assert linked_in(database) >= {ada, "3000"}
+
+
+def test_a_backup_is_consistent_while_others_write(shell: Shell, tmp_path: Path, ada: str) -> None:
+    """Each link is written with its line of history: no copy has one without the other."""
+    shell.link(ada)
+    is_over = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            shell.link(f"5{number:05}")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            assert shell.quick("backup", str(tmp_path / f"{number}.db")).status == 0
+    finally:
+        is_over.set()
+        writer.join()
+    for number in range(3):
+        with closing(sqlite3.connect(tmp_path / f"{number}.db")) as connection:
+            both = connection.execute("select (select count(*) from links), (select count(*) from history)")
+            links, lines = both.fetchone()
+            assert links == lines
+
+
+def test_restore_brings_back_the_links_and_says_what_comes_and_goes(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str
+) -> None:
+    shell.quick("unlink", ada)
+    shell.link("3000")
+    shell.quick("api-key", "create", "newsletter")
+    result = shell.run("restore", str(copy), "--yes")
+    assert (result.status, result.out) == (0, "")
+    assert "1 link(s) that have ended since come back" in result.err
+    assert "1 link(s) that were made since are lost" in result.err
+    assert linked_in(database) == {ada, grace}
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+
+
+def test_restore_asks_and_in_a_pipe_wants_yes(shell: Shell, database: Path, copy: Path, ada: str) -> None:
+    shell.quick("unlink", ada)
+    result = shell.quick("restore", str(copy))
+    assert result.status == 1
+    assert "--yes" in result.err
+    assert ada not in linked_in(database)
+    assert sorted(path.name for path in database.parent.glob("links.db*")) == ["links.db"]
+
+
+def test_whoever_was_erased_since_stays_erased(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str
+) -> None:
+    shell.quick("erase", ada, "--yes")
+    result = shell.quick("restore", str(copy), "--yes")
+    assert "1 person(s) who were erased since are erased again" in result.err
+    assert linked_in(database) == {grace}
+    assert f"{ada}@example.com".encode() not in database.read_bytes()
+    again = shell.quick("restore", str(copy), "--yes")
+    assert "1 person(s)" in again.err, "the list has come through the restore"
+    assert linked_in(database) == {grace}
+
+
+def test_the_list_beside_the_database_is_enough_when_the_database_is_lost(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str
+) -> None:
+    shell.quick("erase", ada, "--yes")
+    beside = database.with_name("links.db.erased")
+    assert stat.S_IMODE(beside.stat().st_mode) == 0o600
+    assert ada not in beside.read_text()
+    for path in database.parent.glob("links.db*"):
+        if path != beside:
+            path.unlink()
+    assert shell.quick("restore", str(copy), "--yes").status == 0
+    assert linked_in(database) == {grace}
+
+
+def test_whoever_came_back_before_the_backup_stays(
+    shell: Shell, database: Path, ada: str, tmp_path: Path
+) -> None:
+    shell.link(ada)
+    shell.quick("erase", ada, "--yes")
+    with shell.store() as store:
+        store.engine.write(lambda tx: tx.run("purge_codes", before=2**62, most=9))
+    shell.link(ada)
+    shell.quick("backup", str(tmp_path / "copy.db"))
+    assert shell.quick("restore", str(tmp_path / "copy.db"), "--yes").status == 0
+    assert linked_in(database) == {ada}
+
+
+def test_a_key_that_was_revoked_since_stays_revoked(shell: Shell, tmp_path: Path) -> None:
+    shell.quick("api-key", "create", "newsletter")
+    shell.quick("backup", str(tmp_path / "copy.db"))
+    shell.quick("api-key", "revoke", "newsletter")
+    assert shell.quick("restore", str(tmp_path / "copy.db"), "--yes").status == 0
+    (key,) = map(json.loads, shell.quick("api-key", "list", "--json").out.splitlines())
+    assert key["revoked_at"] is not None
+
+
+def test_what_was_sent_since_is_not_sent_again(shell: Shell, copy: Path, ada: str) -> None:
+    assert shell.waiting() == 2
+    shell.quick("deliver", "--once")
+    assert "2 message(s) that were sent since are taken out" in shell.quick("restore", str(copy), "--yes").err
+    assert shell.waiting() == 0
+
+
+def test_restore_never_happens_under_a_running_bot(
+    shell: Shell, database: Path, copy: Path, ada: str, holder: subprocess.Popen[str]
+) -> None:
+    shell.quick("unlink", ada)
+    result = shell.run("restore", str(copy), "--yes")
+    assert (result.status, result.out) == (1, "")
+    assert str(holder.pid) in result.err
+    assert ada not in linked_in(database)
+
+
+def test_sqlite_itself_tells_of_a_process_that_cannot_be_seen(
+    shell: Shell, database: Path, copy: Path, ada: str, holder: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    shell.quick("unlink", ada)
+    monkeypatch.setattr("bot_linking.stores.sqlite.restoring.holders_of", lambda *paths: [])
+    result = shell.quick("restore", str(copy), "--yes")
+    assert result.status == 1
+    assert "in use by another process" in result.err
+    assert ada not in linked_in(database)
+
+
+def test_a_write_ahead_log_of_the_old_database_does_not_lie_over_the_new_one(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str
+) -> None:
+    """As a killed bot leaves it."""
+    code = (
+        f"import sqlite3, os, signal; c = sqlite3.connect({str(database)!r});"
+        " c.execute('pragma wal_autocheckpoint = 0'); c.execute(\"update links set account_id = 'later'\");"
+        " c.commit(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert database.with_name("links.db-wal").stat().st_size
+    assert shell.quick("restore", str(copy), "--yes").status == 0
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("select count(*) from links where account_id = 'later'").fetchone() == (0,)
+
+
+def _not_a_backup(tmp_path: Path, copy: Path) -> dict[str, Path]:
+    text, foreign, cut, newer = (tmp_path / name for name in ("text", "foreign", "cut", "newer"))
+    text.write_text("no database at all, but long enough to look like something\n" * 50)
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("create table t (a)")
+    cut.write_bytes(copy.read_bytes()[:-20_000])
+    newer.write_bytes(copy.read_bytes())
+    with closing(sqlite3.connect(newer)) as connection, connection:
+        connection.execute(
+            "insert into _sqlite_migrations (migration_set, name, applied_at) values ('bot_linking', 'z', '')"
+        )
+    return {"text": text, "foreign": foreign, "cut": cut, "newer": newer, "none": tmp_path / "none"}
+
+
+@pytest.mark.parametrize("what", ["text", "foreign", "cut", "newer", "none"])
+def test_what_is_no_backup_of_ours_is_refused(
+    shell: Shell, database: Path, copy: Path, ada: str, tmp_path: Path, what: str
+) -> None:
+    shell.quick("unlink", ada)
+    result = shell.quick("restore", str(_not_a_backup(tmp_path, copy)[what]), "--yes")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.count("Error:") == 1
+    assert ada not in linked_in(database)
+    assert not database.with_name("links.db.restoring").exists()
+
+
+KILLED = """
+import os, signal, sys
+left = int(os.environ["KILL_AFTER"])
+STEPS = ("sqlite/files.py", "sqlite/restoring.py")
+
+def count(frame, event, arg):
+    global left
+    if event in ("call", "c_call") and frame.f_code.co_filename.endswith(STEPS):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.setprofile(count)
+from flask.cli import main
+main()
+"""
+
+
+def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str
+) -> None:
+    """Killed at one call after another, from the first look to the last flush."""
+    shell.quick("erase", grace, "--yes")
+    shell.link("3000")
+    old, new, killed, seen = {ada, "3000"}, {ada}, 0, []
+    for after in range(40, 2000, 37):
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, *shell.command("restore", str(copy), "--yes")[3:]],
+            env=shell.environment | {"KILL_AFTER": str(after), "PATH": os.environ["PATH"]},
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+        seen.append(linked_in(database))
+        assert seen[-1] in (old, new)
+        if ended.returncode == 0:
+            break
+        killed += 1
+    assert killed > 2
+    assert linked_in(database) == new
+
+
+def test_the_list_of_erasures_is_printed_and_replayed(
+    shell: Shell, ada: str, grace: str, tmp_path: Path
+) -> None:
+    """On PostgreSQL, where another tool restores."""
+    with postgres.empty_schema() as url:
+        shell.environment["BOT_LINKING_DATABASE"] = url
+        for psid in (ada, grace):
+            shell.link(psid)
+        shell.quick("erase", ada, "--yes")
+        listed = shell.quick("erasures")
+        (line,) = map(json.loads, listed.out.splitlines())
+        assert line["psid_digest"] == digest_of(ada)
+        (tmp_path / "list").write_text(listed.out)
+        for table in ("links", "codes", "history", "erasures", "outbox", "undos"):
+            postgres.execute(url, f"delete from {table}")
+        for psid in (ada, grace):
+            shell.link(psid)
+        replayed = shell.quick("erasures", "--replay", str(tmp_path / "list"))
+        assert "1 person(s) erased again" in replayed.err
+        assert (shell.is_linked(ada), shell.is_linked(grace)) == (False, True)
+        assert "0 person(s)" in shell.quick("erasures", "--replay", str(tmp_path / "list")).err
+        assert shell.quick("backup", str(tmp_path / "copy.db")).status == 1
+        assert "pg_dump" in shell.quick("restore", str(tmp_path / "list"), "--yes").err
+
+
+def test_half_a_line_in_the_list_is_told_and_spoils_no_other(
+    shell: Shell, database: Path, copy: Path, ada: str
+) -> None:
+    beside = database.with_name("links.db.erased")
+    beside.write_text('{"erased_at": "2026-')
+    shell.quick("erase", ada, "--yes")
+    result = shell.quick("restore", str(copy), "--yes")
+    assert "1 line(s) of the list" in result.err
+    assert ada not in linked_in(database)
+
+
+def test_a_file_is_replaced_though_the_old_one_is_damaged(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    old.write_bytes(b"garbage" * 1000)
+    old.with_name("old.db-wal").write_bytes(b"more")
+    with closing(sqlite3.connect(new)) as connection:
+        connection.execute("create table t (a)")
+    files.put_in_place(new, old)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.db"]
+    files.check(old)

@@ -1,0 +1,232 @@
+"""`import` and `export-links`: what goes out comes in again; bad lines are named before anything is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot_linking.core.links import Link
+from bot_linking.simulator import Simulator
+
+from .test_commands import ROOT, Shell, ada, grace, shell
+
+__all__ = ["ada", "grace", "shell"]
+NAMES = ("=1+1", "+44 1815", "'=x", "''=x", "-", "@me", 'a "quoted", one', "阿达 👩🏽‍🔬", "x" * 254)
+
+
+def links_in(shell: Shell) -> list[Link]:
+    with shell.store() as store:
+        return list(store.list_links())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "links.csv"
+
+
+def test_a_csv_with_names_of_its_own_links_its_people(shell: Shell, messenger: Simulator, file: Path) -> None:
+    file.write_text("fb_id,uid,email,note\n123,7,mike@example.com,x\n124,8,,\n")
+    result = shell.run("import", str(file), "--map", "psid=fb_id", "--map", "account_id=uid")
+    assert (result.status, result.out) == (0, "")
+    assert "2 linked" in result.err
+    first, second = links_in(shell)
+    assert (first.page_id, first.psid, first.account_id) == (messenger.page_id, "123", "7")
+    assert (first.email, first.source, second.email) == ("mike@example.com", "import", None)
+    assert shell.waiting() == 0, "it is silent"
+
+
+def test_json_lines_may_hold_numbers_and_a_page(shell: Shell, messenger: Simulator, file: Path) -> None:
+    page = messenger.page_id
+    file.write_text(f'{{"psid": 24680135791357123, "account_id": 7, "page_id": {page}}}\n\n{{"psid":"2",'
+                    '"account_id":"8","username":null,"more":[1]}\n')  # fmt: skip
+    assert shell.quick("import", str(file)).status == 0
+    assert [(link.psid, link.account_id) for link in links_in(shell)] == [
+        ("2", "8"),
+        ("24680135791357123", "7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("psid,account_id\n1,a\n,b\n3,\n4,d\n", {"3": "psid is missing", "4": "account_id is missing"}),
+        ("psid,account_id\n2.46801E+16,a\n", {"2": "spreadsheet"}),
+        ("psid,account_id\nno id,a\n\n1 2,a\n", {"2": "psid", "4": "psid"}),
+        ("psid,account_id\n1,a\n2,b\n1,c\n", {"4": "same person as line 2"}),
+        ("psid,account_id\n1\n2,b,c\n", {"2": "1 value", "3": "3 value"}),
+        ('psid,account_id\n1,"a\nb"\n2,\n', {"4": "account_id"}),
+        ("psid,account_id,page_id\n1,a,999\n", {"2": "999 is not a page of this bot"}),
+        ("psid,account_id,email\n1,a,a\x07b\n", {"2": "email"}),
+        ("psid,account_id,username\n1,a," + "x" * 255 + "\n", {"2": "username"}),
+        ("psid,account_id\n1," + "x" * 256 + "\n", {"2": "account_id"}),
+        ("psid,account_id,linked_at\n1,a,yesterday\n2,b,2999-01-01\n", {"2": "linked_at", "3": "future"}),
+        ('{"psid": 1.5, "account_id": "a"}\n{"psid": true, "account_id": "a"}\n', {"1": "psid", "2": "psid"}),
+        ('{"psid": "1", "account_id": "a"}\n[1]\nnonsense\n', {"2": "JSON object", "3": "JSON object"}),
+        ('{"psid": "1", "account_id": "\\u0000"}\n', {"1": "account_id"}),
+    ],
+)
+def test_every_bad_line_is_named_with_its_number_and_nothing_is_written(
+    shell: Shell, file: Path, text: str, numbers: dict[str, str]
+) -> None:
+    file.write_text(text)
+    result = shell.quick("import", str(file))
+    assert (result.status, result.out) == (1, "")
+    said = [line for line in result.err.splitlines() if line.startswith("line ")]
+    assert [line.split(":")[0].removeprefix("line ") for line in said] == list(numbers)
+    for line, reason in zip(said, numbers.values(), strict=True):
+        assert reason in line
+    assert "nothing was written" in result.err
+    assert links_in(shell) == []
+
+
+def test_with_skip_bad_the_good_lines_are_imported(shell: Shell, file: Path) -> None:
+    file.write_text("psid,account_id\n1,a\n,b\n3,c\n")
+    result = shell.quick("import", str(file), "--skip-bad")
+    assert result.status == 0
+    assert "line 3" in result.err
+    assert "1 left out" in result.err
+    assert [link.psid for link in links_in(shell)] == ["1", "3"]
+
+
+def test_bytes_that_are_no_utf_8_are_a_bad_line(shell: Shell, file: Path) -> None:
+    file.write_bytes(b"psid,account_id,username\n1,a,Andr\xe9\n2,b,x\n")
+    result = shell.quick("import", str(file))
+    assert "line 2: is not UTF-8" in result.err
+    file.write_bytes(b'{"psid": "1", "account_id": "a", "username": "Andr\xe9"}\n')
+    assert "line 1: is not a JSON object in UTF-8" in shell.quick("import", str(file)).err
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_spreadsheets_own_csv_is_read(shell: Shell, file: Path, delimiter: str) -> None:
+    rows = [["psid", "account_id", "phone_number"], ["1", "a", "'+44 1815"], ["2", "b", ""]]
+    file.write_bytes(b"\xef\xbb\xbf" + "".join(delimiter.join(row) + "\r\n" for row in rows).encode())
+    assert shell.quick("import", str(file)).status == 0
+    assert [link.phone_number for link in links_in(shell)] == ["+44 1815", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n", "no column psid"),
+        ("psid,a\n1,2\n", "no column account_id"),
+        ("psid,psid,account_id\n", "two"),
+    ],
+)
+def test_a_head_that_says_too_little_is_refused(shell: Shell, file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    result = shell.quick("import", str(file))
+    assert (result.status, result.out) == (1, "")
+    assert said in result.err
+
+
+@pytest.mark.parametrize(
+    "pairs", [("psid",), ("psid=",), ("nonsense=a",), ("psid=a", "psid=b"), ("source=a",)]
+)
+def test_a_wrong_map_is_wrong_usage(shell: Shell, file: Path, pairs: tuple[str, ...]) -> None:
+    file.write_text("psid,account_id\n")
+    maps = [part for pair in pairs for part in ("--map", pair)]
+    assert shell.quick("import", str(file), *maps).status == 2
+
+
+def test_a_file_that_is_not_there_is_a_sentence(shell: Shell, tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        result = shell.quick("import", str(path))
+        assert (result.status, result.out) == (1, "")
+        assert "cannot be read" in result.err
+
+
+def test_with_tell_each_person_gets_the_confirmation(
+    shell: Shell, messenger: Simulator, ada: str, file: Path
+) -> None:
+    file.write_text(f"psid,account_id,username\n{ada},7,ada\n")
+    assert shell.quick("import", str(file), "--tell").status == 0
+    shell.quick("deliver", "--once")
+    assert "as ada" in json.dumps(messenger.messages(ada))
+
+
+def test_a_dry_run_judges_and_writes_nothing(shell: Shell, file: Path) -> None:
+    file.write_text("psid,account_id\n1,a\n2,b\n")
+    result = shell.quick("import", str(file), "--dry-run")
+    assert result.status == 0
+    assert "2 link(s) are good" in result.err
+    assert links_in(shell) == []
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_is_exported_is_imported_as_it_was(
+    shell: Shell, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    for number, name in enumerate(NAMES):
+        shell.link(f"1000{number}", f"account {name}"[:255], username=name, phone_number="+44 1815")
+    before = links_in(shell)
+    exported = shell.run("export-links", *options)
+    assert (exported.status, exported.err) == (0, "")
+    (tmp_path / "out").write_text(exported.out)
+    other = {"BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/other.db"}
+    assert shell.quick("import", str(tmp_path / "out"), **other).status == 0
+    again = shell.quick("export-links", *options, **other)
+    assert again.out.replace("import", "login") == exported.out
+    assert len(before) == len(NAMES)
+
+
+def test_an_export_without_links_is_a_head_alone_and_can_be_imported(shell: Shell, file: Path) -> None:
+    exported = shell.quick("export-links")
+    assert exported.out == (
+        "page_id,psid,account_id,username,email,phone_number,source,linked_at,updated_at\n"
+    )
+    file.write_text(exported.out)
+    assert shell.quick("import", str(file)).status == 0
+    assert shell.quick("export-links", "--json").out == ""
+
+
+def test_no_exported_value_is_a_formula(shell: Shell, ada: str) -> None:
+    shell.link(ada, "=1+1", username="@SUM(1)", email="-2+3", phone_number="+44 1815")
+    row = shell.quick("export-links").out.splitlines()[1].split(",")
+    assert row[2:6] == ["'=1+1", "'@SUM(1)", "'-2+3", "+44 1815"]
+
+
+KILLED = """
+import os, signal
+from bot_linking.operators import importing
+from bot_linking.stores.sqlite.engine import SQLiteEngine
+importing.BATCH = 3
+write, left = SQLiteEngine.write, int(os.environ["KILL_AFTER"])
+
+def mortal(self, work):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(self, work)
+
+SQLiteEngine.write = mortal
+from flask.cli import main
+main()
+"""
+
+
+def test_an_import_that_is_killed_is_run_again(shell: Shell, file: Path) -> None:
+    """Killed before each of its transactions: in the end each is linked once, with one line of history."""
+    file.write_text("psid,account_id\n" + "".join(f"{number},a{number}\n" for number in range(1, 13)))
+    killed = 0
+    for after in range(10):
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, *shell.command("import", str(file))[3:]],
+            env=shell.environment | {"KILL_AFTER": str(after), "PATH": os.environ["PATH"]},
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+        killed += ended.returncode != 0
+        if ended.returncode == 0:
+            break
+    assert killed > 1
+    assert len(links_in(shell)) == 12
+    with shell.store() as store:
+        for link in links_in(shell):
+            assert len(store.history_of(link.page_id, link.psid)) == 1

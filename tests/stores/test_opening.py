@@ -1,0 +1,365 @@
+"""A database that is away at a start, lost, of another release, or none: what a store then does, and says."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.stores import open_store, opening
+from bot_linking.stores.opening import only_looking
+from bot_linking.stores.store import SQLStore
+from tests import postgres
+
+from .conftest import NOW, PAGE, PSID, link
+
+ANSWERED_S = 5.0
+
+
+def run(url: str, statement: str) -> None:
+    """One statement on a connection of its own."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            connection.execute(statement)
+    else:
+        postgres.execute(url, statement)
+
+
+def record_step(url: str, step: str) -> None:
+    """What a newer release would have left in the record of steps."""
+    if url.startswith("sqlite"):
+        run(
+            url,
+            "insert into _sqlite_migrations (migration_set, name, applied_at)"
+            f" values ('bot_linking', '{step}', '2030-01-01')",
+        )
+    else:
+        run(url, f"insert into bot_linking_migrations (room, step) values ('bot_linking', '{step}')")
+
+
+def lose(url: str) -> None:
+    """Delete all that there was."""
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        for each in Path(path).parent.glob(Path(path).name + "*"):
+            each.unlink()
+    else:
+        (schema,) = postgres.execute(url, "select current_schema()")[0]
+        postgres.execute(url, f"drop schema {schema} cascade")
+        postgres.execute(url, f"create schema {schema}")
+
+
+def is_empty(url: str) -> bool:
+    if url.startswith("sqlite"):
+        return not Path(url.removeprefix("sqlite:///")).exists()
+    return not postgres.execute(
+        url, "select 1 from information_schema.tables where table_schema = current_schema()"
+    )
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., SQLStore]]:
+    """`open_store`, closed at the end."""
+    stores = list[SQLStore]()
+
+    def make(url: str, **given: Any) -> SQLStore:
+        stores.append(open_store(url, **given))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+Opened = Callable[..., SQLStore]
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, as in a process that has had no database open yet."""
+    return lambda: monkeypatch.setattr(opening, "_once_open", set())
+
+
+# Made, and said so
+
+
+def test_a_database_that_is_made_is_said_to_be_made_and_one_that_is_there_is_not(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(url)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "made a new database" in record.message
+    caplog.clear()
+    opened(url)
+    assert caplog.records == []
+
+
+def test_many_who_meet_a_new_database_at_once_make_it_once_and_all_go_on(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores = [opened(url, only_look=True) for _ in range(4)]
+    assert is_empty(url)
+    problems, gate = list[BaseException](), threading.Barrier(8, timeout=30)
+
+    def contact(store: SQLStore) -> None:
+        try:
+            gate.wait()
+            store.check()
+            assert store.find_link(PAGE, PSID) is None
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=contact, args=(store,)) for store in stores * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+    assert sum("made a new database" in record.message for record in caplog.records) == 1
+    assert sum(len(store.engine.opening.applied) for store in stores) == len(opened(url).migrate()) + len(
+        stores[0].engine.opening._rooms["bot_linking"]
+    )
+
+
+# Looking never makes one
+
+
+def test_looking_makes_nothing_and_says_so(url: str, opened: Opened) -> None:
+    store = opened(url, only_look=True)
+    with only_looking():
+        looks: tuple[Callable[[], object], ...] = (
+            store.check,
+            store.list_dead,
+            lambda: store.find_link(PAGE, PSID),
+            lambda: list(store.list_links()),
+        )
+        for look in looks:
+            with pytest.raises(StoreUnavailable, match="Nothing was made"):
+                look()
+    assert is_empty(url)
+    store.check()
+    assert not is_empty(url)
+
+
+def test_where_no_database_may_be_made_none_is_made_and_one_that_comes_back_is_used(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture, forgetful: Callable[[], None]
+) -> None:
+    store = opened(url, create=False)
+    assert "BOT_LINKING_CREATE_DATABASE is false" in caplog.text
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="BOT_LINKING_CREATE_DATABASE"):
+            store.hit("key", NOW + 1, NOW)
+        with pytest.raises(StoreUnavailable, match="BOT_LINKING_CREATE_DATABASE"):
+            store.migrate()
+    assert is_empty(url)
+    opened(url)  # as the operator would, once
+    forgetful()
+    assert store.hit("key", NOW + 1, NOW) == 1
+
+
+def test_a_database_of_somebody_elses_tables_is_none_of_ours(url: str, opened: Opened) -> None:
+    """A wrong search_path, a wrong name: as good as missing, where none may be made."""
+    run(url, "create table customers (id integer)")
+    store = opened(url, create=False)
+    with pytest.raises(StoreUnavailable, match="holds no tables of bot_linking"):
+        store.check()
+
+
+def test_a_lost_database_is_not_made_anew_by_the_process_that_had_it(url: str, opened: Opened) -> None:
+    store = opened(url)
+    link(store)
+    lose(url)
+    for again in (store, opened(url)):
+        with pytest.raises(StoreUnavailable):
+            again.hit("key", NOW + 1, NOW)
+        with pytest.raises(StoreUnavailable):
+            again.check()
+    assert is_empty(url)
+
+
+def test_a_new_process_makes_a_lost_one_anew_and_says_so_loudly(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture, forgetful: Callable[[], None]
+) -> None:
+    link(opened(url))
+    lose(url)
+    forgetful()
+    caplog.clear()
+    assert opened(url).find_link(PAGE, PSID) is None
+    assert [each.levelno for each in caplog.records if "made a new database" in each.message] == [
+        logging.WARNING
+    ]
+
+
+# Away at the start
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """A database that cannot be brought up to date just now."""
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin exclusive")
+            yield
+            other.execute("rollback")
+    else:
+        import psycopg
+
+        from bot_linking.stores.postgres.database import LOCKS
+
+        with psycopg.connect(url) as other:  # another process is in the middle of a long step
+            other.execute("select pg_advisory_xact_lock(%s, -1)", [LOCKS])
+            yield
+
+
+def test_a_process_starts_while_its_tables_cannot_be_brought_up_to_date_and_works_when_they_can(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    with away(url):
+        began = time.monotonic()
+        store = opened(url)
+        assert time.monotonic() - began < ANSWERED_S
+        assert "starting without the database" in caplog.text
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            store.hit("key", NOW + 1, NOW)
+        assert time.monotonic() - began < ANSWERED_S
+    assert patiently(lambda: store.hit("key", NOW + 1, NOW)) >= 1
+
+
+def patiently(work: Callable[[], int]) -> int:
+    """What it comes to as soon as the store is there."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return work()
+        except StoreUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def test_those_who_wait_for_the_same_opening_do_not_wait_one_after_the_other(
+    url: str, opened: Opened
+) -> None:
+    with away(url):
+        store, waited = opened(url), list[float]()
+
+        def contact() -> None:
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                store.find_link(PAGE, PSID)
+            waited.append(time.monotonic() - began)
+
+        threads = [threading.Thread(target=contact) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert len(waited) == 6
+    assert max(waited) < 2 * ANSWERED_S
+
+
+def test_tables_of_another_room_are_brought_up_to_date_when_the_database_is_back(
+    url: str, opened: Opened
+) -> None:
+    with away(url):
+        store = opened(url)
+        store.engine.extend("bot_linking_external_account", "bot_linking.external_account")
+    assert patiently(lambda: len(store.engine.read("external_list_apps"))) == 0
+
+
+def test_a_room_that_comes_late_finds_its_tables_in_every_thread(url: str, opened: Opened) -> None:
+    """A delivery thread has its connection already when the room joins."""
+    store = opened(url)
+    store.check()
+    store.engine.extend("bot_linking_external_account", "bot_linking.external_account")
+    assert store.engine.read("external_list_apps") == []
+
+
+def test_what_is_to_be_done_once_open_is_done_now_or_later(url: str, opened: Opened) -> None:
+    done = threading.Event()
+    late = opened(url, only_look=True)
+    late.engine.opening.afterwards(done.set)
+    assert not done.is_set()
+    late.check()
+    assert done.wait(20)
+    done.clear()
+    late.engine.opening.afterwards(done.set)
+    assert done.is_set()
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_wrong_value(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"BOT_LINKING_DATABASE .* is a folder"):
+        open_store(f"sqlite:///{tmp_path}")
+
+
+# Other releases
+
+
+def test_steps_of_a_newer_release_are_named_and_the_store_works(
+    url: str, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(url)
+    record_step(url, "schema_9998")
+    caplog.clear()
+    store = opened(url)
+    assert store.engine.opening.unknown == ["bot_linking schema_9998"]
+    assert "schema_9998" in caplog.text
+    store.check()
+    assert store.migrate() == []
+
+
+def test_a_step_marked_as_needed_stops_a_release_that_does_not_know_it(url: str, opened: Opened) -> None:
+    running = opened(url)
+    record_step(url, "schema_9999_needed")
+    with pytest.raises(ConfigurationError, match=r"needs a newer release .*schema_9999_needed"):
+        opened(url)
+    running.check()  # it was there before; only a start is stopped
+
+
+def test_where_the_database_was_away_at_the_start_such_a_step_is_met_at_first_contact(
+    url: str, opened: Opened
+) -> None:
+    opened(url)
+    with away(url):
+        store = opened(url, only_look=True)
+    store.engine.opening.begin_again()
+    record_step(url, "schema_9999_needed")
+    with pytest.raises(StoreUnavailable, match="schema_9999_needed"):
+        store.check()
+
+
+def test_steps_only_ever_add(url: str) -> None:
+    """While a deployment rolls, the former release works on the same tables."""
+    steps = sorted(Path(opening.__file__).parent.rglob("schema_*.sql"))
+    steps += sorted(Path(opening.__file__).parent.parent.joinpath("external_account").glob("schema_*.sql"))
+    assert len(steps) >= 6
+    for step in steps:
+        text = "\n".join(
+            line for line in step.read_text("utf-8").lower().splitlines() if not line.startswith("--")
+        )
+        assert not re.search(r"\brename\b|\bdrop (?!index)|\balter column\b", text), step.name
+
+
+def test_an_engine_that_only_speaks_like_postgresql_is_refused_with_the_reason() -> None:
+    """Its advisory locks may be empty words, and one code would then link two people."""
+    with postgres.empty_schema() as url:
+        postgres.execute(
+            url,
+            "create function version() returns text language sql as"
+            " $$ select 'CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)' $$",
+        )
+        own_first = url + "%2Cpg_catalog"
+        with pytest.raises(ConfigurationError, match="CockroachDB, which only speaks like PostgreSQL"):
+            open_store(own_first)

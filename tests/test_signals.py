@@ -1,0 +1,95 @@
+"""What is connected is called, wherever it was defined, until it is disconnected."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import bot_linking
+from bot_linking import account_linked, account_unlinked, signals
+from tests.conftest import PSID, Bot, NewBot
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """What a test connects is no other test's."""
+    before = {signal: dict(signal.receivers) for signal in signals._BY_EVENT.values()}
+    yield
+    for signal, receivers in before.items():
+        for receiver in [each for key, each in signal.receivers.items() if key not in receivers]:
+            signal.disconnect(receiver)
+
+
+def connect_in_a_factory(told: list[Any], app: Any = None) -> None:
+    """As a host's `create_app` does: nothing but the signal knows these functions afterwards."""
+    of_app = {} if app is None else {"sender": app}
+
+    @account_linked.connect
+    def greet(app: Any, event: Any) -> None:
+        told.append(type(event).__name__)
+
+    account_unlinked.connect(lambda app, event: told.append(type(event).__name__), **of_app)
+    gc.collect()
+
+
+def test_a_receiver_that_was_connected_in_a_factory_is_called(bot: Bot) -> None:
+    told: list[Any] = []
+    connect_in_a_factory(told, bot.app)
+    bot.link()
+    bot.linking.unlink(PSID)
+    assert told == ["AccountLinked", "AccountUnlinked"]
+
+
+def test_a_method_of_an_object_that_nothing_else_knows_is_called(bot: Bot) -> None:
+    told: list[Any] = []
+
+    class Watcher:
+        def hear(self, app: Any, event: Any) -> None:
+            told.append(event)
+
+    account_linked.connect(Watcher().hear)
+    gc.collect()
+    bot.link()
+    assert len(told) == 1
+
+
+def test_a_receiver_hears_of_its_own_app_only(new_bot: NewBot, tmp_path: Any) -> None:
+    told: list[Any] = []
+    one = new_bot()
+    other = new_bot(DATABASE=f"sqlite:///{tmp_path}/other.db")
+    account_linked.connect(lambda app, event: told.append(app), sender=other.app)
+    gc.collect()
+    one.link()
+    assert told == []
+    other.link()
+    assert told == [other.app]
+
+
+def test_a_receiver_can_be_disconnected_and_can_ask_to_be_held_weakly(bot: Bot) -> None:
+    told: list[Any] = []
+
+    def hear(app: Any, event: Any) -> None:
+        told.append(event)
+
+    account_linked.connect(hear)
+    account_linked.disconnect(hear)
+    account_linked.connect(lambda app, event: told.append(event), weak=True)
+    gc.collect()
+    bot.link()
+    assert told == []
+
+
+def test_every_signal_of_the_front_door_keeps_its_receivers() -> None:
+    public = [
+        value
+        for name in bot_linking.__all__
+        if isinstance(value := getattr(bot_linking, name), signals.Signal)
+    ]
+    assert len(public) == len(signals._BY_EVENT)
+    for signal in public:
+        signal.connect(lambda app, event: None)
+        gc.collect()
+        assert list(signal.receivers_for(None))

@@ -1,0 +1,282 @@
+"""The pages of the other ways: a web link links by its digits, the menu by what Messenger signed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.conftest import (
+    ADA,
+    APP_SECRET,
+    GRACE,
+    OTHER_PSID,
+    PAGE,
+    PSID,
+    SITE,
+    Bot,
+    Browser,
+    NewBot,
+    batch,
+    message_event,
+)
+
+
+def path_of(url: str) -> str:
+    return url.removeprefix(SITE)
+
+
+def digits_on(page: TestResponse) -> str:
+    (found,) = re.findall(r"\b(\d{3}) ?(\d{3})\b", re.sub(r"<[^>]+>", " ", page.text))
+    return "".join(found)
+
+
+def walk_web(bot: Bot, url: str, username: str = "ada", password: str = "lovelace-1815") -> Browser:
+    """From the web link to the digits, in a browser of its own."""
+    browser = bot.browser()
+    assert browser.get(path_of(url)).status_code == 200
+    browser.sign_in(username, password)
+    assert browser.submit("consent").status_code == 303
+    browser.follow()
+    return browser
+
+
+def say(bot: Bot, text: str, psid: str = PSID) -> None:
+    assert bot.post(batch(message_event(text, psid=psid))).status_code == 200
+
+
+# The web link
+
+
+def test_a_web_link_ends_in_digits_and_the_chat_that_types_them_is_linked(bot: Bot) -> None:
+    browser = walk_web(bot, bot.linking.web_link(PSID, resume={"asked": "orders"}))
+    assert bot.linking.link_of(PSID) is None
+    digits = digits_on(browser.page)
+    assert f"https://m.me/{PAGE}" in browser.page.text
+    assert digits_on(browser.get(browser.location)) == digits
+    say(bot, digits)
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert (link.account_id, link.source) == ("1", "web")
+    assert bot.heard.of("AccountLinked")[0].resume == {"asked": "orders"}
+    assert "This login is finished" in browser.get(browser.location).text
+
+
+def test_the_sign_in_page_names_neither_chat_nor_account_and_nothing_changes_by_looking(bot: Bot) -> None:
+    path = path_of(bot.linking.web_link(PSID))
+    before = bot.rows()
+    for _ in range(5):
+        assert bot.client().get(path, base_url=SITE).status_code == 200
+        assert bot.client().head(path, base_url=SITE).status_code == 200
+    assert bot.rows() == before
+    assert PSID not in bot.client().get(path, base_url=SITE).text
+
+
+def test_a_forwarded_link_links_nobody_by_its_page(bot: Bot) -> None:
+    """A stranger opens it, signs in, and types the digits into their own chat."""
+    browser = walk_web(bot, bot.linking.web_link(PSID), "grace", "hopper-1906")
+    say(bot, digits_on(browser.page), OTHER_PSID)
+    assert bot.linking.link_of(OTHER_PSID) is None
+    assert bot.linking.link_of(PSID) is None
+
+
+@pytest.mark.parametrize("ending", ["used", "late", "unknown", "unlinked"])
+def test_an_address_that_is_over_shows_no_sign_in_form(bot: Bot, ending: str) -> None:
+    bot.link()
+    url = bot.linking.web_link(PSID)
+    match ending:
+        case "used":
+            say(bot, digits_on(walk_web(bot, url).page))
+        case "late":
+            bot.clock.advance(901)
+        case "unknown":
+            url = url[:-4] + "AAAA"
+        case "unlinked":
+            bot.linking.unlink(PSID)
+    page = bot.browser().get(path_of(url))
+    assert page.status_code == 404
+    assert "<form" not in page.text
+    assert "not good any more" in page.text
+
+
+def test_another_browser_sees_no_digits(bot: Bot) -> None:
+    browser = walk_web(bot, bot.linking.web_link(PSID))
+    digits = digits_on(browser.page)
+    page = bot.browser().get(browser.location)
+    assert digits[:3] + " " + digits[3:] not in page.text
+    assert page.status_code == 400
+
+
+def test_cancelling_leaves_and_another_account_can_be_taken(bot: Bot) -> None:
+    browser = bot.browser()
+    browser.get(path_of(bot.linking.web_link(PSID)))
+    browser.sign_in()
+    assert browser.submit("switch").status_code == 303
+    browser.follow()
+    browser.sign_in("grace", "hopper-1906")
+    assert "grace" in browser.page.text
+    assert browser.submit("cancel").status_code == 200
+    assert bot.linking.link_of(PSID) is None
+
+
+def test_with_consent_alone_the_page_links_at_once(new_bot: NewBot) -> None:
+    bot = new_bot(WEB_PROOF="consent")
+    browser = walk_web(bot, bot.linking.web_link(PSID))
+    assert bot.linking.link_of(PSID) is not None
+    assert "You can close this page" in browser.page.text
+
+
+def test_a_person_of_the_sites_own_session_gets_digits_too(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(current_account=site.current_account)
+    site.signed_in = ADA
+    browser = bot.browser()
+    browser.get(path_of(bot.linking.web_link(PSID)))
+    assert browser.submit("consent").status_code == 303
+    say(bot, digits_on(browser.follow()))
+    assert bot.linking.link_of(PSID) is not None
+
+
+@pytest.mark.parametrize("word", ["ask", "refuse"])
+def test_the_consent_page_names_what_would_be_replaced_or_refuses(new_bot: NewBot, word: str) -> None:
+    bot = new_bot(on_conflict=word)
+    bot.link()
+    browser = bot.browser()
+    browser.get(path_of(bot.linking.web_link(PSID)))
+    page = browser.sign_in("grace", "hopper-1906")
+    if word == "refuse":
+        assert page.status_code == 409
+        assert "Log out in the chat first" in page.text
+        return
+    assert "a••@example.com" in page.text
+    browser.submit("consent")
+    say(bot, digits_on(browser.follow()))
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == GRACE.id
+
+
+# The menu
+
+
+def signed_request(now: float, secret: str = APP_SECRET, **payload: Any) -> str:
+    given = {
+        "psid": PSID, "algorithm": "HMAC-SHA256", "thread_type": "USER_TO_PAGE", "tid": PSID,
+        "issued_at": int(now), "page_id": int(PAGE), **payload,
+    }  # fmt: skip
+    encoded = base64.urlsafe_b64encode(json.dumps(given).encode()).decode().rstrip("=")
+    mac = hmac.new(secret.encode(), encoded.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=") + "." + encoded
+
+
+@pytest.fixture
+def menu(new_bot: NewBot) -> Bot:
+    return new_bot(APP_ID="42")
+
+
+def enter(bot: Bot, text: str | None, browser: Browser | None = None) -> Browser:
+    browser = browser or bot.browser()
+    page = browser.get("/linking/menu")
+    ticket = unescape(re.findall(r'name="ticket" value="([^"]+)"', page.text)[0])
+    fields = {"ticket": ticket} | ({} if text is None else {"signed_request": text})
+    browser.location = "/linking/menu"
+    browser.post("/linking/menu", fields)
+    return browser
+
+
+def test_from_the_menu_the_signed_request_proves_the_chat_and_links_at_once(menu: Bot) -> None:
+    browser = enter(menu, signed_request(menu.clock()))
+    browser.sign_in()
+    assert "Ada L." in browser.page.text
+    assert browser.submit("consent").status_code == 303
+    assert "You can close this page" in browser.follow().text
+    link = menu.linking.link_of(PSID)
+    assert link is not None
+    assert (link.account_id, link.source) == ("1", "menu")
+
+
+def test_a_signed_request_links_once(menu: Bot) -> None:
+    text = signed_request(menu.clock())
+    browser = enter(menu, text)
+    browser.sign_in()
+    browser.submit("consent")
+    menu.linking.unlink(PSID)
+    again = enter(menu, text)
+    assert again.page.status_code == 400
+    assert 'name="password"' not in again.page.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"secret": "another secret of someone"},
+        {"issued_at": 1},
+        {"page_id": 999},
+        {"page_id": str(PAGE)},
+        {"thread_type": "GROUP"},
+        {"psid": "x"},
+        {"algorithm": "none"},
+    ],
+)
+def test_what_messenger_did_not_sign_so_is_a_page_that_says_what_to_mend(
+    menu: Bot, change: dict[str, Any]
+) -> None:
+    page = enter(menu, signed_request(menu.clock(), **change)).page
+    assert page.status_code == 400
+    assert "signed_request_" in page.text
+    assert 'name="password"' not in page.text
+    assert any(reason.startswith("signed_request_") for reason in menu.heard.reasons())
+
+
+@pytest.mark.parametrize("text", [None, "", "x", "a" * 70_000])
+def test_no_signed_request_and_one_too_long_are_refused(menu: Bot, text: str | None) -> None:
+    page = enter(menu, text).page
+    assert page.status_code == (413 if text and len(text) > 65_536 else 400)
+
+
+def test_without_our_ticket_nobody_comes_in(menu: Bot) -> None:
+    fields = {"signed_request": signed_request(menu.clock())}
+    assert menu.client().post("/linking/menu", data=fields, base_url=SITE).status_code == 400
+
+
+def test_only_the_menus_page_may_load_messengers_script(menu: Bot) -> None:
+    sdk = "https://connect.facebook.net"
+    page = menu.browser().get("/linking/menu")
+    assert sdk in page.headers["Content-Security-Policy"]
+    assert sdk in page.text
+    other = menu.browser().open()
+    assert sdk not in other.headers["Content-Security-Policy"]
+
+
+def test_without_an_app_id_there_is_no_menu(bot: Bot) -> None:
+    assert bot.browser().get("/linking/menu").status_code == 404
+
+
+# From the site
+
+
+def test_the_sites_page_shows_address_picture_and_code(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(current_account=site.current_account, PAGE_USERNAME="acme")
+    site.signed_in = ADA
+    page = bot.browser().get("/linking/connect")
+    assert page.status_code == 200
+    (url,) = re.findall(r'href="(https://m\.me/[^"]+)"', page.text)
+    assert re.fullmatch(r"https://m\.me/acme\?ref=bl\.[A-Za-z0-9_-]{32}", url)
+    assert "<svg" in page.text
+    (code,) = re.findall(r"LINK [2-9A-Z]{4}-[2-9A-Z]{4}", page.text)
+    say(bot, code)
+    bot.linking.delivery.drain()
+    assert "Connect this chat with" in bot.graph.sent[-1]["message"]["text"]
+
+
+def test_who_is_not_signed_in_at_the_site_gets_no_address(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(current_account=site.current_account)
+    page = bot.browser().get("/linking/connect")
+    assert page.status_code == 403
+    assert "m.me" not in page.text
