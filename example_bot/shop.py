@@ -69,7 +69,7 @@ class Shop:
         self, username: str | None, email: str | None, phone_number: str | None
     ) -> Account | None:
         """Whom our newsletter means: the customer of that user name, or of that address. A reader who is no
-        customer yet is known by what they gave."""
+        customer yet is known by what they gave, under an id that is no customer's number."""
         name = _canonical(username) if username else None
         with self._open() as database:
             row = database.execute(
@@ -78,14 +78,15 @@ class Shop:
             ).fetchone()
         if row:
             return Account(str(row[0]), username=row[1], email=row[2])
-        known_by = username or email or phone_number
-        return Account(known_by) if known_by else None
+        return Account.known_by(username, email, phone_number)
 
-    def orders_of(self, customer_id: str) -> tuple[str, ...]:
-        return ORDERS.get(customer_id, ())
+    def orders_of(self, account_id: str) -> tuple[str, ...]:
+        """The orders of a customer; a reader who is none has no orders."""
+        return ORDERS.get(account_id, ()) if _is_customer(account_id) else ()
 
-    def points_of(self, customer_id: str) -> int:
-        return POINTS.get(customer_id, 0)
+    def points_of(self, account_id: str) -> int:
+        """The points of a customer; a reader who is none has no points."""
+        return POINTS.get(account_id, 0) if _is_customer(account_id) else 0
 
     @cached_property
     def _nobody(self) -> str:
@@ -105,6 +106,11 @@ class Shop:
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
             yield database
+
+
+def _is_customer(account_id: str) -> bool:
+    """Whether this is the number of a customer, rather than `username:...` of a reader of the newsletter."""
+    return account_id.isascii() and account_id.isdecimal()
 
 
 def _canonical(username: str) -> str:

@@ -79,14 +79,14 @@ class SiteAPI:
     def _sign_in(self, psid: str, code: str | None) -> str | None:
         wanted = {"platform": "messenger", "unionID": psid} | ({"twoFactorCode": code} if code else {})
         answer = self._post_sign_in(wanted)
-        if answer.status_code == 401:  # our own token was made for another database, or a year ago
+        if _is_token_refused(answer):  # it was made for another database, or a year ago
             self._back_end_token = self._keep(self.external.create_back_end_token(APP_KEY))
             answer = self._post_sign_in(wanted)
         if answer.status_code == 404:
             return None
         if answer.status_code == 200:
             return str(answer.json()["data"]["access_token"])
-        if "twoFactorCode" in answer.json()["error"]:
+        if _is_code_wanted(answer):
             raise SignInRefused("Send the newest code of your authenticator app with it, like: points 123456")
         raise SignInRefused("That does not work just now. Please try again later.")
 
@@ -124,3 +124,11 @@ class SiteAPI:
     def enrol_demo_customer(self) -> str:
         """Two-factor sign-in for one of the demo customers; the address for an authenticator app."""
         return self.external.enable_two_factor(APP_KEY, DEMO_USER, secret=DEMO_SECRET).address
+
+
+def _is_code_wanted(answer: requests.Response) -> bool:
+    return "twoFactorCode" in answer.json()["error"]
+
+
+def _is_token_refused(answer: requests.Response) -> bool:
+    return answer.status_code == 401 and not _is_code_wanted(answer)

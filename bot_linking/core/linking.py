@@ -75,6 +75,7 @@ class Linking:
         self._code_max_age = code_max_age
         self._may_link = hooks.may_link
         self._resolve_account = hooks.resolve_account
+        self._people_sign_in = any((hooks.authenticate, hooks.current_account, hooks.create_account))
         self._asked_page: str | None = None
         self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
@@ -87,6 +88,12 @@ class Linking:
     def now(self) -> int:
         """Milliseconds since the epoch."""
         return int(self._clock() * 1000)
+
+    @property
+    def knows_accounts_twice(self) -> bool:
+        """Whether people sign in to accounts of the site, while what a caller of the API says of an account
+        makes another one: `resolve_account` would tell whose it is."""
+        return self._people_sign_in and self._resolve_account is None
 
     # Look up
 

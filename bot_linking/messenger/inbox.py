@@ -35,7 +35,8 @@ from bot_linking.messenger.events import (
     sort_events,
     without,
 )
-from bot_linking.messenger.signature import HEADER, AppSecrets, signer_of
+from bot_linking.messenger.signature import HEADER, AppSecrets
+from bot_linking.messenger.signers import Signers
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
 
@@ -88,6 +89,7 @@ class Inbox:
         self._chat = chat
         self._linking = linking
         self._pages = pages
+        self._signers = Signers(pages)
         self._tell = tell
         self._listeners = listeners
 
@@ -121,7 +123,7 @@ class Inbox:
         """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
         if len(body) > LARGEST_BODY:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
-        secret = signer_of(body, signature, self._pages.owners())
+        secret = self._signers.find(body, signature)
         if secret is None:
             self._pages.require_all()
             raise SignatureRefused(f"no valid {HEADER}")

@@ -41,7 +41,7 @@ def sign(body: bytes, secret: bytes, digest: str = "sha256") -> str:
     return f"{digest}={keyed.hexdigest()}"
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def _keyed(secret: bytes, digest: str) -> hmac.HMAC:
     """Keyed once and copied for each body: keying costs more than hashing a webhook."""
     return hmac.new(secret, digestmod=digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot_linking.config.pages import Page
@@ -40,6 +41,7 @@ def checkup(
     yield from _store(bot.store, bot.linking.now())
     yield from _counters(settings, bot.store)
     yield from _proxies(settings, bot.linking)
+    yield from _accounts(bot.store, bot.linking)
     yield from (Finding(*remark) for remark in bot.host.remarks())
 
     yield from _kept_pages(bot)
@@ -60,6 +62,16 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", f"BOT_LINKING_PUBLIC_URL {problem}")
     if strange := strange_graph(settings):
         yield Finding("note", strange)
+
+
+def _accounts(store: SQLStore, linking: Linking) -> Iterator[Finding]:
+    """People sign in here, and calls name accounts: only the site can say which of both are one."""
+    if not linking.knows_accounts_twice:
+        return
+    with suppress(StoreUnavailable):
+        if any(key.revoked_at is None for key in store.list_api_keys()):
+            problem = "there are API keys and no resolve_account: whom a call links is known as username:...,"
+            yield Finding("note", f"{problem} never by the account that they sign in to")
 
 
 def _proxies(settings: Settings, linking: Linking) -> Iterator[Finding]:

@@ -118,11 +118,9 @@ def test_curl_makes_the_call_in_both_forms(site: Site, tmp_path: Path) -> None:
         assert json.loads(ran.stdout)["result"] is True
 
 
-def test_the_commands_of_the_readme_work_against_the_example_bot(site: Site) -> None:
-    """Copied from the README, both forms, with nothing changed but the port."""
-    section = (
-        (ROOT / "README.md").read_text("utf-8").split("<!-- account link -->")[1].split("<!-- end -->")[0]
-    )
+def test_the_commands_of_the_guide_work_against_the_example_bot(site: Site) -> None:
+    """Copied from the guide, both forms, with nothing changed but the port."""
+    section = (ROOT / "bot_linking" / "account_link_api" / "README.md").read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     script = "\necho\n".join(blocks).replace("http://127.0.0.1:5000/linking/api", site.endpoints[0])
     folder = Path(sys.executable).parent
@@ -214,9 +212,9 @@ def test_the_operator_links_by_hand_and_reads_the_history(site: Site) -> None:
     assert site.flask("unlink", GRACE).returncode == 0
     lines = [line.split("\t") for line in site.flask("history", GRACE).stdout.splitlines()]
     assert [line[3:7] for line in lines] == [
-        ["api", "linked", "-", "mike@example.com"],
-        ["cli", "linked", "mike@example.com", "mike"],
-        ["cli", "unlinked", "mike", "-"],
+        ["api", "linked", "-", "email:mike@example.com"],
+        ["cli", "linked", "email:mike@example.com", "username:mike"],
+        ["cli", "unlinked", "username:mike", "-"],
     ]
     assert lines[0][9] == "F4js0Za2"
     site.flask("erase", GRACE, "--yes")

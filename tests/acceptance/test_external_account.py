@@ -56,11 +56,8 @@ def test_a_client_written_from_the_published_page_works(bot: RunningBot, command
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
 
 
-def test_the_commands_of_the_readme_work_against_the_example_bot(bot: RunningBot) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    if "<!-- external account -->" not in readme:
-        pytest.skip("the README has no section about it yet")
-    section = readme.split("<!-- external account -->")[1].split("<!-- end -->")[0]
+def test_the_commands_of_the_guide_work_against_the_example_bot(bot: RunningBot) -> None:
+    section = (ROOT / "bot_linking" / "external_account" / "README.md").read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     script = "\n".join(blocks).replace("http://127.0.0.1:5000", bot.url)
     script = re.sub(r"^curl .*?[^\\]$", r"\g<0>; echo", script, flags=re.MULTILINE | re.DOTALL)

@@ -11,6 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from bot_linking.account_link_api.keys import Keys
 from bot_linking.operators import file_checks
 from bot_linking.operators.checkup import checkup
 from bot_linking.operators.file_checks import check_file
@@ -186,3 +187,19 @@ def test_a_command_that_takes_long_says_how_many_pages_are_left(
         "2 page(s) left to check",
         "1 page(s) left to check",
     ]
+
+
+# Accounts
+
+
+def test_where_people_sign_in_and_calls_name_accounts_the_site_is_asked_to_say_whose(new_bot: NewBot) -> None:
+    words = "no resolve_account"
+    bot = new_bot()
+    assert found_in(bot, words) == [], "without a key no call names an account"
+    Keys(bot.linking.core).create("site")
+    (finding,) = found_in(bot, words)
+    assert finding.state == "note"
+    assert found_in(new_bot(resolve_account=lambda *_: None), words) == []
+    assert found_in(new_bot(authenticate=None), words) == [], "nobody signs in"
+    Keys(bot.linking.core).revoke("site")
+    assert found_in(bot, words) == []
