@@ -123,7 +123,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         app = cast(Flask, state.app)
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an AccountLinking already: register it once")
-        guard_logs()
+        guard_logs(app.name)
         try:
             installation = install(
                 app,
@@ -146,6 +146,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
         installation.api.add_to(state)
+        state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
         installation.host.watch()

@@ -24,6 +24,7 @@ from bot_linking.core.ports import Tell
 from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
+from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
@@ -31,6 +32,7 @@ from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.chat import Chat
+from bot_linking.messenger.choice import Choice
 from bot_linking.messenger.deliveries import Errands
 from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
@@ -74,6 +76,7 @@ class Installation:
     callbacks: Callbacks
     api: AccountLinkAPI
     delivery: Delivery
+    health: Health
     tell: Tell
     host: Host
     ways: Ways
@@ -199,7 +202,19 @@ class _Parts:
     @cached_property
     def prompts(self) -> Prompts:
         locale = self.settings.locale
-        return Prompts(self.linking, self.bots, self.messages, locale=locale, tell=self.tell)
+        return Prompts(self.linking, self.choice, self.messages, locale=locale, tell=self.tell)
+
+    @cached_property
+    def choice(self) -> Choice:
+        return Choice(
+            self.bots,
+            self.ways,
+            base_url=self.base_url,
+            login_button=login_button(self.login_url),
+            preferred=self.settings.ways,
+            offers_web=self.settings.offer_web,
+            now=self.linking.now,
+        )
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -272,6 +287,10 @@ class _Parts:
             bots=self.bots,
             base_url=self.base_url,
         )
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(store=lambda: self.store.pages_revision(), pages=self.pages.require_all)
 
     @cached_property
     def way_pages(self) -> WayPages:

@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable
 from functools import partial
-from time import monotonic as _monotonic
 from typing import Any, TypeVar
 
 from blinker import ANY, NamedSignal
 
 from bot_linking.core import events
-
-FLOODS = {"signature_refused", "payload_too_large"}  # what anybody can cause, as often as they like
-FLOOD_PAUSE_S = 1.0
+from bot_linking.core.log_throttle import log_sparingly
 
 _log = logging.getLogger("bot_linking")
 
@@ -88,43 +84,17 @@ person_erased = _signal_of(events.PersonErased)
 def tell(app: Any, event: events.Happening) -> None:
     """Log refusals by their slug and call the receivers, whatever they raise."""
     if isinstance(event, events.LinkingRefused):
-        _log_refusal(event)
+        _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]
     for receiver in signal.receivers_for(app):
         guarded(partial(receiver, app, event=event))
 
 
-class _LogThrottle:
-    """Lets one through in a while, and counts the others."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next_at: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
-
-    def admit(self, reason: str) -> int | None:
-        """How many were left out since the last one; None when this one is left out too."""
-        now = _monotonic()
-        with self._lock:
-            if now < self._next_at.get(reason, now):
-                self._left_out[reason] = self._left_out.get(reason, 0) + 1
-                return None
-            self._next_at[reason] = now + FLOOD_PAUSE_S
-            return self._left_out.pop(reason, 0)
-
-
-_log_throttle = _LogThrottle()
-
-
-def _log_refusal(event: events.LinkingRefused) -> None:
-    """One record for each refusal, with its slug and page as fields, and nobody's PSID. Of what a stranger
-    can cause it is one a second, which says how many were left out."""
-    left_out = _log_throttle.admit(event.reason) if event.reason in FLOODS else 0
-    if left_out is None:
-        return
-    fields = {"reason": event.reason, "page_id": event.page_id, "left_out": left_out}
-    more = f" ({left_out} more since the last line)" if left_out else ""
-    _log.warning("linking refused: %s%s", event.reason, more, extra=fields)
+def _log_refusal(app: Any, event: events.LinkingRefused) -> None:
+    """A record with the refusal's slug and page as fields, and no PSID: one a second of each kind."""
+    fields = {"reason": event.reason, "page_id": event.page_id}
+    kind = f"refused {event.reason} {id(app)}"
+    log_sparingly(_log, logging.WARNING, kind, "linking refused: %s", event.reason, extra=fields)
 
 
 def guarded(hook: Callable[..., Any], *args: Any) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -39,13 +40,21 @@ def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], f
         app.config[key] = os.environ.get(key, value)
     app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
-    add_bot(app, Shop(instance / "shop.db"), clock=clock)
+    add_bot(app, Shop(instance / "shop.db", demo_customers=_is_a_demo(app)), clock=clock)
 
     @app.get("/")
     def home() -> str:
         return "The example bot is running. Talk to it in Messenger."
 
     return app
+
+
+def _is_a_demo(app: Flask) -> bool:
+    """Whether customers whose passwords are public may sign in: beside a simulator, and nowhere else unless
+    `EXAMPLE_BOT_DEMO_CUSTOMERS=1` says so."""
+    graph = app.config.get("BOT_LINKING_GRAPH_URL") or os.environ.get("BOT_LINKING_GRAPH_URL", "")
+    is_simulator = urlsplit(graph).hostname in {"127.0.0.1", "localhost", "::1"}
+    return is_simulator or os.environ.get("EXAMPLE_BOT_DEMO_CUSTOMERS") == "1"
 
 
 def _external_keys(instance: Path) -> str:

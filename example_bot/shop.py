@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
@@ -28,10 +29,14 @@ POINTS = {"1": 1815, "2": 1906}
 
 
 class Shop:
-    """Customers and what they bought. Several processes may share the file."""
+    """Customers and what they bought. Several processes may share the file, which nobody else can open.
 
-    def __init__(self, path: Path) -> None:
+    With `demo_customers` there are two whose passwords are public: for a shop that only a simulator visits.
+    """
+
+    def __init__(self, path: Path, *, demo_customers: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
         self._path = path
         with self._open() as database:
             database.execute(
@@ -41,7 +46,7 @@ class Shop:
             missing = {name for name, *_ in DEMO_CUSTOMERS} - {
                 name for (name,) in database.execute("select name from customers")
             }
-        for name, email, password in DEMO_CUSTOMERS:
+        for name, email, password in DEMO_CUSTOMERS if demo_customers else ():
             if name in missing:
                 self._insert(name, email, password)
 
@@ -57,6 +62,8 @@ class Shop:
         return Account(str(row[0]), username=row[1], email=row[2])
 
     def sign_up(self, username: str, email: str | None, password: str) -> Account:
+        """A new customer. That a name is taken has to be said to who chooses one; the limit on sign-ups, ten
+        a minute and address, bounds how many names a stranger can try."""
         name = _canonical(username)
         if not name.isascii() or not name.isprintable() or len(name) > 30:
             raise SignUpRefused("A user name has up to 30 plain letters, digits and signs.")
@@ -106,6 +113,12 @@ class Shop:
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
             yield database
+
+
+def _make_private(path: Path) -> None:
+    """The file holds password hashes and addresses: whoever made it, only its owner may open it."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
 
 
 def _is_customer(account_id: str) -> bool:

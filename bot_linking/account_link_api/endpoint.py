@@ -20,6 +20,7 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, PayloadUnreadable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
 from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
 from bot_linking.doors.callers import Callers
@@ -174,7 +175,8 @@ class AccountLinkAPI:
     def _refuse(self, refusal: BotLinkingError, request_id: str) -> Response:
         code = code_of(refusal)
         if code in _LOGGED:
-            _log.error("account_link call not done: %s", refusal, exc_info=code is Code.FAILED)
+            kind, text = f"account_link {id(self)} {code}", "account_link call not done: %s"
+            log_sparingly(_log, logging.ERROR, kind, text, refusal, exc_info=code is Code.FAILED)
         elif code in _TOLD:
             self._tell(LinkingRefused(refusal.slug))
         message = str(refusal) if code not in _LOGGED else code.sentence

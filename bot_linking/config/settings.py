@@ -168,6 +168,13 @@ class Settings(SiteSettings):
         "Calls of the account_link API with a bad key, from one address in a minute.",
         30,
     )
+    ways: tuple[str, ...] = _key(
+        read.several(read.matching(r"login|web", "login or web")),
+        "How a person is asked to log in, in order of preference: `login` (the Log In button), `web` (an "
+        "address for any browser). Where the button cannot work, `web` is taken if it is named.",
+        ("login", "web"),
+    )
+    offer_web: bool = _key(read.boolean, "Give a Log In message a second button, *Open in a browser*.", False)
     web_proof: str = _key(
         read.matching(r"digits|consent", "digits or consent"),
         "What a web link needs before it links: `digits` typed into the chat, or the `consent` alone, which "

@@ -5,28 +5,50 @@ from __future__ import annotations
 import logging
 import re
 
-_NAMES = "account_linking_token|authorization_code|access_token|appsecret_proof|hub\\.verify_token|apikey"
+from bot_linking.core.text import escaped
+
+_NAMES = (
+    "account_linking_token|authorization_code|access_token|appsecret_proof|app_secret|hub\\.verify_token"
+    "|verify_token|signed_request|apikey|password|client_secret"
+)
 # A value ends with its parameter; where it stands encoded inside another one, with the next encoded sign.
-_SECRET = re.compile(rf"(?i)({_NAMES})(?:(=)[^&\s\"'#]+|(%(?:25)*3D)[^&\s\"'#%]+)")
+_IN_AN_ADDRESS = re.compile(rf"(?i)({_NAMES})(?:(=)(?![\"'])[^&\s\"'#]+|(%(?:25)*3D)[^&\s\"'#%]+)")
+# `"name": "value"`, `'name': 'value'`, `name='value'`, however often the quotes are escaped.
+_QUOTED = re.compile(rf"(?i)((?:{_NAMES})\\*[\"']?\s*[:=]\s*b?\\*[\"'])[^\"'\\]+")
+_HEADER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/|=-]{8,}")
 _LOGGERS = (
-    "werkzeug",
-    "urllib3.connectionpool",
-    "urllib3.util.retry",
     "gunicorn.access",
+    "gunicorn.error",
+    "granian.access",
+    "_granian",
     "hypercorn.access",
+    "hypercorn.error",
+    "urllib3",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.util.retry",
     "uvicorn.access",
+    "uvicorn.error",
     "waitress",
+    "werkzeug",
+)
+OURS = (
     "bot_linking",
     "bot_linking.account_link_api",
+    "bot_linking.callbacks",
     "bot_linking.delivery",
+    "bot_linking.external_account",
+    "bot_linking.stores",
     "bot_linking.webhook",
     "bot_linking.webview",
 )
 
 
 def redact(text: str) -> str:
-    """The text with the values of known secret parameters masked."""
-    return _SECRET.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
+    """The text with the values of known secret parameters masked: in an address, in JSON, in a traceback."""
+    text = _IN_AN_ADDRESS.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
+    return _HEADER.sub(r"\1***", _QUOTED.sub(r"\1***", text))
 
 
 _FORMATTER = logging.Formatter()
@@ -41,20 +63,30 @@ class _FirstLine(logging.Filter):
 
 
 class _Redact(logging.Filter):
+    """Masks secrets; with `is_ours`, no value in a line can end the line and forge the next one."""
+
+    def __init__(self, *, is_ours: bool = False) -> None:
+        super().__init__()
+        self._is_ours = is_ours
+
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        if (masked := redact(text)) != text:
+        masked = redact(escaped(text) if self._is_ours else text)
+        if masked != text:
             record.msg, record.args = masked, ()
         if record.exc_info and not record.exc_text:  # the host's own code may put anything into an error
             record.exc_text = redact(_FORMATTER.formatException(record.exc_info))
         return True
 
 
-_FILTER, _SHORTENER = _Redact(), _FirstLine()
+_FILTER, _OWN_FILTER, _SHORTENER = _Redact(), _Redact(is_ours=True), _FirstLine()
 
 
-def guard_logs() -> None:
-    """Put the mask on the access logs of the usual servers and on urllib3; once is enough."""
-    for name in _LOGGERS:
+def guard_logs(*names: str) -> None:
+    """Put the mask on our own logs, on those of the usual servers and of urllib3, and on these; once is
+    enough."""
+    for name in (*_LOGGERS, *names):
         logging.getLogger(name).addFilter(_FILTER)
+    for name in OURS:
+        logging.getLogger(name).addFilter(_OWN_FILTER)
     logging.getLogger("psycopg").addFilter(_SHORTENER)

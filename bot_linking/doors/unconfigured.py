@@ -44,7 +44,9 @@ def problem_of(app: Flask) -> ConfigurationError | None:
 
 def not_configured(**_: object) -> Response:
     """What a path of ours answers."""
-    return Response("not configured\n", 503, UNKEPT, content_type="text/plain; charset=utf-8")
+    return Response(
+        "not configured\n", 503, UNKEPT | {"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
+    )
 
 
 def _answer(_problem: Exception) -> Response:

@@ -14,6 +14,7 @@ from flask import Response, request
 from werkzeug.exceptions import ClientDisconnected
 
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable, StoreUnavailable
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
 from bot_linking.doors.body import answer_json, read_body, this_request
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
@@ -183,7 +184,8 @@ def _read(model: type[Model]) -> Model:
 def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:
     status, message = STATUS.get(refusal.slug, NOT_DONE), str(refusal)
     if isinstance(refusal, StoreUnavailable) or status == NOT_DONE:
-        _log.error("ExternalAccount call not done: %s", refusal, exc_info=status == NOT_DONE)
+        kind, text = f"ExternalAccount {refusal.slug}", "ExternalAccount call not done: %s"
+        log_sparingly(_log, logging.ERROR, kind, text, refusal, exc_info=status == NOT_DONE)
         message = "the service is not available"  # its own text is for the operator
     response = _envelope(status, nothing, message)
     if status in {429, 503}:

@@ -23,6 +23,7 @@ from bot_linking.core.errors import (
 )
 from bot_linking.core.events import LinkingRefused, WebhookReceived
 from bot_linking.core.linking import Linking
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
 from bot_linking.messenger.chat import Chat
@@ -142,7 +143,8 @@ class Inbox:
         """Tell of a refusal, and what to answer. A slug that is in no table is ours to mend: 500."""
         status = STATUS.get(refusal.slug, UNFORESEEN)
         if status >= 500:
-            _log.error("webhook not recorded, Messenger will send it again: %s", refusal)
+            text = "webhook not recorded, Messenger will send it again: %s"
+            log_sparingly(_log, logging.ERROR, f"webhook {id(self)}", text, refusal)
         self._tell(LinkingRefused(refusal.slug))
         if self._listeners:
             self._note(refusal.slug, began)

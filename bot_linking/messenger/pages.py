@@ -109,6 +109,7 @@ class Pages:
     def require_all(self) -> None:
         """Raise `StoreUnavailable` while the added pages could not be read yet: nothing can be refused for
         being of no page of ours then."""
+        self._now()
         if self._keeper is not None and self._looked_at is None:
             raise StoreUnavailable("the pages that were added could not be read yet")
 

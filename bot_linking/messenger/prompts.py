@@ -11,7 +11,7 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import OutboxEntry, Tell
-from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.senders import is_nobodys, mid_of
@@ -27,24 +27,32 @@ class Prompts:
 
     kind = "prompt"  # of those that the outbox delivers
 
-    def __init__(self, linking: Linking, bots: Bots, messages: Messages, *, locale: str, tell: Tell) -> None:
+    def __init__(
+        self, linking: Linking, choice: Choice, messages: Messages, *, locale: str, tell: Tell
+    ) -> None:
         self._linking = linking
-        self._bots = bots
+        self._choice = choice
         self._messages = messages
         self._locale = locale
         self._tell = tell
 
     def send(
-        self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
+        self,
+        psid: str,
+        text: str | None = None,
+        *,
+        resume: Any = None,
+        page_id: str | None = None,
+        by: str = AUTO,
     ) -> None:
-        """Send a Log In button, and keep what it is for. Raises `GraphError` when Messenger refuses it, and
-        `ValueError` for a text that it would refuse."""
-        message = self._messages.prompt(self._language_of(page_id, psid), text)
+        """Ask for a login by the way that can work, and keep what it is for. Raises `GraphError` when
+        Messenger refuses it, and `ValueError` for a text that it would refuse."""
+        locale = self._language_of(page_id, psid)
+        text = text or self._messages.login_prompt(locale)
+        self._messages.prompt(locale, text)  # refuses what Messenger would refuse
         if resume is not None:
             self._linking.remember(psid, resume, page_id)
-        from bot_linking.messenger.send import send_with
-
-        send_with(self._bots.of(page_id), psid, message)
+        self._choice.send(psid, page_id, text, locale, by=by)
         self._tell(LoginPrompted(page_id or self._linking.page_id, psid))
 
     def require(

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import click
 
-from bot_linking.operators import backups, exchange, keys, messages, moving, pages, people, rights, upkeep
+from bot_linking.operators import (
+    backups,
+    exchange,
+    keys,
+    messages,
+    moving,
+    pages,
+    people,
+    rights,
+    upkeep,
+    watching,
+)
 from bot_linking.operators.cli import Here, under
 
 
@@ -18,6 +29,6 @@ def commands(here: Here) -> list[click.Command]:
         *under("People", [*people.commands(here), *rights.commands(here)]),
         *under("Messages", messages.commands(here)),
         *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
-        *under("Set-up", upkeep.commands(here)),
+        *under("Set-up", [*upkeep.commands(here), *watching.commands(here)]),
         *under("The store", [*moving.commands(here), *exchange.commands(here), *backups.commands(here)]),
     ]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.conflicts import CANNOT_ASK, Consent
+from bot_linking.core.events import EventIgnored, LinkingRefused, MessageFailed
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Link
 from bot_linking.core.reading import read_id
 from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option, yes_option
 from bot_linking.operators.terminal import Column, ask, print_one, print_rows, safe, say
+from bot_linking.signals import message_failed
 
+_UNKNOWN_PERSON = re.compile(r"\bcode 100, subcode (?:33|2018001)\b")
+_REFUSALS = {
+    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
+    "conflict_not_agreed": "the person is linked to another account; --replace puts this one in its place",
+    "pair_barred": "the link of this person to this account was undone within a day",
+}
 DELIVER_WITHIN_S = 5.0  # what is left goes out with the next worker
 
 _LINK = (
@@ -92,22 +101,55 @@ def _link(here: Here) -> click.Command:
     @click.option("--username", help="The account's user name.")
     @click.option("--email", help="The account's e-mail address.")
     @click.option("--phone", "phone_number", help="The account's phone number.")
+    @click.option("--replace", is_flag=True, help="Where on_conflict would ask, this account it is.")
     @page_option
     def link(
-        psid: str, username: str | None, email: str | None, phone_number: str | None, page_id: str | None
+        psid: str,
+        username: str | None,
+        email: str | None,
+        phone_number: str | None,
+        replace: bool,
+        page_id: str | None,
     ) -> None:
         """Link a PSID to an account, or add to what it is known by."""
         if read_id(psid) is None:
             raise click.BadParameter("is not a PSID", param_hint="PSID")
         given = Identifiers(username, email, phone_number)
-        outcome = here().linking.bind(psid, given, page_id, source="cli")
+        consent = CANNOT_ASK if replace else Consent()
+        outcome = here().linking.bind(psid, given, page_id, source="cli", consent=consent)
+        if isinstance(outcome, LinkingRefused):
+            raise click.ClickException(_REFUSALS.get(outcome.reason, outcome.reason))
         if isinstance(outcome, EventIgnored):
             say(f"{psid} is linked so already")
             return
-        here().delivery.drain(within=DELIVER_WITHIN_S)
-        say(f"{psid} is linked")
+        say(_linked(psid, _failures(here, psid)))
 
     return link
+
+
+def _failures(here: Here, psid: str) -> list[MessageFailed]:
+    """Send what is due, and say what of this person's did not get through."""
+    failed: list[MessageFailed] = []
+
+    def hear(_app: object, event: MessageFailed) -> None:
+        if event.psid == psid:
+            failed.append(event)
+
+    with message_failed.connected_to(hear, sender=here().app):
+        here().delivery.drain(within=DELIVER_WITHIN_S)
+    return failed
+
+
+def _linked(psid: str, failed: Sequence[MessageFailed]) -> str:
+    if not failed:
+        return f"{psid} is linked"
+    if not failed[-1].dead:
+        return f"{psid} is linked; the confirmation waits until Messenger takes it: {failed[-1].reason}"
+    if _UNKNOWN_PERSON.search(failed[-1].reason):
+        why = "Messenger knows nobody by that PSID"
+    else:
+        why = f"Messenger refused it ({failed[-1].reason})"
+    return f"{psid} is linked here; {why}, so no confirmation was sent"
 
 
 def _unlink(here: Here) -> click.Command:

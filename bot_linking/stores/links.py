@@ -232,7 +232,7 @@ class Links(Family):
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
         """What happened to this person's links, oldest first."""
-        return [_change(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
+        return [change_of(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
 
     def erase(self, page_id: str | None, psid: str, now: int) -> int:
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
@@ -263,7 +263,7 @@ def _erase_unbound(tx: Tx, account_id: str | None) -> int:
     return sum(tx.run(table, account_id=account_id) for table in tables)
 
 
-def _change(row: Row) -> Change:
+def change_of(row: Row) -> Change:
     before, after = row["account_before"], row["account_after"]
     return Change(
         from_ms(row["at"]),

@@ -48,7 +48,7 @@ class Outbox(Family):
             return tx.all("claim_due", **values, **passed_over)
 
         rows = self.engine.write(work)
-        return sorted((_entry(row, claim) for row in rows), key=lambda entry: entry.id)
+        return sorted((entry_of(row, claim) for row in rows), key=lambda entry: entry.id)
 
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:
         """Keep the leases of these entries a while longer."""
@@ -89,7 +89,7 @@ class Outbox(Family):
         self.engine.write(work)
 
     def list_dead(self) -> list[OutboxEntry]:
-        return [_entry(row, "") for row in self.engine.read("list_dead")]
+        return [entry_of(row, "") for row in self.engine.read("list_dead")]
 
     def retry_dead(self, entry_id: int, now: int) -> bool:
         return self.engine.write(lambda tx: tx.one("retry_dead", id=entry_id, now=now)) is not None
@@ -106,7 +106,7 @@ def announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
     tx.put("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
 
 
-def _entry(row: Row, claim: str) -> OutboxEntry:
+def entry_of(row: Row, claim: str) -> OutboxEntry:
     return OutboxEntry(
         row["id"],
         claim,

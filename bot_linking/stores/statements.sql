@@ -290,6 +290,24 @@ delete from outbox where psid = :psid and (cast(:page_id as text) is null or pag
 -- name: erase_history
 delete from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
+-- name: count_links
+select count(*) as links from links where account_id > ''
+
+-- name: count_changes
+select coalesce(sum(case when account_after is not null and (account_before is null or account_before <> account_after)
+                         then 1 else 0 end), 0) as linked,
+       coalesce(sum(case when account_before = account_after then 1 else 0 end), 0) as changed,
+       coalesce(sum(case when account_after is null then 1 else 0 end), 0) as unlinked
+from history where at >= :since
+
+-- name: list_changes
+select id, at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+from history where at >= :since order by at, id limit :limit
+
+-- name: list_deaths
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where dead_at is not null and dead_at >= :since order by dead_at, id limit :limit
+
 -- name: save_erasure
 insert into erasures (erased_at, page_id, psid_digest) values (:erased_at, :page_id, :psid_digest)
 on conflict do nothing

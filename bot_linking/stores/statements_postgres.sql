@@ -1,8 +1,8 @@
 -- Where PostgreSQL needs other words than the statements that both engines share. The names are the same.
 
 -- name: hold
--- Buckets, so that a batch of a thousand events cannot use up the server's table of locks; in one order, so
--- that no two transactions wait for each other.
+-- So many places that a batch of a thousand events stands in the way of one person in thirty; in one order, so
+-- that no two transactions wait for each other. What the server's table of locks cannot hold is tried again.
 with held as (
   select hashtextextended(psid, 1) as hash from unnest(cast(:psids as text[])) as psid
   union all select hashtextextended(attempt_id, 2) from unnest(cast(:attempts as text[])) as attempt_id
@@ -12,7 +12,7 @@ with held as (
   union all select hashtextextended(account, 3) from unnest(cast(:accounts as text[])) as account
 )
 select pg_advisory_xact_lock(25196, bucket)
-from (select distinct cast(hash & 2047 as integer) as bucket from held order by 1) as in_order
+from (select distinct cast(hash & 65535 as integer) as bucket from held order by 1) as in_order
 
 -- name: find_people
 select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
@@ -72,37 +72,71 @@ where id = any (array(
   for update skip locked))
 
 -- name: purge_codes
-delete from codes where ctid = any (array(
-  select ctid from codes where expires_at < :before limit :most for update skip locked))
+delete from codes where tick = any (array(
+  select tick from codes where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_attempts
-delete from attempts where ctid = any (array(
-  select ctid from attempts where expires_at < :before limit :most for update skip locked))
+delete from attempts where attempt_id = any (array(
+  select attempt_id from attempts where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_unlinks_seen
-delete from unlinks_seen where ctid = any (array(
-  select ctid from unlinks_seen where seen_at < :before limit :most for update skip locked))
+with old as materialized (
+  select page_id, psid, event_ms from unlinks_seen where seen_at < :before limit :most for update skip locked)
+delete from unlinks_seen using old where unlinks_seen.page_id = old.page_id and unlinks_seen.psid = old.psid and unlinks_seen.event_ms = old.event_ms
 
 -- name: purge_resumes
-delete from resumes where ctid = any (array(
-  select ctid from resumes where created_at < :before limit :most for update skip locked))
+with old as materialized (
+  select page_id, psid from resumes where created_at < :before limit :most for update skip locked)
+delete from resumes using old where resumes.page_id = old.page_id and resumes.psid = old.psid
 
 -- name: purge_limits
-delete from limits where ctid = any (array(
-  select ctid from limits where expires_at < :before limit :most for update skip locked))
+delete from limits where key = any (array(
+  select key from limits where expires_at < :before limit :most for update skip locked))
 
 -- name: purge_unlinked
-delete from links where ctid = any (array(
-  select ctid from links where account_id is null and updated_at < :before limit :most for update skip locked))
+with old as materialized (
+  select page_id, psid from links where account_id is null and updated_at < :before limit :most for update skip locked)
+delete from links using old where links.page_id = old.page_id and links.psid = old.psid
 
 -- name: purge_dead
-delete from outbox where ctid = any (array(
-  select ctid from outbox where dead_at < :before limit :most for update skip locked))
+delete from outbox where id = any (array(
+  select id from outbox where dead_at < :before limit :most for update skip locked))
 
 -- name: purge_history
-delete from history where ctid = any (array(
-  select ctid from history where at < :before limit :most for update skip locked))
+delete from history where id = any (array(
+  select id from history where at < :before limit :most for update skip locked))
 
 -- name: purge_api_keys
-delete from api_keys where ctid = any (array(
-  select ctid from api_keys where revoked_at < :before limit :most for update skip locked))
+delete from api_keys where id = any (array(
+  select id from api_keys where revoked_at < :before limit :most for update skip locked))
+
+-- name: purge_undos
+with old as materialized (
+  select page_id, psid from undos where changed_at < :before limit :most for update skip locked)
+delete from undos using old where undos.page_id = old.page_id and undos.psid = old.psid
+
+-- name: purge_undo_tokens
+delete from undo_tokens where digest = any (array(
+  select digest from undo_tokens where expires_at < :before limit :most for update skip locked))
+
+-- name: purge_bars
+with old as materialized (
+  select page_id, psid, account_id from bars where expires_at < :before limit :most for update skip locked)
+delete from bars using old where bars.page_id = old.page_id and bars.psid = old.psid and bars.account_id = old.account_id
+
+-- name: purge_deletions
+delete from deletions where code = any (array(
+  select code from deletions where received_at < :before limit :most for update skip locked))
+
+-- name: purge_web_links
+delete from web_links where digest = any (array(
+  select digest from web_links where expires_at < :before limit :most for update skip locked))
+
+-- name: purge_chat_links
+delete from chat_links where digest = any (array(
+  select digest from chat_links where expires_at < :before limit :most for update skip locked))
+
+-- name: purge_questions
+with old as materialized (
+  select page_id, psid from questions where asked_at < :before limit :most for update skip locked)
+delete from questions using old where questions.page_id = old.page_id and questions.psid = old.psid

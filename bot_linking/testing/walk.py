@@ -11,16 +11,20 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing.pages import forms_of, refresh_of
+from bot_linking.testing.ways import Ways
 
 TIMEOUT_S = 15.0
 
 
-class LinkingWalk:
+class LinkingWalk(Ways):
     """Walks the linking pages of a bot that talks to this simulated Messenger.
 
     `link` does everything; the steps by themselves are `open`, `sign_in` or `sign_up`, `consent` or
     `cancel`, and `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that is
     not offered on the present page raises `LookupError`.
+
+    Other ways into a link: `open_web_link`, `digits` and `type_digits` for a web link; `open_menu` and
+    `prove_by_context` for the menu; `m_me_link`, `arrive` and `reply` from the site to the chat.
     """
 
     def __init__(self, messenger: Simulator) -> None:
@@ -83,7 +87,11 @@ class LinkingWalk:
         if found is None:
             raise LookupError(f"no {form} form on the page {self.page.url} ({self.page.status_code})")
         url = urljoin(self.page.url, found.action)
-        return self._arrive(self._session.post(url, data={**found.fields, **fields}, timeout=TIMEOUT_S))
+        return self.post(url, {**found.fields, **fields})
+
+    def post(self, url: str, fields: dict[str, str]) -> requests.Response:
+        """Send a form."""
+        return self._arrive(self._session.post(url, data=fields, timeout=TIMEOUT_S))
 
     # What can be seen
 

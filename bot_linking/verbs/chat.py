@@ -73,13 +73,23 @@ class Chat(People):
         return self._here().bots.of(page_id)
 
     def prompt_login(
-        self, psid: str, text: str | None = None, *, resume: Any = None, page_id: str | None = None
+        self,
+        psid: str,
+        text: str | None = None,
+        *,
+        resume: Any = None,
+        page_id: str | None = None,
+        by: str = "auto",
     ) -> None:
-        """Send a message with a Log In button. Raises `GraphError` when Messenger does not take it.
+        """Ask a person to log in. Raises `GraphError` when Messenger does not take the message.
 
-        `resume`, any JSON value, comes back as `event.resume` of the linked event, within an hour.
+        `resume`, any JSON value, comes back as `event.resume` of the linked event, within an hour. `by` is
+        `"login"` (the Log In button), `"web"` (an address for any browser), or `"auto"`: the button, and the
+        address where the button cannot work, as `BOT_LINKING_WAYS` says.
         """
-        self._here().prompts.send(psid, text, resume=resume, page_id=page_id)
+        if by not in ("auto", "login", "web"):
+            raise ValueError("by is auto, login or web")
+        self._here().prompts.send(psid, text, resume=resume, page_id=page_id, by=by)
 
     @overload
     def login_required(self, handler: Callable[..., Any]) -> Callable[..., Any]: ...

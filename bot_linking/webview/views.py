@@ -25,6 +25,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB
 from bot_linking.doors.callers import Callers
@@ -70,7 +71,8 @@ def _view(method: Callable[..., Response]) -> View:
         except RequestEntityTooLarge:
             return self.pages.notice(Notice("broken", 413))
         except StoreUnavailable as problem:
-            _log.error("linking page not served: %s", problem)
+            kind = f"linking page {id(self)}"
+            log_sparingly(_log, logging.ERROR, kind, "linking page not served: %s", problem)
             return self.pages.notice(Notice("busy", 503, retry_after=10))
 
     return view

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FLASK = {
     "bot_linking.doors.body",
+    "bot_linking.doors.health",
     "bot_linking.doors.neighbour",
     "bot_linking.doors.paths",
     "bot_linking.doors.unconfigured",

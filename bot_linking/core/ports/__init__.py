@@ -15,6 +15,7 @@ from bot_linking.core.ports.counters import Counters
 from bot_linking.core.ports.erasures import Erasure, Erasures
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
+from bot_linking.core.ports.overview import Overview
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
 from bot_linking.core.ports.pages import KeptPage, KeptPages
 from bot_linking.core.ports.upkeep import Upkeep
@@ -24,7 +25,9 @@ Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
-class Store(Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Ways, Upkeep, Protocol):
+class Store(
+    Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Overview, Ways, Upkeep, Protocol
+):
     """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
     disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
     happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
@@ -50,6 +53,7 @@ __all__ = [
     "Links",
     "Outbox",
     "OutboxEntry",
+    "Overview",
     "Owners",
     "Refusal",
     "Store",

@@ -13,6 +13,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.postgres.database import secrets_in
+from bot_linking.stores.postgres.sessions import without_pooling
 
 LOCK_WAIT_MS = 30_000  # the server needs a while to notice that whoever copied before was killed
 _CONNECTING: Any = {"connect_timeout": 5, "client_encoding": "utf8", "application_name": "bot_linking copy"}
@@ -29,7 +30,7 @@ class PostgresSide:
         self._hidden = secrets_in(url)
         self._tables: list[Table] = []
         with self._reported():
-            self._connection = psycopg.connect(url, autocommit=True, **_CONNECTING)
+            self._connection = psycopg.connect(without_pooling(url)[0], autocommit=True, **_CONNECTING)
         self._connection.prepare_threshold = None
 
     def identity(self) -> tuple[Any, ...]:

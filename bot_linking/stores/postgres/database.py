@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import psycopg
+from psycopg import errors
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.opening import Recorded, Steps, Unfit
 from bot_linking.stores.postgres.pool import Connections
 
 LOCKS = 0x626C  # the class of the advisory lock under which tables are brought up to date; its number is -1
+_OF_A_POOLER = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
 _RECORD = """
 create table if not exists bot_linking_migrations (
   room text not null,
@@ -50,9 +52,10 @@ class Database:
         try:
             # Without the limits of other connections: a step may take its time.
             with psycopg.connect(self._url, connect_timeout=5) as connection:
+                connection.prepare_threshold = None  # the next transaction may be another session's
                 connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 return _apply(connection, missing, wait_s)
-        except psycopg.errors.LockNotAvailable:
+        except errors.LockNotAvailable:
             raise StoreUnavailable(f"the tables of {self.where} are being changed by another") from None
         except psycopg.Error as problem:
             raise self.unavailable(problem) from problem
@@ -62,6 +65,8 @@ class Database:
         text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
         for hidden in self._hidden:
             text = text.replace(hidden, "***")
+        if isinstance(problem, _OF_A_POOLER):
+            text += "; behind a pooler BOT_LINKING_DATABASE must end with ?pooling=transaction"
         return StoreUnavailable(f"PostgreSQL does not work: {text}")
 
 

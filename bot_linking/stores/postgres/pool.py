@@ -20,33 +20,30 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import PipelineStatus
 
+from bot_linking.stores.postgres.sessions import (
+    BEGIN,
+    BEGIN_WITH_SETTINGS,
+    OF_A_SESSION,
+    STATEMENT_S,
+    insist_on_a_session,
+)
+
 Tuple = tuple[Any, ...]
 _inherited: list[Any] = []  # kept for ever: to let go of them would end the parent's sessions
 
 MOST = 10  # connections of one process
-STATEMENT_S = 3.0  # what one statement may take, waiting for others included
-LOCK_S = 2.5  # what it may wait for others
 PATIENCE_S = 3.5  # from one answer of the server to the next: a webhook is answered within four seconds
 KEEP_IDLE_S = 300.0
 
 _CONNECTING = {
-    "connect_timeout": 2, "client_encoding": "utf8", "application_name": "bot_linking",
-    "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3,
-}  # fmt: skip
-
-# What the server's own configuration may have made otherwise. Our locks need a new snapshot for each
-# statement, and what was committed must be on disk. Each statement has its index, which the planner would
-# not use while it believes a table to be small: until the next ANALYZE, while thousands log in.
-_SESSION = f"""
-select set_config('statement_timeout', '{int(STATEMENT_S * 1000)}', false),
-       set_config('lock_timeout', '{int(LOCK_S * 1000)}', false),
-       set_config('idle_in_transaction_session_timeout', '10000', false),
-       set_config('default_transaction_isolation', 'read committed', false),
-       set_config('default_transaction_deferrable', 'off', false),
-       set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
-       set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on'
-                                        else current_setting('synchronous_commit') end, false)
-"""
+    "connect_timeout": 2,
+    "client_encoding": "utf8",
+    "application_name": "bot_linking",
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 class NoneFree(psycopg.OperationalError):
@@ -58,6 +55,7 @@ class Line(psycopg.Connection[Tuple]):
 
     heard_at = 0.0  # when the server last answered, or when the wait for a connection began
     used_at = 0.0
+    opening = BEGIN  # what begins a transaction
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         left = self.heard_at + PATIENCE_S - time.monotonic() if timeout is None else timeout
@@ -75,19 +73,25 @@ class Line(psycopg.Connection[Tuple]):
         """Whether nothing has come in while it lay idle: whatever it is, it says that the server is going."""
         return not self.closed and not self._look()
 
-    def get_ready(self) -> None:
-        """Settings of the session, and the cursor of the statement that is run most."""
-        self.prepare_threshold, self.prepared_max = 0, 500
-        self.execute(_SESSION, prepare=False)
+    def get_ready(self, *, is_lent: bool) -> None:
+        """Settings, and the cursor of the statement that is run most. A session that is `is_lent` for a
+        transaction keeps neither settings nor prepared statements."""
+        if is_lent:
+            self.prepare_threshold, self.opening = None, BEGIN_WITH_SETTINGS
+        else:
+            self.prepare_threshold, self.prepared_max = 0, 500
+            self.execute(OF_A_SESSION, prepare=False)
         self.cursor_for_links = self.cursor()
         self._look = _look_at(self.fileno())
 
 
 class Connections:
-    """`borrow` one, `give_back` or `discard` it. `conninfo` is an address that libpq understands."""
+    """`borrow` one, `give_back` or `discard` it. `conninfo` is an address that libpq understands; the
+    server's sessions behind it may be `are_lent` for a transaction at a time."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, are_lent: bool = False) -> None:
         given = conninfo_to_dict(conninfo)
+        self._are_lent = self._is_judged = are_lent
         self._conninfo = conninfo
         self._more: Any = {name: value for name, value in _CONNECTING.items() if name not in given}
         self._idle = deque[Line]()
@@ -161,16 +165,23 @@ class Connections:
         try:
             if instead_of is not None:
                 instead_of.close()
-            line = Line.connect(self._conninfo, autocommit=True, **self._more)
+            line = self._open_one()
             try:
-                line.heard_at = time.monotonic()
-                line.get_ready()
+                if not self._is_judged:
+                    insist_on_a_session(line, self._open_one)
+                    self._is_judged = True
+                line.get_ready(is_lent=self._are_lent)
             except BaseException:
                 line.close()
                 raise
         except BaseException:
             self._make_room()
             raise
+        return line
+
+    def _open_one(self) -> Line:
+        line = Line.connect(self._conninfo, autocommit=True, **self._more)
+        line.heard_at = time.monotonic()
         return line
 
     def _drop(self, take: Callable[[], Line]) -> None:

@@ -1,0 +1,110 @@
+"""Which way a person is asked to log in by: Messenger's Log In button, or an address for any browser.
+
+The button works in the phone apps only, and not at all for pages and people under the European and Japanese
+rules. Source: Europe and Japan updates; `subject_to_new_eu_privacy_rules` of the profile; 10/2018336.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bot_linking.core.errors import BotLinkingError
+from bot_linking.core.ways import Ways
+from bot_linking.messenger.bots import Bots
+from bot_linking.messenger.buttons import Button, Message, message_with
+from bot_linking.messenger.graph import GraphError
+from bot_linking.translations import translate
+
+LOGIN, WEB, AUTO = "login", "web", "auto"
+UNDER_RULES = (10, 2018336)  # what Graph answers to a Log In button in such a chat
+ASKED_AGAIN_MS = 86_400_000
+
+
+class Choice:
+    """The choice of one app. `preferred` are the ways in order of preference; `offers_web` adds a second
+    button to a Log In message."""
+
+    def __init__(
+        self,
+        bots: Bots,
+        ways: Ways,
+        *,
+        base_url: str,
+        login_button: Button,
+        preferred: Sequence[str],
+        offers_web: bool,
+        now: Callable[[], int],
+    ) -> None:
+        self._bots = bots
+        self._ways = ways
+        self._base_url = base_url
+        self._login_button = login_button
+        self._preferred = preferred
+        self._offers_web = offers_web
+        self._now = now
+        self._rules: dict[str | None, tuple[bool, int]] = {}
+
+    def send(self, psid: str, page_id: str | None, text: str, locale: str, *, by: str = AUTO) -> None:
+        """Ask by the way that can work. Raises `GraphError`, and `ValueError` for a text that is too long."""
+        if by == WEB or (by == AUTO and self._needs_web(page_id)):
+            self._send_web(psid, page_id, text, locale)
+            return
+        try:
+            self._send(psid, page_id, self._login_message(psid, page_id, text, locale))
+        except GraphError as problem:
+            if by == LOGIN or (problem.code, problem.subcode) != UNDER_RULES:
+                raise
+            self._send_web(psid, page_id, text, locale)
+
+    def _login_message(self, psid: str, page_id: str | None, text: str, locale: str) -> Message:
+        message = message_with(self._login_button, text)
+        if self._offers_web:
+            button = self._web_button(psid, page_id, translate(locale, "Open in a browser"))
+            message["attachment"]["payload"]["buttons"].append(button)
+        return message
+
+    def _send_web(self, psid: str, page_id: str | None, text: str, locale: str) -> None:
+        """As a URL button; as plain text with the address where the rules take buttons, too."""
+        url = self._address(psid, page_id)
+        button: Any = {"type": "web_url", "title": translate(locale, "Log in"), "url": url}
+        if not self._is_under_rules(page_id):
+            try:
+                self._send(psid, page_id, message_with(button, text))
+                return
+            except GraphError as problem:
+                if (problem.code, problem.subcode) != UNDER_RULES:
+                    raise
+        self._send(psid, page_id, {"text": f"{text}\n{url}"})
+
+    def _web_button(self, psid: str, page_id: str | None, title: str) -> dict[str, str]:
+        return {"type": "web_url", "title": title, "url": self._address(psid, page_id)}
+
+    def _address(self, psid: str, page_id: str | None) -> str:
+        return f"{self._base_url}/web/{self._ways.web_token(psid, page_id)}"
+
+    def _needs_web(self, page_id: str | None) -> bool:
+        return self._preferred[0] == WEB or (WEB in self._preferred and self._is_under_rules(page_id))
+
+    def _is_under_rules(self, page_id: str | None) -> bool:
+        """Asked once a day for each page. A page that does not say is not: a chat that is says so itself."""
+        known, now = self._rules.get(page_id), self._now()
+        if known is None or now - known[1] > ASKED_AGAIN_MS:
+            known = self._rules[page_id] = (self._ask(page_id), now)
+        return known[0]
+
+    def _ask(self, page_id: str | None) -> bool:
+        try:
+            answer = self._bots.graph_of(page_id).get(
+                "me/messenger_profile", fields="subject_to_new_eu_privacy_rules"
+            )
+        except BotLinkingError:
+            return False
+        rows = answer.get("data")
+        row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+        return row.get("subject_to_new_eu_privacy_rules") is True
+
+    def _send(self, psid: str, page_id: str | None, message: Message) -> None:
+        from bot_linking.messenger.send import send_with
+
+        send_with(self._bots.of(page_id), psid, message)

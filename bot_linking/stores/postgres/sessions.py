@@ -1,0 +1,76 @@
+"""What each session is told. On a direct connection once, when it is opened; behind a pooler that lends the
+server's sessions for a transaction at a time, in each transaction, so that nothing reaches who comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import psycopg
+
+from bot_linking.core.errors import ConfigurationError
+from bot_linking.stores.opening import Unfit
+
+STATEMENT_S = 3.0  # what one statement may take, waiting for others included
+LOCK_S = 2.5  # what it may wait for others
+LOOKS = 5  # at which session two connections get, until it is believed that each has its own
+
+Connection = psycopg.Connection[Any]
+
+# What the server's own configuration may have made otherwise. Our locks need a new snapshot for each
+# statement, and what was committed must be on disk. Each statement has its index, which the planner would
+# not use while it believes a table to be small: until the next ANALYZE, while thousands log in.
+_SETTINGS = {
+    "statement_timeout": f"'{int(STATEMENT_S * 1000)}'",
+    "lock_timeout": f"'{int(LOCK_S * 1000)}'",
+    "idle_in_transaction_session_timeout": "'10000'",
+    "enable_seqscan": "'off'",
+    "jit": "'off'",
+    "synchronous_commit": "case current_setting('synchronous_commit') when 'off' then 'on'"
+    " else current_setting('synchronous_commit') end",
+}
+_DEFAULTS = {"default_transaction_isolation": "'read committed'", "default_transaction_deferrable": "'off'"}
+
+
+def _set(settings: dict[str, str], *, local: bool) -> bytes:
+    calls = (f"set_config('{name}', {value}, {str(local).lower()})" for name, value in settings.items())
+    return f"select {', '.join(calls)}".encode()
+
+
+OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
+BEGIN: tuple[bytes, ...] = (b"begin",)
+BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
+    b"begin isolation level read committed, read write, not deferrable",
+    _set(_SETTINGS, local=True),
+)
+
+
+def without_pooling(url: str) -> tuple[str, bool]:
+    """The address as libpq knows it, and whether `?pooling=transaction` stood in it."""
+    address, separator, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    kinds = {value for name, _, value in pairs if name == "pooling"}
+    if kinds - {"transaction", "session"} or len(kinds) > 1:
+        raise ConfigurationError("BOT_LINKING_DATABASE", "pooling= must be transaction or session")
+    rest = "&".join("".join(pair) for pair in pairs if pair[0] != "pooling")
+    return address + (separator + rest if rest else ""), kinds == {"transaction"}
+
+
+def insist_on_a_session(connection: Connection, connect: Callable[[], Connection]) -> None:
+    """Raise `Unfit` where a pooler lends sessions for a transaction and the address does not say so: what one
+    of us sets there, another program finds."""
+    if _server_process(connection) == connection.info.backend_pid:
+        return  # nothing stands between
+    with closing(connect()) as other:
+        for _ in range(LOOKS):
+            if _server_process(connection) == _server_process(other):
+                raise Unfit(
+                    "a pooler shares the database's sessions by transaction: end BOT_LINKING_DATABASE with"
+                    " ?pooling=transaction"
+                )
+
+
+def _server_process(connection: Connection) -> int:
+    ((number,),) = connection.execute("select pg_backend_pid()", prepare=False).fetchall()
+    return int(number)

@@ -1,0 +1,89 @@
+"""`status` on one screen, `tail` across processes, and a `link` whose sentence is true."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterable
+from queue import Queue
+from threading import Thread
+
+from bot_linking.simulator import Simulator
+
+from .test_commands import ROOT, Shell, ada, grace, shell
+from .test_terminal import on_a_terminal
+
+__all__ = ["ada", "grace", "shell"]
+
+
+def test_status_is_one_document_and_one_screen(shell: Shell, ada: str, grace: str) -> None:
+    shell.link(ada, "1")
+    shell.link(grace, "2")
+    shell.quick("unlink", grace)
+    status = json.loads(shell.quick("status", "--json").out)
+    counted = {"links": 1, "linked_today": 2, "unlinked_today": 1, "changed_today": 0}
+    assert {name: status[name] for name in counted} == counted
+    assert status["dead_letters"] == 0
+    shown = on_a_terminal(shell, "status", NO_COLOR="1").splitlines()
+    assert "links: 1" in shown
+    assert len(shown) < 24
+
+
+def _pass_on(source: Iterable[str], lines: Queue[str]) -> None:
+    for line in source:
+        lines.put(line)
+
+
+def test_tail_prints_what_other_processes_do_once_and_ends_with_ctrl_c(
+    shell: Shell, messenger: Simulator, ada: str
+) -> None:
+    shell.link("before")
+    running = subprocess.Popen(
+        shell.command("tail", "--json"), env=shell.environment, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    lines: Queue[str] = Queue()
+    try:
+        assert running.stderr is not None
+        assert "waiting" in running.stderr.readline()
+        shell.link(ada, "7")
+        reader = Thread(target=_pass_on, args=(running.stdout, lines), daemon=True)
+        reader.start()
+        first = json.loads(lines.get(timeout=60))
+        assert (first["what"], first["psid"], first["about"], first["source"]) == (
+            "linked",
+            ada,
+            "7",
+            "login",
+        )
+        shell.quick("unlink", ada)  # sends what is due: for the first nobody is there to take it
+        rest = [json.loads(lines.get(timeout=60)) for _ in range(2)]
+        assert {(event["what"], event["psid"]) for event in rest} == {("unlinked", ada), ("dead", "before")}
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+        reader.join(timeout=60)
+        assert list(lines.queue) == []
+        assert "Traceback" not in running.stderr.read()
+    finally:
+        running.kill()
+        running.wait()
+        for pipe in (running.stdout, running.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def test_link_says_when_messenger_knows_nobody_by_that_psid(shell: Shell) -> None:
+    result = shell.quick("link", "777777", "--email", "mike@example.com")
+    assert result.status == 0
+    assert "777777 is linked here; Messenger knows nobody by that PSID" in result.err
+    assert shell.is_linked("777777")
+
+
+def test_link_says_when_the_confirmation_waits(shell: Shell, messenger: Simulator, ada: str) -> None:
+    messenger.switches.graph_down = True
+    result = shell.quick("link", ada, "--email", "mike@example.com")
+    assert result.status == 0
+    assert f"{ada} is linked; the confirmation waits" in result.err
+    messenger.switches.reset()
+    assert f"{ada} is linked\n" in shell.quick("link", ada, "--email", "ada@example.com").err

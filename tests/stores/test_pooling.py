@@ -1,0 +1,171 @@
+"""PostgreSQL behind PgBouncer, which lends the server's sessions for a transaction at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from bot_linking.core.events import AccountLinked  # noqa: E402
+from bot_linking.stores import open_store  # noqa: E402
+from bot_linking.stores.postgres.engine import PostgresEngine  # noqa: E402
+from bot_linking.stores.postgres.sessions import without_pooling  # noqa: E402
+from bot_linking.stores.store import SQLStore  # noqa: E402
+from tests import pgbouncer, postgres  # noqa: E402
+
+from .conftest import NOW, PAGE, attempt_for, link, linked, queued, save_code, unlinked  # noqa: E402
+
+SESSIONS = 10
+WORKERS = 200
+
+
+@pytest.fixture
+def direct() -> Iterator[str]:
+    with postgres.empty_schema() as url:
+        yield url
+
+
+@pytest.fixture
+def pooled(direct: str) -> Iterator[str]:
+    with pgbouncer.running(direct, sessions=SESSIONS) as url:
+        yield url
+
+
+def test_two_hundred_workers_connections_share_ten_sessions_and_nobody_is_linked_twice(pooled: str) -> None:
+    """Each thread has an engine of its own, as a worker has: so each has a connection of its own. Every code
+    is redeemed by four of them at once."""
+    with ExitStack() as stack:
+        stores = [
+            stack.enter_context(closing(open_store(pooled + "?pooling=transaction"))) for _ in range(WORKERS)
+        ]
+        codes = [save_code(stores[0], attempt_for(psid=str(number))) for number in range(WORKERS // 4)]
+        gate, outcomes, problems = threading.Barrier(WORKERS, timeout=60), list[Any](), list[BaseException]()
+
+        def work(number: int) -> None:
+            place = number % len(codes)
+            try:
+                gate.wait()
+                event = linked(codes[place], psid=str(place))
+                outcomes.extend(patiently(lambda: stores[number].receive([event], NOW)))
+                assert stores[number].find_link(PAGE, str(place)) is not None
+            except BaseException as problem:
+                problems.append(problem)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert problems == []
+        assert sum(isinstance(each, AccountLinked) for each in outcomes) == len(codes)
+        assert len(list(stores[0].list_links())) == len(codes)
+        assert len(queued(stores[0])) == len(codes)
+
+
+def patiently(work: Any) -> Any:
+    """As Messenger does: what was not recorded comes again."""
+    for _ in range(20):
+        try:
+            return work()
+        except StoreUnavailable:
+            time.sleep(0.2)
+    return work()
+
+
+def test_nothing_that_one_of_us_sets_reaches_another_program(direct: str) -> None:
+    with (
+        pgbouncer.running(direct, sessions=1) as url,
+        closing(open_store(url + "?pooling=transaction")) as store,
+    ):
+        asked = (
+            "select name, setting from pg_settings where name in ('statement_timeout', 'lock_timeout', 'jit',"
+            " 'enable_seqscan', 'default_transaction_isolation', 'synchronous_commit',"
+            " 'idle_in_transaction_session_timeout')"
+        )
+        before = dict(postgres.execute(url, asked))
+        link(store)
+        store.receive([unlinked()], NOW + 1)
+        store.find_links_of_account("1")
+        store.check()
+        assert dict(postgres.execute(url, asked)) == before
+        assert postgres.execute(url, "select name from pg_prepared_statements") == []
+        assert postgres.execute(url, "select 1 from pg_locks where locktype = 'advisory'") == []
+
+
+def test_transactions_have_their_limits_and_are_durable_all_the_same(pooled: str) -> None:
+    with closing(open_store(pooled + "?pooling=transaction")) as store:
+        engine = store.engine
+        assert isinstance(engine, PostgresEngine)
+        engine.statements["settings"] = (
+            "select current_setting('synchronous_commit') as a, current_setting('jit') as e,"
+            " current_setting('transaction_isolation') as b, current_setting('statement_timeout') as c,"
+            " current_setting('enable_seqscan') as d"
+        )
+        found = engine.write(lambda tx: tx.one("settings"))
+        assert found == {"a": "on", "b": "read committed", "c": "3s", "d": "off", "e": "off"}
+
+
+def test_a_pooler_that_the_address_does_not_name_is_found_out(pooled: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"\?pooling=transaction"):
+        open_store(pooled)
+
+
+def test_a_pooler_that_lends_whole_sessions_needs_no_word(direct: str) -> None:
+    with pgbouncer.running(direct, mode="session") as url, closing(open_store(url)) as store:
+        assert isinstance(link(store), AccountLinked)
+
+
+def test_a_direct_connection_may_be_called_pooled(direct: str) -> None:
+    with closing(open_store(direct + "&pooling=transaction")) as store:
+        assert isinstance(link(store), AccountLinked)
+
+
+@pytest.mark.parametrize("value", ["", "statement", "Transaction", "transaction&pooling=session"])
+def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="pooling= must be transaction or session"):
+        open_store(f"postgresql://bot@127.0.0.1:1/bot?pooling={value}")
+
+
+@pytest.mark.parametrize(
+    ("url", "plain", "is_lent"),
+    [
+        ("postgresql://u@h/d", "postgresql://u@h/d", False),
+        ("postgresql://u@h/d?pooling=transaction", "postgresql://u@h/d", True),
+        ("postgresql://u@h/d?a=1&pooling=transaction&b=%3D", "postgresql://u@h/d?a=1&b=%3D", True),
+        ("postgresql://u@h,i/d?pooling=session&a=1", "postgresql://u@h,i/d?a=1", False),
+        ("postgresql://u@h/d?a=1&flag", "postgresql://u@h/d?a=1&flag", False),
+    ],
+)
+def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: bool) -> None:
+    assert without_pooling(url) == (plain, is_lent)
+
+
+def test_a_store_is_copied_out_of_and_into_a_pooled_database(direct: str, pooled: str, tmp_path: Any) -> None:
+    from bot_linking.stores.copying import copy_store
+
+    with closing(open_store(f"sqlite:///{tmp_path}/links.db")) as store:
+        link(store)
+    copy_store(f"sqlite:///{tmp_path}/links.db", pooled + "?pooling=transaction")
+    with closing(open_store(direct)) as there:
+        assert len(list(there.list_links())) == 1
+    copy_store(pooled + "?pooling=transaction", f"sqlite:///{tmp_path}/back.db")
+
+
+def test_the_contract_of_a_whole_life_holds(pooled: str) -> None:
+    with closing(open_store(pooled + "?pooling=transaction")) as store:
+        assert isinstance(store, SQLStore)
+        link(store)
+        store.receive([unlinked()], NOW + 1)
+        assert [change.what for change in store.history_of(PAGE, attempt_for().psid or "")] == [
+            "linked",
+            "unlinked",
+        ]
+        assert store.erase(None, attempt_for().psid or "", NOW) > 0
+        store.purge(NOW * 2)
