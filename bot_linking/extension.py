@@ -33,6 +33,7 @@ from bot_linking.messenger.host import Host
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
+from bot_linking.webview.lost import lost_below, show_lost
 
 EXTENSION = "bot_linking"
 
@@ -114,6 +115,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self._here):
             blueprint.cli.add_command(command)
+        blueprint.register_error_handler(404, lambda problem: show_lost(self._here().webview.pages, problem))
         blueprint.record(self._install)
         return blueprint
 
@@ -146,6 +148,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         installation.api.add_to(state)
         state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
+        app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
         installation.host.watch()
         installation.start_delivery()
 

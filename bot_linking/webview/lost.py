@@ -1,0 +1,35 @@
+"""An address below ours that is none, or that knows another method, is answered with a page of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from bot_linking.webview.pages import Notice, Pages
+
+
+def lost_below(prefix: str, pages: Pages) -> Callable[[], Response | None]:
+    """What the app asks before each request. Without a prefix each address could be ours, so none is. The API
+    below the same prefix answers for itself."""
+    ours = f"{prefix.rstrip('/')}/"
+    api = f"{ours}api"
+
+    def lost() -> Response | None:
+        problem = request.routing_exception
+        if problem is None or not isinstance(problem, NotFound | MethodNotAllowed):
+            return None
+        path = request.path
+        if not path.startswith(ours) or path.casefold().startswith(api.casefold()):
+            return None
+        return show_lost(pages, problem)
+
+    return lost if prefix.strip("/") else lambda: None
+
+
+def show_lost(pages: Pages, problem: HTTPException) -> Response:
+    page = pages.notice(Notice("missing", problem.code or 404))
+    if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
+        page.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
+    return page

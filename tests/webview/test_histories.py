@@ -1,0 +1,241 @@
+"""Histories of two people at two browsers: no code for an account that has a second factor without a fresh
+right code of that very account in that very attempt.
+
+Five hundred histories in the suite; twenty thousand by
+
+    HISTORIES=20000 python -m pytest -n 0 tests/webview/test_histories.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from werkzeug.test import TestResponse
+
+from bot_linking.core.codes import digest_of
+from bot_linking.testing import forms_of
+from tests.conftest import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, TOKEN, Browser, NewBot, batch, linked_event
+
+from .guarded import PASSWORDS, Guarded, guarded, in_memory
+
+HISTORIES = int(os.environ.get("HISTORIES", "500"))
+STEPS = 25
+COOKIES = ("__Host-bot_linking", "__Host-bot_linking_session")
+PEOPLE = {"ada": "1", "grace": "2"}
+
+KINDS = ("right", "right", "right", "right", "wrong", "used", "other", "empty")
+FORMS = ("login", "second-factor", "consent", "switch", "cancel")
+BESIDE = (
+    "second factor on", "second factor off", "session of the site", "time", "new password", "stolen cookies",
+    "code sent back",
+)  # fmt: skip
+
+browsers = st.integers(0, 1)
+names = st.sampled_from(sorted(PEOPLE))
+places = st.integers(0, 11)
+
+
+class TwoBrowsers(RuleBasedStateMachine):
+    """Each browser may send each form that either of them ever got, with what cookies it has by then.
+
+    `proved` is the model: attempt id to the account that a fresh right code was given for since that account
+    was last named in the attempt. It is told by what was sent and answered, never by what is stored.
+    """
+
+    won: ClassVar[int] = 0
+    world: ClassVar[Guarded]
+    empty: ClassVar[dict[str, list[tuple[Any, ...]]]]
+
+    @initialize()
+    def begin(self) -> None:
+        self.world.restore(self.empty)
+        self.world.codes.guarded = {PEOPLE["grace"]}
+        self.world.codes.used, self.world.codes.taken = {}, []
+        self.world.bot.site.signed_in = None
+        self.browsers = [self.world.bot.browser() for _ in range(2)]
+        self.forms: list[tuple[str, str]] = []  # the form's name and its ticket
+        self.addresses = ["consent", "second-factor", "login"]
+        self.codes: list[str] = []
+        self.proved: dict[str, str] = {}
+        self.named: dict[str, str] = {}
+        for which, token in enumerate((TOKEN, OTHER_TOKEN)):
+            self.open(which, token, False)
+
+    # What people do
+
+    @rule(which=browsers, token=st.sampled_from((TOKEN, OTHER_TOKEN)), again=st.booleans())
+    def open(self, which: int, token: str, again: bool) -> None:
+        more = {"switch": "1"} if again else {}
+        self.note(self.browsers[which], self.browsers[which].open(token, **more))
+
+    @rule(which=browsers, name=names, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    def go_on(self, which: int, name: str, kinds: list[str]) -> None:
+        """The form of the page that is shown, filled in rightly or otherwise, one after the other."""
+        for kind in kinds:
+            shown = {form.name: form.fields["ticket"] for form in forms_of(self.browsers[which].page.text)}
+            form = next((each for each in ("consent", "second-factor", "login") if each in shown), None)
+            if form is not None:
+                self.forms.append((form, shown[form]))
+                self.fill_in(which, form, 1, name, kind)
+
+    @rule(which=browsers, form=st.sampled_from(FORMS), place=places, name=names, kind=st.sampled_from(KINDS))
+    def send_any_form(self, which: int, form: str, place: int, name: str, kind: str) -> None:
+        """With a ticket that was seen somewhere, most often on such a form's own page."""
+        self.fill_in(which, form, place, name, kind)
+
+    @rule(which=browsers, place=places)
+    def look(self, which: int, place: int) -> None:
+        address = self.addresses[place % len(self.addresses)]
+        page = self.browsers[which].get(f"/linking/{address}")
+        assert code_of(page) is None
+        self.note(self.browsers[which], page)
+
+    @rule(what=st.sampled_from(BESIDE), name=names, place=places)
+    def meanwhile(self, what: str, name: str, place: int) -> None:
+        """What happens beside the pages."""
+        site, seconds = self.world.bot.site, (1, 40, 301, 901)
+        if what == "second factor on":
+            self.world.codes.guarded.add(PEOPLE[name])
+        elif what == "second factor off":
+            self.world.codes.guarded.discard(PEOPLE[name])
+        elif what == "session of the site":
+            site.signed_in = site.accounts[name] if place % 2 else None
+        elif what == "time":
+            self.world.bot.clock.advance(seconds[place % 4])
+        elif what == "new password":
+            self.world.bot.linking.drop_pending(PEOPLE[name])
+        elif what == "stolen cookies":
+            self.swap_cookies(place % 2)
+        elif self.codes:
+            psid, code = (PSID, OTHER_PSID)[place % 2], self.codes[place % len(self.codes)]
+            event = linked_event(code, psid=psid, page=PAGE, at=self.world.bot.clock.ms)
+            assert self.world.bot.post(batch(event)).status_code == 200
+
+    def swap_cookies(self, thief: int) -> None:
+        """All cookies of one browser, each under the other's name: no secret stands in for another."""
+        victim, client = self.browsers[1 - thief].client, self.browsers[thief].client
+        found = [victim.get_cookie(name, domain="bot.example") for name in COOKIES]
+        own, sessions = (cookie.value[-110:] if cookie else "" for cookie in found)
+        for name, value in zip(COOKIES, (f"second factor {sessions}", own), strict=True):
+            client.set_cookie(name, value, domain="bot.example")
+
+    # The forms
+
+    def fill_in(self, which: int, form: str, place: int, name: str, kind: str) -> None:
+        fill = {"login": self.give_password, "second-factor": self.give_code, "consent": self.approve}
+        if form in fill:
+            fill[form](which, place, name, kind)
+        else:
+            self.send(which, form, place, {})
+
+    def give_password(self, which: int, place: int, name: str, kind: str) -> None:
+        fields = {"username": name, "password": PASSWORDS[name] if kind == "right" else "wrong"}
+        if (sent := self.send(which, "login", place, fields)) and kind == "right":
+            attempt_id, page = sent
+            if page.headers.get("Location", "").startswith(("consent/", "second-factor/")):
+                self.named[attempt_id] = PEOPLE[name]
+                self.proved.pop(attempt_id, None)
+
+    def give_code(self, which: int, place: int, name: str, kind: str) -> None:
+        """Of the account that the page asks, or of the other one."""
+        read = self.world.ticket(self.ticket_for("second-factor", place) or "")
+        asked = read.account_id if read and kind != "other" else PEOPLE[name]
+        good = self.world.codes.code_of(asked or "")
+        code = {"wrong": "000000", "used": f"{asked}00000", "empty": ""}.get(kind, good)
+        taken = len(self.world.codes.taken)
+        sent = self.send(which, "second-factor", place, {"code": code})
+        if sent and len(self.world.codes.taken) > taken:
+            attempt_id, page = sent
+            if page.headers.get("Location", "") == f"consent/{attempt_id}":
+                self.named[attempt_id] = self.proved[attempt_id] = self.world.codes.taken[-1]
+
+    def approve(self, which: int, place: int, name: str, kind: str) -> None:
+        guarded_before = set(self.world.codes.guarded)
+        sent = self.send(which, "consent", place, {})
+        if sent and (code := code_of(sent[1])):
+            self.judge(sent[0], code, guarded_before)
+
+    # What must hold
+
+    def judge(self, attempt_id: str, code: str, guarded_before: set[str]) -> None:
+        account_id = self.world.bot.linking.store.account_of_code(digest_of(code))
+        at_site = self.world.bot.site.signed_in
+        assert account_id in (self.named.get(attempt_id), at_site.id if at_site else None)
+        if account_id in guarded_before:
+            assert self.proved.get(attempt_id) == account_id, "no fresh right code of this account was given"
+            type(self).won += 1
+
+    # Inside
+
+    def ticket_for(self, form: str, place: int) -> str | None:
+        own = [ticket for name, ticket in self.forms if name == form]
+        tickets = own if own and place % 4 else [ticket for _, ticket in self.forms]
+        return tickets[-1 - place // 4 % len(tickets)] if tickets else None
+
+    def send(
+        self, which: int, form: str, place: int, fields: dict[str, str]
+    ) -> tuple[str, TestResponse] | None:
+        """The attempt of the ticket that was sent, and the answer."""
+        ticket = self.ticket_for(form, place)
+        if ticket is None:
+            return None
+        page = self.browsers[which].post(f"/linking/{form}", {"ticket": ticket, **fields})
+        assert page.status_code in (200, 303, 400, 403, 429), page.status_code
+        assert form == "consent" or code_of(page) is None
+        self.note(self.browsers[which], page)
+        read = self.world.ticket(ticket)
+        assert read is not None
+        return read.attempt_id, page
+
+    def note(self, browser: Browser, page: TestResponse) -> None:
+        """Keep what this page offers, and go where it leads."""
+        location = page.headers.get("Location", "")
+        if code := code_of(page):
+            self.codes.append(code)
+        if page.status_code == 303 and not location.startswith(("http", "/")):
+            address = location.removeprefix("../")
+            self.addresses.append(address)
+            page = browser.get(f"/linking/{address}")
+            if page.status_code == 303:
+                page = browser.follow()
+        for form in forms_of(page.text):
+            self.forms.append((form.name, form.fields["ticket"]))
+        self.forms, self.addresses = self.forms[-24:], self.addresses[-12:]
+
+
+def code_of(page: TestResponse) -> str | None:
+    found = re.search(r"authorization_code=([\w-]+)", page.headers.get("Location", "") + unescape(page.text))
+    return found[1] if found else None
+
+
+@pytest.fixture
+def world(new_bot: NewBot, site: Any, tmp_path: Any) -> Iterator[Guarded]:
+    database = in_memory(f"histories-{os.getpid()}")
+    made = guarded(new_bot, DATABASE=database, current_account=site.current_account)
+    yield made
+    made.close()
+    for suffix in ("", "-wal", "-shm"):
+        made.bot.database.with_name(made.bot.database.name + suffix).unlink(missing_ok=True)
+
+
+def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded) -> None:
+    TwoBrowsers.world, TwoBrowsers.empty = world, world.rows()
+    run_state_machine_as_test(
+        TwoBrowsers,
+        settings=settings(
+            max_examples=HISTORIES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert TwoBrowsers.won > HISTORIES / 50, "the histories are worth telling: some get there"
