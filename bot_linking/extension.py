@@ -109,9 +109,14 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         from bot_linking.operators.commands import commands
 
         blueprint = Blueprint(
-            EXTENSION, "bot_linking.webview", template_folder="templates", static_folder="static",
-            static_url_path="/static", url_prefix="/linking", cli_group=neighbour.GROUP,
-        )  # fmt: skip
+            EXTENSION,
+            "bot_linking.webview",
+            template_folder="templates",
+            static_folder="static",
+            static_url_path="/static",
+            url_prefix="/linking",
+            cli_group=neighbour.GROUP,
+        )
         blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self._here):
             blueprint.cli.add_command(command)

@@ -126,13 +126,19 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
 
 def _measure_times(app: Flask, registry: CollectorRegistry) -> None:
     wait = Histogram(
-        "bot_linking_message_wait_seconds", "From writing an outbox entry to its delivery", ("kind",),
-        registry=registry, buckets=WAITS_S,
-    )  # fmt: skip
+        "bot_linking_message_wait_seconds",
+        "From writing an outbox entry to its delivery",
+        ("kind",),
+        registry=registry,
+        buckets=WAITS_S,
+    )
     webhook = Histogram(
-        "bot_linking_webhook_seconds", "A webhook, without the bot's own part", ("result",),
-        registry=registry, buckets=WEBHOOKS_S,
-    )  # fmt: skip
+        "bot_linking_webhook_seconds",
+        "A webhook, without the bot's own part",
+        ("result",),
+        registry=registry,
+        buckets=WEBHOOKS_S,
+    )
 
     def hear_sent(_app: object, event: MessageSent) -> None:
         wait.labels(event.kind).observe(event.waited)

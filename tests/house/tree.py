@@ -71,4 +71,10 @@ def _targets(node: ast.AST, path: Path) -> list[str]:
     if module == PACKAGE:  # from bot_linking import signals, AccountLinking
         modules = [alias.name for alias in node.names if (ROOT / PACKAGE / f"{alias.name}.py").exists()]
         return [f"{PACKAGE}.{name}" for name in modules] or [f"{PACKAGE}.__init__"]
-    return [module]
+    folder = ROOT.joinpath(*module.split("."))
+    inner = [f"{module}.{alias.name}" for alias in node.names if _is_module(folder / alias.name)]
+    return inner if len(inner) == len(node.names) else [module, *inner]
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
