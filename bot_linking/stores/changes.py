@@ -9,7 +9,7 @@ from typing import Any
 from bot_linking.core.conflicts import Conflict, Consent, Policy, Verdict, judge
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit
-from bot_linking.core.identifiers import changed_identifiers
+from bot_linking.core.identifiers import LONGEST, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms, to_ms
 from bot_linking.core.ordering import Person
 from bot_linking.stores.attempts import RESUME_MAX_AGE_MS, identity_of, take_resume
@@ -105,13 +105,23 @@ def put_link(
     tx: Tx, page_id: str, psid: str, before: Link | None, values: Row, now: int, audit: Audit = NO_AUDIT
 ) -> Link:
     """Write a link, its line of history, and how to undo it where the account is another than before."""
-    saved = tx.one("save_link", page_id=page_id, psid=psid, now=now, **values)
-    assert saved is not None
-    link = link_of(saved)
+    link = link_after(page_id, psid, before, values, now)
+    tx.put("save_link", page_id=page_id, psid=psid, now=now, **values)
     record(tx, link, before, link, values["source"], now, audit)
     if before is None or before.account_id != link.account_id:
         remember_undo(tx, link, before, now)
     return link
+
+
+def link_after(page_id: str, psid: str, before: Link | None, values: Row, now: int) -> Link:
+    """What `save_link` makes of a link: to the same account, what is missing stays, and the day it began."""
+    same = before if before is not None and before.account_id == values["account_id"] else None
+    names = {name: getattr(same, name, None) if values[name] is None else values[name] for name in LONGEST}
+    at = from_ms(now)
+    return Link(
+        page_id=page_id, psid=psid, account_id=values["account_id"], source=values["source"],
+        linked_at=same.linked_at if same else at, updated_at=at, **names,
+    )  # fmt: skip
 
 
 def remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
@@ -168,9 +178,9 @@ def end_link(
 ) -> Outcome:
     """End a link: what it replaced cannot be put back any more."""
     page_id, psid = link.page_id, link.psid
-    record(tx, link, link, None, source, now, audit)
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
+    record(tx, link, link, None, source, now, audit)
     for statement in _ENDED_WITH_A_LINK:
         tx.put(statement, page_id=page_id, psid=psid)
     announce(tx, "unlinked", page_id, psid, now)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bot_linking.core.events import Outcome
+from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.stores.opening import Opening
 
 T = TypeVar("T")
@@ -46,6 +46,14 @@ class Tx(Protocol):
     def put(self, name: str, **values: Any) -> None:
         """Run a statement whose result is not needed. An error may surface at a later statement or the
         commit."""
+
+    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Tx:
+        """A transaction in place of this one, for these events, after they are held: what they need to know
+        may be read at once, and `put` may wait until `flush`. `window` is that of the limits of
+        refusals."""
+
+    def flush(self) -> None:
+        """Write what waits. Call it at the end of what a gathered transaction was made for."""
 
     def isolated(self, work: Callable[[], T]) -> T:
         """Do the work behind a savepoint: what it raises comes out here and undoes the work alone, and the

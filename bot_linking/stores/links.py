@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot_linking.core.codes import limits_of
@@ -28,10 +27,9 @@ from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.erasures import bring_up_to_date, erasure_of, list_beside, save_erasure
 from bot_linking.stores.family import Family
 from bot_linking.stores.importing import import_links
-from bot_linking.stores.receiving import apply_linked, apply_unlinked, refuse
+from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
-Receive = Callable[[Tx, LinkingEvent, int, Policy], list[Outcome]]
 _ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
     *("undos", "undo_tokens", "bars", "web_links", "questions"),
@@ -71,14 +69,22 @@ class Links(Family):
     def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = MOVE) -> list[Outcome]:
         held = self._held_by(events, policy)
 
-        def work(tx: Tx, receive_one: Receive) -> list[Outcome]:
+        def together(tx: Tx) -> list[Outcome]:
             tx.hold(**held)
-            return [outcome for event in events for outcome in receive_one(tx, event, now, policy)]
+            tx = tx.gathered(events, now, REFUSALS_APART_MS)
+            outcomes = [outcome for event in events for outcome in apply_event(tx, event, now, policy)]
+            self.followed(tx, outcomes, now)
+            tx.flush()
+            return outcomes
+
+        def apart(tx: Tx) -> list[Outcome]:
+            tx.hold(**held)
+            return [outcome for event in events for outcome in self._receive_or_bury(tx, event, now, policy)]
 
         try:
-            return self.engine.write(partial(work, receive_one=self._receive_one))
+            return self.engine.write(together)
         except self._needs_savepoints:  # now each behind a savepoint, which nearly none needs
-            outcomes = self.engine.write(partial(work, receive_one=self._receive_or_bury))
+            outcomes = self.engine.write(apart)
         if any(
             isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
             for outcome in outcomes
@@ -106,9 +112,7 @@ class Links(Family):
         return [link.psid for account_id in accounts for link in self.find_links_of_account(account_id)]
 
     def _receive_one(self, tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
-        if event.status == "linked":
-            return self.followed(tx, apply_linked(tx, event, now, policy), now)
-        return self.followed(tx, [apply_unlinked(tx, event, now)], now)
+        return self.followed(tx, apply_event(tx, event, now, policy), now)
 
     def _receive_or_bury(self, tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
         try:

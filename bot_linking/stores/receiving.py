@@ -18,6 +18,13 @@ from bot_linking.stores.engine import Tx
 REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
 
 
+def apply_event(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
+    """Link or unlink a person as an event says. The first outcome is the event's own."""
+    if event.status == "linked":
+        return apply_linked(tx, event, now, policy)
+    return [apply_unlinked(tx, event, now)]
+
+
 def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
     """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
     page_id, psid = event.page_id, event.psid

@@ -3,13 +3,14 @@ after all was done, when only the answer is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.events import LinkingEvent
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.stores.engine import Engine, Row, Tx
 from bot_linking.stores.opening import Opening
@@ -81,6 +82,14 @@ class FailingTx:
     def put(self, name: str, **values: Any) -> None:
         self._faults.meet(name, self._problem)
         self._tx.put(name, **values)
+
+    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> FailingTx:
+        self._faults.meet("gathered", self._problem)
+        return FailingTx(self._tx.gathered(events, now, window), self._faults, self._problem)
+
+    def flush(self) -> None:
+        self._faults.meet("flush", self._problem)
+        self._tx.flush()
 
     def isolated(self, work: Callable[[], T]) -> T:
         return self._tx.isolated(work)

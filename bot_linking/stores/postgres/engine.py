@@ -24,7 +24,7 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -35,11 +35,14 @@ from psycopg.rows import dict_row
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import ConfigurationError
+from bot_linking.core.events import LinkingEvent
 from bot_linking.stores.forks import mind_forks
 from bot_linking.stores.opening import OURS, Opening
 from bot_linking.stores.postgres.database import Database
+from bot_linking.stores.postgres.gathered import WAITING, Gathered
 from bot_linking.stores.postgres.pool import Connections, Line
 from bot_linking.stores.postgres.sessions import without_pooling
+from bot_linking.stores.postgres.sets import load_sets
 from bot_linking.stores.sql import STORES, load_schema, load_statements
 
 T = TypeVar("T")
@@ -55,7 +58,8 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 class Transaction:
     """Named statements on one connection, inside one transaction."""
 
-    def __init__(self, line: Line, statements: dict[str, str]) -> None:
+    def __init__(self, line: Line, statements: dict[str, str], sets: dict[str, str]) -> None:
+        self._sets = sets
         self._line = line
         self._cursor = line.cursor(row_factory=dict_row)
         self._statements = statements
@@ -93,6 +97,30 @@ class Transaction:
     def put(self, name: str, **values: Any) -> None:
         """Run it on the way: it goes to the server with the next statement, in one round trip."""
         self._waiting.append((self._statements[name], values))
+
+    def put_all(self, name: str, rows: Sequence[Row]) -> None:
+        if len(rows) == 1 and name in self._statements:
+            self.put(name, **rows[0])
+        else:
+            arrays = {column: [row[column] for row in rows] for column in rows[0]}
+            self._waiting.append((self._sets[name], arrays))
+
+    def look_up_sets(self, *asked: tuple[str, Row]) -> list[list[Row]]:
+        waiting, self._waiting = self._waiting, []
+        cursors = [self._line.cursor(row_factory=dict_row) for _ in asked]
+        with self._line.pipeline():
+            for each in waiting:
+                self._line.execute(*each)
+            for cursor, (name, values) in zip(cursors, asked, strict=True):
+                cursor.execute(self._sets[name], values)
+        self._line.heard_at = time.monotonic()
+        return [cursor.fetchall() for cursor in cursors]
+
+    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Gathered:
+        return Gathered(self, events, now, window)
+
+    def flush(self) -> None:
+        """What waits goes with the next statement."""
 
     def begin(self) -> None:
         self._waiting += [(statement, None) for statement in self._line.opening]
@@ -144,6 +172,8 @@ class PostgresEngine:
         self.opening = Opening(self._database, create=create)
         self.statements: dict[str, str] = {}
         self.extend(OURS, STORES)
+        sets = load_sets(load_statements(), WAITING)
+        self._sets = {name: to_psycopg(statement) for name, statement in sets.items()}
         self._find_link = re.sub(r"%\(\w+\)s", "%s", self.statements["find_link"])
         mind_forks(self)
         weakref.finalize(self, self._connections.close)
@@ -155,7 +185,9 @@ class PostgresEngine:
     def read(self, name: str, **values: Any) -> list[Row]:
         if not self.opening.is_done:
             self.opening.ensure()
-        return self._with_line(lambda line: Transaction(line, self.statements).all(name, **values), [])
+        return self._with_line(
+            lambda line: Transaction(line, self.statements, self._sets).all(name, **values), []
+        )
 
     def read_link(self, page_id: str, psid: str) -> Any:
         if not self.opening.is_done:
@@ -218,7 +250,7 @@ class PostgresEngine:
     def _try(self, work: Callable[[Transaction], T]) -> T:
         line = self._connections.borrow()
         try:
-            transaction = Transaction(line, self.statements)
+            transaction = Transaction(line, self.statements, self._sets)
             transaction.begin()
             result = work(transaction)
             transaction.commit()

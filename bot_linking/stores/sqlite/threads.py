@@ -7,9 +7,11 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
+
+from bot_linking.core.events import LinkingEvent
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -44,6 +46,13 @@ class Transaction:
         return self._connection.execute(self._statements[name], values).rowcount
 
     put = run
+
+    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Transaction:
+        """The same: a statement costs no journey here."""
+        return self
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
     def isolated(self, work: Callable[[], T]) -> T:
         """Do the work behind a savepoint, so that its failure undoes only itself."""

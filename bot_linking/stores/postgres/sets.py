@@ -1,0 +1,49 @@
+"""A statement for one person as one for many: the same words, over rows that are sent as arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bot_linking.stores.sql import load_statements
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
+_NUMBERS = {
+    *("now", "at", "event_ms", "code_tick", "unlinked_ms", "linked_at", "updated_at", "expires_at"),
+    *("heard_at", "newest"),
+}
+_INSERT = re.compile(r"(insert into \w+ \([^)]*\))\s*values \((.*?)\)\s*(on conflict .*)?", re.DOTALL)
+_UPDATE = re.compile(r"(update \w+ set .*?)\s+where\s+(.*)", re.DOTALL)
+_DELETE = re.compile(r"(delete from \w+)\s+where\s+(.*)", re.DOTALL)
+
+
+def load_sets(statements: dict[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Statements for many, by the names of those for one: those of `sets.sql`, and what is made of the
+    others."""
+    own = load_statements("sets.sql", room="bot_linking.stores.postgres")
+    return {name: for_many(statements[name]) for name in names if name not in own} | own
+
+
+def for_many(statement: str) -> str:
+    """An insert, update or delete for one row as the same for many: each parameter becomes an array, and
+    rows are inserted in their order. Nothing is returned.
+
+    `delete from t where a = :a` becomes `delete from t using unnest(:a) as given (p_a) where a = p_a`.
+    """
+    text = re.sub(r"\s+returning\s.*", "", re.sub(r"--[^\n]*\n", "", statement), flags=re.DOTALL).strip()
+    given, text = _given(text), _PARAMETER.sub(r"p_\1", text)
+    if match := _INSERT.fullmatch(text):
+        into, values, conflict = match.groups()
+        return " ".join([into, "select", values, "from", given, "order by p_nth", conflict or ""]).strip()
+    if match := _UPDATE.fullmatch(text):
+        return f"{match[1]} from {given} where {match[2]}"
+    match = _DELETE.fullmatch(text)
+    assert match is not None, text
+    return f"{match[1]} using {given} where {match[2]}"
+
+
+def _given(text: str) -> str:
+    names = list(dict.fromkeys(_PARAMETER.findall(text)))
+    arrays = (f"cast(:{name} as {'bigint' if name in _NUMBERS else 'text'}[])" for name in names)
+    columns = (f"p_{name}" for name in names)
+    return f"unnest({', '.join(arrays)}) with ordinality as given ({', '.join(columns)}, p_nth)"

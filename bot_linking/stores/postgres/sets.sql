@@ -1,0 +1,41 @@
+-- What the events of one POST need to know, asked at once: what `statements.sql` asks for one person, for many. A
+-- name is that of the single statement; each value is an array of the single one's values.
+
+-- name: find_code
+-- Locked, so that no other transaction can use or withdraw a code before it is consumed.
+select digest, tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale, replaces,
+       source, proof, minted_at, expires_at, consumed_at, consumed_by
+from codes where digest = any (cast(:digest as text[])) order by tick for update
+
+-- name: find_person
+select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
+from unnest(cast(:page_id as text[]), cast(:psid as text[])) as given (page_id, psid)
+join links on links.page_id = given.page_id and links.psid = given.psid
+
+-- name: is_unlink_seen
+select unlinks_seen.page_id, unlinks_seen.psid, unlinks_seen.event_ms
+from unnest(cast(:page_id as text[]), cast(:psid as text[]), cast(:event_ms as bigint[]))
+     as given (page_id, psid, event_ms)
+join unlinks_seen on unlinks_seen.page_id = given.page_id and unlinks_seen.psid = given.psid
+     and unlinks_seen.event_ms = given.event_ms
+
+-- name: find_limit
+select key, hits, expires_at from limits
+where key = any (cast(:key as text[])) and expires_at > :now and expires_at <= :now + :window + 120000
+
+-- name: drop_resumes
+delete from resumes
+using unnest(cast(:page_id as text[]), cast(:psid as text[]), cast(:newest as bigint[])) as given (page_id, psid, newest)
+where resumes.psid = given.psid and resumes.page_id in (given.page_id, '') and resumes.created_at <= given.newest
+
+-- name: hit
+-- Only of limits that were found to count nothing: each begins anew.
+insert into limits (key, hits, expires_at)
+select given.key, 1, given.expires_at
+from unnest(cast(:key as text[]), cast(:expires_at as bigint[])) as given (key, expires_at)
+on conflict (key) do update set hits = 1, expires_at = excluded.expires_at
+
+-- name: take_resumes
+select page_id, psid, payload, created_at from resumes
+where psid = any (cast(:psid as text[])) order by psid, page_id for update
