@@ -23,14 +23,8 @@ Key = tuple[Any, ...]
 # one that was asked for earlier.
 WAITING = (
     *("consume_code", "finish_attempt", "save_unlink_seen", "save_link", "save_unlink", "save_history"),
-    *(
-        "save_undo",
-        "drop_undo",
-        "drop_web_links_of_person",
-        "drop_typed_of_person",
-        "drop_question_of_person",
-    ),
-    *("save_heard", "drop_resumes", "hit", "supersede", "queue"),
+    *("save_undo", "drop_undo", "drop_web_links_of_person", "drop_typed_of_person"),
+    *("drop_question_of_person", "drop_resumes", "save_heard", "hit", "supersede", "queue"),
 )
 _RANK = {name: rank for rank, name in enumerate(WAITING)}
 _CHANGES_A_PERSON = {"save_link", "save_unlink", "save_heard"}
