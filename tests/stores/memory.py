@@ -121,7 +121,7 @@ class MemoryStore(Roles):
             if at is not None and at > (row.person.unlinked_ms or -1):
                 self._forget(who, at, now)
             return EventIgnored("not_linked", *who)
-        if is_stale_unlink(event, row.person, seen_before=seen, now_ms=now):
+        if is_stale_unlink(event, row.person, seen_before=seen):
             return EventIgnored("stale", *who)
         return self._end(who, row.link, "messenger", row.person.event_ms if at is None else at, now)
 
@@ -245,7 +245,7 @@ class MemoryStore(Roles):
         self._keep("limits", lambda _, limit: limit[1] >= now)
         self._keep("resumes", lambda _, resume: resume[0] >= now - HOUR)
         self._keep("codes", lambda _, code: code.expires_at >= old)
-        self._keep("seen", lambda _, at: at >= old)
+        self._keep("seen", lambda _, at: at >= now - 400 * DAY)
         self._keep("people", lambda _, row: row.link is not None or row.changed_at >= old)
         self._keep("outbox", lambda _, w: (w.entry.dead_at or now) >= now - 30 * DAY)
         self._keep("history", lambda _, each: to_ms(each.at) >= now - 400 * DAY)

@@ -593,7 +593,7 @@ def test_a_captured_unlink_ends_no_link_of_the_site_after_it_is_forgotten_that_i
     captured = unlinked(at=NOW + 1)
     store.receive([captured], NOW + 1)
     store.bind(PAGE, PSID, Identifiers(username="ada"), "api", NOW + DAY)
-    later = NOW + 5 * DAY
+    later = NOW + 100 * DAY
     store.purge(later)
     assert store.receive([captured], later) == [EventIgnored("stale", PAGE, PSID)]
     assert isinstance(store.receive([unlinked(at=later)], later)[0], AccountUnlinked)

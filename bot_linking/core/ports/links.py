@@ -96,7 +96,7 @@ class Links(Protocol):
         is linked: `AccountLinked`, or `EventIgnored("unchanged")` without any news where the account is the
         same as before; the chats that the verdict ends are `AccountUnlinked`, as by `unlink`.
 
-        `unlinked`: its timestamp is kept, to know it again for three days. Without a link it is
+        `unlinked`: its timestamp is kept, to know it again for 400 days. Without a link it is
         `EventIgnored("not_linked")`, and a timestamp that is later than that of the last unlink takes its
         place. When `core.ordering.is_stale_unlink`, it is `EventIgnored("stale")`. Else the link ends:
         `AccountUnlinked`, with the event's timestamp as the time of the unlink, or that of the link's own

@@ -12,9 +12,10 @@ class Upkeep(Protocol):
         """Remove what no event can need any more, in short transactions between which others may write.
 
         Attempts and counts go at their end; interrupted work after an hour; codes (counted from their
-        expiry), seen timestamps and unlinked people after three days, longer than a webhook is retried;
-        dead entries after 30 days; history and revoked API keys after 400. Links, and entries that wait,
-        never go. Two processes may purge at once.
+        expiry) and unlinked people after three days, longer than a webhook is retried; dead entries after
+        30 days; history, revoked API keys and the timestamps of unlinked events after 400, as a captured
+        event must end no later link of the site. Links, and entries that wait, never go. Two processes may
+        purge at once.
         """
 
     def migrate(self) -> list[str]:
