@@ -322,7 +322,7 @@ class Cases:
                 raise ValueError("cannot be applied")
             return apply_linked(tx, event, now, policy)
 
-        monkeypatch.setattr("bot_linking.stores.links.apply_linked", refuse_poison)
+        monkeypatch.setattr("bot_linking.stores.receiving.apply_linked", refuse_poison)
         good = linked_event(way.bot.browser().code(), at=way.bot.clock.ms)
         assert self.send(way, linked_event("poison", psid=OTHER_PSID), good) == 200
         assert self.is_linked(way)
