@@ -221,10 +221,12 @@ def test_a_message_that_is_queued_after_the_commit_would_be_found_out(
     """What the sweep is for: a message beside the link's transaction gets lost between the two."""
     receive = SQLStore.receive
 
-    def queue_afterwards(self: SQLStore, events: Sequence[LinkingEvent], now: int) -> list[Outcome]:
+    def queue_afterwards(
+        self: SQLStore, events: Sequence[LinkingEvent], now: int, **more: Any
+    ) -> list[Outcome]:
         with monkeypatch.context() as quiet:
             quiet.setattr("bot_linking.stores.changes.announce", lambda *given: None)
-            outcomes = receive(self, events, now)
+            outcomes = receive(self, events, now, **more)
         for link in [each.link for each in outcomes if isinstance(each, AccountLinked)]:
             self.engine.write(partial(announce, kind="linked", page_id=link.page_id, psid=link.psid, now=now))
         return outcomes
