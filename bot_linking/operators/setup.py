@@ -207,8 +207,8 @@ def _missing_permission(problem: GraphError, what: str) -> str:
     permission = named[0] if named else "pages_messaging" if "profile" in what else "pages_manage_metadata"
     return (
         f"the token lacks the permission {permission}, or its maker is no administrator of the page: ask for"
-        f" it under App Review > Permissions and features {_DASHBOARD}, see to the role under Page access in the"
-        " page's settings, and make the token anew"
+        f" it under App Review > Permissions and features {_DASHBOARD}, see to the role under Page access in"
+        " the page's settings, and make the token anew"
     )
 
 
