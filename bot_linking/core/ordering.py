@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from bot_linking.core.codes import PendingCode, is_good
 from bot_linking.core.events import LinkingEvent
 
+REDELIVERY_MS = 3 * 86_400_000  # how long a late webhook may still be judged; Graph retries 36 hours
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -59,13 +61,17 @@ def is_outrun(code: PendingCode, event: LinkingEvent, person: Person) -> bool:
     return (event.timestamp, code.tick) < (person.event_ms, person.code_tick)
 
 
-def is_stale_unlink(event: LinkingEvent, person: Person, *, seen_before: bool) -> bool:
+def is_stale_unlink(event: LinkingEvent, person: Person, *, seen_before: bool, now_ms: int = 0) -> bool:
     """Whether an `unlinked` event is older than the link it would end.
 
-    A link made by the API has no event timestamp: there only an event that was seen already is stale.
+    A link made by the API has no event timestamp: there an event that was seen already is stale, and one that
+    is no newer than the last unlink and older at `now_ms` than any webhook can be: a captured one, sent again
+    after it was forgotten that it was seen.
     """
     if person.event_ms is None:
-        return seen_before
+        sent_ms = event.timestamp
+        is_old = sent_ms is not None and sent_ms < now_ms - REDELIVERY_MS
+        return seen_before or (is_old and _not_after(sent_ms, person.unlinked_ms))
     return event.timestamp is not None and event.timestamp < person.event_ms
 
 

@@ -77,7 +77,7 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
         if event_ms is not None and event_ms > (person.unlinked_ms or -1):
             save_unlink(tx, page_id, psid, "messenger", event_ms, now)
         return EventIgnored("not_linked", page_id, psid)
-    if is_stale_unlink(event, person, seen_before=seen_before):
+    if is_stale_unlink(event, person, seen_before=seen_before, now_ms=now):
         return EventIgnored("stale", page_id, psid)
     unlinked_ms = event_ms if event_ms is not None else person.event_ms
     return end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from bot_linking.core.ordering import REDELIVERY_MS
 from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS
 from bot_linking.stores.attempts import ATTEMPT_KEPT_MS, RESUME_MAX_AGE_MS
 from bot_linking.stores.engine import Tx
 from bot_linking.stores.family import Family
 
 DAY_MS = 86_400_000
-REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
 KEEP_REMOVED_PAGES_MS = 30 * DAY_MS  # a process that has not looked for a day reads all pages anew

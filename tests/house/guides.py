@@ -7,6 +7,8 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
+import bot_linking
+from bot_linking import BotLinkingError, signals
 from bot_linking.config import reading
 from tests.house.tree import ROOT
 
@@ -25,8 +27,34 @@ def _shown(default: Any) -> str:
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
+def signals_table() -> str:
+    """Every signal, and what its event says of itself."""
+    rows = ["| signal | event | when |", "| --- | --- | --- |"]
+    for event, signal in signals._BY_EVENT.items():
+        rows.append(f"| `{signal.name.replace('-', '_')}` | `{event.__name__}` | {_sentence(event)} |")
+    return "\n".join(rows) + "\n"
+
+
+def errors_table() -> str:
+    """Every error that the package hands out, with its slug."""
+    rows = ["| error | slug | when |", "| --- | --- | --- |"]
+    for name in bot_linking.__all__:
+        error = getattr(bot_linking, name)
+        if isinstance(error, type) and issubclass(error, BotLinkingError):
+            rows.append(f"| `{name}` | `{error.slug}` | {_sentence(error)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _sentence(documented: type) -> str:
+    """The first sentence of a docstring, on one line."""
+    text = " ".join((documented.__doc__ or "").split())
+    return text.partition(". ")[0].removesuffix(".") + "."
+
+
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (ROOT / "bot_linking" / "config" / "README.md", "settings"): settings_table,
+    (ROOT / "bot_linking" / "config" / "README.md", "signals"): signals_table,
+    (ROOT / "bot_linking" / "config" / "README.md", "errors"): errors_table,
 }
 
 

@@ -570,6 +570,19 @@ def test_a_stale_event_stays_stale_for_as_long_as_a_webhook_is_retried(store: SQ
     assert store.receive([linked(code, at=NOW + 5)], NOW + 36 * HOUR) == [EventIgnored("stale", PAGE, PSID)]
 
 
+def test_a_captured_unlink_ends_no_link_of_the_site_after_it_is_forgotten_that_it_was_seen(
+    store: SQLStore,
+) -> None:
+    link(store)
+    captured = unlinked(at=NOW + 1)
+    store.receive([captured], NOW + 1)
+    store.bind(PAGE, PSID, Identifiers(username="ada"), "api", NOW + DAY)
+    later = NOW + 5 * DAY
+    store.purge(later)
+    assert store.receive([captured], later) == [EventIgnored("stale", PAGE, PSID)]
+    assert isinstance(store.receive([unlinked(at=later)], later)[0], AccountUnlinked)
+
+
 def test_purging_never_takes_a_link_or_what_waits_to_be_sent(store: SQLStore) -> None:
     link(store)
     store.purge(NOW + 1000 * DAY)
