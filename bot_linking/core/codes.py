@@ -38,6 +38,12 @@ def digest_for(purpose: str, secret: str) -> str:
     return hmac.digest(purpose.encode(), secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
+def limits_of(page_id: str, psid: str) -> tuple[str, str]:
+    """The keys under which a person's messages of an hour and the refusals told to them are counted."""
+    person = digest_of(f"{page_id} {psid}")
+    return f"messages:{person}", f"refused:{person}"
+
+
 @dataclass(frozen=True, slots=True)
 class PendingCode:
     """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own

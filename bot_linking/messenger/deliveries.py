@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from bot_linking.core.codes import digest_of
+from bot_linking.core.codes import limits_of
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.linking import Linking
@@ -128,7 +128,7 @@ class Errands:
         if message is None:
             return None
         store, now = self._linking.store, self._linking.now()
-        counter = f"messages:{digest_of(entry.page_id + ' ' + entry.psid)}"
+        counter, _ = limits_of(entry.page_id, entry.psid)
         sent, starts_again = store.find_limit(counter, now, HOUR_MS)
         if sent >= MOST_MESSAGES_AN_HOUR:
             enough = DeliveryFailed("enough messages for this hour")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from bot_linking.core.codes import limits_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
@@ -240,12 +241,14 @@ class Links(Family):
         def work(tx: Tx) -> int:
             tx.hold(psids=[psid])
             save_erasure(tx, erasure)
+            pages = [page_id] if page_id is not None else _pages_of(tx, psid)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
             return (
                 len(ended)
                 + sum(_erase_unbound(tx, row["account_id"]) for row in ended)
                 + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
                 + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in _ERASED_WHOLE)
+                + sum(tx.run("drop_limit", key=key) for page in pages for key in limits_of(page, psid))
                 + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )
 
@@ -255,6 +258,14 @@ class Links(Family):
         if (path := self.engine.beside()) is not None:
             bring_up_to_date(list_beside(path), self.engine, erasure)
         return rows
+
+
+def _pages_of(tx: Tx, psid: str) -> list[str]:
+    """Every page of which anything is kept about this person, and the store's own first and last."""
+    found = {row["page_id"] for row in tx.all("find_pages_of_person", psid=psid)}
+    for row in tx.all("find_pages"):
+        found |= {row["first"], row["last"]}
+    return sorted(found - {None, ""})
 
 
 def _erase_unbound(tx: Tx, account_id: str | None) -> int:

@@ -6,7 +6,7 @@ answer is written, under the database's own lock: no other process can step in b
 
 from __future__ import annotations
 
-from bot_linking.core.codes import PendingCode, digest_of, is_shaped_as_ours
+from bot_linking.core.codes import PendingCode, is_shaped_as_ours, limits_of
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.links import Account, Link
@@ -85,7 +85,7 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     """Refuse a code, and tell the person at most once in ten minutes."""
-    key = f"refused:{digest_of(event.page_id + ' ' + event.psid)}"
+    _, key = limits_of(event.page_id, event.psid)
     limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
     if limit is None:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)

@@ -29,6 +29,11 @@ update links set heard_at = :heard_at where page_id = :page_id and psid = :psid 
 -- name: find_pages
 select (select min(page_id) from links) as first, (select max(page_id) from links) as last
 
+-- name: find_pages_of_person
+select page_id from links where psid = :psid
+union select page_id from history where psid = :psid
+union select page_id from undos where psid = :psid
+
 -- name: save_link
 -- A site that links a person tells nothing of when the person was last heard of; every other source does.
 insert into links (page_id, psid, account_id, username, email, phone_number, locale, source,

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from bot_linking.core.codes import digest_of, mint_code
+from bot_linking.core.codes import digest_of, limits_of, mint_code
 from bot_linking.core.events import (
     AccountLinked,
     AccountUnlinked,
@@ -614,3 +614,16 @@ def test_one_post_may_hold_a_whole_life(store: SQLStore) -> None:
     found = store.find_link(PAGE, PSID)
     assert found is not None
     assert found.account_id == "2"
+
+
+@pytest.mark.parametrize("page", [PAGE, None])
+def test_erasing_a_person_forgets_how_often_they_were_written_to(store: SQLStore, page: str | None) -> None:
+    """The keys are digests of a page and a PSID, which whoever has a list of PSIDs could try."""
+    store.receive([linked("x" * 32)], NOW)
+    link(store)
+    keys = limits_of(PAGE, PSID)
+    for key in keys:
+        store.hit(key, NOW + HOUR, NOW)
+    store.hit("another's", NOW + HOUR, NOW)
+    store.erase(page, PSID, NOW)
+    assert [store.find_limit(key, NOW, HOUR)[0] for key in (*keys, "another's")] == [0, 0, 1]
