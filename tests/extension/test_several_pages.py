@@ -214,13 +214,26 @@ def test_one_pages_trouble_stops_no_others_logins(
     assert is_linked(bot, other)
 
 
-@pytest.mark.parametrize("trouble", [BAD_TOKEN, DOWN], ids=["bad token", "down"])
 @pytest.mark.parametrize("page", [ONE, TWO])
-def test_a_login_on_a_page_that_is_in_trouble_has_not_expired(
-    bot: Bot, page: str, trouble: tuple[dict[str, Any], int]
-) -> None:
+def test_a_login_on_a_page_that_does_not_answer_has_not_expired(bot: Bot, page: str) -> None:
     """The other page disowns the token, but it does not know. The person may link, as with one page."""
-    bot.graph.trouble[page] = trouble  # type: ignore[attr-defined]
+    bot.graph.trouble[page] = DOWN  # type: ignore[attr-defined]
+    log_in(bot, page)
+    assert is_linked(bot, page)
+
+
+@pytest.mark.parametrize("page", [ONE, TWO])
+def test_a_login_on_a_page_whose_token_is_bad_waits_until_it_is_mended(bot: Bot, page: str) -> None:
+    """Nobody can say whose login it is, so nobody is linked; and the login has not expired."""
+    bot.graph.trouble[page] = BAD_TOKEN  # type: ignore[attr-defined]
+    browser = bot.browser()
+    browser.open(TOKEN if page == ONE else "AR-of-two")
+    browser.sign_in()
+    assert browser.page.status_code == 503
+    assert "tap Log In again" not in browser.page.text
+    assert not is_linked(bot, page)
+    bot.graph.trouble.clear()  # type: ignore[attr-defined]
+    bot.clock.advance(301)
     log_in(bot, page)
     assert is_linked(bot, page)
 
