@@ -13,7 +13,8 @@ PACKAGE = Path(bot_linking.__file__).parent
 FUNCTIONS = {
     "advisory locks": {"pg_advisory_xact_lock", "hashtextextended"},
     "aggregates": {"coalesce", "count", "max", "min", "sum"},
-    "arrays": {"all", "any", "array", "unnest"},
+    "arrays": {"any", "array", "unnest"},
+    "text and comparison": {"greatest", "lower", "position"},
     "JSON": {"json_array_elements_text", "json_to_recordset"},
     "the session": {"current_setting", "set_config", "pg_backend_pid", "version", "to_regclass"},
 }
@@ -21,6 +22,7 @@ CONSTRUCTS = {
     "upsert": r"\bon conflict\b",
     "`returning`": r"\breturning\b",
     "`for update skip locked`": r"\bfor update (of \w+ )?skip locked\b",
+    "recursive CTEs": r"\bwith recursive\b",
     "materialized CTEs": r"\bas materialized\b",
     "rows compared as one": r"\(page_id, psid\) >",
     "partial indexes": r"create (unique )?index \w+ on \w+ \([^)]*\)\s+where",
@@ -73,8 +75,8 @@ def _functions_called() -> set[str]:
             statements |= load_statements("statements_postgres.sql", room=room)
         for statement in statements.values():
             text = re.sub(r"--.*|'[^']*'", "", statement)
-            called |= set(re.findall(r"\b([a-z_0-9]+)\s*\(", text))
-    return called - WORDS - set(re.findall(r"create table (\w+)", _sql()))
+            called |= set(re.findall(r"(?<!as )\b([a-z_0-9]+)\s*\(", text))
+    return called - WORDS - set(re.findall(r"(?:create table|with recursive) (\w+)", _sql()))
 
 
 def test_the_statements_call_no_function_that_is_not_listed() -> None:
@@ -93,3 +95,8 @@ def test_nothing_that_only_some_engines_have_is_used() -> None:
     text = _sql()
     for word in (r"\bctid\b", r"pg_(try_)?advisory_lock\b", r"\blisten\b", r"\bdeclare\b", r"\bprepare \w"):
         assert not re.search(word, text), word
+
+
+def test_the_guide_names_each_of_them() -> None:
+    guide = " ".join((PACKAGE / "stores" / "README.md").read_text("utf-8").split())
+    assert [name for name in (*CONSTRUCTS, *FUNCTIONS) if name not in guide] == []

@@ -87,13 +87,14 @@ class Links(Protocol):
 
         `linked`: the code is found by its digest, and `core.ordering.refusal_of` judges it. A duplicate is
         `EventIgnored("duplicate")`. A refusal is `LinkingRefused`, leaves the code as it is, and adds a
-        `refused` entry, at most one for each person in ten minutes. Otherwise every code of the same
-        attempt is consumed by this person, and a code that `core.ordering.is_outrun` is
-        `EventIgnored("stale")`. Then `core.conflicts` judges, with the account that the code replaces as what
-        the person agreed to: a refusal is `LinkingRefused` (`pair_barred` where this pair was undone within a
-        day, `conflict_refused`, `conflict_not_agreed`) with the `refused` entry. Else the person is linked:
-        `AccountLinked`, or `EventIgnored("unchanged")` without any news where the account is the same as
-        before; the chats that the verdict ends are `AccountUnlinked`, as by `unlink`.
+        `refused` entry, at most one for each person in ten minutes; an unknown code that is not shaped as
+        ours (`core.codes.is_shaped_as_ours`) is another app's, and adds none. Otherwise every code of the
+        same attempt is consumed by this person, and a code that `core.ordering.is_outrun` is
+        `EventIgnored("stale")`. Then `core.conflicts` judges, with the account that the code replaces as
+        what the person agreed to: a refusal is `LinkingRefused` (`pair_barred` where this pair was undone
+        within a day, `conflict_refused`, `conflict_not_agreed`) with the `refused` entry. Else the person
+        is linked: `AccountLinked`, or `EventIgnored("unchanged")` without any news where the account is the
+        same as before; the chats that the verdict ends are `AccountUnlinked`, as by `unlink`.
 
         `unlinked`: its timestamp is kept, to know it again for three days. Without a link it is
         `EventIgnored("not_linked")`, and a timestamp that is later than that of the last unlink takes its
@@ -102,8 +103,8 @@ class Links(Protocol):
         event where it has none; a time of an earlier unlink that is later stays.
 
         An event whose values the database cannot keep is buried as an `event` entry (payload: status and
-        timestamp), its outcome is `LinkingRefused("event_failed")`, and it harms no other event. An event for
-        which the policy fails changes nothing, the others are applied, and `PolicyFailed` is raised.
+        timestamp), its outcome is `LinkingRefused("event_failed")`, and it harms no other event. An event
+        for which the policy fails changes nothing, the others are applied, and `PolicyFailed` is raised.
         `StoreUnavailable`: no event was applied, and Messenger must send all of them again.
         """
 
