@@ -40,7 +40,7 @@ insert into links (page_id, psid, account_id, username, email, phone_number, loc
                    linked_at, updated_at, event_ms, code_tick, changed_tick, heard_at)
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
         :now, :now, :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes),
-        case when cast(:source as text) in ('api', 'cli', 'python', 'import') then null else :now end)
+        case when cast(:source as text) in ('api', 'cli', 'python', 'import') then null else cast(:now as bigint) end)
 on conflict (page_id, psid) do update set
   account_id = excluded.account_id, named_id = null,
   username = case when links.account_id = excluded.account_id

@@ -532,9 +532,8 @@ def test_named_parameters_become_the_drivers_and_casts_and_percent_signs_stay() 
     )
 
 
-@pytest.mark.parametrize("room", [STORES, "bot_linking.external_account"])
-def test_what_postgresql_says_in_its_own_words_is_given_the_same_values(room: str) -> None:
-    shared, own = load_statements(room=room), load_statements("statements_postgres.sql", room=room)
+def test_what_postgresql_says_in_its_own_words_is_given_the_same_values() -> None:
+    shared, own = load_statements(), load_statements("statements_postgres.sql")
     assert set(own) - set(shared) <= {"hold"}
     for name in set(own) & set(shared):
         values = [set(re.findall(r"(?<!:):([a-z_]+)", statements[name])) for statements in (shared, own)]
