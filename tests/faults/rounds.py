@@ -22,6 +22,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
+from bot_linking.delivery.worker import THREADS
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests.conftest import (
@@ -76,7 +77,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        return not self.lost and not self.doubled and self.repeated <= self.kills
+        return not self.lost and not self.doubled and self.repeated <= self.kills * THREADS
 
 
 class Database:
