@@ -100,7 +100,7 @@ insert into links (page_id, psid, source, linked_at, updated_at, code_tick, chan
                    unlinked_tick, heard_at)
 values (:page_id, :psid, :source, :now, :now, 0, (select coalesce(max(tick), 0) from codes), :unlinked_ms,
         (select coalesce(max(tick), 0) from codes),
-        case when cast(:source as text) = 'messenger' then :now else null end)
+        case when cast(:source as text) = 'messenger' then cast(:now as bigint) else null end)
 on conflict (page_id, psid) do update set
   account_id = null, named_id = null, username = null, email = null, phone_number = null,
   source = excluded.source, updated_at = excluded.updated_at, event_ms = null,

@@ -749,6 +749,7 @@ def plan_of(engine: PostgresEngine, name: str) -> list[str]:
     names = re.findall(r"%\((\w+)\)s", statement)
     lists = {"psids", "codes", "attempts"}
     values: dict[str, Any] = {each: ["1"] if each in lists else "1" for each in names}
+    values |= {each: "[]" for each in names if f"cast(%({each})s as json)" in statement}
     line = engine._connections.borrow()
     try:
         return [str(row[0]) for row in line.execute("explain " + statement, values).fetchall()]
