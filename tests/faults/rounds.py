@@ -441,7 +441,8 @@ class Load:
             for psid in everybody:
                 tx.run(
                     "save_code", digest=digest_of(f"code-{psid}"), attempt_id=f"of {psid}", page_id=PAGE,
-                    psid=psid, account_id=f"{psid}-a", username=None, email=None, phone_number=None,
+                    psid=psid, account_id=f"{psid}-a", replaces=None, source="login", proof=None, typed=None,
+                    username=None, email=None, phone_number=None,
                     locale=None, now=now, expires_at=now + LIFE_MS,
                 )  # fmt: skip
 
