@@ -1,4 +1,4 @@
-"""Delivery by Celery, for a team that runs it anyway: `pip install 'bot-linking[celery]'`.
+"""Delivery by Celery, for a team that runs it anyway: the extra `bot-linking[celery]`.
 
 The outbox in the database stays the truth. What goes through the broker is "look at the outbox", without any
 content: a worker takes what is due, as `flask linking deliver` does, and what a killed worker had taken is

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any
+from urllib.parse import quote
 
 import click
 from flask import Flask
@@ -30,7 +31,7 @@ from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
-from bot_linking.messenger.buttons import login_button
+from bot_linking.messenger.buttons import Button, ButtonOf, login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.choice import Choice
@@ -72,6 +73,7 @@ class Installation:
     messages: Messages
     prompts: Prompts
     login_url: str
+    login_button: ButtonOf
     webhook: Webhook
     webview: Webview
     owner_pages: OwnerPages
@@ -202,10 +204,18 @@ class _Parts:
             counters=open_counters(self.settings.throttle, self.store),
         )
 
+    def login_button(self, page_id: str | None = None) -> Button:
+        """The Log In button of a page. Where there are several it names its page, so that a login asks that
+        page alone whose it is."""
+        hint = "" if page_id is None or self.pages.is_one() else f"?page={quote(page_id, safe='')}"
+        return login_button(f"{self.login_url}{hint}")
+
     @cached_property
     def messages(self) -> Messages:
-        button, settings = login_button(self.login_url), self.settings
-        return Messages(brand_name=settings.brand_name, login_button=button, next_step=settings.next_step)
+        settings = self.settings
+        return Messages(
+            brand_name=settings.brand_name, login_button=self.login_button, next_step=settings.next_step
+        )
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -218,7 +228,7 @@ class _Parts:
             self.bots,
             self.ways,
             base_url=self.base_url,
-            login_button=login_button(self.login_url),
+            login_button=self.login_button,
             preferred=self.settings.ways,
             offers_web=self.settings.offer_web,
             now=self.linking.now,

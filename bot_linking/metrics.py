@@ -2,7 +2,7 @@
 
     from bot_linking import metrics
 
-    metrics.watch(linking)  # after the blueprint's registration; `pip install 'bot-linking[metrics]'`
+    metrics.watch(linking)  # after the blueprint's registration; the extra `bot-linking[metrics]`
 
 Counted is what this process did. The outbox is read from the store at each scrape. No label holds a PSID,
 an account, a page's id or a token. No route is added: the host shows its registry as it likes.

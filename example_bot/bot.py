@@ -15,7 +15,7 @@ from example_bot.shop import Shop
 
 try:
     from example_bot import site_api
-except ImportError:  # it needs `pip install 'bot-linking[external-account]'`; the bot can do without
+except ImportError:  # it needs the extra `bot-linking[external-account]`; the bot can do without
     site_api = None  # type: ignore[assignment]
 
 HELP = "I can tell you about your orders and points. Try: orders, points, log in, log out."

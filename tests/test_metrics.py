@@ -194,7 +194,7 @@ def test_what_graph_refused_or_did_not_answer_is_counted_by_its_numbers(new_bot:
     bot.graph.down = False
     bot.graph.failures["me"] = {"code": 10303, "type": "OAuthException"}
     browser = bot.browser()
-    browser.open()
+    browser.open("AR-not-asked-of-yet")
     browser.sign_in()
     assert watched.value("graph_errors_total", status="400", code="190") == 1
     assert watched.value("graph_errors_total", status="503", code="2") == 1

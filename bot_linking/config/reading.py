@@ -138,7 +138,7 @@ def _checked(settings: Settings) -> Settings:
         )
         pages = (page,)
     if settings.page_keys and find_spec("cryptography") is None:
-        raise ConfigurationError(key_of("page_keys"), "needs cryptography: pip install 'bot-linking[pages]'")
+        raise ConfigurationError(key_of("page_keys"), "needs cryptography: the extra bot-linking[pages]")
     brand_name = settings.brand_name or urlsplit(settings.public_url).hostname or ""
     settings = replace(settings, pages=pages, brand_name=brand_name)
     for each in pages:

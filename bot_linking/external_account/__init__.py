@@ -6,7 +6,7 @@ and signs users in with them.
     external = ExternalAccount(linking)          # or ExternalAccount(app) for a site with no bot
     app.register_blueprint(external.blueprint)   # routes at /ExternalAccount/...
 
-Needs `pip install 'bot-linking[external-account]'`. Nothing else of the package imports it.
+Needs the extra `bot-linking[external-account]`. Nothing else of the package imports it.
 """
 
 from bot_linking.core.errors import SecondFactorLocked

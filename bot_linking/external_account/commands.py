@@ -212,7 +212,7 @@ def _draw(address: str) -> None:
     try:
         import segno
     except ImportError:
-        say("No QR code without segno: pip install 'bot-linking[external-account]'")
+        say("No QR code without segno: the extra bot-linking[external-account]")
         return
     segno.make(address, error="m").terminal(out=sys.stderr, compact=True)
 

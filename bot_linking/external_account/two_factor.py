@@ -23,7 +23,7 @@ try:
     from cryptography.fernet import Fernet as _needed  # noqa: F401
 except ImportError as missing:
     raise ImportError(
-        f"{missing.name} is missing: pip install 'bot-linking[external-account]'", name=missing.name
+        f"{missing.name} is missing: the extra bot-linking[external-account]", name=missing.name
     ) from missing
 
 STEP_S = 30

@@ -7,12 +7,14 @@ button has exactly a type and a url: a title makes the whole message vanish. Wro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bot_linking.core.addresses import is_guarded
 
 Message = dict[str, Any]
 Button = dict[str, str]
+ButtonOf = Callable[[str | None], Button]  # the Log In button of a page, by its id
 
 LONGEST_TEXT = 640
 LONGEST_TITLE = 80

@@ -12,7 +12,7 @@ from typing import Any
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.ways import Ways
 from bot_linking.messenger.bots import Bots
-from bot_linking.messenger.buttons import Button, Message, message_with
+from bot_linking.messenger.buttons import ButtonOf, Message, message_with
 from bot_linking.messenger.graph import GraphError
 from bot_linking.translations import translate
 
@@ -31,7 +31,7 @@ class Choice:
         ways: Ways,
         *,
         base_url: str,
-        login_button: Button,
+        login_button: ButtonOf,
         preferred: Sequence[str],
         offers_web: bool,
         now: Callable[[], int],
@@ -58,7 +58,7 @@ class Choice:
             self._send_web(psid, page_id, text, locale)
 
     def _login_message(self, psid: str, page_id: str | None, text: str, locale: str) -> Message:
-        message = message_with(self._login_button, text)
+        message = message_with(self._login_button(page_id), text)
         if self._offers_web:
             button = self._web_button(psid, page_id, translate(locale, "Open in a browser"))
             message["attachment"]["payload"]["buttons"].append(button)

@@ -96,7 +96,7 @@ class Errands:
 
     def _farewell_of(self, entry: OutboxEntry, contact: Contact) -> Message | None:
         if self._farewell is None:
-            return self._messages.unlinked(contact.locale or self._locale)
+            return self._messages.unlinked(entry.page_id, contact.locale or self._locale)
         with self._in_request():
             return self._farewell(entry.page_id, entry.psid)
 
@@ -105,7 +105,9 @@ class Errands:
         if self._linking.now() - entry.created_at > WINDOW_MS:
             return None
         contact = self._contact_of(entry)
-        return self._send(entry, contact, self._messages.refused(contact.locale or self._locale))
+        return self._send(
+            entry, contact, self._messages.refused(entry.page_id, contact.locale or self._locale)
+        )
 
     def unlink_at_messenger(self, entry: OutboxEntry) -> None:
         if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bot_linking.core.links import Link
 from bot_linking.core.text import safe_name
-from bot_linking.messenger.buttons import Button, Message, logout_button, message_with, shortened
+from bot_linking.messenger.buttons import ButtonOf, Message, logout_button, message_with, shortened
 from bot_linking.translations import translate
 
 
 class Messages:
     """The messages of one app, for one brand."""
 
-    def __init__(self, *, brand_name: str, login_button: Button, next_step: str | None = None) -> None:
+    def __init__(self, *, brand_name: str, login_button: ButtonOf, next_step: str | None = None) -> None:
         self._brand = safe_name(brand_name)
         self._login_button = login_button
         self._next_step = next_step
@@ -29,21 +29,21 @@ class Messages:
         out = translate(locale, "You can log out whenever you like.")
         return message_with(logout_button(), shortened(f"{text}\n{step}\n{out}"))
 
-    def unlinked(self, locale: str) -> Message:
+    def unlinked(self, page_id: str, locale: str) -> Message:
         """A short farewell, and the way back."""
         text = translate(
             locale, "You are logged out of {brand} here. You can log in again at any time.", brand=self._brand
         )
-        return message_with(self._login_button, text)
+        return message_with(self._login_button(page_id), text)
 
-    def refused(self, locale: str) -> Message:
+    def refused(self, page_id: str, locale: str) -> Message:
         """It did not work; here is a new button."""
         text = translate(
             locale,
             "Sorry, that login took too long or was used already, so nothing was connected. "
             "Please tap Log In once more.",
         )
-        return message_with(self._login_button, text)
+        return message_with(self._login_button(page_id), text)
 
     def sorry(self, locale: str) -> Message:
         """What the person had asked for before the login could not be done."""
@@ -66,7 +66,7 @@ class Messages:
     def prompt(self, locale: str, text: str | None = None) -> Message:
         """A Log In button, with the reason where there is one. `ValueError` for a text that Messenger would
         refuse."""
-        return message_with(self._login_button, text or self.login_prompt(locale))
+        return message_with(self._login_button(None), text or self.login_prompt(locale))
 
     def login_prompt(self, locale: str) -> str:
         return translate(locale, "Please log in to {brand} to go on.", brand=self._brand)

@@ -12,6 +12,7 @@ from bot_linking.operators import (
     backups,
     exchange,
     keys,
+    mending,
     messages,
     moving,
     pages,
@@ -29,6 +30,6 @@ def commands(here: Here) -> list[click.Command]:
         *under("People", [*people.commands(here), *rights.commands(here)]),
         *under("Messages", messages.commands(here)),
         *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
-        *under("Set-up", [*upkeep.commands(here), *watching.commands(here)]),
+        *under("Set-up", [*upkeep.commands(here), *mending.commands(here), *watching.commands(here)]),
         *under("The store", [*moving.commands(here), *exchange.commands(here), *backups.commands(here)]),
     ]

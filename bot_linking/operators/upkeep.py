@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from bot_linking.operators.findings import Finding
 
 SAY_EVERY_S = 2.0
+_COUNT = re.compile(r"\b[0-9]{1,9}\b")  # not an id
 _MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
 
 
@@ -25,12 +29,19 @@ def commands(here: Here) -> list[click.Command]:
 
 
 def _check(here: Here) -> click.Command:
-    @command("check")
+    @command("check", examples=("check", "check --watch --every 300"))
+    @click.option(
+        "--watch", is_flag=True, help="Go on, and say on stderr what goes wrong and what is well again."
+    )
+    @click.option("--every", metavar="SECONDS", type=click.IntRange(1), default=60, show_default=True)
     @json_option
-    def check(as_json: bool) -> None:
+    def check(watch: bool, every: int, as_json: bool) -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
         from bot_linking.operators.checkup import checkup
 
+        if watch:
+            _watch(lambda: checkup(here), every)
+            return
         failed = False
         for finding in checkup(here, tell_left=_Left()):
             failed = failed or finding.state == "wrong"
@@ -38,6 +49,22 @@ def _check(here: Here) -> click.Command:
         sys.exit(1 if failed else 0)
 
     return check
+
+
+def _watch(look: Callable[[], Iterable[Finding]], every: int) -> None:
+    """Say each thing that is wrong once, and once more when it is well again, until Ctrl-C."""
+    known: dict[str, str] = {}
+    say(f"checking every {every} s; stop with Ctrl-C")
+    with suppress(KeyboardInterrupt):
+        while True:
+            found = [finding.what for finding in look() if finding.state == "wrong"]
+            wrong = {_COUNT.sub("#", what): what for what in found}  # how late it is alone is no news
+            for news in wrong.keys() - known.keys():
+                say(f"wrong  {wrong[news]}")
+            for gone in known.keys() - wrong.keys():
+                say(f"well again  {known[gone]}")
+            known = wrong
+            time.sleep(every)
 
 
 class _Left:

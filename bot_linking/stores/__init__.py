@@ -48,7 +48,7 @@ def open_counters(url: str | None, store: SQLStore) -> Counters:
     try:
         from bot_linking.stores.redis_counters import RedisCounters
     except ImportError:
-        problem = "needs Redis's driver: pip install 'bot-linking[redis]'"
+        problem = "needs Redis's driver: the extra bot-linking[redis]"
         raise ConfigurationError("BOT_LINKING_THROTTLE", problem) from None
     return RedisCounters(url, store)
 
@@ -57,7 +57,7 @@ def _postgres(url: str, *, create: bool) -> Engine:
     try:
         import psycopg as _driver  # noqa: F401
     except ImportError:
-        problem = "needs PostgreSQL's driver: pip install 'bot-linking[postgres]'"
+        problem = "needs PostgreSQL's driver: the extra bot-linking[postgres]"
         raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
     from bot_linking.stores.postgres.engine import PostgresEngine
 

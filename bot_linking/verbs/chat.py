@@ -20,9 +20,10 @@ class Chat(People):
     GiveUp = GiveUp
     """What a handler raises that must not be run again."""
 
-    def login_button(self) -> Button:
-        """`{"type": "account_link", "url": ...}`, for any template of your own."""
-        return buttons.login_button(self._here().login_url)
+    def login_button(self, *, page_id: str | None = None) -> Button:
+        """`{"type": "account_link", "url": ...}`, for any template of your own. With several pages, say for
+        which: the login then asks Graph by that page alone."""
+        return self._here().login_button(page_id)
 
     def logout_button(self) -> Button:
         """`{"type": "account_unlink"}`."""
@@ -35,6 +36,7 @@ class Chat(People):
         title: str | None = None,
         subtitle: str | None = None,
         image_url: str | None = None,
+        page_id: str | None = None,
     ) -> Message:
         """A `message` object with a Log In button, for any client's send call.
 
@@ -45,7 +47,7 @@ class Chat(People):
         here = self._here()
         text = text or here.messages.login_prompt(here.settings.locale)
         return buttons.message_with(
-            self.login_button(), text, title=title, subtitle=subtitle, image_url=image_url
+            self.login_button(page_id=page_id), text, title=title, subtitle=subtitle, image_url=image_url
         )
 
     def logout_message(

@@ -74,7 +74,7 @@ class Pages:
             brand_logo=self._settings.brand_logo,
             **context,
         )
-        return self._guarded(html, status, {"Content-Type": "text/html; charset=utf-8"})
+        return self._guarded(html.translate(_OVERRIDES), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
         page = self.show("notice", notice.status, notice=notice.name, back=notice.back)
@@ -105,6 +105,8 @@ class Pages:
         response.headers.update(self._own_headers)
         return response
 
+
+_OVERRIDES = dict.fromkeys((0x202D, 0x202E))  # they write a name backwards, out of its own element, too
 
 _SYNTAX: dict[str, Any] = {
     "block_start_string": BLOCK_START_STRING,

@@ -310,7 +310,7 @@ def test_the_list_of_erasures_is_printed_and_replayed(
         (line,) = map(json.loads, listed.out.splitlines())
         assert line["psid_digest"] == digest_of(ada)
         (tmp_path / "list").write_text(listed.out)
-        for table in ("links", "codes", "history", "erasures", "outbox", "undos"):
+        for table in ("links", "codes", "attempts", "history", "erasures", "outbox", "undos"):
             postgres.execute(url, f"delete from {table}")
         for psid in (ada, grace):
             shell.link(psid)

@@ -87,3 +87,31 @@ def test_link_says_when_the_confirmation_waits(shell: Shell, messenger: Simulato
     assert f"{ada} is linked; the confirmation waits" in result.err
     messenger.switches.reset()
     assert f"{ada} is linked\n" in shell.quick("link", ada, "--email", "ada@example.com").err
+
+
+def test_check_watches_until_ctrl_c_and_says_each_change_once(shell: Shell, messenger: Simulator) -> None:
+    running = subprocess.Popen(
+        shell.command("check", "--watch", "--every", "1"), env=shell.environment, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    lines: Queue[str] = Queue()
+    try:
+        assert running.stderr is not None
+        assert "every 1 s" in running.stderr.readline()
+        reader = Thread(target=_pass_on, args=(running.stderr, lines), daemon=True)
+        reader.start()
+        fields = messenger.page_fields
+        messenger.page_fields = ["messages"]
+        assert "wrong  the page is not subscribed" in lines.get(timeout=60)
+        messenger.page_fields = fields
+        assert "well again  the page is not subscribed" in lines.get(timeout=60)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 0
+        reader.join(timeout=60)
+        assert list(lines.queue) == []
+    finally:
+        running.kill()
+        running.wait()
+        for pipe in (running.stdout, running.stderr):
+            if pipe is not None:
+                pipe.close()

@@ -109,4 +109,4 @@ def test_without_the_driver_the_setting_is_refused_with_the_way_to_mend_it(
         patch.setitem(sys.modules, "psycopg", None)
         with pytest.raises(ConfigurationError) as caught:
             new_bot(DATABASE=url)
-    assert "pip install 'bot-linking[postgres]'" in str(caught.value)
+    assert "bot-linking[postgres]" in str(caught.value)

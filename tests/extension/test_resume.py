@@ -252,7 +252,7 @@ def test_a_handler_that_raises_after_the_login_is_run_again_until_it_works(bot: 
         bot.linking.delivery.drain()
     assert len(tries) == 6
     pauses = [later - sooner for sooner, later in pairwise(tries)]
-    assert pauses == sorted(pauses)
+    assert sum(pauses[:2]) < sum(pauses[-2:])  # they grow, each by a little chance
     assert bot.linking.store.outbox_depth()["depth"] == 0
     assert [sent["message"].get("text") for sent in bot.graph.sent[2:]] == []  # prompt and confirmation only
 

@@ -14,8 +14,10 @@ import pytest
 from flask import Flask
 
 from bot_linking import Account, AccountLinking
+from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.doors.redaction import redact
 from bot_linking.simulator import Simulator
+from bot_linking.stores.attempts import ATTEMPT_KEPT_MS
 from bot_linking.testing import BotServer, LinkingWalk, forms_of
 from tests.conftest import return_url
 
@@ -145,14 +147,15 @@ def test_no_secret_is_in_any_log_at_any_level(flow: Flow, caplog: pytest.LogCapt
 
 
 def test_no_secret_is_in_the_database_but_the_linking_token_of_a_login_under_way(flow: Flow) -> None:
-    """That token is needed once more, at consent; it lives five minutes and goes with its login."""
+    """That token is needed once more, at consent; Messenger forgets it in five minutes, and it goes with its
+    login, which is kept an hour after its end."""
     flow.run()
     stored = b"".join(path.read_bytes() for path in flow.folder.iterdir())
     tokens = {secret for secret in flow.short_lived if secret.startswith("AR")}
     assert tokens
     for secret in (*LASTING, *(flow.short_lived - tokens)):
         assert secret.encode() not in stored
-    flow.linking.store.purge(flow.linking.now() + 3_600_000)
+    flow.linking.store.purge(flow.linking.now() + MAX_AGE_MS + ATTEMPT_KEPT_MS + 1)
     flow.linking.store.engine.scrub()
     with closing(sqlite3.connect(flow.folder / "links.db")) as database:
         assert database.execute("select count(*) from attempts").fetchone() == (0,)

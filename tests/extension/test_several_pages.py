@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from bot_linking import PageUnknown
+from bot_linking.simulator.graph_api.buttons import buttons_of
 from tests.conftest import (
     TOKEN,
     Bot,
@@ -214,15 +216,53 @@ def test_one_pages_trouble_stops_no_others_logins(
     assert is_linked(bot, other)
 
 
-@pytest.mark.parametrize("trouble", [BAD_TOKEN, DOWN], ids=["bad token", "down"])
 @pytest.mark.parametrize("page", [ONE, TWO])
-def test_a_login_on_a_page_that_is_in_trouble_has_not_expired(
-    bot: Bot, page: str, trouble: tuple[dict[str, Any], int]
-) -> None:
+def test_a_login_on_a_page_that_does_not_answer_has_not_expired(bot: Bot, page: str) -> None:
     """The other page disowns the token, but it does not know. The person may link, as with one page."""
-    bot.graph.trouble[page] = trouble  # type: ignore[attr-defined]
+    bot.graph.trouble[page] = DOWN  # type: ignore[attr-defined]
     log_in(bot, page)
     assert is_linked(bot, page)
+
+
+@pytest.mark.parametrize("page", [ONE, TWO])
+def test_a_login_on_a_page_whose_token_is_bad_waits_until_it_is_mended(bot: Bot, page: str) -> None:
+    """Nobody can say whose login it is, so nobody is linked; and the login has not expired."""
+    bot.graph.trouble[page] = BAD_TOKEN  # type: ignore[attr-defined]
+    browser = bot.browser()
+    browser.open(TOKEN if page == ONE else "AR-of-two")
+    browser.sign_in()
+    assert browser.page.status_code == 503
+    assert "tap Log In again" not in browser.page.text
+    assert not is_linked(bot, page)
+    bot.graph.trouble.clear()  # type: ignore[attr-defined]
+    bot.clock.advance(301)
+    log_in(bot, page)
+    assert is_linked(bot, page)
+
+
+@pytest.mark.parametrize("page", [ONE, TWO])
+def test_a_button_names_its_page_and_its_login_asks_that_page_alone(bot: Bot, page: str) -> None:
+    buttons: list[Mapping[str, Any]] = [bot.linking.login_button(page_id=page)]
+    bot.linking.prompt_login(PERSON, page_id=page)
+    log_in(bot, page)
+    bot.linking.unlink(PERSON, page)
+    bot.linking.delivery.drain()
+    for sent in bot.graph.sent:
+        buttons += [each for each in buttons_of(sent["message"]) if each["type"] == "account_link"]
+    assert len(buttons) == 3
+    assert {each["url"].partition("?")[2] for each in buttons} == {f"page={page}"}
+    bot.graph.calls.clear()
+    bot.clock.advance(600)
+    browser = bot.browser()
+    browser.open(TOKEN if page == ONE else "AR-of-two", page=page)
+    browser.sign_in()
+    asked = [call for call in bot.graph.calls if "account_linking_token" in call.query]
+    assert [bot.graph.page_of(call) for call in asked] == [page]  # type: ignore[attr-defined]
+
+
+def test_the_button_of_an_only_page_is_the_bare_address(new_bot: NewBot) -> None:
+    bot = new_bot()
+    assert "?" not in bot.linking.login_button(page_id=bot.linking.settings.page_id)["url"]
 
 
 def test_a_login_that_every_page_disowns_has_expired(bot: Bot) -> None:

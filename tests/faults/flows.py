@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.codes import mint_code
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.doors.throttle import Limit, Throttle
 from bot_linking.external_account import ExternalAccount
@@ -448,7 +449,7 @@ class Refused(Flow):
     messages = (REFUSED,)
 
     def act(self, person: Person) -> None:
-        event = linked_event("nobody-minted-this", psid=person.psid, at=self.world.bot.clock.ms)
+        event = linked_event(mint_code(), psid=person.psid, at=self.world.bot.clock.ms)
         self.world.webhook(person, event)
         self.world.webhook(person, event)
         self.world.settle(person)

@@ -44,6 +44,7 @@ def create_app() -> Flask:
     app = Flask("tests.faults.shop")
     linking = AccountLinking(
         authenticate=lambda name, password: Account(name, username=name) if password == PASSWORD else None,
+        resolve_account=lambda username, _email, _phone_number: Account(username) if username else None,
         confirmation=lambda link: {"text": f"linked to {link.account_id}"},
         farewell=lambda page_id, psid: {"text": "unlinked"},
     )

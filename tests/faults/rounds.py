@@ -22,6 +22,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
+from bot_linking.delivery.worker import THREADS
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests.conftest import (
@@ -76,7 +77,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        return not self.lost and not self.doubled and self.repeated <= self.kills
+        return not self.lost and not self.doubled and self.repeated <= self.kills * THREADS
 
 
 class Database:
@@ -399,7 +400,7 @@ class Load:
             if what["status"] == "linked":
                 self.model.linked(who, what["authorization_code"], event["timestamp"], now_ms())
             else:
-                self.model.unlinked(who, event["timestamp"])
+                self.model.unlinked(who, event["timestamp"], int(time.time() * 1000))
             self._note(psid)
 
     def _call(self, psid: str, rng: random.Random) -> None:
@@ -440,7 +441,8 @@ class Load:
             for psid in everybody:
                 tx.run(
                     "save_code", digest=digest_of(f"code-{psid}"), attempt_id=f"of {psid}", page_id=PAGE,
-                    psid=psid, account_id=f"{psid}-a", username=None, email=None, phone_number=None,
+                    psid=psid, account_id=f"{psid}-a", replaces=None, source="login", proof=None, typed=None,
+                    username=None, email=None, phone_number=None,
                     locale=None, now=now, expires_at=now + LIFE_MS,
                 )  # fmt: skip
 

@@ -128,7 +128,7 @@ def test_the_extension_sends_with_the_hosts_own_bot_when_there_is_one(new_bot: C
     bot.linking.prompt_login(PSID)
     assert bot.linking.bot is own
     assert own.sent[0]["message"]["attachment"]["payload"]["buttons"] == [bot.linking.login_button()]
-    assert not bot.graph.calls
+    assert not bot.graph.sent
 
 
 def test_the_extension_makes_a_bot_from_the_configuration_once(bot: Bot) -> None:

@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 import pytest
 
 from bot_linking import Link
-from bot_linking.messenger.buttons import LONGEST_TEXT
+from bot_linking.messenger.buttons import LONGEST_TEXT, Button
 from bot_linking.messenger.messages import Messages
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LINK = Link("1", "2", "3", "ada", "ada@example.com", "+44 1", "login", NOON, NOON)
-MESSAGES = Messages(brand_name="Acme", login_button={"type": "account_link", "url": "https://a.example/"})
+
+
+def button_of(page_id: str | None) -> Button:
+    return {"type": "account_link", "url": f"https://a.example/?page={page_id}"}
+
+
+MESSAGES = Messages(brand_name="Acme", login_button=button_of)
 
 
 def text_of(link: Link, messages: Messages = MESSAGES) -> str:
@@ -27,7 +33,7 @@ def test_placeholders_in_a_name_are_not_expanded(name: str) -> None:
 
 @pytest.mark.parametrize("brand", ["{name}", "{brand}", "{x}"])
 def test_placeholders_in_the_brand_are_not_expanded(brand: str) -> None:
-    messages = Messages(brand_name=brand, login_button={"type": "account_link", "url": "https://a.example/"})
+    messages = Messages(brand_name=brand, login_button=button_of)
     assert f"connected to {brand} as ada." in text_of(LINK, messages)
 
 
@@ -53,7 +59,7 @@ def test_the_confirmation_names_the_account_as_well_as_it_can(link: Link, name: 
 def test_the_confirmation_says_the_next_step_and_the_way_out() -> None:
     messages = Messages(
         brand_name="Acme", next_step="Try: orders.",
-        login_button={"type": "account_link", "url": "https://a.example/"},
+        login_button=button_of,
     )  # fmt: skip
     message = messages.linked(LINK, "en")
     assert "Try: orders." in message["attachment"]["payload"]["text"]
@@ -61,16 +67,16 @@ def test_the_confirmation_says_the_next_step_and_the_way_out() -> None:
 
 
 def test_the_farewell_and_the_refusal_bring_a_log_in_button() -> None:
-    for message in (MESSAGES.unlinked("en"), MESSAGES.refused("en")):
-        assert message["attachment"]["payload"]["buttons"][0]["type"] == "account_link"
+    for message in (MESSAGES.unlinked("7", "en"), MESSAGES.refused("7", "en")):
+        assert message["attachment"]["payload"]["buttons"] == [button_of("7")]
 
 
 def test_the_longest_names_still_fit_into_a_template() -> None:
     messages = Messages(
         brand_name="B" * 500, next_step="N" * 2000,
-        login_button={"type": "account_link", "url": "https://a.example/"},
+        login_button=button_of,
     )  # fmt: skip
-    for message in (messages.linked(replace(LINK, username="x" * 500), "en"), messages.unlinked("en")):
+    for message in (messages.linked(replace(LINK, username="x" * 500), "en"), messages.unlinked("7", "en")):
         assert len(message["attachment"]["payload"]["text"]) <= LONGEST_TEXT
 
 

@@ -20,7 +20,7 @@ from bot_linking.messenger.return_url import (
     check_return_url,
     with_code,
 )
-from tests.conftest import Bot, NewBot, code_in
+from tests.conftest import Bot, NewBot, Site, code_in
 
 SAMPLES = Path(__file__).parent / "samples"
 TOKEN = "TKN"
@@ -220,7 +220,10 @@ def test_on_cancel_location_is_the_redirect_uri_byte_for_byte(bot: Bot, url: str
 
 
 @pytest.mark.parametrize("path", ["login", "signup"])
-def test_a_hostile_redirect_uri_gets_a_page_that_leads_nowhere(bot: Bot, path: str) -> None:
+def test_a_hostile_redirect_uri_gets_a_page_that_leads_nowhere(
+    new_bot: NewBot, site: Site, path: str
+) -> None:
+    bot = new_bot(create_account=site.create_account)
     browser = bot.browser()
     for name, url in HOSTILE.items():
         if name in {"U099", "U102"}:

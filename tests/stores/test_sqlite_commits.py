@@ -146,8 +146,8 @@ def test_a_broken_constraint_in_a_group_breaks_no_other(store: SQLStore) -> None
     def work(tx: Any) -> None:
         for _ in range(2):
             tx.run("save_code", digest="same", attempt_id="1", page_id=None, psid=None, account_id="1",
-                   username=None, email=None, phone_number=None, locale=None, replaces=None, source="login",
-                   proof=None, typed=None, now=NOW, expires_at=NOW)  # fmt: skip
+                   username=None, email=None, phone_number=None, locale=None, now=NOW,
+                   expires_at=NOW, replaces=None, source="login", proof=None, typed=None)  # fmt: skip
 
     answers, _ = in_one_group(engine_of(store), [_hit("a"), work, _hit("b")])
     assert (answers[0], type(answers[1]), answers[2]) == (1, sqlite3.IntegrityError, 1)

@@ -332,7 +332,7 @@ def test_names_stay_in_their_own_place_whatever_they_contain() -> None:
     assert "<b style" not in html
     reading = Reading(html)
     names = [element.text for element in reading.all("bdi") if "h1" in element.inside]
-    assert names == [HOSTILE, "Acme", "\u202e" + HOSTILE]
+    assert names == [HOSTILE, "Acme", HOSTILE]  # without the mark that would turn it round
 
 
 @pytest.mark.parametrize("page", ["login", "signup"])

@@ -65,7 +65,7 @@ def side_of(url: str) -> Side:
     try:
         from bot_linking.stores.copying.postgres_side import PostgresSide
     except ImportError:
-        problem = "needs PostgreSQL's driver: pip install 'bot-linking[postgres]'"
+        problem = "needs PostgreSQL's driver: the extra bot-linking[postgres]"
         raise ConfigurationError("--to", problem) from None
     return PostgresSide(url)
 

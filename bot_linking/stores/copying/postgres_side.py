@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
@@ -62,7 +63,8 @@ class PostgresSide:
 
     def rows(self, table: Table) -> Iterator[Rows]:
         query = sql.SQL("select {} from {}").format(_listed(table), sql.Identifier(table.name))
-        with self._reported(), self._connection.cursor(name="copied", binary=True) as cursor:
+        alone = self._connection.info.transaction_status == TransactionStatus.IDLE
+        with self._reported(), self._connection.cursor("copied", binary=True, withhold=alone) as cursor:
             cursor.execute(query)
             while chunk := cursor.fetchmany(CHUNK):
                 yield chunk
