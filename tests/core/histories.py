@@ -60,7 +60,7 @@ class Stage:
         if event.status == "linked":
             self.model.linked(who, event.authorization_code or "", event.timestamp, self.now)
         else:
-            self.model.unlinked(who, event.timestamp, self.now)
+            self.model.unlinked(who, event.timestamp)
 
     def unlink(self, who: Who) -> None:
         assert self.linking.unlink(who[1], who[0]) == self.model.unlinked_by_us(who, self.now)

@@ -73,7 +73,7 @@ class Model:
         person.link_time, person.link_number, person.link_code = time, self._next(), code.number
         return True
 
-    def unlinked(self, who: Who, time: int | None, now: int) -> bool:
+    def unlinked(self, who: Who, time: int | None) -> bool:
         """Whether the person's link is ended by this event."""
         person = self._person(who)
         seen = time in person.unlinks_seen
@@ -84,10 +84,6 @@ class Model:
             if time is not None and (person.unlink_time is None or time > person.unlink_time):
                 person.unlink_time, person.unlink_number = time, self._next()
             return False
-        # Older than any webhook can be, and no newer than the last unlink: sent again after it was forgotten.
-        seen = seen or (
-            time is not None and time < now - 3 * 86_400_000 and _known_not_later(time, person.unlink_time)
-        )
         stale = seen if person.link_time is None else time is not None and time < person.link_time
         if stale:  # rule 4
             return False
