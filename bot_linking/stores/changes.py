@@ -119,9 +119,14 @@ def link_after(page_id: str, psid: str, before: Link | None, values: Row, now: i
     names = {name: getattr(same, name, None) if values[name] is None else values[name] for name in LONGEST}
     at = from_ms(now)
     return Link(
-        page_id=page_id, psid=psid, account_id=values["account_id"], source=values["source"],
-        linked_at=same.linked_at if same else at, updated_at=at, **names,
-    )  # fmt: skip
+        page_id=page_id,
+        psid=psid,
+        account_id=values["account_id"],
+        source=values["source"],
+        linked_at=same.linked_at if same else at,
+        updated_at=at,
+        **names,
+    )
 
 
 def remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:

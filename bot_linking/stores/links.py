@@ -192,9 +192,17 @@ class Links(Family):
             if before is not None and before.account_id == after.id:
                 return [change_link(tx, before, after, source, now, audit)]
             verdict = settle(
-                tx, policy, consent, person, before,
-                page_id=page_id, psid=psid, account=after, source=source, now=now,
-            )  # fmt: skip
+                tx,
+                policy,
+                consent,
+                person,
+                before,
+                page_id=page_id,
+                psid=psid,
+                account=after,
+                source=source,
+                now=now,
+            )
             if verdict.refusal is not None:
                 return [LinkingRefused(verdict.refusal, page_id, psid)]
             linked = link_by_site(tx, page_id, psid, before, after, source, now, audit)

@@ -48,9 +48,17 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
     if is_outrun(code, event, person):
         return [EventIgnored("stale", page_id, psid)]
     verdict = settle(
-        tx, policy, Consent(code.replaces), person, before,
-        page_id=page_id, psid=psid, account=_account_of(code), source=code.source, now=now,
-    )  # fmt: skip
+        tx,
+        policy,
+        Consent(code.replaces),
+        person,
+        before,
+        page_id=page_id,
+        psid=psid,
+        account=_account_of(code),
+        source=code.source,
+        now=now,
+    )
     if verdict.refusal is not None:
         return [refuse(tx, verdict.refusal, event, now)]
     return [_link(tx, event, code, person, before, now), *end_others(tx, verdict, code.source, now)]

@@ -400,7 +400,7 @@ class Load:
             if what["status"] == "linked":
                 self.model.linked(who, what["authorization_code"], event["timestamp"], now_ms())
             else:
-                self.model.unlinked(who, event["timestamp"], int(time.time() * 1000))
+                self.model.unlinked(who, event["timestamp"])
             self._note(psid)
 
     def _call(self, psid: str, rng: random.Random) -> None:

@@ -79,9 +79,13 @@ class Transaction:
         people = [digest_of(psid) for psid in psids]  # a digest can always be sent, whatever a PSID holds
         owners = [digest_of(account) for account in accounts]
         self.put(
-            "hold", psids=people, codes=list(codes), attempts=list(attempts), account_id=account_id,
+            "hold",
+            psids=people,
+            codes=list(codes),
+            attempts=list(attempts),
+            account_id=account_id,
             accounts=owners,
-        )  # fmt: skip
+        )
 
     def all(self, name: str, **values: Any) -> list[Row]:
         return self._send(self._statements[name], values).fetchall()

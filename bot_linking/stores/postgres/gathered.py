@@ -182,9 +182,11 @@ class Gathered:
 
 def _key_of(name: str, values: Row) -> Key:
     columns = {
-        "find_code": ("digest",), "find_person": ("page_id", "psid"), "find_limit": ("key",),
+        "find_code": ("digest",),
+        "find_person": ("page_id", "psid"),
+        "find_limit": ("key",),
         "is_unlink_seen": ("page_id", "psid", "event_ms"),
-    }  # fmt: skip
+    }
     return tuple(values[column] for column in columns.get(name, ()))
 
 
