@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.config.settings import SiteSettings
@@ -185,8 +186,10 @@ class Service:
         wanted = read()
         self._count(counted, self._by_union, f"{app_key} {wanted.platform} {wanted.unionID}")
         signed_in = self._sign_in(app_key, wanted)
-        for limit, key in counted:
-            self._throttle.refund(limit, key)
+        with suppress(StoreUnavailable):  # the token is kept by now; what is not given back stays counted
+            for limit, key in counted:
+                self._throttle.refund(limit, key)
+            self._see_to_upkeep(self.now())
         return signed_in
 
     def _sign_in(self, app_key: str, wanted: SignInRequest) -> tuple[str, int]:
@@ -205,7 +208,6 @@ class Service:
         except (SecondFactorRefused, SecondFactorLocked) as refusal:
             self._tell(LinkingRefused(refusal.slug))
             raise
-        self._see_to_upkeep(now)
         return token.text, age_s
 
     def _count(self, counted: list[tuple[Limit, str]], limit: Limit, key: str) -> None:

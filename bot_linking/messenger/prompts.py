@@ -64,7 +64,11 @@ class Prompts:
         Messenger refuses is told by the log and `message_failed`, and is no error of the bot's: Messenger
         would send the whole batch again. What passes is tried again through the outbox.
         """
-        if is_nobodys(event) or self._is_redelivered(psid, page_id, call):
+        if is_nobodys(event):
+            return
+        answered = _key_of(psid, page_id, call)
+        now, counters = self._linking.now(), self._linking.counters
+        if answered is not None and counters.find_limit(answered, now, _REDELIVERED_S * 1000)[0]:
             return
         try:
             self.send(psid, text, resume=call, page_id=page_id)
@@ -75,6 +79,8 @@ class Prompts:
             self._tell(
                 MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
             )
+        if answered is not None:  # only now: what was not sent is to come when Messenger delivers again
+            counters.hit(answered, now + _REDELIVERED_S * 1000, now)
 
     def deliver(self, entry: OutboxEntry) -> None:
         """A prompt that Messenger did not take at once, unless it has become pointless."""
@@ -89,15 +95,16 @@ class Prompts:
         self._linking.queue(page_id, psid, self.kind, text)
         return True
 
-    def _is_redelivered(self, psid: str, page_id: str | None, call: dict[str, Any]) -> bool:
-        """Whether this very call was prompted for already: the same message, handler and arguments."""
-        mid = mid_of(call["event"])
-        if mid is None:
-            return False
-        what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
-        now, counters = self._linking.now(), self._linking.counters
-        return counters.hit(f"prompted:{digest_of(what)}", now + _REDELIVERED_S * 1000, now) > 1
-
     def _language_of(self, page_id: str | None, psid: str) -> str:
         page_id = page_id or self._linking.page_id
         return (self._linking.store.contact_of(page_id, psid).locale if page_id else None) or self._locale
+
+
+def _key_of(psid: str, page_id: str | None, call: dict[str, Any]) -> str | None:
+    """What a call is known by when Messenger delivers it again: the same message, handler and arguments. None
+    for an event without a `mid`."""
+    mid = mid_of(call["event"])
+    if mid is None:
+        return None
+    what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
+    return f"prompted:{digest_of(what)}"

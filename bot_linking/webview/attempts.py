@@ -93,9 +93,9 @@ class Attempts:
 
     # Which attempt
 
-    def form(self) -> Form:
+    def form(self, *, again_at: Stage | None = None) -> Form:
         """The form that came in. Raises `Notice` where its attempt is over or another browser's, `MovedOn`
-        where this page of it is an old one."""
+        where this page of it is an old one. A form that led to the end `again_at` may come again."""
         ticket = self._browser.ticket()
         kept = self._linking.attempt_of(ticket.attempt_id)
         if ticket.holder == SESSION:
@@ -104,8 +104,9 @@ class Attempts:
             if not self._browser.holds(kept):
                 raise Notice("elsewhere", back=ticket.return_url)
         if kept is not None and kept.stage in FINAL:
-            raise Notice(kept.stage, back=ticket.return_url)
-        if kept is not None and ticket.holder == SESSION and not _is_of(ticket, kept):
+            if kept.stage is not again_at:
+                raise Notice(kept.stage, back=ticket.return_url)
+        elif kept is not None and ticket.holder == SESSION and not _is_of(ticket, kept):
             raise MovedOn(Held(kept))
         return Form(ticket, kept)
 

@@ -22,7 +22,7 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.hooks import Hooks
-from bot_linking.core.journey import FINAL
+from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.log_throttle import log_sparingly
@@ -318,8 +318,8 @@ class Webview:
 
     @_view
     def cancel(self) -> Response:
-        """Back to Messenger by the very same return URL, without a code."""
-        form = self.attempts.form()
+        """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
+        form = self.attempts.form(again_at=Stage.LEFT)
         held = self.attempts.leave(form)
         profile = self.attempts.profile(form)
         self._linking.cancel(profile.page_id, profile.psid)

@@ -42,19 +42,6 @@ from .flows_of_apps import FLOWS_OF_APPS
 from .flows_of_operators import FLOWS_OF_OPERATORS
 
 ALL_FLOWS = FLOWS + FLOWS_OF_APPS + FLOWS_OF_OPERATORS
-# Known defects, found by this sweep; each is to be mended in the product, and its line then to go.
-OPEN = {
-    "Cancel": "Cancel pressed again, after the answer to the first was lost, is a page and not the way back",
-    "PromptAndResume": "a prompt whose commit was done but whose answer was lost is not sent again",
-    "SignInByCall": "a sign-in that is called again writes once more than its first call did",
-    "SignInWithCode": "a sign-in that is called again writes once more than its first call did",
-}
-SWEPT = [
-    pytest.param(flow, marks=pytest.mark.xfail(reason=OPEN[flow.__name__], strict=False))
-    if flow.__name__ in OPEN
-    else flow
-    for flow in ALL_FLOWS
-]
 MOST_CALLS = 400
 NewWorld = Callable[..., World]
 
@@ -176,19 +163,19 @@ def sweep(
     raise AssertionError(f"{flow.__name__} needs more than {MOST_CALLS} calls")
 
 
-@pytest.mark.parametrize("flow", SWEPT, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", ALL_FLOWS, ids=lambda flow: flow.__name__)
 def test_any_call_may_fail(on_sqlite: World, flow: type[Flow]) -> None:
     seen = sweep(on_sqlite, flow)
     assert len(seen) >= 5
     assert "commit" in seen
 
 
-@pytest.mark.parametrize("flow", SWEPT, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", ALL_FLOWS, ids=lambda flow: flow.__name__)
 def test_any_four_calls_in_a_row_may_fail(on_sqlite: World, flow: type[Flow]) -> None:
     assert len(sweep(on_sqlite, flow, 4, stride=3)) >= 5
 
 
-@pytest.mark.parametrize("flow", SWEPT, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", ALL_FLOWS, ids=lambda flow: flow.__name__)
 def test_calls_may_fail_at_random(on_sqlite: World, flow: type[Flow]) -> None:
     """Up to eight of them, also those that come because one has failed."""
     for seed in range(15):
@@ -211,7 +198,7 @@ def use(world: World, faults: Faults) -> None:
     engine.faults = faults
 
 
-@pytest.mark.parametrize("flow", SWEPT, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", ALL_FLOWS, ids=lambda flow: flow.__name__)
 def test_any_call_may_fail_with_postgresql(on_postgres: World, flow: type[Flow]) -> None:
     assert len(sweep(on_postgres, flow, stride=3)) >= 2
 
