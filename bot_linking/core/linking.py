@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
 from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
@@ -27,25 +27,12 @@ from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
-from bot_linking.core.ports import Attempt, Counters, Store, Tell
+from bot_linking.core.ports import Attempt, Counters, SolePage, Store, Tell
 from bot_linking.core.ports.links import Import
-from bot_linking.core.reading import is_unicode
+from bot_linking.core.reading import require_storable
 from bot_linking.core.undoing import Undoing
 
 _log = logging.getLogger("bot_linking")
-
-
-class SolePage(Protocol):
-    """Which page is meant where none is named; pages may come and go."""
-
-    def sole_id(self) -> str | None:
-        """The id of the only page; None where there are several, or where its id is not configured."""
-
-    def is_one(self) -> bool:
-        """Whether there is one page, with its id or without."""
-
-    def ask(self) -> str | None:
-        """The id of the only page as Messenger says it. Raises `DeliveryFailed` when it does not answer."""
 
 
 class Linking:
@@ -200,7 +187,7 @@ class Linking:
     def drop_pending(self, account_id: str) -> None:
         """End codes and attempts of an account that were not used yet: call it when a password changes or
         an account is disabled."""
-        _require_text(account_id=account_id)
+        require_storable(account_id=account_id)
         self.store.drop_pending(account_id)
 
     # Receive, from Messenger
@@ -283,12 +270,10 @@ class Linking:
         when `resolve_account` has no answer, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
-        _require_text(psid=psid, page_id=page_id)
+        require_storable(psid=psid, page_id=page_id)
         account = self._resolve(page_id, psid, given)
-        outcomes = self.store.bind(
-            page_id, psid, given, source, self.now(), account=account, audit=audit, policy=self.policy,
-            consent=consent,
-        )  # fmt: skip
+        terms: dict[str, Any] = {"audit": audit, "policy": self.policy, "consent": consent}
+        outcomes = self.store.bind(page_id, psid, given, source, self.now(), account=account, **terms)
         self.tell_all(outcomes)
         return outcomes[0]
 
@@ -352,7 +337,7 @@ class Linking:
 
     def erase(self, psid: str, page_id: str | None = None) -> int:
         """Remove everything about a person. The number of rows that went."""
-        _require_text(psid=psid, page_id=page_id)
+        require_storable(psid=psid, page_id=page_id)
         rows = self.store.erase(page_id, psid, self.now())
         self._tell(PersonErased(rows))
         return rows
@@ -390,7 +375,7 @@ class Linking:
 
     def remember(self, psid: str, resume: Any, page_id: str | None = None) -> None:
         """Keep what a person was doing until they are linked, for an hour at most."""
-        _require_text(psid=psid, page_id=page_id)
+        require_storable(psid=psid, page_id=page_id)
         self.store.save_resume(page_id or self.page_id or "", psid, resume, self.now())
 
 
@@ -401,9 +386,3 @@ def _require_own_id(account: Account | None) -> None:
             "a sign-in returned an account whose id begins with username:, email: or tel:, "
             "as ids do that are made of a name; return the site's own id"
         )
-
-
-def _require_text(**given: str | None) -> None:
-    for name, value in given.items():
-        if value is not None and ("\0" in value or not is_unicode(value)):
-            raise ValueError(f"{name} is not Unicode text")

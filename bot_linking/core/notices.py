@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, Outcome
 from bot_linking.core.links import Link, from_ms, to_ms
 
 NoticeKind = Literal["linked", "replaced", "unlinked"]
-KINDS = get_args(NoticeKind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,18 @@ def is_unicode(text: str) -> bool:
     return text.isascii() or _SURROGATE.search(text) is None
 
 
+def require_storable(**given: str | None) -> None:
+    """`ValueError` for the first of these texts that has NUL or half a surrogate pair in it."""
+    for name, value in given.items():
+        if value is not None and ("\0" in value or not is_unicode(value)):
+            raise ValueError(f"{name} is not Unicode text")
+
+
+def whole_number(value: object) -> int | None:
+    """A JSON integer: no text, no fraction, no boolean; None for anything else that stands in its place."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def read_id(value: object) -> str | None:
     """A page id or PSID as an exact string, or None when it is no such thing.
 

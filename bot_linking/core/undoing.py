@@ -9,7 +9,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.events import Outcome
 from bot_linking.core.links import to_ms
 from bot_linking.core.notices import OwnerNotice
-from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS, Owners, Undoable
+from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS, Owners
 
 
 class Undoing:
@@ -53,8 +53,3 @@ class Undoing:
     def find(self, token: str) -> tuple[str, str, str] | None:
         """Page, PSID and change id that a token stands for; None when it is unknown or has expired."""
         return self._store.find_undo_token(digest_of(token), self._now())
-
-    def is_open(self, page_id: str, psid: str, change_id: str) -> Undoable | None:
-        """What this change replaced, as long as it can be undone."""
-        undo = self._store.find_undo(page_id, psid)
-        return undo if undo is not None and undo.change_id == change_id and not undo.undone else None

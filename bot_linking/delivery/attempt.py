@@ -72,7 +72,7 @@ class Attempts:
 
     def _judge(self, entry: OutboxEntry, problem: DeliveryFailed) -> Settled:
         now, since = self._now(), self._pauses.since(entry.page_id, problem.cause)
-        outcome = verdict_on(entry, problem, now, paused_since=since)
+        outcome = verdict_on(entry, problem, now)
         keys = self._keys(entry.page_id) if problem.whole_page else ""
         if pause := pause_after(problem, outcome, now, keys=keys, paused_since=since):
             if pause.cause:

@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import weakref
-from types import FrameType
 from typing import Protocol
 
 
@@ -29,10 +28,10 @@ def stop_at_the_end(delivery: Stopped) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, frame: _end(number, frame, still))
+        signal.signal(signal.SIGTERM, lambda number, _frame: _end(number, still))
 
 
-def _end(number: int, frame: FrameType | None, delivery: weakref.ref[Stopped]) -> None:
+def _end(number: int, delivery: weakref.ref[Stopped]) -> None:
     """Stop, then end as the system would have ended the process without us."""
     signal.signal(number, signal.SIG_DFL)
     _stop(delivery)

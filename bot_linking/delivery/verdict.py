@@ -19,8 +19,8 @@ def deadline_of(entry: OutboxEntry) -> int:
     return entry.created_at + WINDOW_MAX_AGE_S * 1000
 
 
-def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int, *, paused_since: int) -> Settled:
-    """`paused_since` is when the page began to wait for the same cause, else `now`."""
+def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int) -> Settled:
+    """What becomes of an entry that was refused so."""
     reason, waited = escaped(str(problem))[:LONGEST_REASON], (now - entry.created_at) / 1000
     retry_at = now + int(wait_before(entry.attempts, waited, problem.retry_after) * 1000)
     if entry.kind in UNTIL_IT_WORKS:
@@ -30,7 +30,7 @@ def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int, *, paused_
     if entry.held_for == "window" or problem.advice == "window":
         return _wait_for_person(entry, problem, reason, retry_at, now)
     if problem.advice == "page":
-        return _wait_for_page(entry, problem, reason, retry_at, now, paused_since)
+        return _wait_for_page(entry, problem, reason, retry_at, now)
     if problem.advice == "never":
         return Buried(entry, reason)
     if waited > MESSAGE_MAX_AGE_S:
@@ -72,7 +72,7 @@ def _wait_for_person(
 
 
 def _wait_for_page(
-    entry: OutboxEntry, problem: DeliveryFailed, reason: str, retry_at: int, now: int, paused_since: int
+    entry: OutboxEntry, problem: DeliveryFailed, reason: str, retry_at: int, now: int
 ) -> Settled:
     """Behind the page's pause; or on its own, where only this entry is refused."""
     if problem.whole_page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,11 +35,6 @@ class Bots:
         self._tell = tell
         self._graphs: dict[str | None, tuple[Page, Graph]] = {}
         self._bots: dict[str | None, tuple[Page, Any]] = {}
-
-    @property
-    def graphs(self) -> Sequence[Graph]:
-        """Every page's Graph."""
-        return [self._graph(page) for page in self.pages.all()]
 
     def of(self, page_id: str | None) -> Any:
         """The Bot of a page; without a page id, of the only one. Made when it is first needed: pymessenger

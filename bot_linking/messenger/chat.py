@@ -1,6 +1,6 @@
 """What a person types or taps in a chat that is ours: digits, codes, addresses, and answers to our questions.
 
-The form decides: a `ref` or a payload that begins with `bl.`, a text `LINK XXXX-XXXX`, and six digits while a
+The form decides: a `ref` or a payload that begins with `bl.`, a text `LINK ABCD-2345`, and six digits while a
 page shows digits for that person. Everything else is the bot's.
 """
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.core.ways import Ways
+from bot_linking.core.ways import LOGIN, WEB, Ways
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import ButtonOf, Message, message_with
 from bot_linking.messenger.graph import GraphError
 from bot_linking.translations import translate
 
-LOGIN, WEB, AUTO = "login", "web", "auto"
+AUTO = "auto"  # the way that can work; else LOGIN or WEB
 UNDER_RULES = (10, 2018336)  # what Graph answers to a Log In button in such a chat
 ASKED_AGAIN_MS = 86_400_000
 

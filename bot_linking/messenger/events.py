@@ -56,6 +56,9 @@ class Batch(NamedTuple):
     taken: int = 0
     """How many events of a chat were ours, and are dealt with: digits, codes, addresses, answers."""
 
+    signer: bytes = b""
+    """The app secret that signed it."""
+
     @property
     def events(self) -> list[Event]:
         """What a bot's own code can work with: the `others` without those of a broken shape."""
@@ -158,7 +161,7 @@ def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]
         for event in _messaging_of(entry):
             if not isinstance(event, dict) or not event.keys() & {"message", "postback", "referral"}:
                 continue
-            psid, page_id = _id_in(event, "sender"), _id_in(event, "recipient")
+            psid, page_id = id_in(event, "sender"), id_in(event, "recipient")
             is_of_entry = page_id is not None and read_id(entry.get("id", page_id)) == page_id
             if (
                 psid is not None
@@ -189,7 +192,7 @@ def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]
 
 def read_linking_event(event: Event) -> LinkingEvent | None:
     """One webhook event as a `LinkingEvent`; None when it is malformed or of an unknown status."""
-    linking, psid, page_id = event.get(KEY), _id_in(event, "sender"), _id_in(event, "recipient")
+    linking, psid, page_id = event.get(KEY), id_in(event, "sender"), id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
         return None
     timestamp = milliseconds(event.get("timestamp"))
@@ -201,7 +204,8 @@ def read_linking_event(event: Event) -> LinkingEvent | None:
     return None
 
 
-def _id_in(event: Event, role: str) -> str | None:
+def id_in(event: Event, role: str) -> str | None:
+    """Who an event names as its `sender` or `recipient`."""
     party = event.get(role)
     return read_id(party.get("id")) if isinstance(party, dict) else None
 

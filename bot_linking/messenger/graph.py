@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from bot_linking.core.errors import DeliveryFailed
-from bot_linking.core.reading import read_id
+from bot_linking.core.reading import read_id, whole_number
 from bot_linking.messenger.refusals import About, refusal_of
 from bot_linking.messenger.usage import percent_used, retry_after
 from bot_linking.messenger.wording import values_in, wording_of
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 5.0
+_HOW: dict[str, Any] = {
+    "timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+    "allow_redirects": False,
+    "stream": True,
+}
 TOTAL_TIMEOUT_S = 10.0
 POOLED = 256  # connections that are kept; as many are opened as calls run at once
 LARGEST_ANSWER = 1 << 20
@@ -179,10 +184,8 @@ class Graph:
         deadline = time.monotonic() + TOTAL_TIMEOUT_S
         query = {**params, "appsecret_proof": self._proof}
         try:
-            with _session().request(
-                method, f"{self.base}/{path}", params=query, auth=self._authorize,
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False, stream=True, **body,
-            ) as response:  # fmt: skip
+            url, how = f"{self.base}/{path}", {**_HOW, **body}
+            with _session().request(method, url, params=query, auth=self._authorize, **how) as response:
                 if (percent := percent_used(response.headers)) is not None:
                     self._on_usage(percent)
                 content = _read(response, deadline)
@@ -205,7 +208,7 @@ class Graph:
         if isinstance(answer, dict) and error is None and response.status_code == 200:
             return answer
         error = error if isinstance(error, dict) else {}
-        code, subcode = number_of(error.get("code")), number_of(error.get("error_subcode"))
+        code, subcode = whole_number(error.get("code")), whole_number(error.get("error_subcode"))
         raise GraphError(
             self._explain(response.status_code, code, subcode, error, asked),
             status=response.status_code,
@@ -234,11 +237,6 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         if len(content) > LARGEST_ANSWER or time.monotonic() > deadline:
             raise GraphError("Graph's answer is too long or too slow")
     return content
-
-
-def number_of(value: object) -> int | None:
-    """One of Graph's numbers, or None for anything else that stands in its place."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 _sessions: dict[int, requests.Session] = {}

@@ -32,6 +32,7 @@ from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
     Batch,
     Event,
+    Owners,
     chat_events,
     mentions_ours,
     sort_events,
@@ -130,14 +131,14 @@ class Inbox:
             if waits:
                 self._meet_in(body, signer)
         else:
-            payload = read_json(body)
-            batch = sort_events(payload, self._pages.owners().get(signer, ()))
+            payload, pages = read_json(body), self._pages.owners().get(signer, ())
+            batch = sort_events(payload, pages)
             if may_be_ours:
                 self._apply(batch)
             if waits:
-                self._meet(payload, batch, signer)
-        if may_be_ours:
-            batch = self._without_ours(batch, signer)
+                self._meet(payload, batch, pages)
+            if may_be_ours:
+                batch = self._without_ours(batch, pages)._replace(signer=signer)
         if self._listeners:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
@@ -146,17 +147,17 @@ class Inbox:
         """Look for people in a body that is the bot's alone, whatever it turns out to be."""
         with suppress(BotLinkingError):
             payload = read_json(body)
-            self._meet(payload, sort_events(payload, ()), signer)
+            self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))
 
-    def _meet(self, payload: dict[str, Any], batch: Batch, signer: bytes) -> None:
+    def _meet(self, payload: dict[str, Any], batch: Batch, pages: Owners) -> None:
         if payload.get("object") == "page":
-            people = people_in(batch.others, self._pages.owners().get(signer, ()))
+            people = people_in(batch.others, pages)
             if people:
                 self._waiting.meet(people)
 
-    def _without_ours(self, batch: Batch, signer: bytes) -> Batch:
+    def _without_ours(self, batch: Batch, pages: Owners) -> Batch:
         """Act on what a chat typed or tapped for us; the batch without it."""
-        events = chat_events(batch, self._pages.owners().get(signer, ()))
+        events = chat_events(batch, pages)
         taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}
         return without(batch, taken) if taken else batch
 

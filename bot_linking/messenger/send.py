@@ -10,7 +10,8 @@ from typing import Any
 
 from pymessenger.bot import Bot
 
-from bot_linking.messenger.graph import Graph, GraphError, number_of
+from bot_linking.core.reading import whole_number
+from bot_linking.messenger.graph import Graph, GraphError
 
 
 class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
@@ -52,8 +53,8 @@ def send_with(
         raise GraphError(
             "the bot's client reported an error",
             status=400,
-            code=number_of(error.get("code")),
-            subcode=number_of(error.get("error_subcode")),
+            code=whole_number(error.get("code")),
+            subcode=whole_number(error.get("error_subcode")),
             is_transient=error.get("is_transient") is True,
             message=str(error.get("message", "")),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from bot_linking.core.reading import read_id
+from bot_linking.messenger.events import id_in
 
 _MADE_BY_A_PERSON = frozenset(("message", "postback", "referral", "optin"))
 _MADE_BY_NO_PERSON = frozenset(
@@ -35,7 +35,7 @@ def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -
     """Page and PSID of everyone who made one of these events on one of these pages (None: any page)."""
     found = dict[tuple[str, str], None]()
     for event in events:
-        page_id, psid = _id_of(event, "recipient"), _id_of(event, "sender")
+        page_id, psid = id_in(event, "recipient"), id_in(event, "sender")
         if page_id and psid and (pages is None or page_id in pages) and opens_the_window(event):
             found[page_id, psid] = None
     return list(found)
@@ -62,11 +62,6 @@ def mid_of(event: Any) -> str | None:
         if isinstance(part, dict) and isinstance(part.get("mid"), str):
             return str(part["mid"])
     return None
-
-
-def _id_of(event: dict[str, Any], role: str) -> str | None:
-    party = event.get(role)
-    return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
 def _is_echo(event: dict[str, Any]) -> bool:

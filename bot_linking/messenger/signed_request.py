@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
-from bot_linking.core.reading import read_json
+from bot_linking.core.reading import read_json, whole_number
 
 MOST_CHARACTERS = 64 * 1024
 OLDEST_S = 300
@@ -108,7 +108,7 @@ def read_signed(text: str | None, secrets: Iterable[bytes]) -> Signed:
     payload = _object(encoded)
     if payload.get("algorithm") != ALGORITHM:
         raise SignedRequestRefused(Flaw.ALGORITHM)
-    return Signed(payload, secret, _whole(payload.get("issued_at")))
+    return Signed(payload, secret, whole_number(payload.get("issued_at")))
 
 
 def context_of(signed: Signed, now_s: float) -> Context:
@@ -117,7 +117,7 @@ def context_of(signed: Signed, now_s: float) -> Context:
     Raises `SignedRequestRefused` for one that is older than five minutes or more than a minute ahead, that
     does not come from a person's chat with a page, or whose fields are of another type than Messenger's.
     """
-    issued_at, page = signed.issued_at, _whole(signed.payload.get("page_id"))
+    issued_at, page = signed.issued_at, whole_number(signed.payload.get("page_id"))
     if issued_at is None or now_s - issued_at > OLDEST_S:
         raise SignedRequestRefused(Flaw.LATE)
     if issued_at - now_s > FURTHEST_AHEAD_S:
@@ -162,11 +162,6 @@ def _object(encoded: str) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise SignedRequestRefused(Flaw.MALFORMED)
     return payload
-
-
-def _whole(value: object) -> int | None:
-    """A JSON integer: no text, no fraction, no boolean."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _digits(value: object) -> str:

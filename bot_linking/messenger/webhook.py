@@ -72,7 +72,7 @@ class Webhook:
             return view(*args, **kwargs)
         if not batch.rest["entry"]:
             return _acknowledge()
-        self._leave(batch, body, this)
+        self._leave(batch, this)
         return view(*args, **kwargs)
 
     def route(self, handler: Callable[[Event], Any] | None) -> Response:
@@ -104,14 +104,13 @@ class Webhook:
         except BotLinkingError:
             return []
 
-    def _leave(self, batch: Batch, body: bytes, this: Request) -> None:
+    def _leave(self, batch: Batch, this: Request) -> None:
         """Let the request hold, rightly signed, what was not ours: for the view and every hook after it."""
         rest = _dump(batch.rest)
-        signer = self._inbox.signer_of(body, this.environ.get(_SIGNATURE))
         hold(this, rest)
         for header, digest in ((_SIGNATURE, "sha256"), (_OLD_SIGNATURE, "sha1")):
             if header in this.environ:
-                this.environ[header] = sign(rest, signer, digest)
+                this.environ[header] = sign(rest, batch.signer, digest)
 
     def _other_method(self, view: View, args: Any, kwargs: Any, began: float) -> Any:
         if request.content_length or request.headers.get("Transfer-Encoding"):
@@ -121,9 +120,7 @@ class Webhook:
         if "hub.mode" in request.args:
             answer = self._inbox.handshake(request.args)
             if only_handshake or answer.status == 200:
-                return _respond(
-                    answer
-                )  # otherwise the view has a handshake of its own, perhaps with its own token
+                return _respond(answer)  # else the view may have a handshake of its own, with its own token
         return _respond(Answer(405, "only POST\n")) if only_handshake else view(*args, **kwargs)
 
 

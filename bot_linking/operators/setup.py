@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals")
 PROFILE = "account_linking_url,get_started,whitelisted_domains,persistent_menu"
 GET_STARTED = {"payload": "GET_STARTED"}
-MOST_DOMAINS = 50
 _PERMISSION = re.compile(r"\b(?:pages|business)_[a-z_]+\b")
 _LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
 _BAD_TOKENS = {102, 104, 190}

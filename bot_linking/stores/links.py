@@ -101,7 +101,7 @@ class Links(Family):
         """What a batch holds: its people and codes, and with a policy that minds them the accounts and their
         other chats."""
         psids = [event.psid for event in events]
-        codes = [event.digest for event in events if event.digest is not None]
+        codes = [digest for event in events if (digest := event.digest) is not None]
         if not policy.minds_other_chats:
             return {"psids": psids, "codes": codes}
         rows = [row for digest in codes for row in self.engine.read("find_code", digest=digest)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -19,23 +20,23 @@ _DIGITS = re.compile(r"(?<!\d)(\d{3}) ?(\d{3})(?!\d)")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 
 
-class Ways:
+class Ways(ABC):
     """Each is one step; `LinkingWalk` has them all."""
 
     _messenger: Simulator
 
     @property
+    @abstractmethod
     def page(self) -> requests.Response:
         """The page that the browser shows."""
-        raise LookupError("no page has been opened yet")
 
+    @abstractmethod
     def visit(self, url: str) -> requests.Response:
         """Go to an address."""
-        raise NotImplementedError
 
+    @abstractmethod
     def post(self, url: str, fields: dict[str, str]) -> requests.Response:
         """Send a form."""
-        raise NotImplementedError
 
     # From the chat to any browser
 

@@ -187,18 +187,12 @@ class WayPages:
         text = given[0] if len(given) == 1 else None
         signed = read_signed(text, self._served.owners())
         context = context_of(signed, self._linking.now() / 1000)
-        if signed.secret not in self._secrets_of(context.page_id):
+        if signed.secret not in self._served.secrets_of(context.page_id):
             raise SignedRequestRefused(Flaw.PAGE)
         proof = digest_of((text or "").partition(".")[2])
         if self._linking.store.is_proof_used(proof):
             raise SignedRequestRefused(Flaw.USED)
         return context, proof
-
-    def _secrets_of(self, page_id: str) -> tuple[bytes, ...]:
-        try:
-            return self._served.secrets_of(page_id)
-        except PageUnknown:
-            return ()
 
     def _with_sdk(self, page: Response) -> Response:
         """Messenger's script may run on this page, and on no other."""
@@ -226,9 +220,8 @@ class WayPages:
         return self.webview.pages.show("connect", account=account.label, link=link, svg=qr_code(url))
 
     def _page_asked_for(self) -> str:
-        known = {page.id for page in self._served.all()}
         asked = request.args.get("page_id")
-        if asked is not None and (asked in known or None in known):
+        if asked is not None and self._served.serves(asked):
             return asked
         try:
             return self._linking.only_page()

@@ -20,7 +20,7 @@ ENTRY = OutboxEntry(1, "claim", "page", "psid", "linked", None, NOW, 1)
 
 
 def judge(problem: DeliveryFailed, entry: OutboxEntry = ENTRY, now: int = NOW) -> Buried | Postponed:
-    outcome = verdict_on(entry, problem, now, paused_since=now)
+    outcome = verdict_on(entry, problem, now)
     assert isinstance(outcome, Buried | Postponed)
     return outcome
 

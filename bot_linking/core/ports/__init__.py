@@ -25,6 +25,19 @@ Clock = Callable[[], float]
 Tell = Callable[[Happening], None]
 
 
+class SolePage(Protocol):
+    """Which page is meant where none is named; pages may come and go."""
+
+    def sole_id(self) -> str | None:
+        """The id of the only page; None where there are several, or where its id is not configured."""
+
+    def is_one(self) -> bool:
+        """Whether there is one page, with its id or without."""
+
+    def ask(self) -> str | None:
+        """The id of the only page as Messenger says it. Raises `DeliveryFailed` when it does not answer."""
+
+
 class Store(
     Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Overview, Ways, Upkeep, Protocol
 ):
@@ -56,6 +69,7 @@ __all__ = [
     "Overview",
     "Owners",
     "Refusal",
+    "SolePage",
     "Store",
     "Tell",
     "Typed",

@@ -72,7 +72,7 @@ def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Com
     compared. Nothing that is there changes. `open_store` opens a store with all rooms that the app has."""
     ready = path.with_name(path.name + ".restoring")
     files.copy_file(file, ready)
-    listed, unreadable = _erasures(path, open_store)
+    listed, unreadable = _erasures(path)
     store = open_store(f"sqlite:///{ready}")
     try:
         missing = listed - set(store.list_erasures())
@@ -115,7 +115,7 @@ def erase_again(store: SQLStore, side: Side, missing: set[Erasure]) -> int:
     return len(found)
 
 
-def _erasures(path: Path, open_store: OpenStore) -> tuple[set[Erasure], int]:
+def _erasures(path: Path) -> tuple[set[Erasure], int]:
     """What the database and the list beside it know, and how many lines of the list cannot be read."""
     found, unreadable = set[Erasure](), 0
     with suppress(FileNotFoundError):
