@@ -65,7 +65,7 @@ class Linking:
         self._people_sign_in = any((hooks.authenticate, hooks.current_account, hooks.create_account))
         self._asked_page: str | None = None
         self.policy = Policy(hooks.on_conflict)
-        self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all)
+        self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all, allows=self.allows)
 
     @property
     def page_id(self) -> str | None:
@@ -323,17 +323,23 @@ class Linking:
         return isinstance(outcome, AccountUnlinked)
 
     def unlink_account(self, account_id: str, *, source: str = "python") -> int:
-        """End every link of an account, and its logins under way first, so that none comes back by one. The
-        number of links that ended; a link that names another account by now stays."""
-        self.drop_pending(account_id)
+        """End every link of an account, and its logins under way first, so that none comes back by one, nor
+        by an undo. The number of links that ended; a link that names another account by now stays."""
+        self._drop_ways_back(account_id)
         ended = 0
         for link in self.links_of(account_id):
             outcome = self.store.unlink(link.page_id, link.psid, source, self.now(), account_id=account_id)
             self._tell(outcome)
             ended += isinstance(outcome, AccountUnlinked)
+        self.store.drop_undos_of_account(account_id)  # of what replaced a link meanwhile
         if ended:
             self._wake()
         return ended
+
+    def _drop_ways_back(self, account_id: str) -> None:
+        """By which a link to this account could come back that nobody consents to now."""
+        self.drop_pending(account_id)
+        self.store.drop_undos_of_account(account_id)
 
     def erase(self, psid: str, page_id: str | None = None) -> int:
         """Remove everything about a person. The number of rows that went."""
@@ -345,9 +351,11 @@ class Linking:
     def erase_account(self, account_id: str) -> int:
         """Erase every person who is linked to an account, and end its logins under way. The number of rows
         that went."""
-        self.drop_pending(account_id)
+        self._drop_ways_back(account_id)
         links = self.store.find_links_of_account(account_id)
-        return sum(self.erase(link.psid, link.page_id) for link in links)
+        rows = sum(self.erase(link.psid, link.page_id) for link in links)
+        self.store.drop_undos_of_account(account_id)
+        return rows
 
     def export_account(self, account_id: str) -> dict[str, Any]:
         """Everything that is held about an account of the site and its chats, as plain JSON values."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.events import Outcome
+from bot_linking.core.events import LinkingRefused, Outcome
 from bot_linking.core.links import to_ms
 from bot_linking.core.notices import OwnerNotice
 from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS, Owners
@@ -16,22 +16,34 @@ class Undoing:
     """Undo, by an operator or by the token that a notice to the owner carries."""
 
     def __init__(
-        self, store: Owners, *, now: Callable[[], int], tell_all: Callable[[Sequence[Outcome]], None]
+        self,
+        store: Owners,
+        *,
+        now: Callable[[], int],
+        tell_all: Callable[[Sequence[Outcome]], None],
+        allows: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._now = now
         self._tell_all = tell_all
+        self._allows = allows
 
     def undo(self, page_id: str, psid: str, *, change_id: str | None = None) -> Outcome:
         """Put back what this chat's newest link replaced: the former account as it was, or no link.
 
         `change_id` names the change that is meant. `EventIgnored("undone")` where it was undone already,
-        `EventIgnored("newer")` where something newer has happened or there is nothing to undo.
+        `EventIgnored("newer")` where something newer has happened or there is nothing to undo,
+        `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
+        Raises `StoreUnavailable` when it does not say.
         """
+        found = self._store.find_undo(page_id, psid)
         if change_id is None:
-            found = self._store.find_undo(page_id, psid)
             change_id = found.change_id if found else ""
-        outcomes = self._store.undo(page_id, psid, change_id, self._now())
+        before = found.before if found and found.change_id == change_id else None
+        if before is not None and not self._allows(before.account_id):
+            outcomes: list[Outcome] = [LinkingRefused("account_refused", page_id, psid)]
+        else:
+            outcomes = self._store.undo(page_id, psid, change_id, self._now())
         self._tell_all(outcomes)
         return outcomes[0]
 

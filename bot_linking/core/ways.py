@@ -104,9 +104,11 @@ class Ways:
         typed = self._typed(event)
         if digits is not None:
             return self._take_digits(event, "".join(digits.groups()), typed)
-        if typed.wrong < MOST_WRONG:
+        if self._may_guess(event, typed):
             link = self._store.find_chat_link_of_code(digest_of(code_of(plain)))
-            self._ask(event, link, counts=True)
+            if link is not None and self._linking.now() < link.expires_at:
+                self._was_no_guess(event)
+            self._ask(event, link)
         return True
 
     def take_ref(self, event: ChatEvent, ref: str) -> bool:
@@ -115,7 +117,7 @@ class Ways:
             return False
         match = _TOKEN.fullmatch(ref)
         link = self._store.find_chat_link(digest_of(match[1])) if match else None
-        self._ask(event, link, counts=False)
+        self._ask(event, link)
         return True
 
     def take_answer(self, event: ChatEvent, payload: str) -> bool:
@@ -136,30 +138,36 @@ class Ways:
         return self._store.find_typed(event.page_id, event.psid, key, self._linking.now())
 
     def _take_digits(self, event: ChatEvent, digits: str, typed: Typed) -> bool:
-        if typed.wrong >= MOST_WRONG:
-            return True
         digest = digest_of_digits(event.psid, digits)
+        if digest in typed.used:  # delivered again
+            return True
+        if not typed.codes:  # the bot's own
+            return False
+        if not self._may_guess(event, typed):
+            return True
         code = typed.codes.get(digest)
-        if code is None and (digest in typed.used or not typed.codes):
-            return digest in typed.used  # delivered again, or the bot's
         if code is None:
-            self._count_wrong(event)
             self._say(event, Say.DIGITS_WRONG)
             return True
+        self._was_no_guess(event)
         self._linking.receive(
             [LinkingEvent(event.page_id, event.psid, "linked", None, event.timestamp, code)]
         )
         return True
 
-    def _count_wrong(self, event: ChatEvent) -> None:
+    def _may_guess(self, event: ChatEvent, typed: Typed) -> bool:
+        """Count what was typed before it is compared: guesses sent at once do not outrun the limit."""
+        if typed.wrong >= MOST_WRONG:
+            return False
         now = self._linking.now()
-        self._store.hit(_counter_of(event), now + HOUR_MS, now)
+        return self._store.hit(_counter_of(event), now + HOUR_MS, now) <= MOST_WRONG
 
-    def _ask(self, event: ChatEvent, link: ChatLink | None, *, counts: bool) -> None:
+    def _was_no_guess(self, event: ChatEvent) -> None:
+        self._store.refund(_counter_of(event), self._linking.now())
+
+    def _ask(self, event: ChatEvent, link: ChatLink | None) -> None:
         now = self._linking.now()
         if link is None or now >= link.expires_at:
-            if counts:
-                self._count_wrong(event)
             self._refuse(event, "chat_link_unknown", Say.LINK_UNKNOWN)
         elif link.used:
             self._refuse(event, "chat_link_used", Say.LINK_USED)

@@ -16,6 +16,8 @@ _IN_AN_ADDRESS = re.compile(rf"(?i)({_NAMES})(?:(=)(?![\"'])[^&\s\"'#]+|(%(?:25)
 # `"name": "value"`, `'name': 'value'`, `name='value'`, however often the quotes are escaped.
 _QUOTED = re.compile(rf"(?i)((?:{_NAMES})\\*[\"']?\s*[:=]\s*b?\\*[\"'])[^\"'\\]+")
 _HEADER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/|=-]{8,}")
+# The secrets of our own addresses: of a web link, of an undo, of a chat link in m.me's `ref`.
+_IN_A_PATH = re.compile(r"(/(?:web|undo)/|\bbl\.(?:yes\.|no\.)?)[A-Za-z0-9_-]{16,}")
 _LOGGERS = (
     "gunicorn.access",
     "gunicorn.error",
@@ -48,7 +50,8 @@ OURS = (
 def redact(text: str) -> str:
     """The text with the values of known secret parameters masked: in an address, in JSON, in a traceback."""
     text = _IN_AN_ADDRESS.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
-    return _HEADER.sub(r"\1***", _QUOTED.sub(r"\1***", text))
+    text = _HEADER.sub(r"\1***", _QUOTED.sub(r"\1***", text))
+    return _IN_A_PATH.sub(r"\1***", text)
 
 
 _FORMATTER = logging.Formatter()

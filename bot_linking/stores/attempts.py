@@ -50,9 +50,11 @@ class Attempts(Family):
         typed: str | None = None,
     ) -> bool:
         attempt_id, identity = attempt.attempt_id, identity_of(attempt.account)
+        proved = [attempt.psid] if attempt.proof is not None and attempt.psid is not None else []
 
         def work(tx: Tx) -> bool:
-            tx.hold(attempts=[attempt_id])
+            # What proved the chat is good for one link: who consumes it holds the person.
+            tx.hold(attempts=[attempt_id], psids=proved)
             if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
                 return False
             if attempt.proof is not None and tx.one("is_proof_used", proof=attempt.proof):

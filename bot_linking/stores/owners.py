@@ -45,6 +45,9 @@ class Owners(Family):
 
         return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
 
+    def drop_undos_of_account(self, account_id: str) -> None:
+        self.engine.write(lambda tx: tx.put("drop_undos_of_account", account_id=account_id))
+
     def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
         def work(tx: Tx) -> str:
             values = {"kind": kind, "user_id": user_id, "digest": digest, "code": code}

@@ -487,6 +487,9 @@ from undos where page_id = :page_id and psid = :psid
 -- name: drop_undo
 delete from undos where page_id = :page_id and psid = :psid
 
+-- name: drop_undos_of_account
+delete from undos where account_before = :account_id
+
 -- name: mark_undone
 update undos set undone_at = :now, account_before = null, username = null, email = null, phone_number = null,
   source = null, linked_at = null, updated_at = null

@@ -18,6 +18,7 @@ from bot_linking.doors.throttle import Limit, Throttle
 FIVE_MINUTES_S, HOUR_S = 300, 3600
 BY_NAME_AN_HOUR = 100
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
+CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
 MOST_LOOKED_AFTER = 10_000
 TIMES_THE_ADDRESS_LIMIT = 6  # several people share an address
 
@@ -42,6 +43,8 @@ class Admission:
         self._kept = Limit("kept", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._questions_of_address = Limit("graph-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._questions_of_account = Limit("graph-account", QUESTIONS_OF_ACCOUNT, FIVE_MINUTES_S)
+        self._chat_links_of_account = Limit("chat-link-account", CHAT_LINKS_OF_ACCOUNT, FIVE_MINUTES_S)
+        self._chat_links_of_address = Limit("chat-link-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
@@ -72,6 +75,11 @@ class Admission:
     def count_kept(self, address: str) -> None:
         """Before an attempt of a person who has not signed in is kept: each costs a row."""
         self._throttle.count(self._kept, address)
+
+    def count_chat_link(self, account_id: str, address: str) -> None:
+        """Before the page that connects a chat makes a new address and code."""
+        self._throttle.count(self._chat_links_of_account, account_id)
+        self._throttle.count(self._chat_links_of_address, address)
 
     def count_question(self, account_id: str, address: str) -> None:
         """Before Messenger is asked whose login it is, which costs the page's quota."""

@@ -20,6 +20,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser, digest_of_session, new_session
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
@@ -145,7 +146,7 @@ class Attempts:
         """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
         is kept, and the attempt comes back as it was, after too many of these from one address."""
         if account is not None and not form.is_of_session:
-            refused = replace(form.attempt, account=account, refusal=refusal)
+            refused = replace(_named(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
@@ -161,7 +162,7 @@ class Attempts:
         _required(account)
         needs_code = not self.passes(account)
         steps = [Step.GIVE_PASSWORD] if needs_code else [Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR]
-        proved = replace(form.attempt, account=account, second_factor_at=None, refusal=None)
+        proved = _named(form.attempt, account)
         if needs_code:
             return self._step(form, proved, *steps)
         return self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT)
@@ -184,7 +185,7 @@ class Attempts:
         if not self.passes(account, code):
             return None
         now = self._linking.now()
-        proved = replace(form.attempt, account=account, second_factor_at=now, refusal=None)
+        proved = replace(_named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
         held = self._take(replace(self._identified(proved), stage=stage), form.kept)
@@ -199,7 +200,7 @@ class Attempts:
         attempt = self._bound(attempt)
         session = None
         if attempt.stage is Stage.OPENED:  # signed in at the site: nothing was kept until now
-            session = new_session()
+            session = self._browser.first_session(attempt.attempt_id, form.kept)
             attempt = replace(attempt, session_digest=digest_of_session(session))
         typed = self._typed(attempt, session or self._browser.session_of(attempt.attempt_id))
         code = self._linking.approve(attempt, locale=locale, replaces=form.ticket.replaces, typed=typed)
@@ -253,7 +254,7 @@ class Attempts:
 
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
-        return self._identified(replace(attempt, account=account), self._admission.count_look)
+        return self._identified(_named(attempt, account), self._admission.count_look)
 
     def passes(self, account: Account, code: str | None = None) -> bool:
         return self.second_factor is None or self.second_factor(account, code)
@@ -318,8 +319,7 @@ class Attempts:
     def _ask_second_factor(self, form: Form, account: Account) -> Held:
         """The second factor was switched on since this attempt came to the consent."""
         if not form.is_of_session:
-            asked = replace(form.attempt, account=account, second_factor_at=None, refusal=None)
-            return self._step(form, asked, Step.GIVE_PASSWORD)
+            return self._step(form, _named(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
         held = self._take(replace(form.attempt, stage=stage, refusal=None), form.kept)
         return held or self._as_it_is(form)
@@ -346,12 +346,12 @@ class Attempts:
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
         """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
-        if attempt.way != LOGIN and attempt.page_id is not None and attempt.psid is not None:
-            return self._identity.named(attempt.page_id, attempt.psid)
         count = count or self._admission.count_question
         admit = partial(count, _account(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
         try:
+            if attempt.way != LOGIN and attempt.page_id is not None and attempt.psid is not None:
+                return self._identity.named(Recipient(attempt.page_id, attempt.psid), admit=admit)
             return self._identity.of(token, hint, with_name=with_name, admit=admit)
         except TokenExpired:
             raise Notice("expired", back=back) from None
@@ -373,11 +373,14 @@ def _stage(before: Attempt | None) -> Stage:
     return before.stage if before else Stage.OPENED
 
 
+def _named(attempt: Attempt, account: Account | None) -> Attempt:
+    """The attempt of this account: what was proved or refused of another one does not count for it."""
+    return replace(attempt, account=account, second_factor_at=None, refusal=None)
+
+
 def _blank(attempt: Attempt) -> Attempt:
     """An attempt with nobody's name on it."""
-    return replace(
-        attempt, account=None, page_id=None, psid=None, profile_name=None, second_factor_at=None, refusal=None
-    )
+    return replace(_named(attempt, None), page_id=None, psid=None, profile_name=None)
 
 
 def _account(attempt: Attempt) -> Account:

@@ -7,6 +7,7 @@ each other.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import secrets
@@ -139,6 +140,14 @@ class Browser:
     def session_of(self, attempt_id: str) -> str | None:
         """This browser's secret of an attempt."""
         return self._sessions().get(attempt_id)
+
+    def first_session(self, attempt_id: str, kept: Attempt | None) -> str:
+        """The secret of an attempt of which nothing is kept before its last step. It is made of the browser's
+        own, so that the button may be pressed again, also at once, and after an answer that was lost."""
+        if kept is not None and self.holds(kept):
+            return self._sessions()[attempt_id]
+        mac = hmac.digest((self.own_secret() or "").encode("ascii"), attempt_id.encode("ascii"), "sha256")
+        return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
     def remember(self, response: Response, secret: str) -> Response:
         """Give a browser its own secret with its first page."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+from flask import Response, request
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.ports import Attempt
-from bot_linking.core.ways import label_of, masked
+from bot_linking.core.ways import LOGIN, MENU, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
-
-if TYPE_CHECKING:
-    from flask import Response
 
 
 class Forms:
@@ -54,8 +53,8 @@ class Forms:
             status,
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
-            site_login=self.site_login(attempt) if self._settings.login_url else None,
-            signup_query=query_of(attempt) if self._hooks.create_account else None,
+            site_login=self.site_login(attempt),
+            signup_url=self._address_of("signup", attempt) if self._hooks.create_account else None,
         )
 
     def sign_up(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
@@ -64,7 +63,7 @@ class Forms:
             status,
             **self._filled_in("signup", attempt, secret),
             shortest_password=SHORTEST_PASSWORD,
-            login_query=query_of(attempt),
+            login_url=self._address_of("login", attempt),
         )
 
     def second_factor(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
@@ -92,10 +91,33 @@ class Forms:
             return None
         return self._foresee(attempt.page_id, attempt.psid, attempt.account, source=attempt.way)
 
-    def site_login(self, attempt: Attempt) -> str:
-        """The site's own login page, told where to come back to."""
-        back = f"{self._login_url}?{query_of(attempt)}&returned=1"
-        return (self._settings.login_url or "").replace("{next}", quote(back, safe=""))
+    def site_login(self, attempt: Attempt) -> str | None:
+        """The site's own login page, told where to come back to; None where it has none, or where an attempt
+        is kept that only the address of a web link could begin anew."""
+        back = self._way_back(attempt)
+        if back is None or not self._settings.login_url:
+            return None
+        return self._settings.login_url.replace("{next}", quote(back, safe=""))
+
+    def _way_back(self, attempt: Attempt) -> str | None:
+        """The address that opens this login anew, with who is signed in at the site by then."""
+        base = self._login_url.removesuffix("/login")
+        if attempt.way == LOGIN:
+            return f"{self._login_url}?{query_of(attempt)}&returned=1"
+        if attempt.way == MENU:  # Messenger says there again who opened it
+            return f"{base}/menu"
+        token = (request.view_args or {}).get("token")
+        return f"{base}/web/{token}?returned=1" if token else None
+
+    def _address_of(self, form: str, attempt: Attempt) -> str | None:
+        """Where the sign-in and the sign-up of one login lead to each other."""
+        root = self._pages.root
+        if attempt.way == LOGIN:
+            return f"{root}/{form}?{query_of(attempt)}"
+        if attempt.session_digest is not None:
+            return f"{root}/{form}/{quote(attempt.attempt_id)}"
+        token = (request.view_args or {}).get("token")
+        return f"{root}/web/{token}" + ("?signup=1" if form == "signup" else "") if token else None
 
     def _filled_in(self, form: str, attempt: Attempt, secret: str | None) -> dict[str, Any]:
         """A form's ticket, and what was refused of it."""

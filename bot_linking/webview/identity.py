@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from bot_linking.core.codes import digest_of
+from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import PageUnknown
 from bot_linking.core.text import one_line
 from bot_linking.messenger.bots import Bots
@@ -55,7 +55,7 @@ class _Away(Exception):
 
 @dataclass
 class _Answer:
-    """What is known of one linking token, and the turn of the request that asks."""
+    """What is known of one linking token or person, and the turn of the request that asks."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     until: int = 0
@@ -88,7 +88,7 @@ class Identity:
         An empty profile while Messenger is away. Raises `TokenExpired`, `IdentityRefused`, and what `admit`
         raises, which is called before Graph is.
         """
-        with self._answer_for(linking_token) as answer:
+        with self._answer_for("token", linking_token) as answer:
             if answer.until <= self._now():
                 admit()
                 try:
@@ -101,14 +101,19 @@ class Identity:
                 answer.name, answer.is_named = self._name_of(answer.owner), True
             return Profile(answer.owner.page_id, answer.owner.psid, answer.name if with_name else None)
 
-    def named(self, page_id: str, psid: str) -> Profile:
-        """A person whom another way than the linking token has proved, with their name."""
-        return Profile(page_id, psid, self._name_of(Recipient(page_id, psid)))
+    def named(self, person: Recipient, *, admit: Callable[[], None] = lambda: None) -> Profile:
+        """A person whom another way than the linking token has proved, with their name. Raises what `admit`
+        raises, which is called before Graph is."""
+        with self._answer_for("person", f"{person.page_id} {person.psid}") as answer:
+            if answer.until <= self._now():
+                admit()
+                answer.name, answer.until = self._name_of(person), self._now() + REMEMBERED_MS
+            return Profile(person.page_id, person.psid, answer.name)
 
     @contextmanager
-    def _answer_for(self, linking_token: str) -> Iterator[_Answer]:
-        """The answer for one token, for one request at a time."""
-        key = digest_of(linking_token)
+    def _answer_for(self, kind: str, about: str) -> Iterator[_Answer]:
+        """The answer for one token or one person, for one request at a time."""
+        key = digest_for(kind, about)
         with self._lock:
             answer = self._answers.setdefault(key, _Answer())
             while len(self._answers) > MOST_REMEMBERED:

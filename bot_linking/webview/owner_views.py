@@ -14,7 +14,7 @@ from flask import Response, request
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link, from_ms
@@ -128,7 +128,7 @@ class OwnerPages:
         page_id, psid, change_id = self._change_of(token)
         self._require_stamp("undo", token)
         outcome = self._linking.undoing.undo(page_id, psid, change_id=change_id)
-        if outcome == EventIgnored("newer", page_id, psid):
+        if isinstance(outcome, LinkingRefused) or outcome == EventIgnored("newer", page_id, psid):
             return self._undo_page("newer", status=409)
         return self.pages.go(quote(token))
 

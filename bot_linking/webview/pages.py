@@ -44,7 +44,7 @@ class Pages:
 
     def __init__(self, settings: Settings, root: str) -> None:
         self._settings = settings
-        self._root = root
+        self.root = root
         self._own_headers = _headers(settings)
         self._environment: Environment | None = None
         self._response_class: type[Response] | None = None
@@ -68,7 +68,7 @@ class Pages:
             self._template(name),
             base=self._template("base"),
             _=_,
-            root=self._root,
+            root=self.root,
             lang=locale.replace("_", "-"),
             brand_name=self._settings.brand_name,
             brand_logo=self._settings.brand_logo,

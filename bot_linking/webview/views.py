@@ -165,9 +165,12 @@ class Webview:
             return self._forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
             return self._forms.consent(self.attempts.of_site(attempt, account), secret=secret)
+        if self._create_account is not None and "signup" in request.args:
+            return self._forms.sign_up(attempt, secret=secret)
         come_back = request.args.keys() & {"returned", "switch"}
-        if self._authenticate is None and self._settings.login_url and not come_back:
-            return self.pages.go(self._forms.site_login(attempt))
+        site_login = self._forms.site_login(attempt)
+        if self._authenticate is None and site_login is not None and not come_back:
+            return self.pages.go(site_login)
         return self._forms.login(attempt, secret=secret)
 
     @_view

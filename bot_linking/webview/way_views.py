@@ -25,6 +25,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.core.ways import MENU, PREFIX, WEB, Ways, shown
+from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
     Context,
@@ -124,11 +125,15 @@ class WayPages:
         """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
         attempt = self.webview.attempts.shown(attempt_id, "digits")
         assert attempt.page_id is not None, "a web link proves a page"
+        try:
+            name = self._name_of_page(attempt.page_id)
+        except PageUnknown:  # it was removed meanwhile
+            name = attempt.page_id
         return self.webview.pages.show(
             "digits",
             digits=self.webview.attempts.digits(attempt),
             ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
-            chat_url=f"https://m.me/{quote(self._name_of_page(attempt.page_id))}",
+            chat_url=f"https://m.me/{quote(name)}",
         )
 
     @_view
@@ -213,7 +218,14 @@ class WayPages:
         account = self._owner()
         if account is None:
             return self._sign_in()
+        if not self.webview.attempts.passes(account):
+            raise Notice("factor", 403)  # a chat link would pass its second factor over
         page_id = self._page_asked_for()
+        try:
+            self.webview.admission.count_chat_link(account.id, self.webview.browser.address())
+        except TooManyAttempts as refusal:
+            self._tell(LinkingRefused(refusal.slug))
+            raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
         url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
         link = {"url": url, "code": shown(made.code)}
@@ -221,9 +233,9 @@ class WayPages:
 
     def _page_asked_for(self) -> str:
         asked = request.args.get("page_id")
-        if asked is not None and self._served.serves(asked):
-            return asked
         try:
+            if asked is not None and self._served.page(asked).id == asked:
+                return asked
             return self._linking.only_page()
         except PageUnknown:
             raise Notice("missing", 404) from None

@@ -199,3 +199,26 @@ def test_an_access_log_line_keeps_its_shape_and_loses_its_secrets(line: str, mas
 def test_the_nested_token_of_a_redirect_uri_is_masked_too() -> None:
     line = f'"GET /linking/login?redirect_uri={quote(return_url("ARsecret"), safe="")} HTTP/1.1" 200 -'
     assert "ARsecret" not in redact(line)
+
+
+@pytest.mark.parametrize("logger", ["werkzeug", "gunicorn.access", "uvicorn.access"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/linking/web/{secret}",
+        "/bots/linking/web/{secret}?returned=1",
+        "/linking/undo/{secret}",
+        "https://m.me/shop?ref=bl.{secret}",
+        "payload bl.yes.{secret}",
+    ],
+)
+def test_no_secret_of_an_address_of_ours_stands_in_an_access_log(
+    caplog: pytest.LogCaptureFixture, logger: str, address: str
+) -> None:
+    secret = "x1-_Canary7431Canary7431Canary74"
+    with caplog.at_level(logging.INFO, logger=logger):
+        logging.getLogger(logger).info(
+            '127.0.0.1 - "%s" 200', f"GET {address.format(secret=secret)} HTTP/1.1"
+        )
+    assert "Canary" not in caplog.text
+    assert "HTTP/1.1" in caplog.text

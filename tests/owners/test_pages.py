@@ -252,3 +252,69 @@ def test_what_could_not_be_matched_says_what_to_do(bot: Bot) -> None:
 
 def test_an_unknown_code_is_404(bot: Bot) -> None:
     assert get(bot.client(), "/linking/deletion/0123456789abcdef01234567").status_code == 404
+
+
+# What an undo would put back ends with the account's own links
+
+
+def moved(bot: Bot, mailbox: list[OwnerNotice]) -> str:
+    """A chat that was linked to Ada's account and has moved to Grace's; the address of the undo."""
+    bot.link()
+    relink(bot, GRACE)
+    bot.linking.delivery.drain()
+    return undo_path(mailbox)
+
+
+def press_undo(bot: Bot, path: str) -> TestResponse:
+    client = bot.client()
+    page = get(client, path)
+    return post(client, path, ticket_of(page)) if 'name="ticket"' in page.text else page
+
+
+@pytest.mark.parametrize("verb", ["unlink_account", "erase_account"])
+def test_an_undo_links_no_account_whose_links_were_ended(
+    new_bot: NewBot, mailbox: list[OwnerNotice], verb: str
+) -> None:
+    bot = new_bot(notify_owner=mailbox.append)
+    path = moved(bot, mailbox)
+    getattr(bot.linking.core, verb)(ADA.id)
+    bot.clock.advance(6 * 86_400)
+    assert "Something newer has happened" in press_undo(bot, path).text
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == GRACE.id
+    assert ADA.username not in str(bot.rows()["undos"])
+
+
+def test_an_undo_asks_the_site_whether_the_former_account_may_be_linked(
+    new_bot: NewBot, mailbox: list[OwnerNotice]
+) -> None:
+    locked = set[str]()
+    bot = new_bot(notify_owner=mailbox.append, may_link=lambda account_id: account_id not in locked)
+    path = moved(bot, mailbox)
+    locked.add(ADA.id)
+    assert press_undo(bot, path).status_code == 409
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == GRACE.id
+    assert [each.reason for each in bot.heard.of("LinkingRefused")] == ["account_refused"]
+    locked.clear()
+    assert press_undo(bot, path).status_code == 303
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == ADA.id
+
+
+def test_an_undo_waits_for_a_site_that_does_not_say(new_bot: NewBot, mailbox: list[OwnerNotice]) -> None:
+    answers = [True]
+
+    def may_link(account_id: str) -> bool:
+        return answers[0]
+
+    bot = new_bot(notify_owner=mailbox.append, may_link=may_link)
+    path = moved(bot, mailbox)
+    answers.clear()
+    assert press_undo(bot, path).status_code == 503
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == GRACE.id

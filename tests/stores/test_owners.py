@@ -322,6 +322,19 @@ def test_a_token_stands_for_one_change_and_ends(store: SQLStore) -> None:
     assert store.find_undo_token("token", NOW) is None
 
 
+def test_what_would_be_put_back_of_an_account_is_forgotten_and_of_no_other(store: SQLStore) -> None:
+    link(store, ADA)
+    redeem(store, GRACE, policy=Policy("move"))
+    link(store, GRACE, psid=OTHER)
+    redeem(store, ADA, policy=Policy("move"), psid=OTHER)
+    store.drop_undos_of_account(ADA.id)
+    assert store.find_undo(PAGE, PSID) is None
+    assert store.undo(PAGE, PSID, "", NOW + 20) == [EventIgnored("newer", PAGE, PSID)]
+    before = undo_of(store, OTHER).before
+    assert before is not None
+    assert before.account_id == GRACE.id
+
+
 def test_a_person_who_is_erased_leaves_nothing_to_undo(store: SQLStore) -> None:
     link(store, ADA)
     store.save_undo_token(digest_of("token"), undo_of(store), NOW + DAY)

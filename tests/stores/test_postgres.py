@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -23,6 +24,8 @@ from bot_linking.core.conflicts import Policy  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
 from bot_linking.doors.redaction import guard_logs  # noqa: E402
+from bot_linking.core.links import Account  # noqa: E402
+from bot_linking.stores import attempts as room_of_attempts  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
 from bot_linking.stores.postgres import pool as connections  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine, Transaction, to_psycopg  # noqa: E402
@@ -762,3 +765,38 @@ def plan_of(engine: PostgresEngine, name: str) -> list[str]:
         return [str(row[0]) for row in line.execute("explain " + statement, values).fetchall()]
     finally:
         engine._connections.give_back(line)
+
+
+def test_what_proved_a_chat_links_once_however_two_consents_cross(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second consent has seen that the proof is unused when the first one's code comes back."""
+    store = open_store(url)
+    proof = digest_of("signed_request")
+    one = replace(attempt_for(ADA), way="menu", proof=proof)
+    two = replace(attempt_for(Account("666", username="mallory")), way="menu", proof=proof)
+    ends = NOW + 5 * MINUTE
+    assert store.save_code(digest_of("a" * 32), one, None, NOW, ends)
+    reached, go, real = threading.Event(), threading.Event(), room_of_attempts._codes_of
+
+    def slowly(tx: Any, attempt_id: str) -> int:
+        reached.set()
+        assert go.wait(30)
+        return real(tx, attempt_id)
+
+    monkeypatch.setattr(room_of_attempts, "_codes_of", slowly)
+    outcomes: list[Any] = []
+    consent = threading.Thread(target=store.save_code, args=(digest_of("b" * 32), two, None, NOW, ends))
+    redeem = threading.Thread(target=lambda: outcomes.extend(store.receive([linked("a" * 32, at=NOW)], NOW)))
+    consent.start()
+    assert reached.wait(30)
+    redeem.start()
+    waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+    while redeem.is_alive() and not postgres.execute(url, waiting):
+        redeem.join(0.01)
+    go.set()
+    consent.join()
+    redeem.join()
+    outcomes += store.receive([linked("b" * 32, at=NOW + 1)], NOW + 1)
+    store.close()
+    assert [isinstance(each, AccountLinked) for each in outcomes] == [True, False]

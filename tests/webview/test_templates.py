@@ -46,12 +46,12 @@ LONG = Account("1", "w" * 254, "m" * 242 + "@example.com", None, "Ada " * 40)
 
 LOGIN: dict[str, Any] = {
     "ticket": TICKET, "username": "", "error": None, "has_password": True, "site_login": None,
-    "signup_query": QUERY,
+    "signup_url": f"/linking/signup?{QUERY}",
 }  # fmt: skip
 SITE_LOGIN = f"https://shop.example/login?{QUERY}"
 SIGNUP: dict[str, Any] = {
     "ticket": TICKET, "username": "", "email": "", "error": None, "shortest_password": 8,
-    "login_query": QUERY,
+    "login_url": f"/linking/login?{QUERY}",
 }  # fmt: skip
 CONSENT: dict[str, Any] = {"ticket": TICKET, "account": ADA, "profile_name": "Ada L."}
 NOTICES = ("phone", "expired", "broken", "busy", "silent")
@@ -61,7 +61,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "login refused": ("login", LOGIN | {"username": "ada", "error": "That is not right."}),
     "login at the site": ("login", LOGIN | {"has_password": False, "site_login": SITE_LOGIN}),
     "login both ways": ("login", LOGIN | {"site_login": SITE_LOGIN}),
-    "login nowhere": ("login", LOGIN | {"has_password": False, "signup_query": None}),
+    "login nowhere": ("login", LOGIN | {"has_password": False, "signup_url": None}),
     "signup": ("signup", SIGNUP),
     "signup refused": (
         "signup",
@@ -337,7 +337,7 @@ def test_names_stay_in_their_own_place_whatever_they_contain() -> None:
 
 @pytest.mark.parametrize("page", ["login", "signup"])
 def test_what_was_typed_or_configured_is_shown_as_text(page: str) -> None:
-    typed = dict.fromkeys(("username", "email", "error", "ticket", "signup_query", "login_query"), HOSTILE)
+    typed = dict.fromkeys(("username", "email", "error", "ticket", "signup_url", "login_url"), HOSTILE)
     context = (LOGIN if page == "login" else SIGNUP) | typed
     html = Site(brand_name=HOSTILE).show(page, **context).get_data(as_text=True)
     assert "<script" not in html

@@ -69,6 +69,9 @@ class Owners(Protocol):
         than seven days.
         """
 
+    def drop_undos_of_account(self, account_id: str) -> None:
+        """Forget every link to this account that an undo would put back; those changes stay as they are."""
+
     def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
         """Record a request under its digest, with a `deletion` entry in the outbox whose payload names the
         code, and return its code. The same digest again returns the first code and writes nothing."""
