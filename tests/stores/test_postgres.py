@@ -23,8 +23,8 @@ from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.conflicts import Policy  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
-from bot_linking.doors.redaction import guard_logs  # noqa: E402
 from bot_linking.core.links import Account  # noqa: E402
+from bot_linking.doors.redaction import guard_logs  # noqa: E402
 from bot_linking.stores import attempts as room_of_attempts  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
 from bot_linking.stores.postgres import pool as connections  # noqa: E402

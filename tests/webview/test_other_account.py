@@ -81,7 +81,7 @@ def test_another_accounts_second_factor_opens_no_account(new_bot: NewBot, site: 
             pressed.append(client.post(path, data={"ticket": stamp}, base_url=SITE).status_code)
         return node(request, at, body)
 
-    bot.graph._node = undo_meanwhile  # type: ignore[method-assign]
+    bot.graph._node = undo_meanwhile  # type: ignore[method-assign, assignment]
     page = browser.post("/linking/consent", of_ada)
     target = refresh_of(page.text)
     if target is not None and "authorization_code" in target:
