@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from flask import Response, request
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
@@ -14,9 +12,12 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.ports import Attempt
 from bot_linking.core.ways import LOGIN, MENU, label_of, masked
 from bot_linking.webview.browser import Browser
-from bot_linking.webview.opening import query_of
+from bot_linking.webview.opening import query_of, token_of_web_link
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
+
+if TYPE_CHECKING:
+    from flask import Response
 
 
 class Forms:
@@ -106,7 +107,7 @@ class Forms:
             return f"{self._login_url}?{query_of(attempt)}&returned=1"
         if attempt.way == MENU:  # Messenger says there again who opened it
             return f"{base}/menu"
-        token = (request.view_args or {}).get("token")
+        token = token_of_web_link()
         return f"{base}/web/{token}?returned=1" if token else None
 
     def _address_of(self, form: str, attempt: Attempt) -> str | None:
@@ -116,7 +117,7 @@ class Forms:
             return f"{root}/{form}?{query_of(attempt)}"
         if attempt.session_digest is not None:
             return f"{root}/{form}/{quote(attempt.attempt_id)}"
-        token = (request.view_args or {}).get("token")
+        token = token_of_web_link()
         return f"{root}/web/{token}" + ("?signup=1" if form == "signup" else "") if token else None
 
     def _filled_in(self, form: str, attempt: Attempt, secret: str | None) -> dict[str, Any]:

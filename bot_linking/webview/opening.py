@@ -44,6 +44,12 @@ def query_of(attempt: Attempt) -> str:
     return urlencode({"page": attempt.page_hint, **query} if attempt.page_hint else query)
 
 
+def token_of_web_link() -> str | None:
+    """The secret of the web link that is being opened, None on every other page."""
+    token: str | None = (request.view_args or {}).get("token")
+    return token
+
+
 def _is_token(value: str) -> bool:
     """Opaque to us: only its length and the absence of control characters are judged."""
     return 0 < len(value) <= LONGEST_TOKEN and value.isascii() and value.isprintable()
