@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 5.0
-_HOW: dict[str, Any] = {
-    "timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-    "allow_redirects": False,
-    "stream": True,
-}
 TOTAL_TIMEOUT_S = 10.0
 POOLED = 256  # connections that are kept; as many are opened as calls run at once
 LARGEST_ANSWER = 1 << 20
@@ -184,8 +179,9 @@ class Graph:
         deadline = time.monotonic() + TOTAL_TIMEOUT_S
         query = {**params, "appsecret_proof": self._proof}
         try:
-            url, how = f"{self.base}/{path}", {**_HOW, **body}
-            with _session().request(method, url, params=query, auth=self._authorize, **how) as response:
+            url, how = f"{self.base}/{path}", {"params": query, "auth": self._authorize, **body}
+            how |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "allow_redirects": False, "stream": True}
+            with _session().request(method, url, **how) as response:
                 if (percent := percent_used(response.headers)) is not None:
                     self._on_usage(percent)
                 content = _read(response, deadline)

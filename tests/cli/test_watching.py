@@ -35,13 +35,18 @@ def _pass_on(source: Iterable[str], lines: Queue[str]) -> None:
         lines.put(line)
 
 
+def _hear_ctrl_c() -> None:
+    """Also where the tests run as a background job, whose children a shell lets ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_tail_prints_what_other_processes_do_once_and_ends_with_ctrl_c(
     shell: Shell, messenger: Simulator, ada: str
 ) -> None:
     shell.link("before")
     running = subprocess.Popen(
         shell.command("tail", "--json"), env=shell.environment, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
     lines: Queue[str] = Queue()
     try:
@@ -92,7 +97,7 @@ def test_link_says_when_the_confirmation_waits(shell: Shell, messenger: Simulato
 def test_check_watches_until_ctrl_c_and_says_each_change_once(shell: Shell, messenger: Simulator) -> None:
     running = subprocess.Popen(
         shell.command("check", "--watch", "--every", "1"), env=shell.environment, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
     lines: Queue[str] = Queue()
     try:
