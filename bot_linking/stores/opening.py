@@ -158,18 +158,23 @@ class Opening:
         if self.is_done:
             return
         if self._job is None:
+            rooms = frozenset(self._rooms)
             missing = self._missing()
             if missing is None and (why := self._why_none_is_made(is_looking=is_looking)):
                 raise StoreUnavailable(why)
             if missing == {}:
                 self._finish()
                 return
-            self._job = _Job(partial(self._apply, missing, wait_s=JOB_WAIT_S if patience_s else None))
+            wait_s = JOB_WAIT_S if patience_s else None
+            self._job = _Job(partial(self._apply, missing, wait_s=wait_s), rooms)
             self._job.start()
-        self._wait_for_job(patience_s)
-        self._finish()
+        if self._wait_for_job(patience_s) == self._rooms.keys():
+            self._finish()
+        else:  # a room came while they waited
+            self._open(patience_s, is_looking=is_looking)
 
-    def _wait_for_job(self, patience_s: float | None) -> None:
+    def _wait_for_job(self, patience_s: float | None) -> frozenset[str]:
+        """The rooms whose tables are up to date now."""
         assert self._job is not None
         self._job.join(patience_s)
         if self._job.is_alive():
@@ -177,6 +182,7 @@ class Opening:
         job, self._job = self._job, None
         if job.problem is not None:
             raise job.problem
+        return job.rooms
 
     def _finish(self) -> None:
         self.is_done = True
@@ -248,9 +254,10 @@ def _do(*works: Callable[[], object]) -> None:
 class _Job(threading.Thread):
     """Brings the tables up to date while those who need them wait as long as they can."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], rooms: frozenset[str]) -> None:
         super().__init__(name="bot_linking tables", daemon=True)
         self._work = work
+        self.rooms = rooms
         self.problem: BaseException | None = None
 
     def run(self) -> None:

@@ -17,6 +17,8 @@ import pytest
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.stores import open_store, opening
 from bot_linking.stores.opening import only_looking
+from bot_linking.stores.postgres.database import Database
+from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
@@ -129,6 +131,32 @@ def test_many_who_meet_a_new_database_at_once_make_it_once_and_all_go_on(
     assert sum(len(store.engine.opening.applied) for store in stores) == len(opened(url).migrate()) + len(
         stores[0].engine.opening._rooms["bot_linking"]
     )
+
+
+def test_a_room_that_comes_while_the_tables_are_being_made_gets_its_own_too(
+    url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow disk nobody waits long for the first job; the second room's tables are not taken for made."""
+    monkeypatch.setattr(opening, "PATIENCE_S", 0.05)
+    go = threading.Event()
+    kinds: tuple[Any, ...] = (File, Database)
+    for tables in kinds:
+
+        def slowly(self: Any, rooms: Any, *, apply: Any = tables.apply, **how: Any) -> Any:
+            asked = dict(rooms)
+            assert go.wait(60)
+            return apply(self, asked, **how)
+
+        monkeypatch.setattr(tables, "apply", slowly)
+    store = opened(url)
+    store.engine.extend("bot_linking_external_account", "bot_linking.external_account")
+    assert not store.engine.opening.is_done
+    go.set()
+    monkeypatch.setattr(opening, "PATIENCE_S", 60)
+    store.check()
+    recorded = store.engine.opening._tables.recorded()
+    assert recorded is not None
+    assert recorded["bot_linking_external_account"]
 
 
 # Looking never makes one
