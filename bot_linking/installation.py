@@ -50,6 +50,8 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
+from bot_linking.webview.code_views import CodePages
+from bot_linking.webview.mailed import MailedCodes
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 from bot_linking.webview.way_views import WayPages
@@ -76,6 +78,7 @@ class Installation:
     login_button: ButtonOf
     webhook: Webhook
     webview: Webview
+    code_pages: CodePages
     owner_pages: OwnerPages
     way_pages: WayPages
     callbacks: Callbacks
@@ -91,9 +94,9 @@ class Installation:
         """What a page is called in an m.me address: its user name, else its id."""
         return name_of_page(self.pages, self.settings, page_id)
 
-    def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
+    def doors(self) -> tuple[Webview | CodePages | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
-        return (self.webview, self.way_pages, self.owner_pages, self.callbacks)
+        return (self.webview, self.code_pages, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -297,6 +300,17 @@ class _Parts:
         )
 
     @cached_property
+    def code_pages(self) -> CodePages:
+        find, send = self.hooks.find_by_email, self.hooks.send_code
+        in_context = partial(self.app.test_request_context, base_url=self.settings.public_url)
+        mailed = (
+            MailedCodes(find, send, keys=self.settings.secret_key, in_context=in_context)
+            if find is not None and send is not None
+            else None
+        )
+        return CodePages(self.linking, webview=self.webview, mailed=mailed)
+
+    @cached_property
     def owner_pages(self) -> OwnerPages:
         return OwnerPages(
             self.linking,
@@ -351,6 +365,8 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
+    if (hooks.find_by_email is None) != (hooks.send_code is None):
+        raise ConfigurationError("AccountLinking(find_by_email=..., send_code=...)", "go together")
     if problem := strange_graph(settings):
         _log.warning("%s", problem)
     return settings

@@ -8,7 +8,7 @@ is by then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from bot_linking.config.settings import Settings
@@ -17,12 +17,23 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
-from bot_linking.core.ports import Attempt, Refusal, Tell
+from bot_linking.core.ports import Attempt, Awaited, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser, digest_of_session, new_session
+from bot_linking.webview.held import (
+    Form,
+    Held,
+    MovedOn,
+    account_of,
+    blank,
+    is_of,
+    named,
+    required,
+    stage_of,
+)
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
@@ -33,39 +44,6 @@ TRIES = 3  # against other requests of the same browser
 
 Count = Callable[[str, str], None]
 SecondFactor = Callable[[Account, str | None], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An attempt after a step, and the new secret of it that this browser must be given, if there is one."""
-
-    attempt: Attempt
-    session: str | None = None
-
-
-class MovedOn(Exception):
-    """The attempt is at another page than the one that was asked for or sent: lead there."""
-
-    def __init__(self, held: Held) -> None:
-        super().__init__(held.attempt.stage)
-        self.held = held
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form that came in, from the browser that it was given to: its ticket, and the attempt that it stands
-    for. `kept` is that attempt as the store has it, None while it has nothing of it."""
-
-    ticket: Ticket
-    kept: Attempt | None
-
-    @property
-    def attempt(self) -> Attempt:
-        return self.kept or self.ticket.attempt()
-
-    @property
-    def is_of_session(self) -> bool:
-        return self.ticket.holder == SESSION
 
 
 class Attempts:
@@ -107,7 +85,7 @@ class Attempts:
         if kept is not None and kept.stage in FINAL:
             if kept.stage is not again_at:
                 raise Notice(kept.stage, back=ticket.return_url)
-        elif kept is not None and ticket.holder == SESSION and not _is_of(ticket, kept):
+        elif kept is not None and ticket.holder == SESSION and not is_of(ticket, kept):
             raise MovedOn(Held(kept))
         return Form(ticket, kept)
 
@@ -138,7 +116,7 @@ class Attempts:
     def account_of_site(self) -> Account | None:
         """Who is signed in at the site itself, as it says."""
         account = self._current_account() if self._current_account else None
-        return None if account is None else _required(account)
+        return None if account is None else required(account)
 
     # The steps
 
@@ -146,7 +124,7 @@ class Attempts:
         """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
         is kept, and the attempt comes back as it was, after too many of these from one address."""
         if account is not None and not form.is_of_session:
-            refused = replace(_named(form.attempt, account), refusal=refusal)
+            refused = replace(named(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
@@ -159,13 +137,49 @@ class Attempts:
     def sign_in(self, form: Form, account: Account) -> Held:
         """The site named the account: on to the consent, or first to the second factor of an account that has
         one."""
-        _required(account)
-        needs_code = not self.passes(account)
-        steps = [Step.GIVE_PASSWORD] if needs_code else [Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR]
-        proved = _named(form.attempt, account)
-        if needs_code:
-            return self._step(form, proved, *steps)
-        return self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT)
+        proved, steps = self._signed_in(form, account, Step.GIVE_PASSWORD)
+        return self._step(form, proved, *steps)
+
+    def sign_in_once(self, form: Form, account: Account, by: Step) -> Held:
+        """The same by what the attempt awaited, which is good once, and for the attempt as `form` has it."""
+        proved, steps = self._signed_in(form, account, by)
+        proved = replace(proved, stage=after(form.attempt.stage, *steps))
+        return self._take(proved, form.kept) or self._as_it_is(form)
+
+    def _signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
+        proved = named(form.attempt, required(account))
+        if not self.passes(account):
+            return proved, [by]
+        return self._identified(proved), [by, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT]
+
+    def await_answer(self, form: Form, by: Step, awaited: Callable[[str], Awaited]) -> Held:
+        """Wait for an answer from outside, which is bound to a new secret of this browser: `awaited` is given
+        it. Nobody is signed in any more, and what was awaited before is over."""
+        for _ in range(TRIES):
+            before = self._linking.attempt_of(form.attempt.attempt_id)
+            try:
+                stage = after(stage_of(before), by)
+            except StepRefused as refusal:
+                raise Notice(refusal.stage, back=form.ticket.return_url) from None
+            session = new_session()
+            waiting = replace(named(before or form.attempt, None), stage=stage, awaited=awaited(session))
+            if held := self._take(waiting, before, session):
+                return held
+        return self._as_it_is(form)
+
+    def use_try(self, form: Form, refusal: Refusal) -> Form:
+        """Count one answer before it is judged, with the refusal that it gets when it is wrong. Of several at
+        once one counts, and the others are not judged."""
+        kept = form.kept
+        if kept is None or kept.awaited is None or not form.is_of_session:
+            self._as_it_is(form)
+        assert kept is not None
+        assert kept.awaited is not None
+        awaited = replace(kept.awaited, tries=kept.awaited.tries + 1)
+        tried = replace(kept, refusal=refusal, stage=after(kept.stage, Step.REFUSE), awaited=awaited)
+        if not self._linking.keep(tried, before=kept):
+            self._as_it_is(form)
+        return replace(form, kept=tried)
 
     def waiting(self, form: Form) -> Account:
         """Whose code a form of the second factor brings: of the account whose password was given in this
@@ -185,7 +199,7 @@ class Attempts:
         if not self.passes(account, code):
             return None
         now = self._linking.now()
-        proved = replace(_named(form.attempt, account), second_factor_at=now)
+        proved = replace(named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
         held = self._take(replace(self._identified(proved), stage=stage), form.kept)
@@ -195,8 +209,8 @@ class Attempts:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
         of an account that has one by now, and was not asked for it in this attempt."""
         attempt = self._at_consent(form)
-        if attempt.second_factor_at is None and not self.passes(_account(attempt)):
-            raise MovedOn(self._ask_second_factor(form, _account(attempt)))
+        if attempt.second_factor_at is None and not self.passes(account_of(attempt)):
+            raise MovedOn(self._ask_second_factor(form, account_of(attempt)))
         attempt = self._bound(attempt)
         session = None
         if attempt.stage is Stage.OPENED:  # signed in at the site: nothing was kept until now
@@ -231,7 +245,7 @@ class Attempts:
         for _ in range(TRIES):
             before = self._linking.attempt_of(form.attempt.attempt_id)
             try:
-                left = replace(_blank(before or form.attempt), stage=after(_stage(before), Step.LEAVE))
+                left = replace(blank(before or form.attempt), stage=after(stage_of(before), Step.LEAVE))
             except StepRefused:
                 break
             if before is not None:
@@ -254,7 +268,7 @@ class Attempts:
 
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
-        return self._identified(_named(attempt, account), self._admission.count_look)
+        return self._identified(named(attempt, account), self._admission.count_look)
 
     def passes(self, account: Account, code: str | None = None) -> bool:
         return self.second_factor is None or self.second_factor(account, code)
@@ -267,16 +281,16 @@ class Attempts:
         for _ in range(TRIES):
             before = self._linking.attempt_of(proved.attempt_id)
             try:
-                stage = after(_stage(before), *steps)
+                stage = after(stage_of(before), *steps)
             except StepRefused as refusal:
                 raise Notice(refusal.stage, back=form.ticket.return_url) from None
             if held := self._take(replace(proved, stage=stage), before):
                 return held
         return self._as_it_is(form)
 
-    def _take(self, attempt: Attempt, before: Attempt | None) -> Held | None:
+    def _take(self, attempt: Attempt, before: Attempt | None, session: str | None = None) -> Held | None:
         """Keep an attempt under a new secret; None where another request was faster."""
-        session = new_session()
+        session = session or new_session()
         attempt = replace(attempt, session_digest=digest_of_session(session))
         return Held(attempt, session) if self._linking.keep(attempt, before=before) else None
 
@@ -319,7 +333,7 @@ class Attempts:
     def _ask_second_factor(self, form: Form, account: Account) -> Held:
         """The second factor was switched on since this attempt came to the consent."""
         if not form.is_of_session:
-            return self._step(form, _named(form.attempt, account), Step.GIVE_PASSWORD)
+            return self._step(form, named(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
         held = self._take(replace(form.attempt, stage=stage, refusal=None), form.kept)
         return held or self._as_it_is(form)
@@ -347,7 +361,7 @@ class Attempts:
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
         """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
         count = count or self._admission.count_question
-        admit = partial(count, _account(attempt).id, self._browser.address())
+        admit = partial(count, account_of(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
         try:
             if attempt.way != LOGIN and attempt.page_id is not None and attempt.psid is not None:
@@ -361,35 +375,3 @@ class Attempts:
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None
-
-
-def _is_of(ticket: Ticket, kept: Attempt) -> bool:
-    """Whether a page's ticket is of the present secret of its attempt, and of the account that it named."""
-    account_id = kept.account.id if kept.account else None
-    return ticket.bound_to == kept.session_digest and ticket.account_id == account_id
-
-
-def _stage(before: Attempt | None) -> Stage:
-    return before.stage if before else Stage.OPENED
-
-
-def _named(attempt: Attempt, account: Account | None) -> Attempt:
-    """The attempt of this account: what was proved or refused of another one does not count for it."""
-    return replace(attempt, account=account, second_factor_at=None, refusal=None)
-
-
-def _blank(attempt: Attempt) -> Attempt:
-    """An attempt with nobody's name on it."""
-    return replace(_named(attempt, None), page_id=None, psid=None, profile_name=None)
-
-
-def _account(attempt: Attempt) -> Account:
-    assert attempt.account is not None, "asked for the account of an attempt that has none"
-    return attempt.account
-
-
-def _required(account: object) -> Account:
-    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
-    if not isinstance(account, Account):
-        raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
-    return account

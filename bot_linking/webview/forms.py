@@ -9,6 +9,7 @@ from urllib.parse import quote
 from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt
 from bot_linking.core.ways import LOGIN, MENU, label_of, masked
 from bot_linking.webview.browser import Browser
@@ -42,9 +43,18 @@ class Forms:
         self._hooks = hooks
         self._now = now
 
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether people can sign in on these pages, rather than at the site alone."""
+        return self._hooks.authenticate is not None or self._hooks.find_by_email is not None
+
     def again(self, attempt: Attempt, status: int) -> Response:
         """The page of the form that was refused."""
-        pages = {"signup": self.sign_up, "second-factor": self.second_factor}
+        pages = {
+            "signup": self.sign_up,
+            "second-factor": self.second_factor,
+            "email-code": self.email_code,
+        }
         page = pages.get(attempt.refusal.form if attempt.refusal else "", self.login)
         return page(attempt, status=status)
 
@@ -54,6 +64,7 @@ class Forms:
             status,
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
+            has_email=self._hooks.find_by_email is not None,
             site_login=self.site_login(attempt),
             signup_url=self._address_of("signup", attempt) if self._hooks.create_account else None,
         )
@@ -69,6 +80,18 @@ class Forms:
 
     def second_factor(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
         return self._pages.show("second_factor", status, **self._filled_in("second-factor", attempt, secret))
+
+    def email_code(self, attempt: Attempt, *, status: int = 200) -> Response:
+        """The page to type a code that went to an e-mail address; it names the address that was typed."""
+        awaited, filled_in = attempt.awaited, self._filled_in("email-code", attempt, None)
+        ends = min(awaited.expires_at, attempt.opened_at + MAX_AGE_MS) if awaited else 0
+        return self._pages.show(
+            "email_code",
+            status,
+            **filled_in | {"email": awaited.about if awaited else ""},
+            minutes=str(max(0, -(-(ends - self._now()) // 60_000))),
+            login_url=f"{self._pages.root}/login/{quote(attempt.attempt_id)}",
+        )
 
     def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
         """The page with the only button that links. It names what the link would replace and end, where the

@@ -34,8 +34,8 @@ from bot_linking.messenger.signed_request import (
     context_of,
     read_signed,
 )
-from bot_linking.webview.attempts import MovedOn
 from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.stamps import Stamps
