@@ -6,7 +6,9 @@ import threading
 from typing import Any
 
 from bot_linking import Account
-from tests.conftest import ADA, GRACE, Bot, Browser, NewBot
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, GRACE
 
 WAIT_S = 30
 ADDRESS = "ada@example.com"

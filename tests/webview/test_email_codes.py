@@ -6,15 +6,21 @@ import logging
 import re
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
+import bot_linking.webview
 from bot_linking import Account, ConfigurationError
 from bot_linking.webview import mailed
 from bot_linking.webview.mailed import MailedCodes, is_address, is_impostor
-from tests.conftest import ADA, PSID, SITE, Bot, Browser, NewBot, Site, batch, code_in, linked_event
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, Site
+from tests.wire import PSID, SITE, batch, code_in, linked_event
 
 from .guarded import guarded
 from .mailbox import ADDRESS, Mailbox, ask_for_code, mailing, other_than
@@ -48,9 +54,9 @@ def test_a_code_signs_in_and_the_consent_links(
 ) -> None:
     bot = mailing(new_bot, mailbox, authenticate=site.authenticate if with_password else None)
     browser = bot.browser()
-    page = browser.open().text
-    assert ('name="password"' in page) == with_password
-    assert "Please log in at Acme first" not in page
+    login = browser.open().text
+    assert ('name="password"' in login) == with_password
+    assert "Please log in at Acme first" not in login
     answer = browser.submit("email", email=ADDRESS)
     assert answer.headers["Location"].startswith("email-code/")
     assert "ada@example.com" in browser.follow().text
@@ -229,17 +235,27 @@ def test_two_attempts_of_one_browser_each_need_their_own_code(bot: Bot, mailbox:
     assert browser.form("consent")
 
 
+def cookies_of(browser: Browser) -> dict[str, str]:
+    found = {}
+    for name in ("__Host-bot_linking", "__Host-bot_linking_session"):
+        cookie = browser.client.get_cookie(name, domain="bot.example")
+        assert cookie is not None
+        found[name] = cookie.value
+    return found
+
+
 def test_of_tries_at_the_same_time_three_are_judged(new_bot: NewBot, mailbox: Mailbox) -> None:
     """However many come at once, and the right one among them: nothing tells it from the others."""
     bot = mailing(new_bot, mailbox, ADDRESS_LIMIT=1000)
     browser = ask_for_code(bot)
-    form = browser.form("email-code")
+    form, cookies = browser.form("email-code"), cookies_of(browser)
     wrong = [f"{(int(mailbox.code()) + n) % 1_000_000:06d}" for n in range(1, 13)]
     start = threading.Barrier(len(wrong))
 
     def guess(code: str) -> None:
         clone = bot.browser()
-        clone.client._cookies = browser.client._cookies.copy()  # type: ignore[attr-defined]
+        for name, value in cookies.items():
+            clone.client.set_cookie(name, value, domain="bot.example", secure=True)
         start.wait(10)
         clone.post("/linking/email-code", {**form.fields, "code": code})
         bot.linking.store.close()
@@ -262,12 +278,11 @@ def test_a_try_is_counted_before_the_site_is_asked_about_a_right_code(
     tries = []
 
     def find(address: str) -> Account | None:
-        rows = bot.rows()["attempts"]
-        tries.append(str(rows))
+        tries.append(str(made.rows()["attempts"]))
         return mailbox.find_by_email(address)
 
-    bot = new_bot(find_by_email=find, send_code=mailbox.send_code)
-    browser = ask_for_code(bot)
+    made = new_bot(find_by_email=find, send_code=mailbox.send_code)
+    browser = ask_for_code(made)
     give(browser, mailbox.code())
     assert '"tries": 0' in tries[0]
     assert '"tries": 1' in tries[-1]
@@ -448,9 +463,7 @@ def test_no_copy_of_the_database_gives_a_code_away(bot: Bot, mailbox: Mailbox) -
     assert code not in repr(bot.rows()["attempts"])
     assert kept.awaited.digest not in repr(kept)
     assert ADDRESS not in repr(kept.awaited)
-    session = browser.client.get_cookie("__Host-bot_linking_session", domain="bot.example")
-    assert session is not None
-    secret = session.value.rpartition(".")[2]
+    secret = cookies_of(browser)["__Host-bot_linking_session"].rpartition(".")[2]
     other = MailedCodes(mailbox.find_by_email, mailbox.send_code, keys=("x" * 32,), in_context=ExitStack)
     own = MailedCodes(
         mailbox.find_by_email, mailbox.send_code, keys=bot.linking.settings.secret_key, in_context=ExitStack
@@ -563,6 +576,46 @@ def test_a_hostile_address_is_text_on_the_page(bot: Bot) -> None:
 
 
 # Set-up
+
+
+def test_the_guides_site_signs_in_by_a_code(
+    settings: dict[str, Any], scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block of the guide, with another mail program."""
+    guide = (Path(bot_linking.webview.__file__).parent / "README.md").read_text("utf-8")
+    block = re.search(r"## A code in an e-mail\n.*?```python\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    mails, sent = list[Any](), threading.Event()
+
+    class Server:
+        def __init__(self, host: str, timeout: int) -> None:
+            assert (host, timeout) == ("localhost", 10)
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *problem: object) -> None:
+            sent.set()
+
+        def send_message(self, mail: Any) -> None:
+            mails.append(mail)
+
+    monkeypatch.setattr("smtplib.SMTP", Server)
+    names: dict[str, Any] = {}
+    exec(compile(block[1], "guide", "exec"), names)
+    app = Flask("guide")
+    app.config.update(settings)
+    names["linking"].init_app(app)
+    browser = Browser(app, SITE)
+    browser.open()
+    browser.submit("email", email=ADDRESS)
+    browser.follow()
+    assert sent.wait(30)
+    assert mails[0]["To"] == ADDRESS
+    code = re.search("[0-9]{6}", mails[0].get_content())
+    assert code is not None
+    assert "Ada" in give(browser, code[0]).text
+    assert browser.form("consent")
 
 
 @pytest.mark.parametrize("name", ["find_by_email", "send_code"])
