@@ -17,7 +17,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
-from bot_linking.core.ports import Attempt, Awaited, Refusal, Tell
+from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
@@ -129,57 +129,23 @@ class Attempts:
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
         if kept is None:
-            return self._take_if_few(refused) or self._as_it_is(form)
+            return self._take_if_few(refused) or self.as_it_is(form)
         if kept.stage is Stage.OPENED and not self._browser.holds(kept):
-            return self._take(refused, kept) or self._as_it_is(form)
-        return Held(refused) if self._linking.keep(refused, before=kept) else self._as_it_is(form)
+            return self.take(refused, kept) or self.as_it_is(form)
+        return Held(refused) if self._linking.keep(refused, before=kept) else self.as_it_is(form)
 
     def sign_in(self, form: Form, account: Account) -> Held:
         """The site named the account: on to the consent, or first to the second factor of an account that has
         one."""
-        proved, steps = self._signed_in(form, account, Step.GIVE_PASSWORD)
+        proved, steps = self.signed_in(form, account, Step.GIVE_PASSWORD)
         return self._step(form, proved, *steps)
 
-    def sign_in_once(self, form: Form, account: Account, by: Step) -> Held:
-        """The same by what the attempt awaited, which is good once, and for the attempt as `form` has it."""
-        proved, steps = self._signed_in(form, account, by)
-        proved = replace(proved, stage=after(form.attempt.stage, *steps))
-        return self._take(proved, form.kept) or self._as_it_is(form)
-
-    def _signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
+    def signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
+        """The attempt of an account that was proved by this step, and the steps that it takes by that."""
         proved = named(form.attempt, required(account))
         if not self.passes(account):
             return proved, [by]
         return self._identified(proved), [by, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT]
-
-    def await_answer(self, form: Form, by: Step, awaited: Callable[[str], Awaited]) -> Held:
-        """Wait for an answer from outside, which is bound to a new secret of this browser: `awaited` is given
-        it. Nobody is signed in any more, and what was awaited before is over."""
-        for _ in range(TRIES):
-            before = self._linking.attempt_of(form.attempt.attempt_id)
-            try:
-                stage = after(stage_of(before), by)
-            except StepRefused as refusal:
-                raise Notice(refusal.stage, back=form.ticket.return_url) from None
-            session = new_session()
-            waiting = replace(named(before or form.attempt, None), stage=stage, awaited=awaited(session))
-            if held := self._take(waiting, before, session):
-                return held
-        return self._as_it_is(form)
-
-    def use_try(self, form: Form, refusal: Refusal) -> Form:
-        """Count one answer before it is judged, with the refusal that it gets when it is wrong. Of several at
-        once one counts, and the others are not judged."""
-        kept = form.kept
-        if kept is None or kept.awaited is None or not form.is_of_session:
-            self._as_it_is(form)
-        assert kept is not None
-        assert kept.awaited is not None
-        awaited = replace(kept.awaited, tries=kept.awaited.tries + 1)
-        tried = replace(kept, refusal=refusal, stage=after(kept.stage, Step.REFUSE), awaited=awaited)
-        if not self._linking.keep(tried, before=kept):
-            self._as_it_is(form)
-        return replace(form, kept=tried)
 
     def waiting(self, form: Form) -> Account:
         """Whose code a form of the second factor brings: of the account whose password was given in this
@@ -202,8 +168,8 @@ class Attempts:
         proved = replace(named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
-        held = self._take(replace(self._identified(proved), stage=stage), form.kept)
-        return held or self._as_it_is(form)
+        held = self.take(replace(self._identified(proved), stage=stage), form.kept)
+        return held or self.as_it_is(form)
 
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
@@ -284,11 +250,11 @@ class Attempts:
                 stage = after(stage_of(before), *steps)
             except StepRefused as refusal:
                 raise Notice(refusal.stage, back=form.ticket.return_url) from None
-            if held := self._take(replace(proved, stage=stage), before):
+            if held := self.take(replace(proved, stage=stage), before):
                 return held
-        return self._as_it_is(form)
+        return self.as_it_is(form)
 
-    def _take(self, attempt: Attempt, before: Attempt | None, session: str | None = None) -> Held | None:
+    def take(self, attempt: Attempt, before: Attempt | None, session: str | None = None) -> Held | None:
         """Keep an attempt under a new secret; None where another request was faster."""
         session = session or new_session()
         attempt = replace(attempt, session_digest=digest_of_session(session))
@@ -299,9 +265,9 @@ class Attempts:
             self._admission.count_kept(self._browser.address())
         except TooManyAttempts:
             return Held(attempt)
-        return self._take(attempt, None)
+        return self.take(attempt, None)
 
-    def _as_it_is(self, form: Form) -> Held:
+    def as_it_is(self, form: Form) -> Held:
         """The attempt that another request of this browser has changed meanwhile."""
         kept = self._linking.attempt_of(form.attempt.attempt_id)
         raise MovedOn(Held(kept)) if kept else Notice("expired", back=form.ticket.return_url)
@@ -335,8 +301,8 @@ class Attempts:
         if not form.is_of_session:
             return self._step(form, named(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
-        held = self._take(replace(form.attempt, stage=stage, refusal=None), form.kept)
-        return held or self._as_it_is(form)
+        held = self.take(replace(form.attempt, stage=stage, refusal=None), form.kept)
+        return held or self.as_it_is(form)
 
     def _bound(self, attempt: Attempt) -> Attempt:
         """The attempt with the person whom the code will be bound to, asked for anew where the linking token

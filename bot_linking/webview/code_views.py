@@ -11,8 +11,9 @@ from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.webview.answers import Answers
 from bot_linking.webview.fields import canonical_name, plain_code
-from bot_linking.webview.held import Form, Held, MovedOn
+from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.viewing import Route, view
@@ -25,6 +26,7 @@ class CodePages:
     def __init__(self, linking: Linking, *, webview: Webview, mailed: MailedCodes | None) -> None:
         self._now = linking.now
         self._webview = webview
+        self._answers = Answers(linking, webview.attempts)
         self._mailed = mailed
 
     @property
@@ -49,7 +51,7 @@ class CodePages:
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         if "again" in request.form:
-            address, refusal = _awaited_by(form).about, _refusal("many")
+            address, refusal = self._answers.of(form, KIND).about, _refusal("many")
         else:
             address = self._webview.browser.field("email", LONGEST_NAME)
             refusal = Refusal("login", "email_wrong", email=address, field="email")
@@ -66,7 +68,7 @@ class CodePages:
     def _sent(self, mailed: MailedCodes, form: Form, address: str) -> Held:
         code, awaited = mailed.make(address, form.attempt.attempt_id, now=self._now())
         with mailed.sending(address, code):
-            return self._webview.attempts.await_answer(form, Step.SEND_CODE, awaited)
+            return self._answers.wait(form, Step.SEND_CODE, awaited)
 
     @view
     def show_code(self, attempt_id: str) -> Response:
@@ -80,14 +82,14 @@ class CodePages:
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         code = plain_code(self._webview.browser.field("code", LONGEST_CODE))
-        awaited = _awaited_by(form)
+        awaited = self._answers.of(form, KIND)
         if reason := self._flaw(awaited, code):
             return self._webview.again(form, _refusal(reason))
         try:
             self._webview.admission.count_code_try(self._webview.browser.address())
         except TooManyAttempts as limit:
             return self._webview.too_many(form, _refusal("many"), limit)
-        form = self._webview.attempts.use_try(form, _refusal(_after_try(awaited)))
+        form = self._answers.use_try(form, awaited, _refusal(_after_try(awaited)))
         return self._judge(mailed, form, awaited, code)
 
     def _judge(self, mailed: MailedCodes, form: Form, awaited: Awaited, code: str) -> Response:
@@ -98,7 +100,7 @@ class CodePages:
         if account is None:
             return self.lead_to(Held(form.attempt))
         self._webview.admission.forgive_code(canonical_name(awaited.about), browser.address())
-        return self.lead_to(self._webview.attempts.sign_in_once(form, account, Step.GIVE_CODE))
+        return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
 
     def _flaw(self, awaited: Awaited, code: str) -> str | None:
         """Why a code is not even judged."""
@@ -115,14 +117,6 @@ class CodePages:
 
 
 FORMS = ("email", "email-code")
-
-
-def _awaited_by(form: Form) -> Awaited:
-    """What the attempt of this form waits for. Raises `MovedOn` where that is no code."""
-    awaited = form.attempt.awaited
-    if awaited is None or awaited.kind != KIND:
-        raise MovedOn(Held(form.attempt)) if form.kept else Notice("expired", back=form.ticket.return_url)
-    return awaited
 
 
 def _after_try(awaited: Awaited) -> str:
