@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -38,6 +37,7 @@ from bot_linking.webview.attempts import MovedOn
 from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
+from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.views import Webview
 
@@ -63,7 +63,7 @@ def _view(method: View) -> View:
         except MovedOn as moved:
             return self.webview.lead_to(moved.held)
         except RequestEntityTooLarge:
-            return self.webview.pages.notice(Notice("broken", 413))
+            return self.webview.pages.notice(Notice("form", 413))
         except StoreUnavailable as problem:
             _log.error("linking page not served: %s", problem)
             return self.webview.pages.notice(Notice("busy", 503, retry_after=10))
@@ -132,7 +132,7 @@ class WayPages:
         return self.webview.pages.show(
             "digits",
             digits=self.webview.attempts.digits(attempt),
-            ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
+            minutes=whole_minutes(attempt.expires_at - self._linking.now()),
             chat_url=f"https://m.me/{quote(name)}",
         )
 
