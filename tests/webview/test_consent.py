@@ -53,7 +53,7 @@ def test_it_names_both_sides(bot: Bot) -> None:
     page = at_consent(bot).page.text
     for words in ("ada", "ada@example.com", "Acme", "Ada L."):
         assert words in page
-    assert "Did someone send you this link?" in page
+    assert "Did someone send you to this page?" in page
 
 
 def test_it_links_without_a_profile_name_when_messenger_does_not_tell_it(bot: Bot) -> None:
@@ -168,7 +168,7 @@ def test_after_the_link_is_made_the_old_page_makes_no_more_codes(bot: Bot) -> No
     before = codes(bot)
     page = browser.post("/linking/consent", fields)
     assert page.status_code == 400
-    assert "finished" in page.text
+    assert "already done" in page.text
     assert codes(bot) == before
 
 
