@@ -11,6 +11,7 @@ import click
 from bot_linking.operators import (
     backups,
     exchange,
+    guides,
     keys,
     mending,
     messages,
@@ -30,6 +31,11 @@ def commands(here: Here) -> list[click.Command]:
         *under("People", [*people.commands(here), *rights.commands(here)]),
         *under("Messages", messages.commands(here)),
         *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
-        *under("Set-up", [*upkeep.commands(here), *mending.commands(here), *watching.commands(here)]),
+        *under("Set-up", _set_up(here)),
         *under("The store", [*moving.commands(here), *exchange.commands(here), *backups.commands(here)]),
     ]
+
+
+def _set_up(here: Here) -> list[click.Command]:
+    rooms = (upkeep, mending, watching, guides)
+    return [command for room in rooms for command in room.commands(here)]

@@ -11,9 +11,11 @@ from flask import request
 
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.external_account import ExternalAccount
-from tests.conftest import ADA, OTHER_PSID, PSID, SITE, Bot, NewBot, Site, batch, signature
-from tests.conftest import unlinked_event as unlinked
+from tests.bots import Bot, NewBot
 from tests.owners.test_callbacks import signed_request
+from tests.people import ADA, Site
+from tests.wire import OTHER_PSID, PSID, SITE, batch, signature
+from tests.wire import unlinked_event as unlinked
 
 STRANGE = ["gbk", "GB18030", "Shift_JIS", "utf-16", "utf-7", "windows-1252", "koi8-r", "x-unknown", "idna"]
 FORM = "application/x-www-form-urlencoded"
@@ -143,12 +145,13 @@ def test_a_webhook_in_a_charset_that_is_read_here_is_read(bot: Bot, charset: str
 
 def test_what_is_not_ours_reaches_the_bot_as_it_came(bot: Bot) -> None:
     seen: list[bytes] = []
-    bot.app.add_url_rule(
-        "/hook",
-        "hook",
-        bot.linking.webhook(lambda: seen.append(request.get_data()) or "ok"),
-        methods=["POST"],
-    )
+
+    @bot.app.post("/hook")
+    @bot.linking.webhook
+    def hook() -> str:
+        seen.append(request.get_data())
+        return "ok"
+
     body = '{"text": "\u7528"}'.encode("gbk")
     answer = bot.post(body, path="/hook", **{"Content-Type": "application/json; charset=gbk"})
     assert (answer.status_code, seen) == (200, [body])

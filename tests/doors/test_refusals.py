@@ -16,8 +16,9 @@ from bot_linking.core.errors import BotLinkingError
 from bot_linking.external_account import ExternalAccount
 from bot_linking.external_account.endpoint import STATUS
 from bot_linking.messenger.signed_request import Flaw
-from tests.conftest import PSID, Bot, NewBot, batch, message_event, unlinked_event
+from tests.bots import Bot, NewBot
 from tests.owners.test_callbacks import call
+from tests.wire import PSID, batch, message_event, unlinked_event
 
 CANARY = "canary-of-the-refusal"
 

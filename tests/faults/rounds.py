@@ -25,17 +25,9 @@ from bot_linking.core.ports import Attempt
 from bot_linking.delivery.worker import THREADS
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.conftest import (
-    APP_SECRET,
-    PAGE,
-    PAGE_TOKEN,
-    SECRET_KEY,
-    VERIFY_TOKEN,
-    linked_event,
-    unlinked_event,
-)
 from tests.core.model import Model
 from tests.stores.processes import SPAWN
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, VERIFY_TOKEN, linked_event, unlinked_event
 
 from . import processes
 from .by_hand import START_S, Operator
@@ -484,6 +476,8 @@ class Load:
         sent = [(entry, text) for entry, text in self.round.graph.of(psid) if text != "unlink"]
         if Counter(text == UNLINKED for text in dict(sent).values()) - ends:
             self.round.outcome.doubled.append(f"{psid}: {accounts}, and messages without a change: {sent}")
+        if len(sent) - len(dict(sent)) > self.round.outcome.kills:
+            self.round.outcome.doubled.append(f"{psid}: more than one message again for a kill: {sent}")
         last = sent[-1][1] if sent else None
         wanted = f"linked to {accounts[-1]}" if accounts[-1] else UNLINKED if len(accounts) > 1 else None
         if last != wanted:

@@ -9,19 +9,16 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bot_linking import Account
-from tests.conftest import (
-    ADA,
-    GRACE,
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, GRACE, Site
+from tests.wire import (
     OTHER_PSID,
     OTHER_TOKEN,
     PAGE,
     PSID,
     SITE,
     TOKEN,
-    Bot,
-    Browser,
-    NewBot,
-    Site,
     batch,
     code_in,
     linked_event,
@@ -482,6 +479,16 @@ def test_cancel_on_the_consent_page_goes_back_without_a_code_and_ends_the_login(
     left = browser.get(location)
     assert left.status_code == 400
     assert "You have left this login" in left.text
+    forbidden(bot, browser.post("/linking/consent", consent))
+
+
+def test_cancel_pressed_again_leads_back_again(bot: Bot) -> None:
+    """The first answer may have been lost on its way; no other form of the attempt is good any more."""
+    browser = at_consent(bot)
+    consent, cancel = browser.form("consent").fields, browser.form("cancel").fields
+    gone_back(bot, browser.submit("cancel"))
+    page = browser.post("/linking/cancel", cancel)
+    assert (page.status_code, page.headers["Location"]) == (303, return_url())
     forbidden(bot, browser.post("/linking/consent", consent))
 
 
