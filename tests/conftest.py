@@ -26,6 +26,7 @@ from bot_linking import Account, AccountLinking, SignUpRefused, WebhookReceived
 from bot_linking.core import funnel as funnel_module
 from bot_linking.messenger import graph as graph_module
 from bot_linking.testing import Form, forms_of, refresh_of
+from tests import ready
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -351,6 +352,13 @@ class Bot:
 NewBot = Callable[..., Bot]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Thousands of apps share what was compiled for the first."""
+    with ready.templates(), ready.url_builders():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's own shell reaches a test."""
@@ -423,7 +431,8 @@ def new_bot(
         arguments: dict[str, Any] = {"authenticate": site.authenticate, "clock": clock}
         arguments |= {key: value for key, value in given.items() if not key.isupper()}
         linking = AccountLinking(**arguments)
-        linking.init_app(app, url_prefix=prefix)
+        with ready.empty_tables():
+            linking.init_app(app, url_prefix=prefix)
         for signal in bot_linking.signals._BY_EVENT.values():
             signal.connect(heard.hear, sender=app)
         database = Path(app.config["BOT_LINKING_DATABASE"].removeprefix("sqlite:///"))

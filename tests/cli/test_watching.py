@@ -15,7 +15,7 @@ from .test_commands import ROOT, Shell, ada, grace, shell
 from .test_terminal import on_a_terminal
 
 __all__ = ["ada", "grace", "shell"]
-STAGES = "prompted opened signed_in consent_shown consented returned linked confirmed".split()
+STAGES = ["prompted", "opened", "signed_in", "consent_shown", "consented", "returned", "linked", "confirmed"]
 
 
 def test_status_is_one_document_and_one_screen(shell: Shell, ada: str, grace: str) -> None:

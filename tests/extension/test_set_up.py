@@ -249,6 +249,14 @@ def test_pages_and_the_keys_of_a_single_page_exclude_each_other(settings: Config
     assert refuse(settings | {"BOT_LINKING_PAGES": {"1": page}}).key == "BOT_LINKING_PAGES"
 
 
+def test_what_is_wrong_with_several_pages_is_not_said_to_be_missing_of_one(settings: Config) -> None:
+    page = {"access_token": "token-one", "app_secret": "secret-number-one", "verify_token": "verify-token"}
+    single = {"PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"}
+    pages = {key: value for key, value in settings.items() if key.removeprefix("BOT_LINKING_") not in single}
+    refused = refuse(pages | {"BOT_LINKING_PAGES": {"1": page}})
+    assert str(refused).count("BOT_LINKING_") == 1, str(refused)
+
+
 def test_a_setting_may_come_from_the_environment(new_bot: NewBot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_LINKING_NEXT_STEP", "from the environment")
     monkeypatch.setenv("BOT_LINKING_CODE_MAX_AGE", "120")

@@ -2,7 +2,8 @@
 
 After everything has come to rest: model = store = last message of each person; the outbox holds nothing but
 permanent failures; no link without a used code, never two; no code lives on after its use; nothing that was
-acknowledged is lost; what was refused has changed nothing; one repeated message at most for each fault.
+acknowledged is lost; what was refused has changed nothing; a person gets one message again at most for each
+fault, and as many people as a process sends to at once.
 
 - `test_every_call`: in every flow of `flows`, `flows_of_apps` and `flows_of_operators`, the first call to the
   database, Messenger or Redis fails, then the second, and so on until the flow comes through (`failing`); one

@@ -484,6 +484,8 @@ class Load:
         sent = [(entry, text) for entry, text in self.round.graph.of(psid) if text != "unlink"]
         if Counter(text == UNLINKED for text in dict(sent).values()) - ends:
             self.round.outcome.doubled.append(f"{psid}: {accounts}, and messages without a change: {sent}")
+        if len(sent) - len(dict(sent)) > self.round.outcome.kills:
+            self.round.outcome.doubled.append(f"{psid}: more than one message again for a kill: {sent}")
         last = sent[-1][1] if sent else None
         wanted = f"linked to {accounts[-1]}" if accounts[-1] else UNLINKED if len(accounts) > 1 else None
         if last != wanted:

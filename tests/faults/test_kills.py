@@ -1,5 +1,5 @@
 """Processes killed at each place and started again: nothing lost, nothing doubled, and repeated no more than
-what was being sent at each kill. A short run of `python -m tests.faults`."""
+what was being sent at each kill, once to each person. A short run of `python -m tests.faults`."""
 
 from __future__ import annotations
 

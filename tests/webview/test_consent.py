@@ -485,6 +485,16 @@ def test_cancel_on_the_consent_page_goes_back_without_a_code_and_ends_the_login(
     forbidden(bot, browser.post("/linking/consent", consent))
 
 
+def test_cancel_pressed_again_leads_back_again(bot: Bot) -> None:
+    """The first answer may have been lost on its way; no other form of the attempt is good any more."""
+    browser = at_consent(bot)
+    consent, cancel = browser.form("consent").fields, browser.form("cancel").fields
+    gone_back(bot, browser.submit("cancel"))
+    page = browser.post("/linking/cancel", cancel)
+    assert (page.status_code, page.headers["Location"]) == (303, return_url())
+    forbidden(bot, browser.post("/linking/consent", consent))
+
+
 def gone_back(bot: Bot, page: TestResponse) -> None:
     assert page.status_code == 303
     assert page.headers["Location"] == return_url()
