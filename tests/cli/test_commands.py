@@ -21,9 +21,9 @@ from bot_linking.core.ports import Attempt
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.bots import Bot
 from tests.children import LIMIT_S, child
 from tests.cli.shop import create_app
-from tests.conftest import Bot
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07na\nme\r\u202e\u2028"

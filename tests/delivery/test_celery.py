@@ -21,8 +21,9 @@ from flask import Flask
 from bot_linking import AccountLinking, ConfigurationError
 from bot_linking.celery import _Bell, install
 from bot_linking.core.identifiers import Identifiers
+from tests.graph import ScriptedGraph
+from tests.wire import PAGE
 
-from ..conftest import PAGE, ScriptedGraph
 from ..redis_server import PASSWORD, Server, running
 
 ROOT = Path(__file__).parents[2]

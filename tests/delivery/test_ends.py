@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.conftest import PAGE
+from tests.wire import PAGE
 
 ROOT = Path(__file__).parents[2]
 BOT = "tests.delivery.ending_bot:app"

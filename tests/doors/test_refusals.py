@@ -15,8 +15,8 @@ from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.external_account import ExternalAccount
 from bot_linking.external_account.endpoint import STATUS
-
-from ..conftest import PSID, Bot, NewBot, batch, message_event, unlinked_event
+from tests.bots import Bot, NewBot
+from tests.wire import PSID, batch, message_event, unlinked_event
 
 CANARY = "canary-of-the-refusal"
 

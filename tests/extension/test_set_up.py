@@ -18,17 +18,15 @@ from flask.sessions import SecureCookieSession, SessionInterface
 from bot_linking import Account, AccountLinking, ConfigurationError, PageUnknown
 from bot_linking.config.reading import read_settings, table
 from bot_linking.config.settings import Settings
-from tests.conftest import (
-    ADA,
+from tests.bots import Bot, NewBot
+from tests.people import ADA, Site
+from tests.wire import (
     APP_SECRET,
     PAGE,
     PAGE_TOKEN,
     PSID,
     SECRET_KEY,
     VERIFY_TOKEN,
-    Bot,
-    NewBot,
-    Site,
     batch,
     linked_event,
     message_event,
@@ -407,9 +405,8 @@ def test_one_object_serves_two_apps_each_with_its_own_store(settings: Config, tm
 def test_it_lives_under_any_prefix(new_bot: NewBot, prefix: str) -> None:
     bot = new_bot(prefix=prefix)
     assert bot.linking.login_button()["url"] == f"https://bot.example{prefix}/login"
-    from tests.conftest import Browser
 
-    browser = Browser(bot, prefix)
+    browser = bot.browser(prefix)
     assert bot.post(batch(linked_event(browser.code())), path=f"{prefix}/webhook").status_code == 200
     assert bot.linking.link_of(PSID) is not None
 

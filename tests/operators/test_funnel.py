@@ -17,10 +17,12 @@ from bot_linking.core.funnel_report import funnel_of
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports.tallies import HOW_MANY, FunnelCount
 from bot_linking.stores import open_store
-from tests.conftest import GRACE, OTHER_TOKEN, PAGE, PSID, Bot, NewBot, batch, linked_event
+from tests.bots import Bot, NewBot
+from tests.people import GRACE
 from tests.stores.conftest import DATABASES
 from tests.ways.test_chat import Hosted, payloads, quick_reply
 from tests.ways.test_pages import digits_on, say, walk_web
+from tests.wire import OTHER_TOKEN, PAGE, PSID, batch, linked_event
 
 DAY = 86_400_000
 

@@ -15,20 +15,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bot_linking import Account
-from tests.conftest import (
-    ADA,
-    PSID,
-    SITE,
-    TOKEN,
-    Bot,
-    Browser,
-    NewBot,
-    Site,
-    batch,
-    code_in,
-    linked_event,
-    return_url,
-)
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, Site
+from tests.wire import PSID, SITE, TOKEN, batch, code_in, linked_event, return_url
 
 ENTRY = urlencode({"account_linking_token": TOKEN, "redirect_uri": return_url()})
 READ_ONLY = [
