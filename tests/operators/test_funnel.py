@@ -256,10 +256,12 @@ def test_writers_at_once_lose_nothing(engine: str, tmp_path: Any) -> None:
     counts = {FunnelCount(DAY, PAGE, "login", stage, HOW_MANY): 1 for stage in STAGES}
     with DATABASES[engine](tmp_path) as url:
         store = open_store(url)
-        threads = [
-            threading.Thread(target=lambda: [store.add_tallies(counts, {}) for _ in range(20)])
-            for _ in range(4)
-        ]
+
+        def write() -> None:
+            for _ in range(20):
+                store.add_tallies(counts, {})
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
