@@ -22,7 +22,7 @@ from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import MENU, PREFIX, WEB, Ways, shown
+from bot_linking.core.ways import CHAT, MAX_AGE_MS, MENU, PREFIX, WEB, Ways, shown
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
@@ -32,8 +32,8 @@ from bot_linking.messenger.signed_request import (
     context_of,
     read_signed,
 )
-from bot_linking.webview.attempts import MovedOn
 from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.stamps import Stamps
@@ -108,9 +108,10 @@ class WayPages:
         """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
         link = self._ways.open_web(token)
         if link is None:
-            self._tell(LinkingRefused("web_link_unknown"))
+            self._tell(LinkingRefused("web_link_unknown", way=WEB))
             raise Notice("web_over", 404)
-        return self._begin(WEB, link.page_id, link.psid, proof=link.digest)
+        made_at = link.expires_at - MAX_AGE_MS
+        return self._begin(WEB, link.page_id, link.psid, proof=link.digest, made_at=made_at)
 
     @_view
     def show_digits(self, attempt_id: str) -> Response:
@@ -138,11 +139,14 @@ class WayPages:
             return self.webview.pages.show("linked", sdk=None)
         return self._with_sdk(self.webview.pages.show("linked", sdk=self._settings.extensions_sdk))
 
-    def _begin(self, way: str, page_id: str, psid: str, *, proof: str) -> Response:
+    def _begin(
+        self, way: str, page_id: str, psid: str, *, proof: str, made_at: int | None = None
+    ) -> Response:
         """The first page of an attempt whose chat is proved."""
         attempt = Attempt(
             new_attempt_id(), None, "", "", self._linking.now(), page_id, psid, way=way, proof=proof
         )
+        self.webview.trail.opened(attempt, since=made_at)
         browser, secret = self.webview.browser, self.webview.browser.secret()
         account = self.webview.attempts.account_of_site()
         return browser.remember(self.webview.first_page(attempt, account, secret), secret)
@@ -173,7 +177,7 @@ class WayPages:
         try:
             context, proof = self._context()
         except SignedRequestRefused as refusal:
-            self._tell(LinkingRefused(str(refusal.flaw)))
+            self._tell(LinkingRefused(str(refusal.flaw), way=MENU))
             return self.webview.pages.show(
                 "menu_refused", 400, sentence=refusal.flaw.sentence, flaw=str(refusal.flaw)
             )
@@ -216,7 +220,7 @@ class WayPages:
         try:
             self.webview.admission.count_chat_link(account.id, self.webview.browser.address())
         except TooManyAttempts as refusal:
-            self._tell(LinkingRefused(refusal.slug))
+            self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
         url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
