@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 TASK = "bot_linking.deliver"
 LONGEST_S = 30.0  # then the worker is somebody else's; the next beat goes on
+LOOK_S = 1.0  # between two looks whether the worker ends
 EXPIRES_S = 60
 
 _log = logging.getLogger("bot_linking.delivery")
@@ -40,15 +43,22 @@ def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) 
     from celery.signals import worker_shutting_down
 
     delivery = linking.delivery
+    ending = mmap(-1, 1)  # the processes of a prefork pool see it, too: only their parent hears the signal
+
+    def end(**_: Any) -> None:
+        ending[0] = 1
+        delivery.take_nothing_more()
 
     def work() -> None:
+        until = time.monotonic() + LONGEST_S
         try:
-            delivery.drain_side_by_side(within=LONGEST_S)
+            while not ending[0] and time.monotonic() < until and delivery.drain_side_by_side(within=LOOK_S):
+                pass
             delivery.purge_sometimes()
         except BotLinkingError as problem:
             _log.error("delivery waits: %s", problem)
 
-    worker_shutting_down.connect(lambda **_: delivery.take_nothing_more(), weak=False)
+    worker_shutting_down.connect(end, weak=False)
     deliver: Any = celery_app.task(name=TASK, ignore_result=True)(work)
     delivery.on_wake = _Bell(lambda: deliver.apply_async(expires=EXPIRES_S, retry=False)).ring
     celery_app.conf.beat_schedule = {

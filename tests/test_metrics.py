@@ -22,15 +22,13 @@ from bot_linking.core import log_throttle
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import WebhookReceived
 from bot_linking.core.identifiers import Identifiers
-
-from .conftest import (
+from tests.bots import Bot, NewBot
+from tests.wire import (
     APP_SECRET,
     OTHER_PSID,
     PAGE,
     PAGE_TOKEN,
     PSID,
-    Bot,
-    NewBot,
     batch,
     linked_event,
     message_event,

@@ -10,7 +10,8 @@ import pytest
 
 import bot_linking
 from bot_linking import account_linked, account_unlinked, signals
-from tests.conftest import PSID, Bot, NewBot
+from tests.bots import Bot, NewBot
+from tests.wire import PSID
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from bot_linking.doors.callers import caller_of
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts, _key
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.bots import START, Clock
 
-from .conftest import START, Clock
 from .stores.processes import run_together
 
 LOGIN = Limit("login", most=5, seconds=60)

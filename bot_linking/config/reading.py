@@ -53,7 +53,7 @@ def read_settings(
 ) -> Settings:
     """The settings of a bot. Raises one `ConfigurationError` for all that is missing, unsafe or unknown."""
     values, problems = _collect(Settings, config, environment, defaults)
-    if not (values.get("pages") or _is_left_to_the_store(values)):
+    if not (values.get("pages", "unreadable") or _is_left_to_the_store(values)):
         problems += [_missing(name) for name in _ONE_PAGE if name in values and not values[name]]
     return _checked(_made(Settings, values, problems))
 

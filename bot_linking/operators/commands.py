@@ -11,6 +11,8 @@ import click
 from bot_linking.operators import (
     backups,
     exchange,
+    funnel,
+    guides,
     keys,
     mending,
     messages,
@@ -27,9 +29,14 @@ from bot_linking.operators.cli import Here, under
 def commands(here: Here) -> list[click.Command]:
     """The commands of one AccountLinking."""
     return [
-        *under("People", [*people.commands(here), *rights.commands(here)]),
+        *under("People", [*people.commands(here), *rights.commands(here), *funnel.commands(here)]),
         *under("Messages", messages.commands(here)),
         *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
-        *under("Set-up", [*upkeep.commands(here), *mending.commands(here), *watching.commands(here)]),
+        *under("Set-up", _set_up(here)),
         *under("The store", [*moving.commands(here), *exchange.commands(here), *backups.commands(here)]),
     ]
+
+
+def _set_up(here: Here) -> list[click.Command]:
+    rooms = (upkeep, mending, watching, guides)
+    return [command for room in rooms for command in room.commands(here)]

@@ -87,7 +87,7 @@ class Pages:
             terms_url=self._settings.terms_url,
             **context,
         )
-        return self._guarded(html.translate(_OVERRIDES), status, {"Content-Type": "text/html; charset=utf-8"})
+        return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
         page = self.show(
@@ -105,6 +105,13 @@ class Pages:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
         response = self._guarded("", 303, {"Location": location})
         response.autocorrect_location_header = False
+        return response
+
+    def show_brand(self) -> Response:
+        """The brand's colours, for the pages' stylesheet."""
+        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "public, max-age=3600"
         return response
 
     def _template(self, name: str) -> Template:
@@ -125,7 +132,10 @@ class Pages:
         return response
 
 
-_OVERRIDES = dict.fromkeys((0x202D, 0x202E))  # they write a name backwards, out of its own element, too
+def _without_overrides(html: str) -> str:
+    """Two marks write a name backwards, and out of its own element, too."""
+    return html.replace("\u202d", "").replace("\u202e", "")
+
 
 _SYNTAX: dict[str, Any] = {
     "block_start_string": BLOCK_START_STRING,

@@ -8,7 +8,6 @@ back, signed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -16,16 +15,15 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
+from bot_linking.core.errors import SecondFactorLocked
 from bot_linking.core.events import LinkingRefused
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
-from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB
 from bot_linking.doors.callers import Callers
@@ -33,18 +31,20 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
-from bot_linking.webview.attempts import Attempts, Form, Held, MovedOn, SecondFactor
+from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
+from bot_linking.webview.held import Form, Held, MovedOn
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
-from bot_linking.webview.pages import Notice, Pages, brand_stylesheet
+from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
+from bot_linking.webview.stops import LARGEST_FORM, STOPS, bound_form, notice_of
 from bot_linking.webview.tickets import Tickets
+from bot_linking.webview.trail import Trail
 
-LARGEST_FORM = 64 * 1024
 LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
@@ -53,8 +53,6 @@ POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET w
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 
-_log = logging.getLogger("bot_linking.webview")
-
 
 def _view(method: Callable[..., Response]) -> View:
     """Turns what stops a view into its page; anything unforeseen stays the host's to handle."""
@@ -62,18 +60,14 @@ def _view(method: Callable[..., Response]) -> View:
     @wraps(method)
     def view(self: Webview, *args: Any, **kwargs: Any) -> Response:
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.pages.notice(notice)
         except MovedOn as moved:
             return self.lead_to(moved.held)
-        except RequestEntityTooLarge:
-            return self.pages.notice(Notice("form", 413))
-        except StoreUnavailable as problem:
-            kind = f"linking page {id(self)}"
-            log_sparingly(_log, logging.ERROR, kind, "linking page not served: %s", problem)
-            return self.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.pages.notice(notice_of(problem))
 
     return view
 
@@ -90,10 +84,12 @@ class Webview:
         bots: Bots,
         tell: Tell,
         hooks: Hooks,
+        funnel: Funnel,
     ) -> None:
         self._now = linking.now
         self._settings = settings
         self._tell = tell
+        self.trail = Trail(funnel)
         self._linking = linking
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
@@ -118,6 +114,7 @@ class Webview:
             browser=self.browser,
             admission=self.admission,
             identity=Identity(bots, linking.now),
+            trail=self.trail,
         )
 
     @property
@@ -146,7 +143,7 @@ class Webview:
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
-            ("/brand.css", "brand", self.show_brand, ["GET"]),
+            ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
 
     # Sign in
@@ -322,8 +319,9 @@ class Webview:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
         held = self.attempts.leave(form)
-        profile = self.attempts.profile(form)
-        self._linking.cancel(profile.page_id, profile.psid)
+        who = self.attempts.profile(form)
+        self._linking.cancel(who.page_id, who.psid)
+        self.trail.cancelled(form.attempt)
         if form.ticket.way != LOGIN:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
@@ -336,12 +334,6 @@ class Webview:
         if newest is None:
             raise Notice("expired", 405)
         return self.lead_to(Held(newest))
-
-    def show_brand(self) -> Response:
-        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "public, max-age=3600"
-        return response
 
     # Where it leads
 
@@ -360,7 +352,7 @@ class Webview:
     def _too_many(
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
-        self._tell(LinkingRefused(limit.slug))
+        self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
         until = self._now() + limit.retry_after * 1000
         return self._refused_at_once(
             form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
@@ -395,4 +387,4 @@ class Webview:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)
 
     def _opened(self) -> Attempt:
-        return opened_attempt(self._settings, now=self._now(), tell=self._tell)
+        return opened_attempt(self._settings, now=self._now(), tell=self._tell, trail=self.trail)

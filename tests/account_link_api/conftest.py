@@ -13,8 +13,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bot_linking.account_link_api.keys import Keys
-
-from ..conftest import PSID, Bot, NewBot
+from tests.bots import Bot, NewBot
+from tests.wire import PSID
 
 SAMPLES = Path(__file__).parent / "samples"
 CONTENT_TYPES = {

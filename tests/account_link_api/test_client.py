@@ -29,8 +29,8 @@ from bot_linking.account_link_api import (
     TooManyRequests,
 )
 from bot_linking.testing import BotServer
+from tests.wire import PSID
 
-from ..conftest import PSID
 from .conftest import MakeCaller
 
 KEY = "bl_canary-key-0123456789"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot_linking.core.errors import StoreUnavailable
+from tests.wire import PSID
 
-from ..conftest import PSID
 from .conftest import Caller, MakeCaller, a_call, as_form, changed
 
 RIGHT = a_call(username="ada")

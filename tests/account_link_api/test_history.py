@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot_linking.core.identifiers import Identifiers
+from tests.wire import OTHER_PSID, PAGE, PSID, batch, unlinked_event
 
-from ..conftest import OTHER_PSID, PAGE, PSID, batch, unlinked_event
 from .conftest import Caller, a_call, changed
 
 

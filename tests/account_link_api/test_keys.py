@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from bot_linking.account_link_api.keys import KeyNameRefused, Keys
+from tests.bots import NewBot
+from tests.wire import PAGE, PSID
 
-from ..conftest import PAGE, PSID, NewBot
 from .conftest import Caller, MakeCaller, a_call
 
 RIGHT = a_call(username="ada")

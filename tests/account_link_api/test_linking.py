@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot_linking import Account
+from tests.wire import OTHER_PSID, PAGE, PSID, SITE, batch, linked_event, unlinked_event
 
-from ..conftest import OTHER_PSID, PAGE, PSID, SITE, batch, linked_event, unlinked_event
 from .conftest import Caller, MakeCaller, a_call
 
 

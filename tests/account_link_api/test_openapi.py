@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bot_linking import AccountLinking
 from bot_linking.account_link_api.keys import Keys
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
 
-from ..conftest import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
 from .conftest import CONTENT_TYPES, Caller, MakeCaller
 
 

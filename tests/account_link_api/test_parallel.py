@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.children import run_together
+from tests.wire import PAGE, PSID
 
-from ..conftest import PAGE, PSID
 from .conftest import Caller
 
 PROCESSES = 4

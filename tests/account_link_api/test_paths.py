@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask, url_for
 
-from ..conftest import PSID
+from tests.wire import PSID
+
 from .conftest import Caller, MakeCaller, a_call
 
 CALL = a_call(username="ada")

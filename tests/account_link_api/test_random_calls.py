@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..conftest import PAGE
+from tests.wire import PAGE
+
 from .conftest import Caller, a_call, as_form
 
 PSIDS = ("1", "2")

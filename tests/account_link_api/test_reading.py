@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from ..conftest import PSID
+from tests.wire import PSID
+
 from .conftest import API, CONTENT_TYPES, SAMPLE_PSID, SAMPLES, Caller, a_call, as_form, changed
 
 FORM = "application/x-www-form-urlencoded"

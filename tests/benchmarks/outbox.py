@@ -1,4 +1,5 @@
-"""The outbox against a Graph that answers at once, and with one page that does not answer: target 11.
+"""The outbox against a Graph that answers at once, with one page that does not answer (target 11), and one
+page's backlog against a Graph that takes its time (target 14).
 
 The drain is the product's own worker with its own threads; beside it the same number of bare calls to the
 same Graph by one pooled client.
@@ -11,6 +12,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from bot_linking import AccountLinking
+from bot_linking.delivery.worker import THREADS
 
 from . import payloads
-from .databases import SQLite, fill
+from .databases import Database, SQLite, each_store, fill
 from .load import pin
 from .measure import Finding, Round, alternate
 from .ours import our_app
 from .serve import LOAD_CORE, on_server_core
 
 STUCK_PAGE, STUCK_TOKEN, STUCK_S = "2222222222222222", "token-of-the-stuck-page", 1.0
+SLOW_TOKEN, SLOW_S = "token-of-the-slow-graph", 0.1
 PATIENCE_S = 60.0
 
 
@@ -35,6 +39,8 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
     with _graph() as port, on_server_core():
         yield from _drain(_made(folder / "drain"), port, many, rounds)
         yield from _one_stuck(folder, port, many, 1 if quick else 3)
+        for store, new in each_store(folder):
+            yield from _backlog(store, new, folder, port, 2 if quick else 5)
 
 
 class _InstantBot:
@@ -83,12 +89,12 @@ def _draining(linking: AccountLinking, many: int) -> Round:
     return one_round
 
 
-def _seconds_until(linking: AccountLinking, is_done: Callable[[], bool]) -> float:
+def _seconds_until(linking: AccountLinking, is_done: Callable[[], bool], *, every_s: float = 0.005) -> float:
     began = time.perf_counter()
     linking.delivery.start()
     try:
         while not is_done():
-            time.sleep(0.005)
+            time.sleep(every_s)
             if time.perf_counter() - began > PATIENCE_S:
                 break
         return time.perf_counter() - began
@@ -120,6 +126,59 @@ def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Find
     ratio = took.ratio("beside", "alone")
     what = f"{many:,} messages while another page hangs, beside without"
     yield Finding("11", what, took.of("beside"), took.of("alone"), ratio, 1.5, "s")
+
+
+def _backlog(
+    store: str, new: Callable[[], Database], folder: Path, port: int, rounds: int
+) -> Iterator[Finding]:
+    """Messages of one page, while each call to Graph takes a tenth of a second; beside the same calls by as
+    many threads as the worker has."""
+    many = 600
+    turns = iter(range(rounds + 1))
+
+    def ours() -> float:
+        database = new()
+        place = _made(folder / f"backlog_{store}_{next(turns)}")
+        config: Any = {"BOT_LINKING_DATABASE": database.url, "BOT_LINKING_PAGE_ACCESS_TOKEN": SLOW_TOKEN}
+        _, linking = our_app(place, BOT_LINKING_GRAPH_URL=f"http://127.0.0.1:{port}", **config)
+        fill(database, range(many))
+        database.execute(_waiting(many))
+        left = f"select count(*) from outbox where page_id = '{payloads.PAGE}'"
+        rate = many / _seconds_until(linking, lambda: database.execute(left)[0][0] == 0, every_s=0.05)
+        linking.store.close()
+        return rate
+
+    _, other = our_app(
+        _made(folder / f"calls_{store}"), BOT_LINKING_PAGE_ACCESS_TOKEN=SLOW_TOKEN,
+        BOT_LINKING_GRAPH_URL=f"http://127.0.0.1:{port}",
+    )  # fmt: skip
+    bot, message = other.bot, other.login_message("hello")
+
+    def bare() -> float:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda number: bot.send_message(payloads.psid(number), message), range(many)))
+        return many / (time.perf_counter() - began)
+
+    took = alternate({"ours": ours, "bare": bare}, rounds)
+    rate, beside = took.of("ours"), took.of("bare")
+    what = f"one page's backlog, Graph at 100 ms, {store}"
+    yield Finding("14", f"{what}, messages/s", rate, beside, rate, 150.0, "msg/s", at_least=True)
+    ratio = took.ratio("ours", "bare")
+    what = f"... beside {THREADS} threads of bare calls to it"
+    yield Finding("14", what, rate, beside, ratio, 0.5, "msg/s", at_least=True)
+
+
+def _waiting(many: int) -> str:
+    """Outbox rows as `queue` writes them, by a statement that both stores understand."""
+    now = int(time.time() * 1000)
+    return f"""
+insert into outbox (page_id, psid, kind, payload, created_at, next_at)
+with recursive people (n) as (
+  select cast(0 as bigint) union all select n + 1 from people where n < {many - 1})
+select '{payloads.PAGE}', cast({payloads.FIRST_PSID} + n * {payloads.PSID_STEP} as text), 'refused', 'null',
+       {now}, {now}
+from people"""
 
 
 def queue(path: Path, page_id: str, numbers: range) -> None:
@@ -180,6 +239,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             await reader.readexactly(length)
             if STUCK_TOKEN.encode() in request:
                 await asyncio.sleep(STUCK_S)
+            if SLOW_TOKEN.encode() in request:
+                await asyncio.sleep(SLOW_S)
             writer.write(head.encode() + body)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

@@ -1,4 +1,4 @@
-"""The store alone: `link_of` on both stores (target 3), and flushes to disk (4)."""
+"""The store alone: `link_of` on both stores (target 3), flushes to disk (4), and PgBouncer (19)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from random import Random
+
+from bot_linking import AccountLinking
+from bot_linking.core.events import AccountLinked, LinkingEvent
+from tests import pgbouncer
 
 from . import payloads
 from .databases import Postgres, SQLite, fill, postgres_server
@@ -27,6 +32,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
     if (server := postgres_server()) is not None:
         with on_server_core():
             yield from _look_up_by_socket(Postgres(server), folder, 60 if quick else 300)
+            yield from _through_pgbouncer(Postgres(server), folder, 60 if quick else 300)
     yield from _flushes(folder)
 
 
@@ -71,6 +77,42 @@ def _look_up_by_socket(database: Postgres, folder: Path, rounds: int) -> Iterato
         )
     yield _per_call("link_of on PostgreSQL, beside psycopg's connection.execute", took, "raw", 1.3)
     yield _per_call("link_of on PostgreSQL, beside one cursor used again", took, "cursor", 1.3)
+
+
+def _through_pgbouncer(database: Postgres, folder: Path, rounds: int) -> Iterator[Finding]:
+    """A login and a look-up through PgBouncer in transaction mode, beside the same without it."""
+    _, direct = our_app(_made(folder / "direct"), BOT_LINKING_DATABASE=database.url)
+    fill(database, range(PEOPLE))
+    with pgbouncer.running(database.url) as url:
+        address = f"{url}?pooling=transaction"
+        _, pooled = our_app(_made(folder / "pooled"), BOT_LINKING_DATABASE=address)
+        took = alternate(
+            {"direct": waiting(_asking(direct.link_of), 1), "pooled": waiting(_asking(pooled.link_of), 1)},
+            rounds,
+        )
+        ratio = took.ratio("pooled", "direct")
+        ours, beside = took.of("pooled") / 100, took.of("direct") / 100
+        yield Finding("19", "link_of through PgBouncer, beside without it", ours, beside, ratio, None, "µs")
+        numbers = count(PEOPLE)
+        apps = {"direct": direct, "pooled": pooled}
+        seed_ours(direct, range(PEOPLE, PEOPLE + 4 * (rounds + 1)))
+        took = alternate(
+            {name: waiting(_logging_in(linking, numbers), 2) for name, linking in apps.items()}, rounds
+        )
+        ratio = took.ratio("pooled", "direct")
+        what = "a login through PgBouncer in transaction mode, beside without it"
+        yield Finding("19", what, took.of("pooled"), took.of("direct"), ratio, 1.15, "µs")
+        pooled.store.close()
+
+
+def _logging_in(linking: AccountLinking, numbers: Iterator[int]) -> Callable[[], None]:
+    def log_in() -> None:
+        number = next(numbers)
+        event = LinkingEvent(payloads.PAGE, payloads.psid(number), "linked", payloads.code(number))
+        (outcome,) = linking.core.receive([event])
+        assert isinstance(outcome, AccountLinked), outcome
+
+    return log_in
 
 
 def _asking(find: Callable[[str], object]) -> Callable[[], None]:

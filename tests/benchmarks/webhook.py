@@ -1,4 +1,5 @@
-"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 12 (forged) and 17 (the search).
+"""One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 12 (forged), 13 (many app secrets)
+and 17 (the search).
 
 Processor time, but where a flush is part of the work: there it is the clock on the wall.
 """
@@ -13,6 +14,7 @@ from functools import partial
 from io import BytesIO
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -32,6 +34,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
     with _quiet_log():
         yield from _ordinary(folder, 60 if quick else 250)
         yield from _search(60 if quick else 250)
+        yield from _many_secrets(folder, 60 if quick else 250)
         yield from _other_routes(folder, 150 if quick else 600)
         yield from _first_and_again(folder, 15 if quick else 60)
         yield from _forged(folder, 60 if quick else 250)
@@ -99,6 +102,31 @@ def _search(rounds: int) -> Iterator[Finding]:
         ours, beside = took.of("all" + name), took.of("one" + name)
         more = ours - beside
         yield Finding("17", f"the search for all ways, {what} (µs more)", ours, beside, more, 2.0, "µs")
+
+
+def _many_secrets(folder: Path, rounds: int) -> Iterator[Finding]:
+    """A thousand pages, each with an app secret of its own; the webhook is the last one's."""
+    body = payloads.ordinary()
+    one_page = ("PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID")
+    contestants = dict[str, Round]()
+    for name, others in (("one", 0), ("many", 999)):
+        secrets = {str(number): f"app-secret-of-page-{number}" for number in range(1, others + 1)}
+        secrets[payloads.PAGE] = payloads.SECRET
+        pages = {
+            page: {
+                "access_token": f"access-token-of-{page}",
+                "app_secret": secret,
+                "verify_token": "verify-of-benchmarks",
+            }
+            for page, secret in secrets.items()
+        }
+        config: dict[str, Any] = dict.fromkeys(f"BOT_LINKING_{each}" for each in one_page)
+        config["BOT_LINKING_PAGES"] = pages
+        app, _ = our_app(_made(folder / f"{name}_secrets"), **config)
+        contestants[name] = busy(caller(app, body), 40)
+    took = alternate(contestants, rounds)
+    what = "a webhook with 1,000 app secrets, beside one"
+    yield Finding("13", what, took.of("many"), took.of("one"), took.ratio("many", "one"), 1.1, "µs")
 
 
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ from bot_linking.operators import file_checks
 from bot_linking.operators.checkup import checkup
 from bot_linking.operators.file_checks import check_file
 from bot_linking.operators.findings import Finding
-from tests.conftest import Bot, NewBot, ScriptedGraph, _json
+from tests.bots import Bot, NewBot
+from tests.graph import ScriptedGraph, as_json
 
 
 def found_in(bot: Bot, words: str) -> list[Finding]:
@@ -132,7 +133,7 @@ class ManyPages(ScriptedGraph):
         if token != "Bearer token" or not page.isdecimal():
             return super()._node(request, path, body)
         if page in self.bad:
-            return _json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
+            return as_json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
         answers: dict[str, Any] = {
             "me": {"id": page},
             "me/subscribed_apps": {"data": [{"subscribed_fields": ["messaging_account_linking"]}]},
@@ -140,7 +141,7 @@ class ManyPages(ScriptedGraph):
             "app": {"id": "77"},
             "77/subscriptions": {"data": [{"object": "page", "fields": ["messaging_account_linking"]}]},
         }
-        return _json(answers[path])
+        return as_json(answers[path])
 
 
 @pytest.fixture

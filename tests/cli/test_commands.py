@@ -21,9 +21,9 @@ from bot_linking.core.ports import Attempt
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.bots import Bot
 from tests.children import LIMIT_S, child
 from tests.cli.shop import create_app
-from tests.conftest import Bot
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07na\nme\r\u202e\u2028"
@@ -274,6 +274,23 @@ def test_dead_letters_are_listed_with_their_reason_and_tried_again(
     assert (again.status, again.out) == (0, "")
     assert shell.quick("dead-letters").out == ""
     assert shell.waiting() == 1
+
+
+def test_all_dead_letters_of_one_reason_are_tried_again_and_no_others(shell: Shell) -> None:
+    for psid in ("999998", "999999"):  # nobody here has these PSIDs: Graph refuses for good
+        shell.link(psid)
+    shell.quick("deliver", "--once")
+    assert shell.quick("dead-letters", "--reason", "2018001").status == 2  # goes with --retry-all alone
+    assert shell.quick("dead-letters", "--retry-all", "--since", "yesterday").status == 2
+    none = shell.quick("dead-letters", "--retry-all", "--reason", "no such reason")
+    assert (none.status, none.out) == (0, "")
+    assert shell.waiting() == 0
+    assert (
+        "2 message(s)"
+        in shell.quick("dead-letters", "--retry-all", "--reason", "2018001", "--since", "1h").err
+    )
+    assert shell.waiting() == 2
+    assert shell.quick("dead-letters").out == ""
 
 
 def test_a_dead_letter_that_is_not_there_is_an_error(shell: Shell) -> None:

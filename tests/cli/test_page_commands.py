@@ -9,7 +9,8 @@ import click
 import pytest
 from click.testing import Result
 
-from tests.conftest import PAGE, Bot, NewBot, batch, message_event
+from tests.bots import Bot, NewBot
+from tests.wire import PAGE, batch, message_event
 
 KEY = "the-key-of-added-pages-0123456789"
 LINES = "token-of-the-new-page\nsecret-of-the-new-page\nverify-the-new-page\n"

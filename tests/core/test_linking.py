@@ -27,8 +27,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Store
 from bot_linking.core.ports.attempts import MOST_CODES
-
-from ..conftest import START, Clock
+from tests.bots import START, Clock
 
 NOW_MS = int(START * 1000)
 NewLinking = Callable[..., "Heard"]

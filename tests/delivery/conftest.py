@@ -15,8 +15,7 @@ from bot_linking.core.ports import OutboxEntry
 from bot_linking.delivery import Delivery
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-
-from ..conftest import Clock
+from tests.bots import Clock
 
 Handler = Callable[[OutboxEntry], None]
 KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume", "sorry")

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from bot_linking.delivery.alarm import MANY, WITHIN_S, Alarm
+from tests.bots import Clock
 
-from ..conftest import Clock
 from .conftest import Post, Refusal
 
 

@@ -21,8 +21,9 @@ from flask import Flask
 from bot_linking import AccountLinking, ConfigurationError
 from bot_linking.celery import _Bell, install
 from bot_linking.core.identifiers import Identifiers
+from tests.graph import ScriptedGraph
+from tests.wire import PAGE
 
-from ..conftest import PAGE, ScriptedGraph
 from ..redis_server import PASSWORD, Server, running
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,22 @@ def test_a_worker_killed_mid_delivery_and_a_flushed_queue_lose_nothing(
     said = sent(scripted)
     assert set(said) == set(psids)
     assert sum(said.values()) - len(psids) <= IN_FLIGHT
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_worker_that_is_asked_to_end_says_nothing_twice_and_the_next_one_says_the_rest(
+    shop: Shop, scripted: ScriptedGraph, pool: str
+) -> None:
+    """Celery's warm shutdown: what is being sent is finished, what is not begun is left."""
+    psids = shop.link(range(30))
+    with shop.worker(every=0.5, pool=pool) as worker:
+        assert until(lambda: shop.begun() >= 8)
+        worker.terminate()
+        assert worker.wait(60) == 0
+    assert 0 < len(sent(scripted)) < 30
+    with shop.worker(every=0.5, pool=pool):
+        assert until(lambda: shop.linking.store.outbox_depth()["depth"] == 0)
+    assert sent(scripted) == Counter(psids)
 
 
 def test_a_change_while_the_broker_is_down_costs_the_caller_nothing_and_is_found_later(

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.conftest import PAGE
+from tests.wire import PAGE
 
 ROOT = Path(__file__).parents[2]
 BOT = "tests.delivery.ending_bot:app"
@@ -100,6 +100,44 @@ def test_a_server_that_is_asked_to_end_says_nothing_twice(
     assert graph.done == Counter({str(1000 + number): 1 for number in range(MANY)})
     assert store.outbox_depth()["depth"] == 0
     assert graph.begun == graph.done
+
+
+@pytest.mark.parametrize("signalled", ["SIGHUP", "SIGQUIT", "SIGINT"])
+def test_gunicorns_other_ends_say_nothing_twice(
+    signalled: str, graph: Graph, store: SQLStore, environment: dict[str, str]
+) -> None:
+    """A reload, whose next worker goes on, and an end that waits for no request."""
+    process = subprocess.Popen(
+        [sys.executable, *SERVERS["gunicorn"]], cwd=ROOT, env=environment, preexec_fn=_hear_signals
+    )
+    try:
+        until(lambda: sum(graph.begun.values()) == MANY, "sending")
+        process.send_signal(getattr(signal, signalled))
+        until(lambda: store.outbox_depth()["depth"] == 0, "sent")
+        process.terminate()
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    assert graph.done == graph.begun == Counter({str(1000 + number): 1 for number in range(MANY)})
+
+
+def test_the_reloaders_watcher_sends_nothing(
+    graph: Graph, store: SQLStore, environment: dict[str, str]
+) -> None:
+    """`flask run --reload` is two processes; the one that only watches files leaves the outbox alone."""
+    command = ["-m", "flask", "--app", BOT, "run", "--port", "0", "--reload"]
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, env=environment, preexec_fn=_hear_signals,
+        start_new_session=True, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        until(lambda: sum(graph.done.values()) == MANY, "sent")
+        until(lambda: store.outbox_depth()["depth"] == 0, "marked")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert graph.begun == Counter({str(1000 + number): 1 for number in range(MANY)})
 
 
 def _hear_signals() -> None:

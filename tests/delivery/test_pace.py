@@ -7,8 +7,7 @@ from collections import deque
 import pytest
 
 from bot_linking.delivery.pace import BELIEVED_S, BURST, MOST_A_SECOND, SLOWEST, Pace
-
-from ..conftest import Clock
+from tests.bots import Clock
 
 MESSENGERS_LIMIT = 300
 

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from bot_linking.delivery.worker import THREADS
+from tests.bots import Clock
 
-from ..conftest import Clock
 from ..stores.processes import LIMIT_S, SPAWN, one_process, run_together
 from .conftest import Post
 from .processes import after_the_lease, deliver_in_a_forked_child, deliver_until_killed, drain_into

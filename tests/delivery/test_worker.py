@@ -21,8 +21,8 @@ from bot_linking.core.ports import Attempt, OutboxEntry
 from bot_linking.delivery import Delivery, Handler, leases, worker
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S
 from bot_linking.delivery.leases import LEASE_S, RENEW_EVERY_S
+from tests.bots import Clock
 
-from ..conftest import Clock
 from .conftest import Post, Refusal
 
 LOG = "bot_linking.delivery"

@@ -9,7 +9,8 @@ import pytest
 from bot_linking import Link
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.messenger.deliveries import MOST_MESSAGES_AN_HOUR
-from tests.conftest import PAGE, PSID, Bot, NewBot, batch, unlinked_event
+from tests.bots import Bot, NewBot
+from tests.wire import PAGE, PSID, batch, unlinked_event
 
 
 def waiting_in(bot: Bot) -> list[Any]:

@@ -14,7 +14,8 @@ from bot_linking import StoreUnavailable
 from bot_linking.core import log_throttle
 from bot_linking.doors.redaction import OURS, guard_logs, redact
 from bot_linking.stores.store import SQLStore
-from tests.conftest import APP_SECRET, PAGE, PAGE_TOKEN, PSID, Bot, NewBot, batch, linked_event
+from tests.bots import Bot, NewBot
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, PSID, batch, linked_event
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,8 @@ import pytest
 
 from bot_linking.core.errors import ConfigurationError
 from tests import postgres
-from tests.conftest import PSID, Bot, NewBot, batch, linked_event, unlinked_event
+from tests.bots import Bot, NewBot
+from tests.wire import PSID, batch, linked_event, unlinked_event
 
 psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 

@@ -12,8 +12,9 @@ from pytest_httpserver import HTTPServer
 from bot_linking import ConfigurationError, KnownPage, PageRefused, PageUnknown, StoreUnavailable
 from bot_linking.messenger import pages as registry
 from bot_linking.operators.checkup import checkup
-from tests.conftest import APP_SECRET, PAGE, TOKEN, Bot, NewBot, batch, linked_event, message_event
+from tests.bots import Bot, NewBot
 from tests.extension.test_several_pages import BAD_TOKEN, PERSON, TwoPages
+from tests.wire import APP_SECRET, PAGE, TOKEN, batch, linked_event, message_event
 
 KEY, NEWER_KEY = "the-key-of-added-pages-0123456789", "a-newer-key-of-added-pages-987654321"
 NEW = "555"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot_linking import Link
-from tests.conftest import PAGE, PSID, Bot, NewBot, message_event
+from tests.bots import Bot, NewBot
+from tests.wire import PAGE, PSID, message_event
 
 WHOSE = {"sender": {"id": PSID}, "recipient": {"id": PAGE}, "timestamp": 1_800_000_000_000}
 ECHO = {

@@ -13,18 +13,8 @@ from flask import current_app, url_for
 import bot_linking
 from bot_linking import GraphError, GraphFailed, Link
 from bot_linking.core.identifiers import Identifiers
-from tests.conftest import (
-    OTHER_PSID,
-    PAGE,
-    PSID,
-    SITE,
-    Bot,
-    NewBot,
-    batch,
-    linked_event,
-    message_event,
-    unlinked_event,
-)
+from tests.bots import Bot, NewBot
+from tests.wire import OTHER_PSID, PAGE, PSID, SITE, batch, linked_event, message_event, unlinked_event
 
 EVENT = message_event("orders")
 
@@ -506,7 +496,7 @@ def test_linking_to_another_account_tells_which_one_it_was_before(bot: Bot) -> N
     browser = bot.browser()
     browser.open()
     browser.sign_in("grace", "hopper-1906")
-    from tests.conftest import code_in
+    from tests.wire import code_in
 
     bot.post(batch(linked_event(code_in(browser.consent()), at=bot.clock.ms + 1)))
     first, second = bot.heard.of("AccountLinked")

@@ -19,7 +19,7 @@ from bot_linking.doors.redaction import redact
 from bot_linking.simulator import Simulator
 from bot_linking.stores.attempts import ATTEMPT_KEPT_MS
 from bot_linking.testing import BotServer, LinkingWalk, forms_of
-from tests.conftest import return_url
+from tests.wire import return_url
 
 PASSWORD = "canary-password-7431"
 APP_SECRET = "simulator-canary-app-secret-7431"

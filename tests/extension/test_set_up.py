@@ -18,17 +18,15 @@ from flask.sessions import SecureCookieSession, SessionInterface
 from bot_linking import Account, AccountLinking, ConfigurationError, PageUnknown
 from bot_linking.config.reading import read_settings, table
 from bot_linking.config.settings import Settings
-from tests.conftest import (
-    ADA,
+from tests.bots import Bot, NewBot
+from tests.people import ADA, Site
+from tests.wire import (
     APP_SECRET,
     PAGE,
     PAGE_TOKEN,
     PSID,
     SECRET_KEY,
     VERIFY_TOKEN,
-    Bot,
-    NewBot,
-    Site,
     batch,
     linked_event,
     message_event,
@@ -249,6 +247,14 @@ def test_pages_and_the_keys_of_a_single_page_exclude_each_other(settings: Config
     assert refuse(settings | {"BOT_LINKING_PAGES": {"1": page}}).key == "BOT_LINKING_PAGES"
 
 
+def test_what_is_wrong_with_several_pages_is_not_said_to_be_missing_of_one(settings: Config) -> None:
+    page = {"access_token": "token-one", "app_secret": "secret-number-one", "verify_token": "verify-token"}
+    single = {"PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"}
+    pages = {key: value for key, value in settings.items() if key.removeprefix("BOT_LINKING_") not in single}
+    refused = refuse(pages | {"BOT_LINKING_PAGES": {"1": page}})
+    assert str(refused).count("BOT_LINKING_") == 1, str(refused)
+
+
 def test_a_setting_may_come_from_the_environment(new_bot: NewBot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_LINKING_NEXT_STEP", "from the environment")
     monkeypatch.setenv("BOT_LINKING_CODE_MAX_AGE", "120")
@@ -399,9 +405,8 @@ def test_one_object_serves_two_apps_each_with_its_own_store(settings: Config, tm
 def test_it_lives_under_any_prefix(new_bot: NewBot, prefix: str) -> None:
     bot = new_bot(prefix=prefix)
     assert bot.linking.login_button()["url"] == f"https://bot.example{prefix}/login"
-    from tests.conftest import Browser
 
-    browser = Browser(bot, prefix)
+    browser = bot.browser(prefix)
     assert bot.post(batch(linked_event(browser.code())), path=f"{prefix}/webhook").status_code == 200
     assert bot.linking.link_of(PSID) is not None
 

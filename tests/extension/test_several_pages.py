@@ -11,18 +11,9 @@ from werkzeug import Request, Response
 
 from bot_linking import PageUnknown
 from bot_linking.simulator.graph_api.buttons import buttons_of
-from tests.conftest import (
-    TOKEN,
-    Bot,
-    NewBot,
-    ScriptedGraph,
-    _json,
-    batch,
-    code_in,
-    linked_event,
-    message_event,
-    unlinked_event,
-)
+from tests.bots import Bot, NewBot
+from tests.graph import ScriptedGraph, as_json
+from tests.wire import TOKEN, batch, code_in, linked_event, message_event, unlinked_event
 
 ONE, TWO = "111", "222"
 SECRETS = {ONE: "secret-of-page-one", TWO: "secret-of-page-two"}
@@ -44,16 +35,16 @@ class TwoPages(ScriptedGraph):
     def _node(self, request: Request, path: str, body: Any) -> Response:
         page = self.pages.get(request.headers["Authorization"].removeprefix("Bearer "))
         if page is None:
-            return _json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
+            return as_json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
         if page in self.trouble:
             error, status = self.trouble[page]
-            return _json({"error": {"message": "scripted", **error}}, status)
+            return as_json({"error": {"message": "scripted", **error}}, status)
         if path == "me" and "account_linking_token" in request.args:
             if self.linking_tokens.get(request.args["account_linking_token"]) != page:
-                return _json({"error": {"code": 10303, "message": "Invalid account_linking_token"}}, 400)
-            return _json({"id": page, "recipient": PERSON})
+                return as_json({"error": {"code": 10303, "message": "Invalid account_linking_token"}}, 400)
+            return as_json({"id": page, "recipient": PERSON})
         if path == "me":
-            return _json({"id": page})
+            return as_json({"id": page})
         return super()._node(request, path, body)
 
     def page_of(self, call: Any) -> str:

@@ -14,13 +14,12 @@ from bot_linking import AccountLinking
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.delivery import waiting
-from tests.conftest import (
+from tests.bots import Bot, NewBot
+from tests.wire import (
     APP_SECRET,
     OTHER_PSID,
     PAGE,
     PSID,
-    Bot,
-    NewBot,
     batch,
     linked_event,
     message_event,

@@ -24,7 +24,8 @@ from bot_linking import (
 from bot_linking.core.events import LinkingEvent
 from bot_linking.messenger.inbox import LARGEST_BODY
 from bot_linking.stores.receiving import apply_linked
-from tests.conftest import (
+from tests.bots import Bot, NewBot
+from tests.wire import (
     APP_SECRET,
     OLD_SECRET,
     OTHER_PSID,
@@ -32,8 +33,6 @@ from tests.conftest import (
     PAGE,
     PSID,
     VERIFY_TOKEN,
-    Bot,
-    NewBot,
     batch,
     linked_event,
     message_event,

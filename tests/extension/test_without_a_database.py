@@ -15,7 +15,8 @@ from flask import Flask
 from bot_linking.external_account import ExternalAccount
 from bot_linking.stores import opening
 from tests.account_link_api.conftest import API, a_call
-from tests.conftest import PAGE, PSID, Bot, NewBot, batch, linked_event, message_event
+from tests.bots import Bot, NewBot
+from tests.wire import PAGE, PSID, batch, linked_event, message_event
 
 ROOT = Path(__file__).parents[2]
 NOBODY_LISTENS = "postgresql://bot:hush@127.0.0.1:9/bot"

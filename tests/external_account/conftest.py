@@ -14,7 +14,7 @@ from flask import Flask
 
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import BotServer
-from tests.conftest import Clock
+from tests.bots import Clock
 from tests.stores.conftest import DATABASES
 
 KEYS = "k3y-of-the-tests-which-is-long-enough-0"

@@ -6,8 +6,11 @@ import pyotp
 import pytest
 
 from bot_linking.external_account import ExternalAccount
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, Site
+from tests.wire import OTHER_TOKEN
 
-from ..conftest import ADA, OTHER_TOKEN, Bot, Browser, NewBot, Site
 from .conftest import KEYS, Authenticator
 
 

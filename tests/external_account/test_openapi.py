@@ -16,8 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bot_linking.external_account import ExternalAccount
-
-from ..conftest import NewBot
+from tests.bots import NewBot
 
 ALL = ["accounts", "bind", "signin"]
 CALLS = {

@@ -10,9 +10,10 @@ import pytest
 from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.identifiers import Identifiers
+from tests.bots import NewBot
 from tests.external_account.test_following import Pair
+from tests.wire import OTHER_PSID, PAGE, PSID, batch, linked_event, unlinked_event
 
-from ..conftest import OTHER_PSID, PAGE, PSID, NewBot, batch, linked_event, unlinked_event
 from .conftest import KEYS
 from .test_following import new_pair
 

@@ -13,8 +13,9 @@ from flask import Flask
 
 from bot_linking import AccountLinking, ConfigurationError
 from bot_linking.external_account import ExternalAccount
+from tests.bots import NewBot
+from tests.wire import batch, unlinked_event
 
-from ..conftest import NewBot, batch, unlinked_event
 from .conftest import UNION, USER, MakeShop
 
 ROOT = Path(__file__).parents[2]

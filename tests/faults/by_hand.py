@@ -31,8 +31,8 @@ from bot_linking.external_account.two_factor import (
 from bot_linking.stores import open_store
 from bot_linking.stores.sql import load_schema
 from bot_linking.stores.store import SQLStore
-from tests.conftest import PAGE
 from tests.stores.processes import SPAWN
+from tests.wire import PAGE
 
 from . import processes
 from .kills import Kill

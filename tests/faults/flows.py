@@ -18,13 +18,13 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.doors.throttle import Limit, Throttle
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import refresh_of
-from tests.conftest import (
+from tests.bots import Bot
+from tests.browser import Browser
+from tests.wire import (
     APP_SECRET,
     PAGE,
     PAGE_TOKEN,
     VERIFY_TOKEN,
-    Bot,
-    Browser,
     batch,
     code_in,
     linked_event,

@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 
 from bot_linking.external_account.errors import SecondFactorRefused
 from bot_linking.external_account.two_factor import RECOVERY_CODES, Enrolment
-from tests.conftest import Browser, code_in, linked_event
+from tests.browser import Browser
+from tests.wire import code_in, linked_event
 
 from .failing import UNKNOWN
 from .flows import APP, Flow, LinkByLogin, Person, World, _is_done

@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot_linking.testing import forms_of, refresh_of
-from tests.conftest import PAGE, batch, code_in, return_url, signature
+from tests.wire import PAGE, batch, code_in, return_url, signature
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.05

@@ -25,17 +25,9 @@ from bot_linking.core.ports import Attempt
 from bot_linking.delivery.worker import THREADS
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.conftest import (
-    APP_SECRET,
-    PAGE,
-    PAGE_TOKEN,
-    SECRET_KEY,
-    VERIFY_TOKEN,
-    linked_event,
-    unlinked_event,
-)
 from tests.core.model import Model
 from tests.stores.processes import SPAWN
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, VERIFY_TOKEN, linked_event, unlinked_event
 
 from . import processes
 from .by_hand import START_S, Operator

@@ -19,7 +19,8 @@ from bot_linking.core.events import AccountLinked, LinkingEvent, Outcome
 from bot_linking.stores.outbox import announce
 from bot_linking.stores.store import SQLStore
 from tests import postgres
-from tests.conftest import PAGE, PAGE_TOKEN, Clock, NewBot
+from tests.bots import Clock, NewBot
+from tests.wire import PAGE, PAGE_TOKEN
 
 from .failing import FailingEngine, FailingGraph, Faults, RandomFaults, fail_redis
 from .flows import (

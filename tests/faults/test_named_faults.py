@@ -24,8 +24,9 @@ from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite.engine import SQLiteEngine
 from tests import postgres
-from tests.conftest import PSID, Bot, NewBot, batch, linked_event, unlinked_event
+from tests.bots import Bot, NewBot
 from tests.stores.processes import SPAWN
+from tests.wire import PSID, batch, linked_event, unlinked_event
 
 from . import processes
 from .__main__ import new_database

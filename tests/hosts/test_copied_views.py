@@ -13,8 +13,9 @@ from flask import Flask
 
 import example_bot
 from bot_linking import AccountLinking
-from tests.conftest import APP_SECRET, Bot, batch, message_event, signature
+from tests.bots import Bot
 from tests.hosts import junk
+from tests.wire import APP_SECRET, batch, message_event, signature
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 PIECES = 10_000

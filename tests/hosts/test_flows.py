@@ -31,8 +31,9 @@ from flask_wtf import CSRFProtect
 from bot_linking import Account, AccountLinked, AccountLinking, Link, account_linked
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.conftest import PAGE, PSID, Bot, batch, message_event
+from tests.bots import Bot
 from tests.hosts.serving import listening, serve_asgi, serve_wsgi
+from tests.wire import PAGE, PSID, batch, message_event
 
 GUIDE = (Path(__file__).parents[2] / "bot_linking" / "messenger" / "README.md").read_text("utf-8")
 

@@ -14,7 +14,8 @@ from flask import Request, after_this_request, g, request, session
 from werkzeug.test import TestResponse
 from werkzeug.utils import cached_property
 
-from tests.conftest import APP_SECRET, OLD_SECRET, Bot, NewBot, batch, linked_event, message_event, signature
+from tests.bots import Bot, NewBot
+from tests.wire import APP_SECRET, OLD_SECRET, batch, linked_event, message_event, signature
 
 MESSAGE = message_event("hello")
 MIXED = batch(linked_event("a-code-of-nobody"), MESSAGE)

@@ -16,7 +16,8 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 
 from bot_linking import AccountLinking
-from tests.conftest import VERIFY_TOKEN, Bot, NewBot, batch, message_event
+from tests.bots import Bot, NewBot
+from tests.wire import VERIFY_TOKEN, batch, message_event
 
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "42"}
 Step = Callable[[Bot], Any]

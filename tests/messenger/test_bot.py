@@ -11,8 +11,10 @@ from pymessenger.bot import Bot as PymessengerBot
 from bot_linking import GraphError
 from bot_linking.messenger.graph import Graph
 from bot_linking.messenger.send import GraphBot, send_with
-from tests.conftest import APP_SECRET, PAGE_TOKEN, PSID, Bot, ScriptedGraph
+from tests.bots import Bot
+from tests.graph import ScriptedGraph
 from tests.messenger.wire import Wire, always, reply
+from tests.wire import APP_SECRET, PAGE_TOKEN, PSID
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from bot_linking.messenger.buttons import (
     message_with,
     shortened,
 )
-from tests.conftest import SITE, Bot
+from tests.bots import Bot
+from tests.wire import SITE
 
 BUTTON = {"type": "account_unlink"}
 

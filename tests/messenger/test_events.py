@@ -20,7 +20,7 @@ from bot_linking.messenger.events import (
     read_linking_event,
     sort_events,
 )
-from tests.conftest import OTHER_PSID, PAGE, PSID, linked_event, message_event, unlinked_event
+from tests.wire import OTHER_PSID, PAGE, PSID, linked_event, message_event, unlinked_event
 
 
 def payload(*entries: Any, kind: str = "page") -> dict[str, Any]:

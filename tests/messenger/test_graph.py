@@ -24,8 +24,9 @@ from werkzeug import Request, Response
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.messenger import graph as graph_module
 from bot_linking.messenger.graph import Graph, GraphError, Recipient
-from tests.conftest import APP_SECRET, PAGE, PAGE_TOKEN, PSID, TOKEN, ScriptedGraph
+from tests.graph import ScriptedGraph
 from tests.messenger.wire import Answer, Wire, always, reply
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, PSID, TOKEN
 
 PROOF = hmac.new(APP_SECRET.encode(), PAGE_TOKEN.encode(), hashlib.sha256).hexdigest()
 Serve = Callable[[Answer], Wire]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_linking.messenger.events import mentions_ours, sort_events, without
-from tests.conftest import batch, linked_event, message_event
+from tests.wire import batch, linked_event, message_event
 
 TOKEN = "bl." + "A" * 32
 ANSWER = "bl.yes." + "A" * 22

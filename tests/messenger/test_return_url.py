@@ -20,7 +20,9 @@ from bot_linking.messenger.return_url import (
     check_return_url,
     with_code,
 )
-from tests.conftest import Bot, NewBot, Site, code_in
+from tests.bots import Bot, NewBot
+from tests.people import Site
+from tests.wire import code_in
 
 SAMPLES = Path(__file__).parent / "samples"
 TOKEN = "TKN"

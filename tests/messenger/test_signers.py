@@ -11,7 +11,7 @@ import pytest
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.messenger.signature import sign, signer_of
 from bot_linking.messenger.signers import FEW, MOST_TRIED_A_SECOND, Signers
-from tests.conftest import batch, message_event
+from tests.wire import batch, message_event
 
 MANY = 1000
 

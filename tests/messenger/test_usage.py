@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.messenger.usage import percent_used, retry_after
-from tests.conftest import APP_SECRET, PAGE_TOKEN
 from tests.messenger.wire import Wire, always, reply
+from tests.wire import APP_SECRET, PAGE_TOKEN
 
 BUSINESS = {
     "1": [{"type": "messenger", "call_count": 12, "total_time": 3, "estimated_time_to_regain_access": 0}]

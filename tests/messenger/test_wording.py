@@ -9,8 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from bot_linking.messenger.graph import Graph, GraphError
-from tests.conftest import APP_SECRET, PAGE_TOKEN, PSID, TOKEN, Bot
+from tests.bots import Bot
 from tests.messenger.wire import Wire, always, reply
+from tests.wire import APP_SECRET, PAGE_TOKEN, PSID, TOKEN
 
 WORDS = "The confirmation that nobody else should read"
 

@@ -14,7 +14,9 @@ from werkzeug import Request
 from werkzeug.test import TestResponse
 
 from bot_linking.core.errors import StoreUnavailable
-from tests.conftest import APP_SECRET, PAGE, PSID, SITE, Bot, NewBot, _json
+from tests.bots import Bot, NewBot
+from tests.graph import as_json
+from tests.wire import APP_SECRET, PAGE, PSID, SITE
 
 USER = "555666777"
 
@@ -38,7 +40,7 @@ def answer_ids(bot: Bot, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> None
     def answer(request: Request, path: str, body: Any) -> Any:
         if path == f"{USER}/ids_for_pages":
             given = left.pop(0) if len(left) > 1 else left[0]
-            return given if not isinstance(given, dict) else _json(given)
+            return given if not isinstance(given, dict) else as_json(given)
         return node(request, path, body)
 
     monkeypatch.setattr(bot.graph, "_node", answer)
@@ -154,7 +156,7 @@ def test_a_person_of_whom_nothing_is_held_is_told_so(with_app: Bot, monkeypatch:
         assert state_of(with_app, code) == "nothing"
 
 
-@pytest.mark.parametrize("broken", [_json({"error": {"code": 2, "message": "x"}}, 500), _json({}, 502)])
+@pytest.mark.parametrize("broken", [as_json({"error": {"code": 2, "message": "x"}}, 500), as_json({}, 502)])
 def test_while_graph_is_away_the_request_waits_and_is_done_later(
     with_app: Bot, monkeypatch: pytest.MonkeyPatch, broken: Any
 ) -> None:
@@ -174,7 +176,7 @@ def test_what_graph_refuses_for_good_could_not_be_matched(
     with_app: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_app.link()
-    answer_ids(with_app, monkeypatch, _json({"error": {"code": 100, "message": "no"}}, 400))
+    answer_ids(with_app, monkeypatch, as_json({"error": {"code": 100, "message": "no"}}, 400))
     code = call(with_app).get_json()["confirmation_code"]
     with_app.linking.delivery.drain()
     assert state_of(with_app, code) == "unmatched"

@@ -9,7 +9,9 @@ import pytest
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account
 from bot_linking.core.notices import OwnerNotice
-from tests.conftest import GRACE, PAGE, PSID, SITE, Bot, NewBot
+from tests.bots import Bot, NewBot
+from tests.people import GRACE
+from tests.wire import PAGE, PSID, SITE
 
 
 class Mailbox:

@@ -13,8 +13,10 @@ from werkzeug.test import TestResponse
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account
 from bot_linking.core.notices import OwnerNotice
-from tests.conftest import ADA, GRACE, OTHER_PSID, PAGE, PSID, SITE, Bot, NewBot
+from tests.bots import Bot, NewBot
 from tests.owners.test_callbacks import call
+from tests.people import ADA, GRACE
+from tests.wire import OTHER_PSID, PAGE, PSID, SITE
 
 
 def ticket_of(page: TestResponse) -> str:

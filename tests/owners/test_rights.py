@@ -10,7 +10,8 @@ import pytest
 from click.testing import Result
 
 from bot_linking.external_account import ExternalAccount
-from tests.conftest import PAGE, PSID, TOKEN, Bot, NewBot, batch, message_event
+from tests.bots import Bot, NewBot
+from tests.wire import PAGE, PSID, TOKEN, batch, message_event
 
 
 def run(bot: Bot, *arguments: str) -> Result:

@@ -15,7 +15,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
-from tests.conftest import NewBot
+from tests.bots import NewBot
 
 from .conftest import NOW, PAGE, PSID, link
 

@@ -21,8 +21,8 @@ from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.stores import open_counters, open_store, redis_counters
 from bot_linking.stores.redis_counters import RedisCounters
 from bot_linking.stores.store import SQLStore
+from tests.bots import START, Clock, NewBot
 
-from ..conftest import START, Clock, NewBot
 from ..redis_server import PASSWORD, Server, running
 from .processes import run_together
 

@@ -11,7 +11,9 @@ from flask import Flask, request
 
 from bot_linking.core.links import Account
 from bot_linking.messenger.events import mentions_ours
-from tests.conftest import ADA, OTHER_PSID, PAGE, PSID, Bot, NewBot, batch, message_event
+from tests.bots import Bot, NewBot
+from tests.people import ADA
+from tests.wire import OTHER_PSID, PAGE, PSID, batch, message_event
 
 
 def chat(psid: str = PSID, **of: Any) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import pytest
 from werkzeug import Request
 
 from bot_linking.messenger.graph import GraphError
-from tests.conftest import PSID, SITE, Bot, NewBot, _json
+from tests.bots import Bot, NewBot
+from tests.graph import as_json
+from tests.wire import PSID, SITE
 
 UNDER_RULES = {"code": 10, "error_subcode": 2018336}
 
@@ -29,7 +31,7 @@ def put_under_rules(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def answer(request: Request, path: str, body: Any) -> Any:
         if path == "me/messenger_profile":
-            return _json({"data": [{"subject_to_new_eu_privacy_rules": True}]})
+            return as_json({"data": [{"subject_to_new_eu_privacy_rules": True}]})
         return node(request, path, body)
 
     monkeypatch.setattr(bot.graph, "_node", answer)
@@ -65,10 +67,10 @@ def test_a_chat_under_the_rules_gets_the_address_after_the_refusal(
 
 def refuse_templates(graph: Any, request: Request, path: str, body: Any) -> Any:
     if path == "me/messages" and "attachment" in body["message"]:
-        return _json({"error": {"message": "no", **UNDER_RULES}}, 400)
+        return as_json({"error": {"message": "no", **UNDER_RULES}}, 400)
     if path == "me/messages":
-        return _json({"recipient_id": PSID, "message_id": "m"})
-    return _json({"id": graph.page_id})
+        return as_json({"recipient_id": PSID, "message_id": "m"})
+    return as_json({"id": graph.page_id})
 
 
 def test_the_host_may_say_which_way(bot: Bot) -> None:

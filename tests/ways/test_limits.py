@@ -12,8 +12,10 @@ import pytest
 
 from bot_linking.core.ways import MOST_WRONG, ChatEvent
 from bot_linking.messenger import pages as registry
-from tests.conftest import ADA, PAGE, PSID, SITE, Bot, NewBot, Site
+from tests.bots import Bot, NewBot
+from tests.people import ADA, Site
 from tests.ways.test_pages import digits_on, path_of, say, walk_web
+from tests.wire import PAGE, PSID, SITE
 
 
 @pytest.mark.parametrize("where", ["site session", "password"])

@@ -13,20 +13,10 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.conftest import (
-    ADA,
-    APP_SECRET,
-    GRACE,
-    OTHER_PSID,
-    PAGE,
-    PSID,
-    SITE,
-    Bot,
-    Browser,
-    NewBot,
-    batch,
-    message_event,
-)
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, GRACE
+from tests.wire import APP_SECRET, OTHER_PSID, PAGE, PSID, SITE, batch, message_event
 
 
 def path_of(url: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from bot_linking import Account
 from bot_linking.webview.tickets import Ticket
 from bot_linking.webview.views import Webview
-from tests.conftest import Bot, NewBot
+from tests.bots import Bot, NewBot
 
 TABLES = ("attempts", "codes", "limits", "links", "outbox", "history", "unlinks_seen")
 PASSWORDS = {"ada": "lovelace-1815", "grace": "hopper-1906"}

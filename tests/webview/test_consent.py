@@ -9,19 +9,16 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bot_linking import Account
-from tests.conftest import (
-    ADA,
-    GRACE,
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, GRACE, Site
+from tests.wire import (
     OTHER_PSID,
     OTHER_TOKEN,
     PAGE,
     PSID,
     SITE,
     TOKEN,
-    Bot,
-    Browser,
-    NewBot,
-    Site,
     batch,
     code_in,
     linked_event,

@@ -16,7 +16,9 @@ from werkzeug.test import TestResponse
 
 from bot_linking.core.journey import STEPS, Stage, Step, after
 from bot_linking.core.ports import Attempt
-from tests.conftest import OTHER_TOKEN, SITE, TOKEN, Browser, NewBot, batch, code_in, linked_event
+from tests.bots import NewBot
+from tests.browser import Browser
+from tests.wire import OTHER_TOKEN, SITE, TOKEN, batch, code_in, linked_event
 
 from .guarded import PASSWORDS, Guarded, guarded
 

@@ -22,7 +22,9 @@ from werkzeug.test import TestResponse
 
 from bot_linking.core.codes import digest_of
 from bot_linking.testing import forms_of
-from tests.conftest import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, TOKEN, Browser, NewBot, batch, linked_event
+from tests.bots import NewBot
+from tests.browser import Browser
+from tests.wire import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event
 
 from .guarded import PASSWORDS, Guarded, guarded, in_memory
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot_linking import Account
-from tests.conftest import ADA, PSID, TOKEN, NewBot, Site, code_in
+from tests.bots import NewBot
+from tests.people import ADA, Site
+from tests.wire import PSID, TOKEN, code_in
 
 
 def test_looks_of_one_person_cost_a_bounded_number_of_questions(new_bot: NewBot, site: Site) -> None:

@@ -14,7 +14,9 @@ from bot_linking import AccountLinking
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk
 from bot_linking.translations import translate
-from tests.conftest import TOKEN, Bot, NewBot, Site, return_url
+from tests.bots import Bot, NewBot
+from tests.people import Site
+from tests.wire import TOKEN, return_url
 
 
 def every_page(bot: Bot) -> dict[str, TestResponse]:

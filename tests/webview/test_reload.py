@@ -13,21 +13,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from bot_linking import SignUpRefused
-from tests.conftest import (
-    ADA,
-    OTHER_TOKEN,
-    PSID,
-    SITE,
-    TOKEN,
-    Bot,
-    Browser,
-    NewBot,
-    Site,
-    batch,
-    code_in,
-    linked_event,
-    return_url,
-)
+from tests.bots import Bot, NewBot
+from tests.browser import Browser
+from tests.people import ADA, Site
+from tests.wire import OTHER_TOKEN, PSID, SITE, TOKEN, batch, code_in, linked_event, return_url
 
 AGAIN = 3
 WRONG = "Wrong user name or password. Please try again."

@@ -1,0 +1,97 @@
+"""A browser on the linking pages, and the switches of a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from bot_linking.testing import Form, forms_of, refresh_of
+from tests.wire import TOKEN, code_in, return_url
+
+CHROMIUM_SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Browser:
+    """One browser with its cookies on the linking pages; `page` is what it shows."""
+
+    def __init__(self, app: Flask, public_url: str, prefix: str = "/linking") -> None:
+        self.client = app.test_client()
+        self.base_url = public_url
+        self.prefix = prefix
+        self.environ: dict[str, Any] = {}
+        self.headers: dict[str, str] = {}
+        self.location = f"{prefix}/login"
+        self._page: TestResponse | None = None
+
+    @property
+    def page(self) -> TestResponse:
+        assert self._page is not None
+        return self._page
+
+    def open(self, token: str = TOKEN, url: str | None = None, **more: str) -> TestResponse:
+        """Tap Log In."""
+        query = {"account_linking_token": token, "redirect_uri": url or return_url(token), **more}
+        return self.get(f"{self.prefix}/login?{urlencode(query)}")
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        self.location = path
+        self._page = self.client.get(
+            path, base_url=self.base_url, environ_overrides=self.environ, headers=self.headers, **kwargs
+        )
+        return self._page
+
+    def post(self, path: str, fields: Mapping[str, str], **headers: str) -> TestResponse:
+        self._page = self.client.post(
+            path, data=dict(fields), base_url=self.base_url, environ_overrides=self.environ,
+            headers={**self.headers, **headers},
+        )  # fmt: skip
+        return self._page
+
+    def form(self, name: str) -> Form:
+        found = [form for form in forms_of(self.page.text) if form.name == name]
+        assert found, f"no {name} form on this page: {self.page.status_code}"
+        return found[0]
+
+    def submit(self, name: str, headers: Mapping[str, str] | None = None, **fields: str) -> TestResponse:
+        form = self.form(name)
+        path = urljoin(self.location, form.action)
+        self.location = path
+        return self.post(path, {**form.fields, **fields}, **(headers or {}))
+
+    def follow(self) -> TestResponse:
+        """Go where the page redirects to, on our own site."""
+        assert self.page.status_code == 303, self.page.status_code
+        target = urljoin(self.location, self.page.headers["Location"])
+        assert target.startswith("/"), target
+        return self.get(target)
+
+    def sign_in(self, username: str = "ada", password: str = "lovelace-1815") -> TestResponse:
+        """Sign in and arrive at the consent page, or at the sign-in page again."""
+        page = self.submit("login", username=username, password=password)
+        return self.follow() if page.status_code == 303 else page
+
+    def consent(self) -> str:
+        """Press Link; the address that leads back to Messenger, code and all."""
+        page = self.submit("consent")
+        target = page.headers["Location"] if page.status_code == 303 else refresh_of(page.text)
+        assert target is not None, page.status_code
+        return str(target)
+
+    def code(self, token: str = TOKEN) -> str:
+        """The whole walk as Ada; the authorization code that it ends with."""
+        self.open(token)
+        self.sign_in()
+        return code_in(self.consent())

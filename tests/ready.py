@@ -1,0 +1,93 @@
+"""What takes long and is the same for every app is made once in a run: templates, URL builders, tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
+
+import bot_linking
+from bot_linking.stores.opening import Steps
+from bot_linking.stores.sqlite.file import File
+from bot_linking.stores.sqlite.files import SIDE_FILES
+
+_OURS = str(Path(bot_linking.__file__).parent)
+_empty_files: dict[str, bytes] = {}  # the schema's steps to a file that they have made
+
+
+class _Compiled(BytecodeCache):
+    """Our own templates. What a host brings is compiled for each app, by that app's rules."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (compiled := self._compiled.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(compiled)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None and bucket.code.co_filename.startswith(_OURS):
+            self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+@contextmanager
+def templates() -> Iterator[None]:
+    """Meanwhile our templates are compiled once, not for each app."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Flask.jinja_options, "bytecode_cache", _Compiled())
+        yield
+
+
+@contextmanager
+def url_builders() -> Iterator[None]:
+    """Meanwhile werkzeug, which compiles two functions for each address of each app, compiles each once."""
+    compile_builder = getattr(Rule, "_compile_builder", None)
+    if compile_builder is None:  # a werkzeug that does it otherwise
+        yield
+        return
+    compiled: dict[Any, Any] = {}
+
+    def look_up_or_compile(rule: Any, append_unknown: bool = True) -> Any:
+        if rule.defaults:
+            return compile_builder(rule, append_unknown)
+        key = (rule.rule, tuple(rule._trace), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", look_up_or_compile)
+        yield
+
+
+@contextmanager
+def empty_tables() -> Iterator[None]:
+    """Meanwhile a new SQLite file is a copy of the one that the same steps of the schema have made before."""
+    make = File.apply
+
+    def copy_or_make(file: File, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
+        steps, is_new = repr(missing), not file.path.exists()
+        if is_new and steps in _empty_files:
+            _write(file.path, _empty_files[steps])
+            return [f"{room} {name}" for room, named in missing.items() for name in named]
+        applied = make(file, missing, wait_s=wait_s)
+        if is_new and not any(os.path.exists(f"{file.path}{ending}") for ending in SIDE_FILES):
+            _empty_files[steps] = file.path.read_bytes()
+        return applied
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(File, "apply", copy_or_make)
+        yield
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)

@@ -1,0 +1,62 @@
+"""What Messenger sends and what the tests are configured with, in the tests' own handwriting."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+SITE = "https://bot.example"
+PAGE = "102030405060708"
+PSID = "24680135791357"
+OTHER_PSID = "24680135792468"
+TOKEN = "AR" + "x9_-" * 27
+OTHER_TOKEN = "AR" + "y8_-" * 27
+APP_SECRET = "app-secret-0123456789abcdef"
+OLD_SECRET = "old-secret-0123456789abcdef"
+PAGE_TOKEN = "EAAG-page-token-of-the-tests"
+VERIFY_TOKEN = "verify-token-of-the-tests"
+SECRET_KEY = "form-signing-key-of-the-tests"
+RETURN_PATH = "https://facebook.com/messenger_platform/account_linking/"
+
+
+def return_url(token: str = TOKEN) -> str:
+    """What Messenger hands over as redirect_uri, as captured in the field."""
+    return f"{RETURN_PATH}?account_linking_token={token}"
+
+
+def signature(body: bytes, secret: str = APP_SECRET) -> str:
+    """Messenger's header, in the tests' own handwriting."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def linked_event(code: str, *, psid: str = PSID, page: str = PAGE, at: int | None = None) -> dict[str, Any]:
+    event: dict[str, Any] = {"sender": {"id": psid}, "recipient": {"id": page}}
+    if at is not None:
+        event["timestamp"] = at
+    return event | {"account_linking": {"status": "linked", "authorization_code": code}}
+
+
+def unlinked_event(*, psid: str = PSID, page: str = PAGE, at: int | None = None) -> dict[str, Any]:
+    event: dict[str, Any] = {"sender": {"id": psid}, "recipient": {"id": page}}
+    if at is not None:
+        event["timestamp"] = at
+    return event | {"account_linking": {"status": "unlinked"}}
+
+
+def message_event(text: str, *, psid: str = PSID, page: str = PAGE) -> dict[str, Any]:
+    return {
+        "sender": {"id": psid}, "recipient": {"id": page}, "timestamp": 1_800_000_000_000,
+        "message": {"mid": "m_1", "text": text},
+    }  # fmt: skip
+
+
+def batch(*events: dict[str, Any], page: str = PAGE) -> bytes:
+    """One webhook body, escaped as Messenger escapes."""
+    entry = {"id": page, "time": 1_800_000_000_000, "messaging": list(events)}
+    return json.dumps({"object": "page", "entry": [entry]}, separators=(",", ":")).encode("ascii")
+
+
+def code_in(target: str) -> str:
+    return target.rpartition("authorization_code=")[2]
