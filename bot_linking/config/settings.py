@@ -238,7 +238,7 @@ class Settings(SiteSettings):
 
     @property
     def frame_origins(self) -> tuple[str, ...]:
-        """Who may frame the linking pages: nobody, but the simulator on this very machine."""
+        """Who may frame the linking pages: only the simulator on this very machine."""
         return tuple(origin for origin in self.return_hosts if is_loopback_origin(origin))
 
     @property

@@ -118,7 +118,7 @@ class Pages:
         return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
 
     def _jinja(self) -> Environment:
-        """The host's loader, filters and globals, under Jinja's own syntax, whatever the host has chosen."""
+        """The host's loader, filters and globals, under Jinja's own syntax, whichever the host has chosen."""
         if self._environment is None:
             self._environment = current_app.jinja_env.overlay(**_SYNTAX)
         return self._environment

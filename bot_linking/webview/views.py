@@ -379,7 +379,7 @@ class Webview:
         return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
-        """Relative, so that it is right below whatever path a proxy strips."""
+        """Relative, so that it is right below any path that a proxy strips."""
         up = "../" if request.view_args else ""
         return f"{up}{page}/{quote(attempt.attempt_id)}"
 
