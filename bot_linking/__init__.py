@@ -10,12 +10,12 @@
     def webhook(): ...
 
 `linking.link_of(psid)` says whose account a message comes from; `@linking.login_required` asks for a login
-where one is needed and goes on by itself afterwards; the signals tell what happened.
+where one is needed and goes on automatically afterwards; the signals tell what happened.
 
 Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
 `webview` (the pages), `account_link_api` (the site tells the bot), `external_account` (applications sign
-users in; optional, imported by nobody else), `delivery` (the outbox), `simulator` (a Messenger on a laptop),
-`testing`.
+users in; optional, imported by no other room), `delivery` (the outbox), `simulator` (a Messenger on a
+laptop), `testing`.
 """
 
 from bot_linking.core.errors import (
@@ -42,6 +42,7 @@ from bot_linking.core.events import (
     MessageFailed,
     MessageSent,
     PersonErased,
+    StageReached,
     WebhookReceived,
 )
 from bot_linking.core.history import Change
@@ -62,6 +63,7 @@ from bot_linking.signals import (
     message_failed,
     message_sent,
     person_erased,
+    stage_reached,
     webhook_received,
 )
 from bot_linking.webview.refusals import SignUpRefused
@@ -96,6 +98,7 @@ __all__ = [
     "PersonErased",
     "SignUpRefused",
     "SignatureRefused",
+    "StageReached",
     "StoreUnavailable",
     "WebhookReceived",
     "account_linked",
@@ -109,5 +112,6 @@ __all__ = [
     "message_failed",
     "message_sent",
     "person_erased",
+    "stage_reached",
     "webhook_received",
 ]

@@ -59,6 +59,9 @@ linking_refused = _signal_of(events.LinkingRefused)
 event_ignored = _signal_of(events.EventIgnored)
 """`EventIgnored`: a redelivery, or an event that lost to a newer one."""
 
+stage_reached = _signal_of(events.StageReached)
+"""`StageReached`: a person came to a stage of linking, from the prompt to the confirmation."""
+
 login_prompted = _signal_of(events.LoginPrompted)
 """`LoginPrompted`: somebody was shown a Log In button."""
 
@@ -82,7 +85,7 @@ person_erased = _signal_of(events.PersonErased)
 
 
 def tell(app: Any, event: events.Happening) -> None:
-    """Log refusals by their slug and call the receivers, whatever they raise."""
+    """Log refusals by their slug and call the receivers; what they raise is logged."""
     if isinstance(event, events.LinkingRefused):
         _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]

@@ -52,7 +52,7 @@ class Step(StrEnum):
     GIVE_CODE = auto()
     """The code that was sent last was right, and the site names the account of its address."""
     GIVE_PASSWORD = auto()
-    """The site names the account. Whatever was proved before in this attempt counts no more."""
+    """The site names the account. What was proved before in this attempt counts no more."""
     PASS_SECOND_FACTOR = auto()
     """A right code of this very account, given in this attempt."""
     NEED_NO_SECOND_FACTOR = auto()

@@ -60,4 +60,5 @@ class Answers:
         attempt as `form` has it."""
         proved, steps = self._attempts.signed_in(form, account, by)
         proved = replace(proved, stage=after(form.attempt.stage, *steps))
-        return self._attempts.take(proved, form.kept) or self._attempts.as_it_is(form)
+        held = self._attempts.take(proved, form.kept) or self._attempts.as_it_is(form)
+        return self._attempts.noted(held)

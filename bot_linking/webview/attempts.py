@@ -38,6 +38,7 @@ from bot_linking.webview.identity import Identity, IdentityRefused, Profile, Tok
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
 from bot_linking.webview.tickets import SESSION, Ticket
+from bot_linking.webview.trail import Trail
 
 LINKING_TOKEN_AGE_MS = 300_000
 TRIES = 3  # against other requests of the same browser
@@ -59,6 +60,7 @@ class Attempts:
         browser: Browser,
         admission: Admission,
         identity: Identity,
+        trail: Trail,
     ) -> None:
         self._linking = linking
         self._settings = settings
@@ -67,6 +69,7 @@ class Attempts:
         self._browser = browser
         self._admission = admission
         self._identity = identity
+        self._trail = trail
         #: Whether an account may go on, with this code or with none; set by who keeps second factors.
         self.second_factor: SecondFactor | None = None
 
@@ -126,6 +129,7 @@ class Attempts:
         if account is not None and not form.is_of_session:
             refused = replace(named(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
+        self._trail.refused(form.attempt, refusal)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
         if kept is None:
@@ -138,12 +142,14 @@ class Attempts:
         """The site named the account: on to the consent, or first to the second factor of an account that has
         one."""
         proved, steps = self.signed_in(form, account, Step.GIVE_PASSWORD)
-        return self._step(form, proved, *steps)
+        return self.noted(self._step(form, proved, *steps))
 
     def signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
         """The attempt of an account that was proved by this step, and the steps that it takes by that."""
         proved = named(form.attempt, required(account))
-        if not self.passes(account):
+        needs_code = not self.passes(account)
+        self._trail.signed_in(form.attempt)
+        if needs_code:
             return proved, [by]
         return self._identified(proved), [by, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT]
 
@@ -168,8 +174,15 @@ class Attempts:
         proved = replace(named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
+        self._trail.signed_in(form.attempt)
         held = self.take(replace(self._identified(proved), stage=stage), form.kept)
-        return held or self.as_it_is(form)
+        return self.noted(held or self.as_it_is(form))
+
+    def noted(self, held: Held) -> Held:
+        """The same, which the funnel is told of where it is at the consent."""
+        if held.attempt.stage is Stage.CONSENT_SHOWN:
+            self._trail.consent_shown(held.attempt)
+        return held
 
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
@@ -186,6 +199,8 @@ class Attempts:
         code = self._linking.approve(attempt, locale=locale, replaces=form.ticket.replaces, typed=typed)
         if code is None:
             raise Notice("expired", back=form.ticket.return_url)
+        if form.kept is None or form.kept.stage is not Stage.APPROVED:
+            self._trail.consented(attempt)
         return code, Held(attempt, session)
 
     def digits(self, attempt: Attempt) -> str:
@@ -234,7 +249,10 @@ class Attempts:
 
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
-        return self._identified(named(attempt, account), self._admission.count_look)
+        self._trail.signed_in(attempt)
+        identified = self._identified(named(attempt, account), self._admission.count_look)
+        self._trail.consent_shown(identified)
+        return identified
 
     def passes(self, account: Account, code: str | None = None) -> bool:
         return self.second_factor is None or self.second_factor(account, code)
@@ -315,7 +333,7 @@ class Attempts:
             if profile.psid is not None:
                 attempt = replace(attempt, page_id=profile.page_id, psid=profile.psid)
             elif self._settings.strict:
-                self._tell(LinkingRefused("messenger_silent"))
+                self._tell(LinkingRefused("messenger_silent", way=LOGIN))
                 raise Notice("silent", 503, retry_after=10, back=attempt.return_url)
         return replace(attempt, page_id=attempt.page_id or self._linking.page_id)
 
@@ -325,7 +343,7 @@ class Attempts:
         return replace(attempt, page_id=profile.page_id, psid=profile.psid, profile_name=profile.name)
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
-        """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        """Ask Messenger whose login it is, within the limits. Raises `Notice` where no one can be linked."""
         count = count or self._admission.count_question
         admit = partial(count, account_of(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
@@ -336,8 +354,8 @@ class Attempts:
         except TokenExpired:
             raise Notice("expired", back=back) from None
         except IdentityRefused:
-            self._tell(LinkingRefused("messenger_refused"))
+            self._tell(LinkingRefused("messenger_refused", way=LOGIN))
             raise Notice("silent", 503, back=back) from None
         except TooManyAttempts as refusal:
-            self._tell(LinkingRefused(refusal.slug))
+            self._tell(LinkingRefused(refusal.slug, way=attempt.way))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None

@@ -5,7 +5,7 @@ The page, its words and its time are the same whether the address has an account
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response
 
 from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
@@ -16,6 +16,7 @@ from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
 from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.stops import fields
 from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import LONGEST_CODE, LONGEST_NAME, Webview
 
@@ -50,7 +51,7 @@ class CodePages:
         """An address was typed, or a new code is wanted for the same: a code, which ends the one before."""
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
-        if "again" in request.form:
+        if "again" in fields():
             address, refusal = self._answers.of(form, KIND).about, _refusal("many")
         else:
             address = self._webview.browser.field("email", LONGEST_NAME)

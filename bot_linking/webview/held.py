@@ -1,4 +1,4 @@
-"""What a form came with and what a step gave: an attempt in one browser's hands."""
+"""What is in the hands of one request: the form that came in, and the attempt that a step has led to."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def named(attempt: Attempt, account: Account | None) -> Attempt:
 
 
 def blank(attempt: Attempt) -> Attempt:
-    """An attempt with nobody's name on it."""
+    """An attempt without an account."""
     return replace(named(attempt, None), page_id=None, psid=None, profile_name=None)
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Protocol
 
-from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response
 
-from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.webview.held import Held, MovedOn
 from bot_linking.webview.pages import Notice, Pages
-
-LARGEST_FORM = 64 * 1024
+from bot_linking.webview.stops import STOPS, bound_form, notice_of
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
-
-_log = logging.getLogger("bot_linking.webview")
 
 
 class Showing(Protocol):
@@ -40,17 +33,13 @@ def view(method: Callable[..., Response]) -> View:
     @wraps(method)
     def show(self: Showing, *args: Any, **kwargs: Any) -> Response:
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.pages.notice(notice)
         except MovedOn as moved:
             return self.lead_to(moved.held)
-        except RequestEntityTooLarge:
-            return self.pages.notice(Notice("broken", 413))
-        except StoreUnavailable as problem:
-            kind = f"linking page {id(self)}"
-            log_sparingly(_log, logging.ERROR, kind, "linking page not served: %s", problem)
-            return self.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.pages.notice(notice_of(problem))
 
     return show

@@ -17,6 +17,7 @@ from flask import Response, request
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import SecondFactorLocked
 from bot_linking.core.events import LinkingRefused
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
@@ -35,11 +36,13 @@ from bot_linking.webview.forms import Forms
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
-from bot_linking.webview.pages import Notice, Pages, brand_stylesheet
+from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
+from bot_linking.webview.stops import LARGEST_FORM
 from bot_linking.webview.tickets import Tickets
-from bot_linking.webview.viewing import LARGEST_FORM, Route, view
+from bot_linking.webview.trail import Trail
+from bot_linking.webview.viewing import Route, view
 
 LONGEST_NAME = 254
 LONGEST_CODE = 64
@@ -59,10 +62,12 @@ class Webview:
         bots: Bots,
         tell: Tell,
         hooks: Hooks,
+        funnel: Funnel,
     ) -> None:
         self._now = linking.now
         self._settings = settings
         self._tell = tell
+        self.trail = Trail(funnel)
         self._linking = linking
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
@@ -87,6 +92,7 @@ class Webview:
             browser=self.browser,
             admission=self.admission,
             identity=Identity(bots, linking.now),
+            trail=self.trail,
         )
 
     @property
@@ -115,7 +121,7 @@ class Webview:
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
-            ("/brand.css", "brand", self.show_brand, ["GET"]),
+            ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
 
     # Sign in
@@ -150,7 +156,7 @@ class Webview:
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
-            raise Notice("broken", back=form.ticket.return_url)
+            raise Notice("form", back=form.ticket.return_url)
         username = self.browser.field("username", LONGEST_NAME)
         password = self.browser.field("password", LONGEST_PASSWORD)
         refusal = Refusal("login", "wrong", username, field="password")
@@ -208,7 +214,7 @@ class Webview:
         if self._create_account is None:
             raise Notice("missing", 404)
         username = self.browser.field("username", LONGEST_NAME)
-        email = self.browser.field("email", LONGEST_NAME)
+        email = username if self.forms.by_email else self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
         if wrong := wrong_with(username, password):
@@ -238,9 +244,10 @@ class Webview:
         form = self.attempts.form()
         account = self.attempts.waiting(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
-        refusal = Refusal("second-factor", "code_wrong", field="code")
+        kind = "recovery" if request.form.get("kind") == "recovery" else "code"
+        refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
-            return self.again(form, replace(refusal, reason="code_missing"), account)
+            return self.again(form, replace(refusal, reason=f"{kind}_missing"), account)
         try:
             held = self.attempts.pass_code(form, account, code)
         except TooManyAttempts as limit:
@@ -263,12 +270,9 @@ class Webview:
         if held.attempt.way != LOGIN:
             return self._hand(self._proved_end(held.attempt, code), held)
         target = with_code(form.ticket.return_url, code)
-        page = (
-            self.pages.show("done", target=target)
-            if self._settings.confirmation_page
-            else self.pages.go(target)
-        )
-        return self._hand(page, held)
+        if self._settings.confirmation_page:
+            return self._hand(self.pages.show("done", target=target), held)
+        return self._hand(self.pages.go(target), held)
 
     def _proved_end(self, attempt: Attempt, code: str) -> Response:
         """Of a way that began with a proved chat: to the digits that the chat has to type, or linked now."""
@@ -293,8 +297,9 @@ class Webview:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
         held = self.attempts.leave(form)
-        profile = self.attempts.profile(form)
-        self._linking.cancel(profile.page_id, profile.psid)
+        who = self.attempts.profile(form)
+        self._linking.cancel(who.page_id, who.psid)
+        self.trail.cancelled(form.attempt)
         if form.ticket.way != LOGIN:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
@@ -307,12 +312,6 @@ class Webview:
         if newest is None:
             raise Notice("expired", 405)
         return self.lead_to(Held(newest))
-
-    def show_brand(self) -> Response:
-        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "public, max-age=3600"
-        return response
 
     # Where it leads
 
@@ -331,7 +330,7 @@ class Webview:
     def too_many(
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
-        self._tell(LinkingRefused(limit.slug))
+        self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
         until = self._now() + limit.retry_after * 1000
         return self._refused_at_once(
             form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
@@ -358,7 +357,7 @@ class Webview:
         return self.forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
-        """Relative, so that it is right below whatever path a proxy strips."""
+        """Relative, so that it is right below any path that a proxy strips."""
         up = "../" if request.view_args else ""
         return f"{up}{page}/{quote(attempt.attempt_id)}"
 
@@ -366,4 +365,4 @@ class Webview:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)
 
     def _opened(self) -> Attempt:
-        return opened_attempt(self._settings, now=self._now(), tell=self._tell)
+        return opened_attempt(self._settings, now=self._now(), tell=self._tell, trail=self.trail)

@@ -5,26 +5,23 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import MENU, PREFIX, WEB, Ways, shown
+from bot_linking.core.ways import CHAT, MAX_AGE_MS, MENU, PREFIX, WEB, Ways, shown
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
@@ -38,16 +35,14 @@ from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
+from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
+from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
 from bot_linking.webview.views import Webview
-
-LARGEST_FORM = 64 * 1024
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 NameOfPage = Callable[[str], str]
-
-_log = logging.getLogger("bot_linking.webview")
 
 
 def _view(method: View) -> View:
@@ -56,17 +51,14 @@ def _view(method: View) -> View:
     @wraps(method)
     def view(self: WayPages, *args: Any, **kwargs: Any) -> Response:
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.webview.pages.notice(notice)
         except MovedOn as moved:
             return self.webview.lead_to(moved.held)
-        except RequestEntityTooLarge:
-            return self.webview.pages.notice(Notice("broken", 413))
-        except StoreUnavailable as problem:
-            _log.error("linking page not served: %s", problem)
-            return self.webview.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.webview.pages.notice(notice_of(problem))
 
     return view
 
@@ -116,9 +108,10 @@ class WayPages:
         """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
         link = self._ways.open_web(token)
         if link is None:
-            self._tell(LinkingRefused("web_link_unknown"))
+            self._tell(LinkingRefused("web_link_unknown", way=WEB))
             raise Notice("web_over", 404)
-        return self._begin(WEB, link.page_id, link.psid, proof=link.digest)
+        made_at = link.expires_at - MAX_AGE_MS
+        return self._begin(WEB, link.page_id, link.psid, proof=link.digest, made_at=made_at)
 
     @_view
     def show_digits(self, attempt_id: str) -> Response:
@@ -132,7 +125,7 @@ class WayPages:
         return self.webview.pages.show(
             "digits",
             digits=self.webview.attempts.digits(attempt),
-            ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
+            minutes=whole_minutes(attempt.expires_at - self._linking.now()),
             chat_url=f"https://m.me/{quote(name)}",
         )
 
@@ -146,11 +139,14 @@ class WayPages:
             return self.webview.pages.show("linked", sdk=None)
         return self._with_sdk(self.webview.pages.show("linked", sdk=self._settings.extensions_sdk))
 
-    def _begin(self, way: str, page_id: str, psid: str, *, proof: str) -> Response:
+    def _begin(
+        self, way: str, page_id: str, psid: str, *, proof: str, made_at: int | None = None
+    ) -> Response:
         """The first page of an attempt whose chat is proved."""
         attempt = Attempt(
             new_attempt_id(), None, "", "", self._linking.now(), page_id, psid, way=way, proof=proof
         )
+        self.webview.trail.opened(attempt, since=made_at)
         browser, secret = self.webview.browser, self.webview.browser.secret()
         account = self.webview.attempts.account_of_site()
         return browser.remember(self.webview.first_page(attempt, account, secret), secret)
@@ -176,19 +172,19 @@ class WayPages:
         """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
         browser = self.webview.browser
         browser.require_same_site()
-        if not self._stamps.is_good(request.form.get("ticket", ""), "menu", "", browser.own_secret()):
+        if not self._stamps.is_good(fields().get("ticket", ""), "menu", "", browser.own_secret()):
             raise Notice("form", 400)
         try:
             context, proof = self._context()
         except SignedRequestRefused as refusal:
-            self._tell(LinkingRefused(str(refusal.flaw)))
+            self._tell(LinkingRefused(str(refusal.flaw), way=MENU))
             return self.webview.pages.show(
                 "menu_refused", 400, sentence=refusal.flaw.sentence, flaw=str(refusal.flaw)
             )
         return self._begin(MENU, context.page_id, context.psid, proof=proof)
 
     def _context(self) -> tuple[Context, str]:
-        given = request.form.getlist("signed_request")
+        given = fields().getlist("signed_request")
         text = given[0] if len(given) == 1 else None
         signed = read_signed(text, self._served.owners())
         context = context_of(signed, self._linking.now() / 1000)
@@ -224,7 +220,7 @@ class WayPages:
         try:
             self.webview.admission.count_chat_link(account.id, self.webview.browser.address())
         except TooManyAttempts as refusal:
-            self._tell(LinkingRefused(refusal.slug))
+            self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
         url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"

@@ -25,8 +25,8 @@ from tests.wire import PSID, SITE, batch, code_in, linked_event
 from .guarded import guarded
 from .mailbox import ADDRESS, Mailbox, ask_for_code, mailing, other_than
 
-OVER = "Three codes were wrong"
-WRONG = "That code is not right. Use the code from the newest email."
+OVER = "Three wrong codes"
+WRONG = "Wrong code. Use the code from the newest email."
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_code_signs_in_and_the_consent_links(
     answer = browser.submit("email", email=ADDRESS)
     assert answer.headers["Location"].startswith("email-code/")
     assert "ada@example.com" in browser.follow().text
-    assert "The code is good for 10 minutes" in browser.page.text
+    assert "The code works for 10 more minutes" in browser.page.text
     page = give(browser, mailbox.code())
     assert page.status_code == 200
     assert "Ada L." in page.text
