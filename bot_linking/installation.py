@@ -10,9 +10,8 @@ from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
-import click
 from flask import Flask
-from flask.helpers import get_debug_flag
+from flask.ctx import RequestContext
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -30,6 +29,7 @@ from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
+from bot_linking.doors.serving import is_serving
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
@@ -53,7 +53,7 @@ from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.code_views import CodePages
-from bot_linking.webview.mailed import MailedCodes
+from bot_linking.webview.mailed import mailed_codes
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 from bot_linking.webview.way_views import WayPages
@@ -103,7 +103,7 @@ class Installation:
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
-        if self.settings.delivery == "thread" and _is_serving(self.app):
+        if self.settings.delivery == "thread" and is_serving(self.app):
             self.delivery.start(after=LOOK_AROUND_S)
             stop_at_the_end(self.delivery)
 
@@ -178,6 +178,10 @@ class _Parts:
     def funnel(self) -> Funnel:
         clock, pages = self.hooks.clock, self.pages
         return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
+
+    def _in_request(self) -> RequestContext:
+        """What the host's callables are called in outside of a request: they may build addresses."""
+        return self.app.test_request_context(base_url=self.settings.public_url)
 
     @cached_property
     def store(self) -> SQLStore:
@@ -280,7 +284,7 @@ class _Parts:
             self.interrupted,
             locale=settings.locale,
             hooks=hooks,
-            in_request=partial(self.app.test_request_context, base_url=settings.public_url),
+            in_request=self._in_request,
             utility_template=settings.utility_template,
             funnel=self.funnel,
         )
@@ -324,13 +328,7 @@ class _Parts:
 
     @cached_property
     def code_pages(self) -> CodePages:
-        find, send = self.hooks.find_by_email, self.hooks.send_code
-        in_context = partial(self.app.test_request_context, base_url=self.settings.public_url)
-        mailed = (
-            MailedCodes(find, send, keys=self.settings.secret_key, in_context=in_context)
-            if find is not None and send is not None
-            else None
-        )
+        mailed = mailed_codes(self.hooks, keys=self.settings.secret_key, in_context=self._in_request)
         return CodePages(self.linking, webview=self.webview, mailed=mailed)
 
     @cached_property
@@ -388,22 +386,6 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
         raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
     if settings.login_url and not hooks.current_account:
         raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
-    if (hooks.find_by_email is None) != (hooks.send_code is None):
-        raise ConfigurationError("AccountLinking(find_by_email=..., send_code=...)", "go together")
     if problem := strange_graph(settings):
         _log.warning("%s", problem)
     return settings
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test, or watching the files
-    for the process that does."""
-    return not (app.testing or is_command() or _only_watches())
-
-
-def _only_watches() -> bool:
-    context = click.get_current_context(silent=True)
-    if context is None or "reload" not in context.params or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
-        return False
-    reloads = context.params["reload"]
-    return get_debug_flag() if reloads is None else bool(reloads)

@@ -20,7 +20,8 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from bot_linking.core.codes import digest_for
-from bot_linking.core.hooks import FindByEmail, SendCode
+from bot_linking.core.errors import ConfigurationError
+from bot_linking.core.hooks import FindByEmail, Hooks, SendCode
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Awaited
 from bot_linking.webview.fields import canonical_name
@@ -140,6 +141,14 @@ class MailedCodes:
             _log.error("a code was not sent: %s", _where(problem))
         finally:
             self._places.release()
+
+
+def mailed_codes(hooks: Hooks, *, keys: Sequence[str], in_context: InContext) -> MailedCodes | None:
+    """The codes of a host that wants them. Raises `ConfigurationError` for half of what they need."""
+    find, send = hooks.find_by_email, hooks.send_code
+    if (find is None) != (send is None):
+        raise ConfigurationError("AccountLinking(find_by_email=..., send_code=...)", "go together")
+    return None if find is None or send is None else MailedCodes(find, send, keys=keys, in_context=in_context)
 
 
 def _digest(key: str, session: str, attempt_id: str, code: str) -> str:

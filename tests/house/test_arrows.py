@@ -52,6 +52,7 @@ FLASK = {
     "bot_linking.doors.health",
     "bot_linking.doors.neighbour",
     "bot_linking.doors.paths",
+    "bot_linking.doors.serving",
     "bot_linking.doors.unconfigured",
     "bot_linking.extension",
     "bot_linking.verbs.registered",
