@@ -86,5 +86,10 @@ class Hooks:
     clock: Clock = time.time
     """`clock() -> seconds` since the epoch: for tests."""
 
+    @property
+    def people_sign_in(self) -> bool:
+        """Whether people sign in to accounts of the site."""
+        return any((self.authenticate, self.current_account, self.create_account, self.find_by_email))
+
 
 NO_HOOKS = Hooks()
