@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -29,8 +30,7 @@ from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
-from bot_linking.doors.serving import is_serving
-from bot_linking.doors.unconfigured import is_command
+from bot_linking.doors.unconfigured import is_command, is_serving
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Button, ButtonOf, login_button
@@ -52,6 +52,7 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
+from bot_linking.translations import add_folder
 from bot_linking.webview.code_views import CodePages
 from bot_linking.webview.mailed import mailed_codes
 from bot_linking.webview.owner_views import OwnerPages
@@ -140,6 +141,8 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
+    if settings.translations is not None:
+        _take_translations(Path(app.root_path, settings.translations))
     parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
     if hooks.resolve_account is not None:
         parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
@@ -376,6 +379,13 @@ class _Parts:
             tell=self.tell,
             knows=knows,
         )
+
+
+def _take_translations(folder: Path) -> None:
+    try:
+        add_folder(folder)
+    except ValueError as problem:
+        raise ConfigurationError(key_of("translations"), str(problem)) from None
 
 
 def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
