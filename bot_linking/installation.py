@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
@@ -16,7 +15,8 @@ from flask.ctx import RequestContext
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
+from bot_linking.config.of_app import settings_of
+from bot_linking.config.reading import judge_page
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening
@@ -140,7 +140,7 @@ def install(
     host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
-    settings = _read_settings(app, hooks, overrides)
+    settings = settings_of(app, hooks, overrides)
     if settings.translations is not None:
         _take_translations(Path(app.root_path, settings.translations))
     parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
@@ -386,16 +386,3 @@ def _take_translations(folder: Path) -> None:
         add_folder(folder)
     except ValueError as problem:
         raise ConfigurationError(key_of("translations"), str(problem)) from None
-
-
-def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
-    given = {key_of(name): each for name, each in overrides.items() if each is not None}
-    defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
-    settings = read_settings({**app.config, **given}, os.environ, defaults)
-    if hooks.bot is not None and len(settings.pages) > 1:
-        raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
-    if settings.login_url and not hooks.current_account:
-        raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
-    if problem := strange_graph(settings):
-        _log.warning("%s", problem)
-    return settings
