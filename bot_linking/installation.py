@@ -18,7 +18,7 @@ from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import ConfigurationError
+from bot_linking.core.errors import ConfigurationError, PageUnknown
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
@@ -52,6 +52,7 @@ from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.visitor import Visitor
 from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
@@ -294,7 +295,20 @@ class _Parts:
             bots=self.bots,
             tell=self.tell,
             hooks=self.hooks,
+            chat_of=self._chat_of,
         )
+
+    def _chat_of(self, page_id: str | None) -> str | None:
+        """The address that opens the chat with a page, or with the only one; None where it is not known."""
+        try:
+            page_id = page_id or self.linking.page_id
+            return page_id and f"https://m.me/{quote(name_of_page(self.pages, self.settings, page_id))}"
+        except PageUnknown:
+            return None
+
+    @cached_property
+    def visitor(self) -> Visitor:
+        return Visitor(self.webview, self.settings, hooks=self.hooks, base_url=self.base_url)
 
     @cached_property
     def owner_pages(self) -> OwnerPages:
@@ -303,9 +317,8 @@ class _Parts:
             self.settings,
             pages=self.webview.pages,
             browser=self.webview.browser,
-            hooks=self.hooks,
+            visitor=self.visitor,
             bots=self.bots,
-            base_url=self.base_url,
         )
 
     @cached_property
@@ -319,10 +332,9 @@ class _Parts:
             self.settings,
             webview=self.webview,
             ways=self.ways,
-            hooks=self.hooks,
+            visitor=self.visitor,
             tell=self.tell,
             served=self.pages,
-            base_url=self.base_url,
             name_of_page=partial(name_of_page, self.pages, self.settings),
         )
 

@@ -144,14 +144,23 @@ class Linking:
 
     def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
         """What linking this chat to this account would replace and end, and whether it may: for the page that
-        asks. It is judged again in the transaction that links. Raises `PolicyFailed`."""
+        asks. It is judged again in the transaction that links. `StoreUnavailable` when the policy fails."""
         link = self.store.find_link(page_id, psid)
         is_same = link is not None and link.account_id == account.id
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
         conflict = Conflict(None if is_same else link, account, others, source)
-        word = Word.MOVE if is_same else self.policy.word_for(conflict)
+        try:
+            word = Word.MOVE if is_same else self.policy.word_for(conflict)
+        except PolicyFailed as problem:
+            raise self.for_later(problem) from problem
         return Foresight(word, conflict)
+
+    @staticmethod
+    def for_later(problem: PolicyFailed) -> StoreUnavailable:
+        """A policy that failed, as who asks again later is told: nothing was changed."""
+        _log.error("%s; it is asked again later", problem, exc_info=problem.__cause__)
+        return StoreUnavailable(str(problem))
 
     def approve(
         self,
@@ -209,8 +218,7 @@ class Linking:
             try:
                 outcomes += self.store.receive(allowed, self.now(), policy=self.policy)
             except PolicyFailed as problem:
-                _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
-                failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
+                failed, outcomes = self.for_later(problem), outcomes + problem.outcomes
         self.tell_all(outcomes)
         if failed is not None:
             raise failed
@@ -313,11 +321,14 @@ class Linking:
         audit: Audit = NO_AUDIT,
     ) -> bool:
         """Unlink here at once; the farewell and Messenger's side follow through the outbox. False when
-        there was no link."""
+        there was no link; addresses that prove this chat end all the same."""
         link = self.link_of(psid, page_id)
-        if link is None:
+        page_id = link.page_id if link else page_id or self.page_id
+        if page_id is None:
             return False
-        outcome = self.store.unlink(link.page_id, psid, source, self.now(), audit=audit)
+        outcome = self.store.unlink(page_id, psid, source, self.now(), audit=audit)
+        if link is None and not isinstance(outcome, AccountUnlinked):
+            return False
         self._tell(outcome)
         self._wake()
         return isinstance(outcome, AccountUnlinked)
@@ -349,13 +360,13 @@ class Linking:
         return rows
 
     def erase_account(self, account_id: str) -> int:
-        """Erase every person who is linked to an account, and end its logins under way. The number of rows
-        that went."""
+        """Erase every person who is linked to an account, its logins under way, and the lines of history that
+        name it. The number of rows that went."""
         self._drop_ways_back(account_id)
         links = self.store.find_links_of_account(account_id)
         rows = sum(self.erase(link.psid, link.page_id) for link in links)
         self.store.drop_undos_of_account(account_id)
-        return rows
+        return rows + self.store.erase_account(account_id, self.now())
 
     def export_account(self, account_id: str) -> dict[str, Any]:
         """Everything that is held about an account of the site and its chats, as plain JSON values."""

@@ -81,6 +81,11 @@ class Replies:
                 return translate(
                     locale, "This chat is connected already. Log out first to connect another account."
                 )
+            case "barred":
+                return translate(
+                    locale,
+                    "This chat was disconnected from that account within the last day. Try again tomorrow.",
+                )
             case "erased":
                 return translate(locale, "Everything that we kept about this chat is deleted.")
         return None

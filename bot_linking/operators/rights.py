@@ -11,7 +11,7 @@ from typing import IO
 import click
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.links import from_ms
 from bot_linking.core.ports import Deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
@@ -38,11 +38,14 @@ def _undo(here: Here) -> click.Command:
     @click.argument("psid")
     @page_option
     def undo(psid: str, page_id: str | None) -> None:
-        """Put back what the newest link of a PSID replaced. Exit status 1 when there is nothing to undo."""
+        """Put back what the newest link of a PSID replaced. Exit status 1 when nothing was undone."""
         linking = here().linking
         outcome = linking.undoing.undo(page_id or linking.only_page(), psid)
         if isinstance(outcome, EventIgnored):
             say(f"{safe(psid)}: there is nothing to undo")
+            sys.exit(1)
+        if isinstance(outcome, LinkingRefused):
+            say(f"{safe(psid)}: the site does not allow the former account, so nothing was undone")
             sys.exit(1)
         link = linking.link_of(psid, page_id)
         say(f"{safe(psid)} is {'not linked' if link is None else f'linked to {safe(link.account_id)}'} again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
 from bot_linking.verbs.registered import Registered
@@ -57,11 +57,12 @@ class People(Registered):
         """Put back what the newest link of this chat replaced: no link, or the former account as it was.
 
         Within seven days of that link, and once. The pair of chat and account that ends is barred for a day,
-        and every login of the chat under way ends. False where there is nothing to undo.
+        every login of the chat under way ends. False where there is nothing to undo, or where `may_link` does
+        not allow the former account.
         """
         here = self._here().linking
         outcome = here.undoing.undo(page_id or here.only_page(), psid)
-        return not isinstance(outcome, EventIgnored)
+        return not isinstance(outcome, EventIgnored | LinkingRefused)
 
     def connections_of(self, account_id: str) -> list[Link]:
         """The chats that are linked to an account, for a page of your own: the one changed last comes first.

@@ -18,7 +18,7 @@ from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, all
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
+from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
@@ -140,6 +140,18 @@ class Attempts:
         account = self._current_account() if self._current_account else None
         return None if account is None else _required(account)
 
+    def owner(self) -> Account | None:
+        """Who looks at a page of the owner's: signed in at the site, or with our own sign-in in this browser
+        within the last quarter of an hour."""
+        account = self.account_of_site()
+        if account is not None:
+            return account
+        for attempt_id in self._browser.attempt_ids():
+            kept = self._linking.attempt_of(attempt_id)
+            if kept is not None and kept.way in SITE_PAGES and self._browser.holds(kept):
+                return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
+        return None
+
     # The steps
 
     def refuse(self, form: Form, refusal: Refusal, account: Account | None = None) -> Held:
@@ -194,6 +206,8 @@ class Attempts:
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
         of an account that has one by now, and was not asked for it in this attempt."""
+        if form.ticket.way in SITE_PAGES:  # it proves no chat
+            raise Notice("broken")
         attempt = self._at_consent(form)
         if attempt.second_factor_at is None and not self.passes(_account(attempt)):
             raise MovedOn(self._ask_second_factor(form, _account(attempt)))
@@ -244,6 +258,8 @@ class Attempts:
     def profile(self, form: Form) -> Profile:
         """Whose chat it was that is left, as far as Messenger says without being asked too often."""
         attempt = form.attempt
+        if attempt.way in SITE_PAGES:
+            return Profile()
         if (psid := attempt.psid or form.ticket.psid) is not None:
             return Profile(attempt.page_id or form.ticket.page_id, psid)
         admit = partial(self._admission.count_cancel, self._browser.address())
@@ -346,6 +362,8 @@ class Attempts:
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
         """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        if attempt.way in SITE_PAGES:
+            return Profile()
         count = count or self._admission.count_question
         admit = partial(count, _account(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url

@@ -19,19 +19,27 @@ from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
 from bot_linking.translations import best_of, translate
+from bot_linking.webview.qr import qr_code
 
 
 class Notice(Exception):
     """Leave with a page that says what happened: its name, its status, and where the way on leads.
 
-    `back` is a checked return URL of Messenger's, which leads back without a code.
+    `back` is a checked return URL of Messenger's, which leads back without a code; `chat` opens the chat.
     """
 
     def __init__(
-        self, name: str, status: int = 400, *, back: str | None = None, retry_after: int | None = None
+        self,
+        name: str,
+        status: int = 400,
+        *,
+        back: str | None = None,
+        retry_after: int | None = None,
+        chat: str | None = None,
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
+        self.chat = chat
 
 
 class Pages:
@@ -77,7 +85,10 @@ class Pages:
         return self._guarded(html.translate(_OVERRIDES), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
-        page = self.show("notice", notice.status, notice=notice.name, back=notice.back)
+        svg = qr_code(notice.chat) if notice.chat else None
+        page = self.show(
+            "notice", notice.status, notice=notice.name, back=notice.back, chat=notice.chat, svg=svg
+        )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page

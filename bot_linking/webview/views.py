@@ -27,7 +27,8 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, WEB
+from bot_linking.core.reading import read_id
+from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
@@ -51,6 +52,7 @@ BUSY_S = 2
 POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET would not know otherwise
 
 View = Callable[..., Response]
+ChatOf = Callable[[str | None], str | None]  # page id to the address that opens its chat
 Route = tuple[str, str, View, list[str]]
 
 _log = logging.getLogger("bot_linking.webview")
@@ -90,8 +92,10 @@ class Webview:
         bots: Bots,
         tell: Tell,
         hooks: Hooks,
+        chat_of: ChatOf = lambda page_id: None,
     ) -> None:
         self._now = linking.now
+        self._chat_of = chat_of
         self._settings = settings
         self._tell = tell
         self._linking = linking
@@ -172,6 +176,10 @@ class Webview:
         if self._authenticate is None and site_login is not None and not come_back:
             return self.pages.go(site_login)
         return self._forms.login(attempt, secret=secret)
+
+    def show_menu_of_linked(self, attempt: Attempt, secret: str, shown: dict[str, str]) -> Response:
+        """The sign-in page for another account, under the account that the chat has."""
+        return self._forms.login(attempt, secret=secret, name="menu_linked", shown=shown)
 
     @_view
     def show_login_again(self, attempt_id: str) -> Response:
@@ -385,12 +393,14 @@ class Webview:
         visit."""
         newest = self.attempts.newest()
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
-            raise Notice("phone")
+            raise Notice("phone", chat=self._chat_of(read_id(request.args.get("page"))))
         return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below whatever path a proxy strips."""
         up = "../" if request.view_args else ""
+        if page in SITE_PAGES:
+            return f"{up}{page}"
         return f"{up}{page}/{quote(attempt.attempt_id)}"
 
     def _hand(self, response: Response, held: Held) -> Response:
