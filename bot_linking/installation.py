@@ -308,7 +308,13 @@ class _Parts:
 
     @cached_property
     def visitor(self) -> Visitor:
-        return Visitor(self.webview, self.settings, hooks=self.hooks, base_url=self.base_url)
+        return Visitor(
+            self.webview,
+            self.settings,
+            linking=self.linking,
+            hooks=self.hooks,
+            base_url=self.base_url,
+        )
 
     @cached_property
     def owner_pages(self) -> OwnerPages:

@@ -140,18 +140,6 @@ class Attempts:
         account = self._current_account() if self._current_account else None
         return None if account is None else _required(account)
 
-    def owner(self) -> Account | None:
-        """Who looks at a page of the owner's: signed in at the site, or with our own sign-in in this browser
-        within the last quarter of an hour."""
-        account = self.account_of_site()
-        if account is not None:
-            return account
-        for attempt_id in self._browser.attempt_ids():
-            kept = self._linking.attempt_of(attempt_id)
-            if kept is not None and kept.way in SITE_PAGES and self._browser.holds(kept):
-                return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
-        return None
-
     # The steps
 
     def refuse(self, form: Form, refusal: Refusal, account: Account | None = None) -> Held:

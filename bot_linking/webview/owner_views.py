@@ -148,7 +148,7 @@ class OwnerPages:
         """The chats of who is signed in at the site."""
         account = self._visitor.account()
         if account is None:
-            return self._visitor.sign_in(CONNECTIONS, self._linking.now())
+            return self._visitor.sign_in(CONNECTIONS)
         secret = self._browser.secret()
         links = self._linking.links_of(account.id)[::-1]
         page = self.pages.show(

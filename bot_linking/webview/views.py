@@ -104,7 +104,7 @@ class Webview:
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
         callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
-        self._forms = Forms(
+        self.forms = self._forms = Forms(
             settings,
             self.pages,
             self.browser,
@@ -176,10 +176,6 @@ class Webview:
         if self._authenticate is None and site_login is not None and not come_back:
             return self.pages.go(site_login)
         return self._forms.login(attempt, secret=secret)
-
-    def show_menu_of_linked(self, attempt: Attempt, secret: str, shown: dict[str, str]) -> Response:
-        """The sign-in page for another account, under the account that the chat has."""
-        return self._forms.login(attempt, secret=secret, name="menu_linked", shown=shown)
 
     @_view
     def show_login_again(self, attempt_id: str) -> Response:

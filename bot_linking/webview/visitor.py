@@ -7,8 +7,11 @@ from urllib.parse import quote
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import Stage
+from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
+from bot_linking.core.ways import SITE_PAGES
 from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.pages import Notice
 
@@ -22,8 +25,11 @@ class Visitor:
     """The owner of an account, on a page of theirs. Our own sign-in is the one of the linking pages, second
     factor and limits included; it ends after a quarter of an hour, and links nobody."""
 
-    def __init__(self, webview: Webview, settings: Settings, *, hooks: Hooks, base_url: str) -> None:
+    def __init__(
+        self, webview: Webview, settings: Settings, *, linking: Linking, hooks: Hooks, base_url: str
+    ) -> None:
         self._webview = webview
+        self._linking = linking
         self._settings = settings
         self._knows_sessions = hooks.current_account is not None
         self._can_sign_in = hooks.authenticate is not None
@@ -35,14 +41,22 @@ class Visitor:
         return self._knows_sessions or self._can_sign_in
 
     def account(self) -> Account | None:
-        """Who is signed in, None for a stranger. Asks the host."""
-        return self._webview.attempts.owner()
+        """Who is signed in: at the site, or with our sign-in in this browser; None for a stranger."""
+        return self._webview.attempts.account_of_site() or self._signed_in_with_us()
+
+    def _signed_in_with_us(self) -> Account | None:
+        browser = self._webview.browser
+        for attempt_id in browser.attempt_ids():
+            kept = self._linking.attempt_of(attempt_id)
+            if kept is not None and kept.way in SITE_PAGES and browser.holds(kept):
+                return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
+        return None
 
     def is_of_site(self) -> bool:
         """Whether it is the site's own session that says so: our sign-in has asked for the second factor."""
         return self._webview.attempts.account_of_site() is not None
 
-    def sign_in(self, page: str, now: int) -> Response:
+    def sign_in(self, page: str) -> Response:
         """The way in for a stranger, which leads back to this page. Raises `Notice` where there is none."""
         if self._settings.login_url:
             back = quote(f"{self._base_url}/{page}", safe="")
@@ -50,5 +64,5 @@ class Visitor:
         if not self._can_sign_in:
             raise Notice("sign_in", 403) if self._knows_sessions else Notice("missing", 404)
         browser, secret = self._webview.browser, self._webview.browser.secret()
-        attempt = Attempt(new_attempt_id(), None, "", "", now, way=page)
+        attempt = Attempt(new_attempt_id(), None, "", "", self._linking.now(), way=page)
         return browser.remember(self._webview.first_page(attempt, None, secret), secret)

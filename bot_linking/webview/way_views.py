@@ -223,7 +223,9 @@ class WayPages:
             "stamp": self._stamps.make("menu", "", secret),
             "signed_request": request.form["signed_request"],
         }
-        return browser.remember(self.webview.show_menu_of_linked(attempt, secret, shown), secret)
+        return browser.remember(
+            self.webview.forms.login(attempt, secret=secret, name="menu_linked", shown=shown), secret
+        )
 
     def _require_stamp(self) -> None:
         browser = self.webview.browser
@@ -263,7 +265,7 @@ class WayPages:
         """An address, a picture and a code by which a chat can be connected with who is signed in here."""
         account = self._visitor.account()
         if account is None:
-            return self._visitor.sign_in(CONNECT, self._linking.now())
+            return self._visitor.sign_in(CONNECT)
         if self._visitor.is_of_site() and not self.webview.attempts.passes(account):
             raise Notice("factor", 403)  # a chat link would pass its second factor over
         page_id = self._page_asked_for()
