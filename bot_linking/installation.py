@@ -288,15 +288,16 @@ class _Parts:
 
     @cached_property
     def webview(self) -> Webview:
-        return Webview(
+        webview = Webview(
             self.linking,
             self.settings,
             login_url=self.login_url,
             bots=self.bots,
             tell=self.tell,
             hooks=self.hooks,
-            chat_of=self._chat_of,
         )
+        webview.pages.chat_of = self._chat_of
+        return webview
 
     def _chat_of(self, page_id: str | None) -> str | None:
         """The address that opens the chat with a page, or with the only one; None where it is not known."""

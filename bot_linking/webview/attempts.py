@@ -246,9 +246,8 @@ class Attempts:
     def profile(self, form: Form) -> Profile:
         """Whose chat it was that is left, as far as Messenger says without being asked too often."""
         attempt = form.attempt
-        if attempt.way in SITE_PAGES:
-            return Profile()
-        if (psid := attempt.psid or form.ticket.psid) is not None:
+        psid = attempt.psid or form.ticket.psid
+        if psid is not None or attempt.way in SITE_PAGES:
             return Profile(attempt.page_id or form.ticket.page_id, psid)
         admit = partial(self._admission.count_cancel, self._browser.address())
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from jinja2.defaults import (
 from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
+from bot_linking.core.reading import read_id
 from bot_linking.translations import best_of, translate
 from bot_linking.webview.qr import qr_code
 
@@ -25,7 +27,7 @@ from bot_linking.webview.qr import qr_code
 class Notice(Exception):
     """Leave with a page that says what happened: its name, its status, and where the way on leads.
 
-    `back` is a checked return URL of Messenger's, which leads back without a code; `chat` opens the chat.
+    `back` is a checked return URL of Messenger's, which leads back without a code.
     """
 
     def __init__(
@@ -35,11 +37,9 @@ class Notice(Exception):
         *,
         back: str | None = None,
         retry_after: int | None = None,
-        chat: str | None = None,
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
-        self.chat = chat
 
 
 class Pages:
@@ -54,6 +54,8 @@ class Pages:
         self._settings = settings
         self.root = root
         self._own_headers = _headers(settings)
+        #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
+        self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
         self._environment: Environment | None = None
         self._response_class: type[Response] | None = None
 
@@ -85,13 +87,21 @@ class Pages:
         return self._guarded(html.translate(_OVERRIDES), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
-        svg = qr_code(notice.chat) if notice.chat else None
         page = self.show(
-            "notice", notice.status, notice=notice.name, back=notice.back, chat=notice.chat, svg=svg
+            "notice",
+            notice.status,
+            notice=notice.name,
+            back=notice.back,
+            **(self._way_to_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page
+
+    def _way_to_chat(self) -> dict[str, Any]:
+        """For who opened the Log In button's address outside of Messenger: the chat with its page."""
+        chat = self.chat_of(read_id(request.args.get("page")))
+        return {"chat": chat, "svg": qr_code(chat)} if chat else {}
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""

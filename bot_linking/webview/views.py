@@ -27,7 +27,6 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.reading import read_id
 from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
@@ -52,7 +51,6 @@ BUSY_S = 2
 POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET would not know otherwise
 
 View = Callable[..., Response]
-ChatOf = Callable[[str | None], str | None]  # page id to the address that opens its chat
 Route = tuple[str, str, View, list[str]]
 
 _log = logging.getLogger("bot_linking.webview")
@@ -92,10 +90,8 @@ class Webview:
         bots: Bots,
         tell: Tell,
         hooks: Hooks,
-        chat_of: ChatOf = lambda page_id: None,
     ) -> None:
         self._now = linking.now
-        self._chat_of = chat_of
         self._settings = settings
         self._tell = tell
         self._linking = linking
@@ -345,8 +341,7 @@ class Webview:
 
     def show_brand(self) -> Response:
         response = Response(brand_stylesheet(self._settings), mimetype="text/css")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "public, max-age=3600"
+        response.headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=3600"}
         return response
 
     # Where it leads
@@ -389,15 +384,14 @@ class Webview:
         visit."""
         newest = self.attempts.newest()
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
-            raise Notice("phone", chat=self._chat_of(read_id(request.args.get("page"))))
+            raise Notice("phone")
         return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below whatever path a proxy strips."""
         up = "../" if request.view_args else ""
-        if page in SITE_PAGES:
-            return f"{up}{page}"
-        return f"{up}{page}/{quote(attempt.attempt_id)}"
+        own = "" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}"
+        return f"{up}{page}{own}"
 
     def _hand(self, response: Response, held: Held) -> Response:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)

@@ -242,7 +242,7 @@ def test_a_request_outlives_an_outage_of_days(with_app: Bot, monkeypatch: pytest
     with_app.link()
     code = call(with_app).get_json()["confirmation_code"]
     with monkeypatch.context() as away:
-        answer_ids(with_app, away, _json({"error": {"code": 2, "message": "x"}}, 500))
+        answer_ids(with_app, away, as_json({"error": {"code": 2, "message": "x"}}, 500))
         for _ in range(4):
             with_app.linking.delivery.drain()
             with_app.clock.advance(86_400)
@@ -256,7 +256,7 @@ def test_graph_that_stops_in_the_middle_is_asked_anew_and_nobody_is_forgotten(
     with_app: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_app.link()
-    broken = _json({"error": {"code": 2, "message": "x"}}, 500)
+    broken = as_json({"error": {"code": 2, "message": "x"}}, 500)
     code = call(with_app).get_json()["confirmation_code"]
     with monkeypatch.context() as away:
         answer_ids(with_app, away, ids(("9", "8"), after="more"), broken)
@@ -283,7 +283,7 @@ def test_an_answer_of_another_shape_erases_nobody_and_graph_is_asked_again(
     with_app: Bot, monkeypatch: pytest.MonkeyPatch, answer: Any, state: str
 ) -> None:
     with_app.link()
-    answer_ids(with_app, monkeypatch, _json(answer))
+    answer_ids(with_app, monkeypatch, as_json(answer))
     code = call(with_app).get_json()["confirmation_code"]
     with_app.linking.delivery.drain()
     assert state_of(with_app, code) == state

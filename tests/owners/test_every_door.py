@@ -12,9 +12,11 @@ import pytest
 from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.conflicts import Conflict
-from tests.conftest import GRACE, OTHER_TOKEN, PAGE, PSID, TOKEN, Bot, NewBot, Site, batch, linked_event
+from tests.bots import Bot, NewBot
+from tests.people import GRACE, Site
 from tests.ways.test_chat import payloads, quick_reply
 from tests.ways.test_pages import digits_on, enter, path_of, say, signed_request
+from tests.wire import OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event
 
 MAC_PSID = "24680135799999"  # another chat of Grace's
 Door = Callable[[Bot, Path], int]
