@@ -42,6 +42,7 @@ from bot_linking.core.events import (
     MessageFailed,
     MessageSent,
     PersonErased,
+    StageReached,
     WebhookReceived,
 )
 from bot_linking.core.history import Change
@@ -62,6 +63,7 @@ from bot_linking.signals import (
     message_failed,
     message_sent,
     person_erased,
+    stage_reached,
     webhook_received,
 )
 from bot_linking.webview.refusals import SignUpRefused
@@ -96,6 +98,7 @@ __all__ = [
     "PersonErased",
     "SignUpRefused",
     "SignatureRefused",
+    "StageReached",
     "StoreUnavailable",
     "WebhookReceived",
     "account_linked",
@@ -109,5 +112,6 @@ __all__ = [
     "message_failed",
     "message_sent",
     "person_erased",
+    "stage_reached",
     "webhook_received",
 ]

@@ -19,6 +19,8 @@ from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import ConfigurationError, PageUnknown
+from bot_linking.core.events import Happening
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Tell
@@ -86,6 +88,7 @@ class Installation:
     tell: Tell
     host: Host
     ways: Ways
+    funnel: Funnel
     base_url: str
 
     def name_of_page(self, page_id: str) -> str:
@@ -157,11 +160,22 @@ class _Parts:
         settings: Settings,
         host: Host,
     ) -> None:
-        self.app, self.hooks, self.interrupted, self.tell, self.host = app, hooks, interrupted, tell, host
+        self.app, self.hooks, self.interrupted, self.host = app, hooks, interrupted, host
+        self._tell = tell
         self.settings = settings
         self.prefix = prefix
         self.base_url = f"{settings.public_url}{prefix.rstrip('/')}"
         self.login_url = f"{self.base_url}/login"
+
+    def tell(self, event: Happening) -> None:
+        """The funnel hears of everything first."""
+        self.funnel.hear(event)
+        self._tell(event)
+
+    @cached_property
+    def funnel(self) -> Funnel:
+        clock, pages = self.hooks.clock, self.pages
+        return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
 
     @cached_property
     def store(self) -> SQLStore:
@@ -221,7 +235,14 @@ class _Parts:
     @cached_property
     def prompts(self) -> Prompts:
         locale = self.settings.locale
-        return Prompts(self.linking, self.choice, self.messages, locale=locale, tell=self.tell)
+        return Prompts(
+            self.linking,
+            self.choice,
+            self.messages,
+            locale=locale,
+            tell=self.tell,
+            funnel=self.funnel,
+        )
 
     @cached_property
     def choice(self) -> Choice:
@@ -259,6 +280,7 @@ class _Parts:
             hooks=hooks,
             in_request=partial(self.app.test_request_context, base_url=settings.public_url),
             utility_template=settings.utility_template,
+            funnel=self.funnel,
         )
         for_owners = OwnersDeliveries(
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
@@ -284,7 +306,7 @@ class _Parts:
 
     @cached_property
     def ways(self) -> Ways:
-        return Ways(self.linking)
+        return Ways(self.linking, self.funnel)
 
     @cached_property
     def webview(self) -> Webview:
@@ -295,6 +317,7 @@ class _Parts:
             bots=self.bots,
             tell=self.tell,
             hooks=self.hooks,
+            funnel=self.funnel,
         )
         webview.pages.chat_of = self._chat_of
         return webview

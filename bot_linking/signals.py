@@ -59,6 +59,9 @@ linking_refused = _signal_of(events.LinkingRefused)
 event_ignored = _signal_of(events.EventIgnored)
 """`EventIgnored`: a redelivery, or an event that lost to a newer one."""
 
+stage_reached = _signal_of(events.StageReached)
+"""`StageReached`: a person came to a stage of linking, from the prompt to the confirmation."""
+
 login_prompted = _signal_of(events.LoginPrompted)
 """`LoginPrompted`: somebody was shown a Log In button."""
 

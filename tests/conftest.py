@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 
 import bot_linking.signals
 from bot_linking import AccountLinking
+from bot_linking.core import funnel as funnel_module
 from bot_linking.messenger import graph as graph_module
 from tests import ready
 from tests.bots import Bot, Clock, Heard, NewBot
@@ -41,6 +42,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BOT_LINKING_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _funnel_is_written_when_read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread writes into a store that another test looks at, unless a test wants just that."""
+    if request.node.get_closest_marker("writes_later") is None:
+        monkeypatch.setattr(funnel_module, "write_later", lambda funnel: None)
 
 
 @pytest.fixture(autouse=True)

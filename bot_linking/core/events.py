@@ -43,12 +43,14 @@ class Happening:
 class AccountLinked(Happening):
     """A person was linked to an account. `previous_account_id` is set when another account was linked
     before; `resume` is what `prompt_login(resume=...)` was given, or None. `source` is `undo` where a former
-    link was put back, else None: the link says who made it."""
+    link was put back, else None: the link says who made it. `consented_at` is when the person pressed the
+    button on the linking page (ms), None where none was pressed."""
 
     link: Link
     previous_account_id: str | None = None
     resume: Any = None
     source: str | None = None
+    consented_at: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +78,40 @@ class LinkChanged(Happening):
 class LinkingRefused(Happening):
     """A `linked` event, a request or an attempt was turned away. `reason` is a slug:
     `code_unknown`, `code_expired`, `code_wrong_page`, `code_wrong_person`, `code_used_by_another`,
-    `account_refused`, `event_failed`, `api_key_refused`, ..."""
+    `account_refused`, `event_failed`, `api_key_refused`, ... `way` is the way on which a login was turned
+    away, None where it was none; `consented_at` as in `AccountLinked`."""
 
     reason: str
     page_id: str | None = None
     psid: str | None = None
+    way: str | None = field(default=None, compare=False)
+    consented_at: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class EventIgnored(Happening):
     """An event that changes nothing, told apart from a refusal: a redelivery, or one that lost to a newer
-    one. `reason`: `duplicate`, `stale`, `not_linked`, `unchanged`."""
+    one. `reason`: `duplicate`, `stale`, `not_linked`, `unchanged`. `way` and `consented_at` as in
+    `LinkingRefused`."""
 
     reason: str
     page_id: str
     psid: str
+    way: str | None = field(default=None, compare=False)
+    consented_at: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StageReached(Happening):
+    """A person came to a stage of linking, as the funnel counts it. `stage` is `prompted`, `opened`,
+    `signed_in`, `consent_shown`, `consented`, `returned` (the event came), `linked`, `confirmed`, or beside
+    them `cancelled`; `way` is `login`, `web`, `menu` or `chat`; `seconds` is the time since the stage before,
+    None where it is not known."""
+
+    stage: str
+    way: str
+    page_id: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

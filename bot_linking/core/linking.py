@@ -183,7 +183,7 @@ class Linking:
         ends = attempt.opened_at + MAX_AGE_MS if typed is not None else now + max_age * 1000
         if self.store.save_code(digest_of(code), attempt, locale, now, ends, replaces=replaces, typed=typed):
             return code
-        self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid))
+        self._tell(LinkingRefused("attempt_over", attempt.page_id, attempt.psid, way=attempt.way))
         return None
 
     def cancel(self, page_id: str | None, psid: str | None) -> LoginCancelled:

@@ -11,18 +11,22 @@ import hmac
 import re
 import secrets
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from bot_linking.core.codes import digest_of, limits_of
 from bot_linking.core.conflicts import PolicyFailed
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
+from bot_linking.core.links import CHAT as CHAT
+from bot_linking.core.links import LOGIN as LOGIN
+from bot_linking.core.links import MENU as MENU
+from bot_linking.core.links import WEB as WEB
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
 
-LOGIN, WEB, MENU, CHAT = "login", "web", "menu", "chat"  # what `Link.source` says
 CONNECT, CONNECTIONS = "connect", "connections"
 SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and links nobody
 MAX_AGE_MS = 900_000
@@ -71,8 +75,9 @@ class ChatEvent:
 class Ways:
     """Tokens for the other ways, and what comes of them in a chat."""
 
-    def __init__(self, linking: Linking) -> None:
+    def __init__(self, linking: Linking, funnel: Funnel) -> None:
         self._linking = linking
+        self._funnel = funnel
         self._store = linking.store
 
     # Proofs
@@ -94,6 +99,7 @@ class Ways:
         ends = self._linking.now() + MAX_AGE_MS
         link = ChatLink(digest_of(made.token), page_id, account, resume, ends, used=False)
         self._store.save_chat_link(link, digest_of(made.code))
+        self._funnel.reach(Reached.PROMPTED, CHAT, page_id)
         return made
 
     # What comes from a chat
@@ -164,7 +170,7 @@ class Ways:
         now = self._linking.now()
         if typed.wrong < MOST_WRONG and self._store.hit(_counter_of(event), now + HOUR_MS, now) <= MOST_WRONG:
             return True
-        self._linking.tell_all([LinkingRefused("typed_too_often", event.page_id, event.psid)])
+        self._linking.tell_all([LinkingRefused("typed_too_often", event.page_id, event.psid, way=WEB)])
         return False
 
     def _was_no_guess(self, event: ChatEvent) -> None:
@@ -194,14 +200,38 @@ class Ways:
         }
         agreed = replaces.account_id if replaces else None
         self._store.ask(event.page_id, event.psid, digest_of(question), link, agreed, now, payload)
+        self._asked(event, link)
         self._linking.wake()
 
+    def _asked(self, event: ChatEvent, link: ChatLink) -> None:
+        """The account was proved by the site, before the chat was opened."""
+        page_id, made_at = event.page_id, link.expires_at - MAX_AGE_MS
+        if self._funnel.reach(Reached.OPENED, CHAT, page_id, key=link.digest, since=made_at):
+            self._funnel.open(CHAT, page_id, made_at)
+        self._funnel.reach(Reached.SIGNED_IN, CHAT, page_id, key=link.digest)
+        self._funnel.reach(Reached.CONSENT_SHOWN, CHAT, page_id, key=link.digest)
+
+    def _answered(self, event: ChatEvent, link: ChatLink | None, *, yes: bool) -> None:
+        """The answer of the chat is the consent and the event in one."""
+        if link is None:
+            return
+        if yes:
+            is_first = self._funnel.reach(Reached.CONSENTED, CHAT, event.page_id, key=link.digest)
+            self._funnel.reach(Reached.RETURNED, CHAT, event.page_id, key=link.digest)
+        else:
+            is_first = self._funnel.cancel(CHAT, event.page_id, key=link.digest)
+        if is_first:
+            self._funnel.open(CHAT, event.page_id, link.expires_at - MAX_AGE_MS, ended=True)
+
     def _settle(self, event: ChatEvent, question: str, *, yes: bool) -> None:
-        if yes and not self._may_be_linked(event, question):
+        asked = self._store.find_asked_link(event.page_id, event.psid, question)
+        if yes and asked is not None and not self._linking.allows(asked.account.id):
             self._refuse(event, "account_refused", Say.LINK_UNKNOWN)
             return
         outcomes = self._answer(event, question, yes=yes)
-        self._linking.tell_all(outcomes)
+        if not _is_settled_before(outcomes[0]):
+            self._answered(event, asked, yes=yes)
+        self._linking.tell_all([_on_this_way(outcome) for outcome in outcomes])
         if (said := _said_of(outcomes[0])) is not None:
             self._say(event, said)
 
@@ -213,13 +243,8 @@ class Ways:
         except PolicyFailed as problem:
             raise self._linking.for_later(problem) from problem
 
-    def _may_be_linked(self, event: ChatEvent, question: str) -> bool:
-        """What the site says of the account that this question is about, if the site wants to be asked."""
-        link = self._store.find_asked_link(event.page_id, event.psid, question)
-        return link is None or self._linking.allows(link.account.id)
-
     def _refuse(self, event: ChatEvent, reason: str, said: Say) -> None:
-        self._linking.tell_all([LinkingRefused(reason, event.page_id, event.psid)])
+        self._linking.tell_all([LinkingRefused(reason, event.page_id, event.psid, way=CHAT)])
         self._say(event, said)
 
     def _say(self, event: ChatEvent, said: Say) -> None:
@@ -270,6 +295,21 @@ def _plain(text: str) -> str:
 
 def _counter_of(event: ChatEvent) -> str:
     return limits_of(event.page_id, event.psid).typed
+
+
+def _is_settled_before(outcome: Outcome) -> bool:
+    return isinstance(outcome, EventIgnored | LinkingRefused) and outcome.reason in (
+        "duplicate",
+        "question_unknown",
+    )
+
+
+def _on_this_way(outcome: Outcome) -> Outcome:
+    """What the answer came to, told with its way where it linked nothing."""
+    match outcome:
+        case LinkingRefused() | EventIgnored(reason="unchanged"):
+            return replace(outcome, way=CHAT)
+    return outcome
 
 
 def _said_of(outcome: Outcome) -> Say | None:

@@ -45,17 +45,20 @@ class Choice:
         self._now = now
         self._rules: dict[str | None, tuple[bool, int]] = {}
 
-    def send(self, psid: str, page_id: str | None, text: str, locale: str, *, by: str = AUTO) -> None:
-        """Ask by the way that can work. Raises `GraphError`, and `ValueError` for a text that is too long."""
+    def send(self, psid: str, page_id: str | None, text: str, locale: str, *, by: str = AUTO) -> str:
+        """Ask by the way that can work, and return that way. Raises `GraphError`, and
+        `ValueError` for a text that is too long."""
         if by == WEB or (by == AUTO and self._needs_web(page_id)):
             self._send_web(psid, page_id, text, locale)
-            return
+            return WEB
         try:
             self._send(psid, page_id, self._login_message(psid, page_id, text, locale))
+            return LOGIN
         except GraphError as problem:
             if by == LOGIN or (problem.code, problem.subcode) != UNDER_RULES:
                 raise
             self._send_web(psid, page_id, text, locale)
+            return WEB
 
     def _login_message(self, psid: str, page_id: str | None, text: str, locale: str) -> Message:
         message = message_with(self._login_button(page_id), text)

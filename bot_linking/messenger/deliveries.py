@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from bot_linking.core.codes import limits_of
 from bot_linking.core.errors import DeliveryFailed
+from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Link
+from bot_linking.core.links import WAYS, Link, to_ms
 from bot_linking.core.ports import OutboxEntry
 from bot_linking.core.ports.links import Contact
 from bot_linking.interrupted import Interrupted
@@ -46,6 +47,7 @@ class Errands:
         hooks: Hooks = NO_HOOKS,
         in_request: Callable[[], AbstractContextManager[object]] = nullcontext,
         utility_template: str | None = None,
+        funnel: Funnel,
     ) -> None:
         self._linking = linking
         self._bots = bots
@@ -56,6 +58,7 @@ class Errands:
         self._farewell = hooks.farewell
         self._in_request = in_request
         self._utility_template = utility_template
+        self._funnel = funnel
 
     def handlers(self) -> dict[str, Handler]:
         """Kind of entry to what delivers it."""
@@ -75,12 +78,21 @@ class Errands:
             return None  # unlinked since: the farewell says it
         contact = self._contact_of(entry)
         try:
-            return self._send(entry, contact, self._confirmation_of(link, contact))
+            counter = self._send(entry, contact, self._confirmation_of(link, contact))
         except DeliveryFailed as problem:
             if problem.advice != "window" or self._utility_template is None or entry.held:
                 raise
             self._send_template(entry, contact, link, instead_of=problem)
+            self._confirmed(link)
             return None
+        if counter is not None:
+            self._confirmed(link)
+        return counter
+
+    def _confirmed(self, link: Link) -> None:
+        """Counted once for each new link: a link that was changed since is announced again."""
+        if link.source in WAYS and link.linked_at == link.updated_at:
+            self._funnel.reach(Reached.CONFIRMED, link.source, link.page_id, since=to_ms(link.linked_at))
 
     def _confirmation_of(self, link: Link, contact: Contact) -> Message | None:
         if self._confirmation is None:

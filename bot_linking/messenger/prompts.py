@@ -9,6 +9,7 @@ from typing import Any
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LoginPrompted, MessageFailed
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import OutboxEntry, Tell
 from bot_linking.messenger.choice import AUTO, Choice
@@ -28,13 +29,21 @@ class Prompts:
     kind = "prompt"  # of those that the outbox delivers
 
     def __init__(
-        self, linking: Linking, choice: Choice, messages: Messages, *, locale: str, tell: Tell
+        self,
+        linking: Linking,
+        choice: Choice,
+        messages: Messages,
+        *,
+        locale: str,
+        tell: Tell,
+        funnel: Funnel,
     ) -> None:
         self._linking = linking
         self._choice = choice
         self._messages = messages
         self._locale = locale
         self._tell = tell
+        self._funnel = funnel
 
     def send(
         self,
@@ -52,7 +61,8 @@ class Prompts:
         self._messages.prompt(locale, text)  # refuses what Messenger would refuse
         if resume is not None:
             self._linking.remember(psid, resume, page_id)
-        self._choice.send(psid, page_id, text, locale, by=by)
+        way = self._choice.send(psid, page_id, text, locale, by=by)
+        self._funnel.prompt(way, page_id, psid)
         self._tell(LoginPrompted(page_id or self._linking.page_id, psid))
 
     def require(

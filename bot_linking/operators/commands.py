@@ -11,6 +11,7 @@ import click
 from bot_linking.operators import (
     backups,
     exchange,
+    funnel,
     guides,
     keys,
     mending,
@@ -28,7 +29,7 @@ from bot_linking.operators.cli import Here, under
 def commands(here: Here) -> list[click.Command]:
     """The commands of one AccountLinking."""
     return [
-        *under("People", [*people.commands(here), *rights.commands(here)]),
+        *under("People", [*people.commands(here), *rights.commands(here), *funnel.commands(here)]),
         *under("Messages", messages.commands(here)),
         *under("Pages, keys and applications", [*pages.commands(here), *keys.commands(here)]),
         *under("Set-up", _set_up(here)),

@@ -41,17 +41,26 @@ def _pair(link: Link) -> Pair:
 
 def _one(tx: Tx, given: Link, person: Person, before: Link | None, how: Import, now: int) -> list[Outcome]:
     """What this line comes to, and the other chats that end with it."""
-    who = {"page_id": given.page_id, "psid": given.psid}
+    page_id, psid = given.page_id, given.psid
     if before is not None and before.account_id == given.account_id:
         after = _added(before, given, now)
         names = changed_identifiers(before, after)
-        return [LinkChanged(after, names) if names else EventIgnored("unchanged", **who)]
+        return [LinkChanged(after, names) if names else EventIgnored("unchanged", page_id, psid)]
     account = Account(given.account_id, given.username, given.email, given.phone_number)
     verdict = settle(
-        tx, how.policy, how.consent, person, before, **who, account=account, source=given.source, now=now
+        tx,
+        how.policy,
+        how.consent,
+        person,
+        before,
+        page_id=page_id,
+        psid=psid,
+        account=account,
+        source=given.source,
+        now=now,
     )
     if verdict.refusal is not None:
-        return [LinkingRefused(verdict.refusal, **who)]
+        return [LinkingRefused(verdict.refusal, page_id, psid)]
     ended = [] if how.judge_only else end_others(tx, verdict, given.source, now)
     return [AccountLinked(given, before.account_id if before else None), *ended]
 

@@ -6,10 +6,13 @@ answer is written, under the database's own lock: no other process can step in b
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from bot_linking.core.codes import PendingCode, is_shaped_as_ours, limits_of
 from bot_linking.core.conflicts import Consent, Policy
-from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
-from bot_linking.core.links import Account, Link
+from bot_linking.core.events import AccountLinked, EventIgnored, LinkingEvent, LinkingRefused, Outcome
+from bot_linking.core.links import LOGIN, Account, Link
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
 from bot_linking.stores.attempts import identity_of
 from bot_linking.stores.changes import end_link, end_others, look_up, put_link, save_unlink, settle, welcome
@@ -27,9 +30,24 @@ def apply_event(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[O
 
 def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
     """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
-    page_id, psid = event.page_id, event.psid
     row = tx.one("find_code", digest=event.digest or "")
     code = PendingCode(**row) if row else None
+    outcomes = _apply_code(tx, event, code, now, policy)
+    if code is None or code.consumed_at is not None:
+        return outcomes
+    return [replace(outcomes[0], **_consent_of(code, outcomes[0])), *outcomes[1:]]
+
+
+def _consent_of(code: PendingCode, outcome: Outcome) -> dict[str, Any]:
+    """When and on which way the person consented; a link says its way itself."""
+    consent: dict[str, Any] = {"consented_at": code.minted_at}
+    return consent if isinstance(outcome, AccountLinked) else consent | {"way": code.source}
+
+
+def _apply_code(
+    tx: Tx, event: LinkingEvent, code: PendingCode | None, now: int, policy: Policy
+) -> list[Outcome]:
+    page_id, psid = event.page_id, event.psid
     refusal = refusal_of(code, event, now_ms=now)
     if refusal == "duplicate":
         return [EventIgnored("duplicate", page_id, psid)]
@@ -105,7 +123,7 @@ def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     if limit is None:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
         tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
-    return LinkingRefused(reason, event.page_id, event.psid)
+    return LinkingRefused(reason, event.page_id, event.psid, way=LOGIN)
 
 
 def _account_of(code: PendingCode) -> Account:

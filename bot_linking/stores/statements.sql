@@ -750,3 +750,39 @@ from questions where psid = :psid and (cast(:page_id as text) is null or page_id
 -- name: export_chat_links_of_account
 select page_id, account_id, username, email, phone_number, display_name, resume as payload, expires_at, used_at
 from chat_links where account_id = :account_id
+
+-- name: add_to_funnel
+insert into funnel (day, page_id, way, stage, bucket, hits)
+select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+from json_each(:counts) where true
+on conflict (day, page_id, way, stage, bucket) do update set hits = funnel.hits + excluded.hits
+
+-- name: add_to_traffic
+insert into traffic (minute, kind, result, hits)
+select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]')
+from json_each(:counts) where true
+on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
+
+-- name: read_funnel
+-- Of what is open each day by itself: its minutes decide what was abandoned.
+select way, stage, bucket, case when stage = 'open' then day else 0 end as day, sum(hits) as hits
+from funnel
+where day >= :since and (cast(:page_id as text) is null or page_id = :page_id or page_id = :unnamed)
+group by way, stage, bucket, case when stage = 'open' then day else 0 end
+
+-- name: read_traffic
+select minute, kind, result, hits from traffic where minute >= :since order by minute, kind, result
+
+-- name: take_open
+delete from funnel where stage = 'open' and day <= :before and day + bucket * 60000 <= :before
+returning day, page_id, way, hits
+
+-- name: purge_funnel
+delete from funnel where (day, page_id, way, stage, bucket) in (
+  select day, page_id, way, stage, bucket from funnel where day < :before limit :most)
+
+-- name: purge_traffic
+delete from traffic where (minute, kind, result) in (
+  select minute, kind, result from traffic where minute < :before limit :most)

@@ -153,3 +153,29 @@ delete from chat_links where digest = any (array(
 with old as materialized (
   select page_id, psid from questions where asked_at < :before limit :most for update skip locked)
 delete from questions using old where questions.page_id = old.page_id and questions.psid = old.psid
+
+-- name: add_to_funnel
+insert into funnel (day, page_id, way, stage, bucket, hits)
+select cast(given.value ->> 0 as bigint), given.value ->> 1, given.value ->> 2, given.value ->> 3,
+       cast(given.value ->> 4 as bigint), cast(given.value ->> 5 as bigint)
+from json_array_elements(cast(:counts as json)) as given
+on conflict (day, page_id, way, stage, bucket) do update set hits = funnel.hits + excluded.hits
+
+-- name: add_to_traffic
+insert into traffic (minute, kind, result, hits)
+select cast(given.value ->> 0 as bigint), given.value ->> 1, given.value ->> 2,
+       cast(given.value ->> 3 as bigint)
+from json_array_elements(cast(:counts as json)) as given
+on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
+
+-- name: purge_funnel
+with old as materialized (
+  select day, page_id, way, stage, bucket from funnel where day < :before limit :most for update skip locked)
+delete from funnel using old where funnel.day = old.day and funnel.page_id = old.page_id and funnel.way = old.way
+  and funnel.stage = old.stage and funnel.bucket = old.bucket
+
+-- name: purge_traffic
+with old as materialized (
+  select minute, kind, result from traffic where minute < :before limit :most for update skip locked)
+delete from traffic using old where traffic.minute = old.minute and traffic.kind = old.kind
+  and traffic.result = old.result

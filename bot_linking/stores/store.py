@@ -17,12 +17,25 @@ from bot_linking.stores.links import Links
 from bot_linking.stores.outbox import Outbox
 from bot_linking.stores.overview import Overview
 from bot_linking.stores.owners import Owners
+from bot_linking.stores.tallies import Tallies
 from bot_linking.stores.upkeep import Upkeep
 from bot_linking.stores.ways import Ways
 
 
 class SQLStore(
-    Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Exports, Overview, Ways, Upkeep
+    Links,
+    Attempts,
+    Outbox,
+    Counters,
+    ApiKeys,
+    KeptPages,
+    Owners,
+    Erasures,
+    Exports,
+    Overview,
+    Tallies,
+    Ways,
+    Upkeep,
 ):
     """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
 

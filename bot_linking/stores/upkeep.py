@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from bot_linking.core.funnel import ABANDONED_MS
 from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS
 from bot_linking.stores.attempts import ATTEMPT_KEPT_MS, RESUME_MAX_AGE_MS
 from bot_linking.stores.engine import Tx
 from bot_linking.stores.family import Family
+from bot_linking.stores.tallies import settle_abandoned
 
 DAY_MS = 86_400_000
 REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
@@ -38,6 +40,8 @@ RETENTION = {
     "purge_deletions": KEEP_HISTORY_MS,  # so that a status page can be looked at for a year
     "purge_pages": KEEP_REMOVED_PAGES_MS,
     "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
+    "purge_funnel": KEEP_HISTORY_MS,
+    "purge_traffic": DAY_MS,
 }
 
 
@@ -50,6 +54,7 @@ class Upkeep(Family):
             step = partial(_purge, statement=statement, before=now - age)
             while self.engine.write(step) >= PURGED_AT_ONCE:
                 time.sleep(PURGE_PAUSE_S)
+        self.engine.write(partial(settle_abandoned, before=now - ABANDONED_MS))
 
     def migrate(self) -> list[str]:
         return self.engine.opening.finish()

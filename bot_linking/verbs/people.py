@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot_linking.core.events import EventIgnored, LinkingRefused
+from bot_linking.core.funnel_report import funnel_of
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
 from bot_linking.verbs.registered import Registered
@@ -63,6 +64,19 @@ class People(Registered):
         here = self._here().linking
         outcome = here.undoing.undo(page_id or here.only_page(), psid)
         return not isinstance(outcome, EventIgnored | LinkingRefused)
+
+    def funnel(self, days: int = 30, *, page_id: str | None = None, way: str | None = None) -> dict[str, Any]:
+        """How many people came to which stage of linking in the last days, and how long that took.
+
+        `{"days": 30, "stages": {"prompted": 5, ..., "confirmed": 3}, "ways": {"login": {"stages": ...}},
+        "seconds": {"opened": {"median": 8.0, "ninetieth": 30.0}, ...}}`, beside the stages `cancelled`,
+        `abandoned` (opened, and after half an hour not ended) and `refused` (slug to number). `way` is a
+        value of `Link.source`. What another process counts is here a few seconds later.
+        """
+        here = self._here()
+        here.funnel.write()
+        unnamed = page_id is not None and here.pages.is_one()
+        return funnel_of(here.store, here.linking.now(), days=days, page_id=page_id, way=way, unnamed=unnamed)
 
     def connections_of(self, account_id: str) -> list[Link]:
         """The chats that are linked to an account, for a page of your own: the one changed last comes first.

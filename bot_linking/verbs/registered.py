@@ -67,6 +67,7 @@ class Registered:
         """
         for installation in list(self._apps.values()):
             installation.delivery.stop(timeout)
+            installation.funnel.write()
 
     @property
     def store(self) -> SQLStore:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from bot_linking.core.links import Account
+from bot_linking.core.funnel import Reached
+from bot_linking.core.links import WEB, Account
 from bot_linking.core.ways import PREFIX, shown
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.erasure import PAYLOAD
@@ -41,7 +42,9 @@ class LinkWays(Registered):
         here = self._here()
         if resume is not None:
             here.linking.remember(psid, resume, page_id)
-        return f"{here.base_url}/web/{here.ways.web_token(psid, page_id)}"
+        address = f"{here.base_url}/web/{here.ways.web_token(psid, page_id)}"
+        here.funnel.reach(Reached.PROMPTED, WEB, page_id)
+        return address
 
     def chat_link(self, account: Account, resume: Any = None, page_id: str | None = None) -> ChatLink:
         """An address, a QR code and a code to type, by which a chat can be connected with this account.

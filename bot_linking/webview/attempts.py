@@ -8,7 +8,7 @@ is by then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from bot_linking.config.settings import Settings
@@ -23,49 +23,18 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser, digest_of_session, new_session
+from bot_linking.webview.held import Form, Held, MovedOn
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
 from bot_linking.webview.tickets import SESSION, Ticket
+from bot_linking.webview.trail import Trail
 
 LINKING_TOKEN_AGE_MS = 300_000
 TRIES = 3  # against other requests of the same browser
 
 Count = Callable[[str, str], None]
 SecondFactor = Callable[[Account, str | None], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An attempt after a step, and the new secret of it that this browser must be given, if there is one."""
-
-    attempt: Attempt
-    session: str | None = None
-
-
-class MovedOn(Exception):
-    """The attempt is at another page than the one that was asked for or sent: lead there."""
-
-    def __init__(self, held: Held) -> None:
-        super().__init__(held.attempt.stage)
-        self.held = held
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form that came in, from the browser that it was given to: its ticket, and the attempt that it stands
-    for. `kept` is that attempt as the store has it, None while it has nothing of it."""
-
-    ticket: Ticket
-    kept: Attempt | None
-
-    @property
-    def attempt(self) -> Attempt:
-        return self.kept or self.ticket.attempt()
-
-    @property
-    def is_of_session(self) -> bool:
-        return self.ticket.holder == SESSION
 
 
 class Attempts:
@@ -81,6 +50,7 @@ class Attempts:
         browser: Browser,
         admission: Admission,
         identity: Identity,
+        trail: Trail,
     ) -> None:
         self._linking = linking
         self._settings = settings
@@ -89,6 +59,7 @@ class Attempts:
         self._browser = browser
         self._admission = admission
         self._identity = identity
+        self._trail = trail
         #: Whether an account may go on, with this code or with none; set by who keeps second factors.
         self.second_factor: SecondFactor | None = None
 
@@ -148,6 +119,7 @@ class Attempts:
         if account is not None and not form.is_of_session:
             refused = replace(_named(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
+        self._trail.refused(form.attempt, refusal)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
         if kept is None:
@@ -161,11 +133,12 @@ class Attempts:
         one."""
         _required(account)
         needs_code = not self.passes(account)
+        self._trail.signed_in(form.attempt)
         steps = [Step.GIVE_PASSWORD] if needs_code else [Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR]
         proved = _named(form.attempt, account)
         if needs_code:
             return self._step(form, proved, *steps)
-        return self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT)
+        return self._shown(self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT))
 
     def waiting(self, form: Form) -> Account:
         """Whose code a form of the second factor brings: of the account whose password was given in this
@@ -188,8 +161,13 @@ class Attempts:
         proved = replace(_named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
+        self._trail.signed_in(form.attempt)
         held = self._take(replace(self._identified(proved), stage=stage), form.kept)
-        return held or self._as_it_is(form)
+        return self._shown(held or self._as_it_is(form))
+
+    def _shown(self, held: Held) -> Held:
+        self._trail.consent_shown(held.attempt)
+        return held
 
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
@@ -208,6 +186,8 @@ class Attempts:
         code = self._linking.approve(attempt, locale=locale, replaces=form.ticket.replaces, typed=typed)
         if code is None:
             raise Notice("expired", back=form.ticket.return_url)
+        if form.kept is None or form.kept.stage is not Stage.APPROVED:
+            self._trail.consented(attempt)
         return code, Held(attempt, session)
 
     def digits(self, attempt: Attempt) -> str:
@@ -257,7 +237,10 @@ class Attempts:
 
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
-        return self._identified(_named(attempt, account), self._admission.count_look)
+        self._trail.signed_in(attempt)
+        identified = self._identified(_named(attempt, account), self._admission.count_look)
+        self._trail.consent_shown(identified)
+        return identified
 
     def passes(self, account: Account, code: str | None = None) -> bool:
         return self.second_factor is None or self.second_factor(account, code)
@@ -338,7 +321,7 @@ class Attempts:
             if profile.psid is not None:
                 attempt = replace(attempt, page_id=profile.page_id, psid=profile.psid)
             elif self._settings.strict:
-                self._tell(LinkingRefused("messenger_silent"))
+                self._tell(LinkingRefused("messenger_silent", way=LOGIN))
                 raise Notice("silent", 503, retry_after=10, back=attempt.return_url)
         return replace(attempt, page_id=attempt.page_id or self._linking.page_id)
 
@@ -361,10 +344,10 @@ class Attempts:
         except TokenExpired:
             raise Notice("expired", back=back) from None
         except IdentityRefused:
-            self._tell(LinkingRefused("messenger_refused"))
+            self._tell(LinkingRefused("messenger_refused", way=LOGIN))
             raise Notice("silent", 503, back=back) from None
         except TooManyAttempts as refusal:
-            self._tell(LinkingRefused(refusal.slug))
+            self._tell(LinkingRefused(refusal.slug, way=attempt.way))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None
 
 

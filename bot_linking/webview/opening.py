@@ -8,11 +8,13 @@ from flask import request
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.events import LinkingRefused
+from bot_linking.core.links import LOGIN
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.core.reading import read_id
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url
 from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.pages import Notice
+from bot_linking.webview.trail import Trail
 
 LONGEST_TOKEN = 2048
 
@@ -22,8 +24,8 @@ def is_opened_by_messenger() -> bool:
     return any(request.args.getlist("account_linking_token")) and any(request.args.getlist("redirect_uri"))
 
 
-def opened_attempt(settings: Settings, *, now: int, tell: Tell) -> Attempt:
-    """A new attempt. Raises `Notice` for what Messenger does not make."""
+def opened_attempt(settings: Settings, *, now: int, tell: Tell, trail: Trail) -> Attempt:
+    """A new attempt, of which the trail is told. Raises `Notice` for what Messenger does not make."""
     tokens = request.args.getlist("account_linking_token")
     urls = request.args.getlist("redirect_uri")
     hints = request.args.getlist("page")
@@ -32,10 +34,12 @@ def opened_attempt(settings: Settings, *, now: int, tell: Tell) -> Attempt:
             raise ReturnURLRefused("one token and one redirect_uri are needed")
         url = check_return_url(urls[0], tokens[0], settings.origins, strict=settings.strict)
     except ReturnURLRefused:
-        tell(LinkingRefused("return_url_refused"))
+        tell(LinkingRefused("return_url_refused", way=LOGIN))
         raise Notice("broken") from None
     hint = read_id(hints[0]) if len(hints) == 1 else None
-    return Attempt(new_attempt_id(), None, tokens[0], url, now, page_hint=hint)
+    attempt = Attempt(new_attempt_id(), None, tokens[0], url, now, page_hint=hint)
+    trail.opened(attempt)
+    return attempt
 
 
 def query_of(attempt: Attempt) -> str:

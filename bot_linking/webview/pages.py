@@ -109,6 +109,13 @@ class Pages:
         response.autocorrect_location_header = False
         return response
 
+    def show_brand(self) -> Response:
+        """The brand's colours, for the pages' stylesheet."""
+        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
     def _template(self, name: str) -> Template:
         return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
 

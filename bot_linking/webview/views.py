@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
@@ -33,16 +34,18 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
-from bot_linking.webview.attempts import Attempts, Form, Held, MovedOn, SecondFactor
+from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
+from bot_linking.webview.held import Form, Held, MovedOn
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
-from bot_linking.webview.pages import Notice, Pages, brand_stylesheet
+from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
 from bot_linking.webview.tickets import Tickets
+from bot_linking.webview.trail import Trail
 
 LARGEST_FORM = 64 * 1024
 LONGEST_NAME = 254
@@ -52,7 +55,6 @@ POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET w
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
-
 _log = logging.getLogger("bot_linking.webview")
 
 
@@ -90,10 +92,12 @@ class Webview:
         bots: Bots,
         tell: Tell,
         hooks: Hooks,
+        funnel: Funnel,
     ) -> None:
         self._now = linking.now
         self._settings = settings
         self._tell = tell
+        self.trail = Trail(funnel)
         self._linking = linking
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
@@ -118,6 +122,7 @@ class Webview:
             browser=self.browser,
             admission=self.admission,
             identity=Identity(bots, linking.now),
+            trail=self.trail,
         )
 
     @property
@@ -146,7 +151,7 @@ class Webview:
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
-            ("/brand.css", "brand", self.show_brand, ["GET"]),
+            ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
 
     # Sign in
@@ -324,8 +329,9 @@ class Webview:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
         held = self.attempts.leave(form)
-        profile = self.attempts.profile(form)
-        self._linking.cancel(profile.page_id, profile.psid)
+        who = self.attempts.profile(form)
+        self._linking.cancel(who.page_id, who.psid)
+        self.trail.cancelled(form.attempt)
         if form.ticket.way != LOGIN:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
@@ -338,11 +344,6 @@ class Webview:
         if newest is None:
             raise Notice("expired", 405)
         return self.lead_to(Held(newest))
-
-    def show_brand(self) -> Response:
-        response = Response(brand_stylesheet(self._settings), mimetype="text/css")
-        response.headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=3600"}
-        return response
 
     # Where it leads
 
@@ -361,7 +362,7 @@ class Webview:
     def _too_many(
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
-        self._tell(LinkingRefused(limit.slug))
+        self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
         until = self._now() + limit.retry_after * 1000
         return self._refused_at_once(
             form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
@@ -390,11 +391,10 @@ class Webview:
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below whatever path a proxy strips."""
         up = "../" if request.view_args else ""
-        own = "" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}"
-        return f"{up}{page}{own}"
+        return f"{up}{page}" + ("" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}")
 
     def _hand(self, response: Response, held: Held) -> Response:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)
 
     def _opened(self) -> Attempt:
-        return opened_attempt(self._settings, now=self._now(), tell=self._tell)
+        return opened_attempt(self._settings, now=self._now(), tell=self._tell, trail=self.trail)

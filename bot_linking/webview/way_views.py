@@ -23,7 +23,17 @@ from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import CONNECT, MENU, PREFIX, WEB, Ways, label_of, shown
+from bot_linking.core.ways import (
+    CHAT,
+    CONNECT,
+    MAX_AGE_MS,
+    MENU,
+    PREFIX,
+    WEB,
+    Ways,
+    label_of,
+    shown,
+)
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
@@ -33,8 +43,8 @@ from bot_linking.messenger.signed_request import (
     context_of,
     read_signed,
 )
-from bot_linking.webview.attempts import MovedOn
 from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.stamps import Stamps
@@ -115,9 +125,10 @@ class WayPages:
         """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
         link = self._ways.open_web(token)
         if link is None:
-            self._tell(LinkingRefused("web_link_unknown"))
+            self._tell(LinkingRefused("web_link_unknown", way=WEB))
             raise Notice("web_over", 404)
-        return self._begin(WEB, link.page_id, link.psid, proof=link.digest)
+        made_at = link.expires_at - MAX_AGE_MS
+        return self._begin(WEB, link.page_id, link.psid, proof=link.digest, made_at=made_at)
 
     @_view
     def show_digits(self, attempt_id: str) -> Response:
@@ -158,9 +169,12 @@ class WayPages:
         link = self._linking.link_of(attempt.psid, attempt.page_id)
         return link is not None and link.account_id == attempt.account.id
 
-    def _begin(self, way: str, page_id: str, psid: str, *, proof: str) -> Response:
+    def _begin(
+        self, way: str, page_id: str, psid: str, *, proof: str, made_at: int | None = None
+    ) -> Response:
         """The first page of an attempt whose chat is proved."""
         attempt = self._proved_attempt(way, page_id, psid, proof)
+        self.webview.trail.opened(attempt, since=made_at)
         browser, secret = self.webview.browser, self.webview.browser.secret()
         account = self.webview.attempts.account_of_site()
         return browser.remember(self.webview.first_page(attempt, account, secret), secret)
@@ -235,7 +249,7 @@ class WayPages:
 
     def _refused(self, refusal: SignedRequestRefused) -> Response:
         flaw = refusal.flaw
-        self._tell(LinkingRefused(str(flaw)))
+        self._tell(LinkingRefused(str(flaw), way=MENU))
         return self.webview.pages.show("menu_refused", 400, sentence=flaw.sentence, flaw=str(flaw))
 
     def _context(self) -> tuple[Context, str]:
@@ -274,7 +288,7 @@ class WayPages:
         try:
             self.webview.admission.count_chat_link(account.id, self.webview.browser.address())
         except TooManyAttempts as refusal:
-            self._tell(LinkingRefused(refusal.slug))
+            self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
         url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"

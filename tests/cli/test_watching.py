@@ -15,6 +15,7 @@ from .test_commands import ROOT, Shell, ada, grace, shell
 from .test_terminal import on_a_terminal
 
 __all__ = ["ada", "grace", "shell"]
+STAGES = ["prompted", "opened", "signed_in", "consent_shown", "consented", "returned", "linked", "confirmed"]
 
 
 def test_status_is_one_document_and_one_screen(shell: Shell, ada: str, grace: str) -> None:
@@ -120,3 +121,12 @@ def test_check_watches_until_ctrl_c_and_says_each_change_once(shell: Shell, mess
         for pipe in (running.stdout, running.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def test_the_funnel_is_one_object_a_table_and_lines_with_tabs(shell: Shell) -> None:
+    found = json.loads(shell.quick("funnel", "--days", "7", "--json").out)
+    assert (found["days"], list(found["stages"])) == (7, STAGES)
+    lines = shell.quick("funnel").out.splitlines()
+    assert [line.split("\t")[:2] for line in lines] == [[stage, "0"] for stage in STAGES]
+    assert on_a_terminal(shell, "funnel", NO_COLOR="1").splitlines()[0].split()[:2] == ["STAGE", "PEOPLE"]
+    assert shell.quick("funnel", "--way", "carrier pigeon").status == 2

@@ -13,6 +13,7 @@ import pytest
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import Happening, LinkingEvent, LinkingRefused
+from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
@@ -44,11 +45,15 @@ class World:
     now: float = NOW / 1000
     told: list[Happening] = field(default_factory=list)
     hooks: dict[str, Any] = field(default_factory=dict)
+    told_stages: list[Happening] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         hooks = Hooks(clock=lambda: self.now, **self.hooks)
         self.linking = Linking(self.store, tell=self.told.append, page_id=PAGE, hooks=hooks)
-        self.ways = Ways(self.linking)
+        self.funnel = Funnel(
+            self.store, tell=self.told_stages.append, now=self.linking.now, sole_page=lambda: PAGE
+        )
+        self.ways = Ways(self.linking, self.funnel)
 
     def chat(self, psid: str = PSID, page: str = PAGE) -> ChatEvent:
         return ChatEvent(page, psid, self.linking.now())

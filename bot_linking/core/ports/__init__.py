@@ -18,6 +18,7 @@ from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
 from bot_linking.core.ports.overview import Overview
 from bot_linking.core.ports.owners import Deletion, Owners, Undoable
 from bot_linking.core.ports.pages import KeptPage, KeptPages
+from bot_linking.core.ports.tallies import FunnelCount, Tallies, TrafficCount
 from bot_linking.core.ports.upkeep import Upkeep
 from bot_linking.core.ports.ways import ChatLink, Typed, Ways, WebLink
 
@@ -61,6 +62,7 @@ __all__ = [
     "Done",
     "Erasure",
     "Erasures",
+    "FunnelCount",
     "KeptPage",
     "KeptPages",
     "Links",
@@ -71,7 +73,9 @@ __all__ = [
     "Refusal",
     "SolePage",
     "Store",
+    "Tallies",
     "Tell",
+    "TrafficCount",
     "Typed",
     "Undoable",
     "Upkeep",
