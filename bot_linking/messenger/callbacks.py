@@ -14,9 +14,11 @@ from typing import Literal
 from flask import Response
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PayloadTooLarge, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.linking import Linking
-from bot_linking.doors.body import answer_json, read_body, this_request
+from bot_linking.doors.body import answer_json, this_request
+from bot_linking.doors.charset import CharsetRefused
+from bot_linking.doors.form import form_of
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.signed_request import SignedRequestRefused, app_user_of, read_signed
 
@@ -58,10 +60,14 @@ class Callbacks:
             code = self._record(kind, self._signed_request())
         except PayloadTooLarge:
             return answer_json(413, {"error": "the body is larger than 64 KiB"})
+        except PayloadUnreadable as refusal:
+            return answer_json(400, {"error": str(refusal)})
+        except CharsetRefused as refusal:
+            return answer_json(415, {"error": str(refusal)})
         except SignedRequestRefused as refusal:
             _log.warning("%s refused: %s", kind, refusal.flaw)
             return answer_json(400, {"error": refusal.flaw.sentence})
-        except StoreUnavailable as problem:
+        except BotLinkingError as problem:
             _log.error("%s not recorded: %s", kind, problem)
             answer = answer_json(503, {"error": "the request could not be recorded; send it again"})
             answer.headers["Retry-After"] = RETRY_AFTER_S
@@ -69,10 +75,7 @@ class Callbacks:
         return answer_json(200, {"url": self._status_url + code, "confirmation_code": code})
 
     def _signed_request(self) -> str | None:
-        this = this_request()
-        this.max_form_memory_size = LARGEST_BODY
-        read_body(this, LARGEST_BODY, for_others=True)
-        given = this.form.getlist("signed_request")
+        given = form_of(this_request(), LARGEST_BODY).getlist("signed_request")
         return given[0] if len(given) == 1 else None
 
     def _record(self, kind: Kind, text: str | None) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 Headers = Mapping[str, Any] | Mapping[bytes, Any] | Iterable[tuple[Any, Any]]
 
+CONTENT_TYPE = "Content-Type"
+
 _WANTED = "a mapping, or pairs of names and values, as the framework has them"
 
 
@@ -18,6 +20,8 @@ def header_in(headers: Headers, name: str) -> str | None:
     anything else.
     """
     names = {name.lower(), "http_" + name.lower().replace("-", "_")}
+    if name == CONTENT_TYPE:
+        names.add("content_type")  # of a WSGI environ
     found: list[Any] = []
     for key, value in _pairs(headers):
         if _text(key).lower() in names:

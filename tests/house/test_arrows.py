@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FLASK = {
     "bot_linking.doors.body",
+    "bot_linking.doors.form",
     "bot_linking.doors.health",
     "bot_linking.doors.neighbour",
     "bot_linking.doors.paths",
@@ -43,6 +44,7 @@ FLASK = {
     "bot_linking.webview.lost",
     "bot_linking.webview.opening",
     "bot_linking.webview.pages",
+    "bot_linking.webview.stops",
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
     "bot_linking.external_account.extension",
