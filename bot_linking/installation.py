@@ -18,7 +18,7 @@ from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
 from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import ConfigurationError, PageUnknown
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
@@ -42,6 +42,7 @@ from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
+from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
@@ -93,7 +94,7 @@ class Installation:
 
     def name_of_page(self, page_id: str) -> str:
         """What a page is called in an m.me address: its user name, else its id."""
-        return name_of_page(self.pages, self.settings, page_id)
+        return name_of_page(self.pages, page_id, settings=self.settings)
 
     def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -118,12 +119,6 @@ class Installation:
         if neighbour.operations is not None:
             self.api.neighbours.append(neighbour.operations)
         add_commands(self.app, neighbour.commands)
-
-
-def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
-    """What a page is called in an m.me address: its user name, else its id."""
-    own = settings.page_username if len(pages.all()) == 1 else None
-    return pages.page(page_id).username or own or page_id
 
 
 def install(
@@ -319,16 +314,8 @@ class _Parts:
             hooks=self.hooks,
             funnel=self.funnel,
         )
-        webview.pages.chat_of = self._chat_of
+        webview.pages.chat_of = partial(chat_of, self.pages, settings=self.settings)
         return webview
-
-    def _chat_of(self, page_id: str | None) -> str | None:
-        """The address that opens the chat with a page, or with the only one; None where it is not known."""
-        try:
-            page_id = page_id or self.linking.page_id
-            return page_id and f"https://m.me/{quote(name_of_page(self.pages, self.settings, page_id))}"
-        except PageUnknown:
-            return None
 
     @cached_property
     def visitor(self) -> Visitor:
@@ -365,7 +352,7 @@ class _Parts:
             visitor=self.visitor,
             tell=self.tell,
             served=self.pages,
-            name_of_page=partial(name_of_page, self.pages, self.settings),
+            name_of_page=partial(name_of_page, self.pages, settings=self.settings),
         )
 
     @cached_property
