@@ -133,6 +133,20 @@ class Settings(SiteSettings):
         "The site's own login page; `{next}` in it becomes the address to come back to.",
         None,
     )
+    sign_in_with: str = _key(
+        read.matching("username|email", "username or email"),
+        "What people log in with on the linking pages: `username` or `email`.",
+        "username",
+    )
+    forgot_url: str | None = _key(
+        read.page_address, "The site's page for a forgotten password, for a link on the sign-in page.", None
+    )
+    privacy_url: str | None = _key(
+        read.page_address, "The site's privacy policy, for a link at the foot of the linking pages.", None
+    )
+    terms_url: str | None = _key(
+        read.page_address, "The site's terms of use, for a link at the foot of the linking pages.", None
+    )
     graph_url: str = _key(read.address, "The Graph address.", f"https://{GRAPH_HOST}")
     graph_version: str = _key(
         read.matching(r"v[0-9]{1,3}\.[0-9]", "a version like v26.0"), "The Graph version.", "v26.0"
@@ -151,7 +165,7 @@ class Settings(SiteSettings):
         False,
     )
     confirmation_page: bool = _key(
-        read.boolean, 'Show the page "Linked" before going back to Messenger.', True
+        read.boolean, 'Show the page "Almost done" before going back to Messenger.', True
     )
     delivery: str = _key(
         read.matching("thread|worker", "thread or worker"),
@@ -224,7 +238,7 @@ class Settings(SiteSettings):
 
     @property
     def frame_origins(self) -> tuple[str, ...]:
-        """Who may frame the linking pages: nobody, but the simulator on this very machine."""
+        """Who may frame the linking pages: only the simulator on this very machine."""
         return tuple(origin for origin in self.return_hosts if is_loopback_origin(origin))
 
     @property

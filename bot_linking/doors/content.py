@@ -40,7 +40,7 @@ class Content:
 
 
 def read_content(content_type: str | None, body: bytes) -> Content:
-    """The content of a body. One that begins with `{` is JSON whatever its `Content-Type` says; any other is
+    """The content of a body. One that begins with `{` is JSON under any `Content-Type`; any other is
     what that says.
 
     Raises `ContentTypeRefused` for another form, `CharsetRefused` for a charset that is not read here,

@@ -100,7 +100,7 @@ class _NothingWaits:
 
 class Inbox:
     """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
-    while nobody wants to hear of each webhook."""
+    while no receiver listens to each webhook."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Inbox:
         return batch
 
     def _meet_in(self, body: bytes, signer: bytes) -> None:
-        """Look for people in a body that is the bot's alone, whatever it turns out to be."""
+        """Look for people in a body that is the bot's alone, of any kind."""
         with suppress(BotLinkingError):
             payload = read_json(body)
             self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))

@@ -96,7 +96,7 @@ class Webhook:
         return _acknowledge()
 
     def events(self) -> list[Event]:
-        """What this verified request holds for the bot, whatever else is in its body."""
+        """What this verified request holds for the bot, beside anything else in its body."""
         this = this_request()
         if this.environ.get(_VERIFIED) is not self:
             raise RuntimeError(

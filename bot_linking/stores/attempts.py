@@ -122,7 +122,7 @@ def identity_of(account: Account | None) -> Row:
 
 def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
     """Move the attempt to `approved`, or keep it as such; False where it is not at the consent any more."""
-    if attempt.stage is Stage.OPENED:  # nobody keeps it yet, unless a second press was faster
+    if attempt.stage is Stage.OPENED:  # not kept yet, unless a second press was faster
         expires_at = attempt.expires_at or now + MAX_AGE_MS
         if _add(tx, replace(attempt, stage=after(Stage.OPENED, *TO_APPROVED), expires_at=expires_at)):
             return True

@@ -15,6 +15,7 @@ from importlib.resources import files
 DOMAIN = "bot_linking"
 SHIPPED = ("en", "zh_CN")
 
+_RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _SIMPLIFIED = {"zh", "zh_cn", "zh_sg", "zh_hans"}
 
 
@@ -31,8 +32,23 @@ def translate(locale: str, message: str, **values: str) -> str:
 
     In one pass, so that what a value says is never taken for a placeholder.
     """
-    text = _catalogue(best_of([locale], "en")).gettext(message)
+    return _filled_in(_catalogue(best_of([locale], "en")).gettext(message), values)
+
+
+def translate_count(locale: str, one: str, several: str, count: int, **values: str) -> str:
+    """The sentence about this number of things, by the plural rules of this language. `{count}` in it is the
+    number; the sentence about one thing may leave it out."""
+    text = _catalogue(best_of([locale], "en")).ngettext(one, several, count)
+    return _filled_in(text, {"count": str(count), **values})
+
+
+def _filled_in(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], text)
+
+
+def direction_of(locale: str) -> str:
+    """`rtl` for a language that is written from right to left, else `ltr`."""
+    return "rtl" if locale.partition("_")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
 def best_of(wanted: Iterable[str], default: str) -> str:

@@ -331,7 +331,7 @@ class Attempts:
         return replace(attempt, page_id=profile.page_id, psid=profile.psid, profile_name=profile.name)
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
-        """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        """Ask Messenger whose login it is, within the limits. Raises `Notice` where no one can be linked."""
         if attempt.way in SITE_PAGES:
             return Profile()
         count = count or self._admission.count_question
@@ -367,7 +367,7 @@ def _named(attempt: Attempt, account: Account | None) -> Attempt:
 
 
 def _blank(attempt: Attempt) -> Attempt:
-    """An attempt with nobody's name on it."""
+    """An attempt without an account."""
     return replace(_named(attempt, None), page_id=None, psid=None, profile_name=None)
 
 

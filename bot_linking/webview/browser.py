@@ -91,7 +91,7 @@ class Browser:
         """A field of the form, without blanks around it; a password as it was typed."""
         value = fields().get(name, "")
         if len(value) > longest or "\0" in value:
-            raise Notice("broken")
+            raise Notice("form")
         return value if name == "password" else value.strip()
 
     def address(self) -> str:
@@ -126,7 +126,7 @@ class Browser:
         site = request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
         if not site or request.headers.get("Origin", "null") not in {"null", self._origin}:
             self._tell(LinkingRefused("cross_site"))
-            raise Notice("broken", 403)
+            raise Notice("form", 403)
 
     # What goes out
 

@@ -20,8 +20,9 @@ from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.reading import read_id
-from bot_linking.translations import best_of, translate
+from bot_linking.translations import best_of, direction_of, translate, translate_count
 from bot_linking.webview.qr import qr_code
+from bot_linking.webview.refusals import whole_minutes
 
 
 class Notice(Exception):
@@ -67,6 +68,10 @@ class Pages:
         """A sentence of ours in the person's language."""
         return translate(self.locale(), message, **values)
 
+    def count(self, one: str, several: str, count: int, **values: str) -> str:
+        """A sentence of ours about this number of things."""
+        return translate_count(self.locale(), one, several, count, **values)
+
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
         """A page by its template's name."""
         locale = self.locale()
@@ -74,14 +79,22 @@ class Pages:
         def _(message: str, **values: str) -> str:
             return translate(locale, message, **values)
 
+        def count_of(one: str, several: str, count: int, **values: str) -> str:
+            return translate_count(locale, one, several, count, **values)
+
         html = render_template(
             self._template(name),
             base=self._template("base"),
+            form_page=self._template("form"),
             _=_,
+            _n=count_of,
             root=self.root,
             lang=locale.replace("_", "-"),
+            dir=direction_of(locale),
             brand_name=self._settings.brand_name,
             brand_logo=self._settings.brand_logo,
+            privacy_url=self._settings.privacy_url,
+            terms_url=self._settings.terms_url,
             **context,
         )
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
@@ -92,6 +105,7 @@ class Pages:
             notice.status,
             notice=notice.name,
             back=notice.back,
+            minutes=whole_minutes((notice.retry_after or 60) * 1000),
             **(self._way_to_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:
@@ -101,7 +115,7 @@ class Pages:
     def _way_to_chat(self) -> dict[str, Any]:
         """For who opened the Log In button's address outside of Messenger: the chat with its page."""
         chat = self.chat_of(read_id(request.args.get("page")))
-        return {"chat": chat, "svg": qr_code(chat)} if chat else {}
+        return {"chat_url": chat, "chat_code": qr_code(chat)} if chat else {}
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
@@ -120,7 +134,7 @@ class Pages:
         return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
 
     def _jinja(self) -> Environment:
-        """The host's loader, filters and globals, under Jinja's own syntax, whatever the host has chosen."""
+        """The host's loader, filters and globals, under Jinja's own syntax, whichever the host has chosen."""
         if self._environment is None:
             self._environment = current_app.jinja_env.overlay(**_SYNTAX)
         return self._environment
@@ -198,7 +212,7 @@ def _content_security_policy(settings: Settings) -> str:
     targets = " ".join(["'self'", *sorted(settings.origins)])
     frames = " ".join(settings.frame_origins) or "'none'"
     return (
-        f"default-src 'none'; script-src 'none'; style-src 'self'; img-src {images}; form-action {targets}; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; form-action {targets}; "
         f"frame-ancestors {frames}; base-uri 'none'"
     )
 

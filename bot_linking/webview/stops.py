@@ -44,9 +44,9 @@ def bound_form() -> None:
 def notice_of(problem: RequestEntityTooLarge | BotLinkingError) -> Notice:
     """The page for what stopped a view. A slug that is in no table is ours to mend: 500."""
     if isinstance(problem, RequestEntityTooLarge):
-        return Notice("broken", 413)
+        return Notice("form", 413)
     status = _STATUS.get(problem.slug, UNFORESEEN)
     if status < UNFORESEEN:
-        return Notice("broken", status)
+        return Notice("form", status)
     log_sparingly(_log, logging.ERROR, problem.slug, "linking page not served: %s", problem)
     return Notice("busy", status, retry_after=RETRY_AFTER_S)

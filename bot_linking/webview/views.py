@@ -178,7 +178,7 @@ class Webview:
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
-            raise Notice("broken", back=form.ticket.return_url)
+            raise Notice("form", back=form.ticket.return_url)
         username = self.browser.field("username", LONGEST_NAME)
         password = self.browser.field("password", LONGEST_PASSWORD)
         refusal = Refusal("login", "wrong", username, field="password")
@@ -236,7 +236,7 @@ class Webview:
         if self._create_account is None:
             raise Notice("missing", 404)
         username = self.browser.field("username", LONGEST_NAME)
-        email = self.browser.field("email", LONGEST_NAME)
+        email = username if self._forms.by_email else self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
         if wrong := wrong_with(username, password):
@@ -266,9 +266,10 @@ class Webview:
         form = self.attempts.form()
         account = self.attempts.waiting(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
-        refusal = Refusal("second-factor", "code_wrong", field="code")
+        kind = "recovery" if request.form.get("kind") == "recovery" else "code"
+        refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
-            return self._again(form, replace(refusal, reason="code_missing"), account)
+            return self._again(form, replace(refusal, reason=f"{kind}_missing"), account)
         try:
             held = self.attempts.pass_code(form, account, code)
         except TooManyAttempts as limit:
@@ -291,12 +292,9 @@ class Webview:
         if held.attempt.way != LOGIN:
             return self._hand(self._proved_end(held.attempt, code), held)
         target = with_code(form.ticket.return_url, code)
-        page = (
-            self.pages.show("done", target=target)
-            if self._settings.confirmation_page
-            else self.pages.go(target)
-        )
-        return self._hand(page, held)
+        if self._settings.confirmation_page:
+            return self._hand(self.pages.show("done", target=target), held)
+        return self._hand(self.pages.go(target), held)
 
     def _proved_end(self, attempt: Attempt, code: str) -> Response:
         """Of a way that began with a proved chat: to the digits that the chat has to type, or linked now."""
@@ -381,7 +379,7 @@ class Webview:
         return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
-        """Relative, so that it is right below whatever path a proxy strips."""
+        """Relative, so that it is right below any path that a proxy strips."""
         up = "../" if request.view_args else ""
         return f"{up}{page}" + ("" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}")
 

@@ -6,7 +6,6 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -45,6 +44,7 @@ from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
+from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
 from bot_linking.webview.views import Webview
@@ -137,7 +137,7 @@ class WayPages:
         return self.webview.pages.show(
             "digits",
             digits=self.webview.attempts.digits(attempt),
-            ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
+            minutes=whole_minutes(attempt.expires_at - self._linking.now()),
             chat_url=f"https://m.me/{quote(name)}",
         )
 

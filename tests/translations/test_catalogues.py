@@ -25,16 +25,22 @@ METHODS = [
     ("webview/templates/**.html", "jinja2.ext:babel_extract"),
     ("**.py", "python"),
 ]
-KEYWORDS = {"_": None, "text": None, "translate": (2,)}
+KEYWORDS = {"_": None, "_n": (1, 2), "text": None, "translate": (2,), "translate_count": (2, 3)}
+
+Id = str | tuple[str, str]
 
 
-def extracted() -> dict[str, set[str]]:
-    """Each sentence of the code and the pages, and the files that say it."""
-    found: dict[str, set[str]] = {}
+def extracted() -> dict[Id, set[str]]:
+    """Each sentence of the code and the pages, and the files that say it; of a sentence about a number of
+    things, the one about one thing and the one about several."""
+    found: dict[Id, set[str]] = {}
     for file, _, message, _, _ in extract_from_dir(HOUSE, method_map=METHODS, keywords=KEYWORDS):
-        assert isinstance(message, str)
-        found.setdefault(message, set()).add(file.replace("\\", "/"))
+        found.setdefault(_id_of(message), set()).add(file.replace("\\", "/"))
     return found
+
+
+def _id_of(message: str | list[str] | tuple[str, ...]) -> Id:
+    return message if isinstance(message, str) else (message[0], message[1])
 
 
 def catalogue(path: Path, locale: str | None = None) -> Catalog:
@@ -50,29 +56,46 @@ def sentences(of: Catalog) -> Iterator[Message]:
     return (message for message in of if message.id)
 
 
+def said(message: Message) -> tuple[str, ...]:
+    """What a catalogue says for a message: each plural form of it."""
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
 def placeholders(text: str) -> set[str]:
     return set(re.findall(r"\{\w+\}", text))
 
 
 def test_the_template_has_exactly_the_sentences_of_the_code_and_the_pages() -> None:
     template = catalogue(ROOM / f"{DOMAIN}.pot")
-    listed = {str(message.id): {file for file, _ in message.locations} for message in sentences(template)}
+    listed = {_id_of(message.id): {file for file, _ in message.locations} for message in sentences(template)}
     assert listed == extracted()
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_catalogue_translates_every_sentence_and_nothing_else(locale: str) -> None:
     of = of_locale(locale)
-    assert {message.id for message in sentences(of)} == set(extracted())
-    assert [message.id for message in sentences(of) if not message.string or message.fuzzy] == []
+    assert {_id_of(message.id) for message in sentences(of)} == set(extracted())
+    assert [message.id for message in sentences(of) if not all(said(message)) or message.fuzzy] == []
     assert of.obsolete == {}
     assert not of.fuzzy
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_translation_has_the_placeholders_of_its_sentence(locale: str) -> None:
+    """A plural form may leave out the number: in many languages the word says it."""
     for message in sentences(of_locale(locale)):
-        assert placeholders(str(message.string)) == placeholders(str(message.id)), message.id
+        wanted = placeholders(" ".join(_id_of(message.id)) if message.pluralizable else str(message.id))
+        for sentence in said(message):
+            missing = {"{count}"} if message.pluralizable else set()
+            assert placeholders(sentence) | missing == wanted | missing, message.id
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_sentence_about_a_number_has_each_plural_form_of_its_language(locale: str) -> None:
+    of = of_locale(locale)
+    for message in sentences(of):
+        assert not message.pluralizable or len(said(message)) == of.num_plurals, message.id
+        assert not message.pluralizable or "{count}" in said(message)[-1], message.id
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -82,9 +105,15 @@ def test_the_compiled_catalogue_is_the_written_one(locale: str) -> None:
     fresh.seek(0)
     with (ROOM / locale / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
         shipped = gettext.GNUTranslations(file)
-    said = gettext.GNUTranslations(fresh)
+    written = gettext.GNUTranslations(fresh)
     for message in extracted():
-        assert shipped.gettext(message) == said.gettext(message) != message
+        if isinstance(message, str):
+            assert shipped.gettext(message) == written.gettext(message) != message
+        else:
+            one, several = message
+            for count in range(120):
+                assert shipped.ngettext(one, several, count) == written.ngettext(one, several, count)
+                assert shipped.ngettext(one, several, count) not in message
 
 
 @pytest.mark.parametrize("tag", ["zh", "zh-CN", "zh_CN", "zh-Hans-CN", "zh-Hans", "ZH-cn", "zh-SG"])

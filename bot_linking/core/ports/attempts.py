@@ -33,8 +33,8 @@ class Attempt:
 
     `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; a way
     to link that does not begin with the Log In button has neither. `page_id`, `psid` and `profile_name` are
-    None where Messenger did not say; `page_hint` is the page that the button's address named, believed by
-    nobody. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
+    None where Messenger did not say; `page_hint` is the page that the button's address named, for a
+    hint only. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
     given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
 
     `way` is the source that a link made by it has; `proof` is the digest of what proved the chat on another
@@ -77,7 +77,7 @@ class Attempts(Protocol):
         """
 
     def find_attempt(self, attempt_id: str) -> Attempt | None:
-        """A kept attempt, whatever its stage, and also after its end, until `purge`. The caller compares the
+        """A kept attempt, at any stage, and also after its end, until `purge`. The caller compares the
         session digest and asks for the stage."""
 
     def save_code(
