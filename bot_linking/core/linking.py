@@ -11,7 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
-from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
+from bot_linking.core.conflicts import (
+    CANNOT_ASK,
+    Conflict,
+    Consent,
+    Foresight,
+    Policy,
+    PolicyFailed,
+    for_later,
+    foresee,
+)
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
@@ -136,21 +145,9 @@ class Linking:
         """What linking this chat to this account would replace and end, and whether it may: for the page that
         asks. It is judged again in the transaction that links. `StoreUnavailable` when the policy fails."""
         link = self.store.find_link(page_id, psid)
-        is_same = link is not None and link.account_id == account.id
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
-        conflict = Conflict(None if is_same else link, account, others, source)
-        try:
-            word = Word.MOVE if is_same else self.policy.word_for(conflict)
-        except PolicyFailed as problem:
-            raise self.for_later(problem) from problem
-        return Foresight(word, conflict)
-
-    @staticmethod
-    def for_later(problem: PolicyFailed) -> StoreUnavailable:
-        """A policy that failed, as who asks again later is told: nothing was changed."""
-        _log.error("%s; it is asked again later", problem, exc_info=problem.__cause__)
-        return StoreUnavailable(str(problem))
+        return foresee(self.policy, Conflict(link, account, others, source))
 
     def approve(
         self,
@@ -208,7 +205,7 @@ class Linking:
             try:
                 outcomes += self.store.receive(allowed, self.now(), policy=self.policy)
             except PolicyFailed as problem:
-                failed, outcomes = self.for_later(problem), outcomes + problem.outcomes
+                failed, outcomes = for_later(problem), outcomes + problem.outcomes
         self.tell_all(outcomes)
         if failed is not None:
             raise failed
@@ -352,24 +349,6 @@ class Linking:
         rows = sum(self.erase(link.psid, link.page_id) for link in links)
         self.store.drop_undos_of_account(account_id)
         return rows + self.store.erase_account(account_id, self.now())
-
-    def export_account(self, account_id: str) -> dict[str, Any]:
-        """Everything that is held about an account of the site and its chats, as plain JSON values."""
-        links = self.store.find_links_of_account(account_id)
-        chats = [self.store.export(link.page_id, link.psid) for link in links]
-        return {"account_id": account_id, "chats": chats, **self.store.export_account(account_id)}
-
-    # Requests to delete
-
-    def request_deletion(
-        self, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
-    ) -> str:
-        """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
-        by, which is the first one where the same request came before. It is about chats of these pages alone,
-        where they are named. Raises `StoreUnavailable`."""
-        kept = self.store.save_deletion(kind, user_id, digest, code, self.now(), pages=pages)
-        self._wake()
-        return kept
 
     # What has to be said later
 

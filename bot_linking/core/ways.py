@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot_linking.core.codes import digest_of, limits_of
-from bot_linking.core.conflicts import PolicyFailed
+from bot_linking.core.conflicts import PolicyFailed, for_later
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
@@ -241,7 +241,7 @@ class Ways:
         try:
             return self._store.answer(event.page_id, event.psid, question, yes=yes, **terms)
         except PolicyFailed as problem:
-            raise self._linking.for_later(problem) from problem
+            raise for_later(problem) from problem
 
     def _refuse(self, event: ChatEvent, reason: str, said: Say) -> None:
         self._linking.tell_all([LinkingRefused(reason, event.page_id, event.psid, way=CHAT)])

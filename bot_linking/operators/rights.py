@@ -14,6 +14,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.links import from_ms
 from bot_linking.core.ports import Deletion
+from bot_linking.core.rights import export_account, request_deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
 from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
 from bot_linking.operators.terminal import Column, print_rows, safe, say
@@ -63,7 +64,9 @@ def _export(here: Here) -> click.Command:
         if (psid is None) == (account_id is None):
             raise click.UsageError("name either a PSID or an account with --account")
         linking = here().linking
-        held = linking.store.export(page_id, psid) if psid else linking.export_account(account_id or "")
+        held = (
+            linking.store.export(page_id, psid) if psid else export_account(linking.store, account_id or "")
+        )
         click.echo(json.dumps(held, indent=2, ensure_ascii=False))
 
     return export
@@ -92,7 +95,7 @@ def _take_in(here: Here, ids: IO[str]) -> None:
     day = linking.now() // DAY_MS
     for user_id in users:
         digest = digest_of(f"imported {user_id} {day}")  # of digits
-        linking.request_deletion("deletion", user_id, digest, secrets.token_hex(CODE_BYTES))
+        request_deletion(linking, "deletion", user_id, digest, secrets.token_hex(CODE_BYTES))
     say(f"{len(users)} request(s) taken in; the outbox does the work")
 
 

@@ -8,6 +8,7 @@ from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.funnel_report import funnel_of
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
+from bot_linking.core.rights import export_account
 from bot_linking.verbs.registered import Registered
 
 
@@ -95,7 +96,7 @@ class People(Registered):
 
     def export_account(self, account_id: str) -> dict[str, Any]:
         """The same about an account of your site: its chats, its history and its external accounts."""
-        return self._here().linking.export_account(account_id)
+        return export_account(self._here().store, account_id)
 
     def erase_account(self, account_id: str) -> int:
         """Remove everything about the people who are linked to an account. The number of rows that went."""
