@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot_linking.core.linking import Linking
@@ -15,9 +16,12 @@ def export_account(store: Store, account_id: str) -> dict[str, Any]:
     return {"account_id": account_id, "chats": chats, **store.export_account(account_id)}
 
 
-def request_deletion(linking: Linking, kind: str, user_id: str, digest: str, code: str) -> str:
+def request_deletion(
+    linking: Linking, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
+) -> str:
     """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known by,
-    which is the first one where the same request came before. Raises `StoreUnavailable`."""
-    kept = linking.store.save_deletion(kind, user_id, digest, code, linking.now())
+    which is the first one where the same request came before. It is about chats of these pages alone, where
+    they are named. Raises `StoreUnavailable`."""
+    kept = linking.store.save_deletion(kind, user_id, digest, code, linking.now(), pages=pages)
     linking.wake()
     return kept
