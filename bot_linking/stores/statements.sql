@@ -754,3 +754,67 @@ delete from funnel where (day, page_id, way, stage, bucket) in (
 -- name: purge_traffic
 delete from traffic where (minute, kind, result) in (
   select minute, kind, result from traffic where minute < :before limit :most)
+
+-- name: find_by_psid
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where psid = :value and account_id is not null order by page_id limit :limit
+
+-- name: find_by_account_id
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where account_id = :value order by page_id, psid limit :limit
+
+-- name: find_by_username
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where username = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: find_by_email
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where email = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: find_by_phone_number
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where phone_number = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: pages_of_psid
+select page_id from links where psid = :psid union select page_id from history where psid = :psid limit :limit
+
+-- name: list_history
+select id, at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and page_id = :page_id and id < :before order by id desc limit :limit
+
+-- name: list_messages
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where page_id = :page_id and psid = :psid order by id desc limit :limit
+
+-- name: list_letters
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where dead_at is not null and (dead_at, id) < (:before_at, :before_id)
+order by dead_at desc, id desc limit :limit
+
+-- name: count_reasons
+select last_error as reason, count(*) as letters
+from (select last_error from outbox where dead_at is not null and dead_at > 0
+      order by dead_at desc limit :limit) as newest
+group by last_error order by count(*) desc, last_error
+
+-- name: find_letter
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where id = :id and dead_at is not null
+
+-- name: save_act
+insert into acts (at, operator, act, page_id, psid, about)
+values (:at, :operator, :act, :page_id, :psid, :about)
+
+-- name: list_acts
+select id, at, operator, act, page_id, psid, about from acts where id < :before order by id desc limit :limit
+
+-- name: erase_acts
+update acts set psid = null, page_id = null, about = null
+where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_acts
+select at, act, page_id, psid from acts
+where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: purge_acts
+delete from acts where id in (select id from acts where at < :before limit :most)

@@ -179,3 +179,7 @@ with old as materialized (
   select minute, kind, result from traffic where minute < :before limit :most for update skip locked)
 delete from traffic using old where traffic.minute = old.minute and traffic.kind = old.kind
   and traffic.result = old.result
+
+-- name: purge_acts
+delete from acts where id = any (array(
+  select id from acts where at < :before limit :most for update skip locked))

@@ -34,6 +34,8 @@ FLASK = {
     "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
+    "bot_linking.operators.desk.door",
+    "bot_linking.operators.desk.room",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",
