@@ -721,15 +721,15 @@ from chat_links where account_id = :account_id
 
 -- name: add_to_funnel
 insert into funnel (day, page_id, way, stage, bucket, hits)
-select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+select json_extract(value, '$.day'), json_extract(value, '$.page_id'), json_extract(value, '$.way'),
+       json_extract(value, '$.stage'), json_extract(value, '$.bucket'), json_extract(value, '$.hits')
 from json_each(:counts) where true
 on conflict (day, page_id, way, stage, bucket) do update set hits = funnel.hits + excluded.hits
 
 -- name: add_to_traffic
 insert into traffic (minute, kind, result, hits)
-select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]')
+select json_extract(value, '$.minute'), json_extract(value, '$.kind'), json_extract(value, '$.result'),
+       json_extract(value, '$.hits')
 from json_each(:counts) where true
 on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
 

@@ -50,4 +50,4 @@ def settle_abandoned(tx: Tx, before: int) -> None:
 
 def _text_of(counts: Mapping[FunnelCount, int] | Mapping[TrafficCount, int]) -> str:
     """In one order, so that no two writers wait for each other."""
-    return json.dumps([[*count, hits] for count, hits in sorted(counts.items())])
+    return json.dumps([count._asdict() | {"hits": hits} for count, hits in sorted(counts.items())])
