@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bot_linking.extension import AccountLinking
 
 TASK = "bot_linking.deliver"
-LONGEST_S = 30.0  # then the worker is somebody else's; the next beat goes on
+LONGEST_S = 30.0  # then the worker is free for others; the next beat goes on
 LOOK_S = 1.0  # between two looks whether the worker ends
 EXPIRES_S = 60
 

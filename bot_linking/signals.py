@@ -85,7 +85,7 @@ person_erased = _signal_of(events.PersonErased)
 
 
 def tell(app: Any, event: events.Happening) -> None:
-    """Log refusals by their slug and call the receivers, whatever they raise."""
+    """Log refusals by their slug and call the receivers; what they raise is logged."""
     if isinstance(event, events.LinkingRefused):
         _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]

@@ -72,7 +72,7 @@ class Client:
         return self._call(psid, {"status": "linked", **identifiers}, request_id, meta)
 
     def unlink(self, psid: str, *, request_id: str | None = None, meta: str = "") -> str:
-        """Unlink a person, whoever linked them; fine when they are not linked. Else as `link`."""
+        """Unlink a person, no matter who linked them; fine when they are not linked. Else as `link`."""
         return self._call(psid, {"status": "unlinked"}, request_id, meta)
 
     def _call(self, psid: str, account_linking: dict[str, str], request_id: str | None, meta: str) -> str:

@@ -90,7 +90,7 @@ class AccountLinkAPI:
         return self._call()
 
     def answer_below(self) -> Response:
-        """Whatever is called below the address."""
+        """Every path below the address."""
         return self._refuse(PathUnknown(f"there is nothing here; the address is {self._prefix}/api"), "")
 
     def _call(self) -> Response:

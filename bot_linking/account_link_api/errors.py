@@ -41,7 +41,7 @@ class StatusInvalid(AccountLinkError):
 
 
 class IdentifierInvalid(AccountLinkError):
-    """13001: none of user name, e-mail address and phone number, or one that is not valid."""
+    """13001: no user name, e-mail address or phone number, or one that is not valid."""
 
 
 class AccountNotFound(AccountLinkError):

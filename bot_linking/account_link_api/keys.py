@@ -31,7 +31,7 @@ class Keys:
         self._linking = linking
 
     def create(self, name: str, pages: Sequence[str] = ()) -> str:
-        """A new key, which can never be read again. `pages` are the page ids it may act on; none of them
+        """A new key, which can never be read again. `pages` are the page ids it may act on; no page
         means every page. Raises `KeyNameRefused`."""
         if not name.strip() or len(name) > LONGEST_NAME or has_hidden_marks(name):
             raise KeyNameRefused(f"a key's name has 1 to {LONGEST_NAME} visible characters")

@@ -1,4 +1,4 @@
-"""What this door refuses by itself. `codes` says what each answers with."""
+"""What this door itself refuses. `codes` says what each answers with."""
 
 from __future__ import annotations
 

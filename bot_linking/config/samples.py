@@ -31,7 +31,7 @@ _SHORTEST_RUN = 3
 
 
 def is_sample(secret: str) -> bool:
-    """Whether a secret is a sample of somebody's documentation: made of such words alone, whatever stands
+    """Whether a secret is a sample of a documentation: made of such words alone, with anything
     between them, a few digits after them, and letters written as digits."""
     folded = secret.casefold()
     plain = re.sub(r"[^a-z0-9]", "", folded)

@@ -128,10 +128,30 @@ class Settings(SiteSettings):
         "The language where the person's own is not known.",
         "en",
     )
+    translations: str | None = _key(
+        read.text,
+        "A folder of your own catalogues, `<language>/LC_MESSAGES/bot_linking.mo`, relative to the app: they"
+        " add a language, or say a sentence in your words.",
+        None,
+    )
     login_url: str | None = _key(
         read.page_address,
         "The site's own login page; `{next}` in it becomes the address to come back to.",
         None,
+    )
+    sign_in_with: str = _key(
+        read.matching("username|email", "username or email"),
+        "What people log in with on the linking pages: `username` or `email`.",
+        "username",
+    )
+    forgot_url: str | None = _key(
+        read.page_address, "The site's page for a forgotten password, for a link on the sign-in page.", None
+    )
+    privacy_url: str | None = _key(
+        read.page_address, "The site's privacy policy, for a link at the foot of the linking pages.", None
+    )
+    terms_url: str | None = _key(
+        read.page_address, "The site's terms of use, for a link at the foot of the linking pages.", None
     )
     graph_url: str = _key(read.address, "The Graph address.", f"https://{GRAPH_HOST}")
     graph_version: str = _key(
@@ -151,7 +171,7 @@ class Settings(SiteSettings):
         False,
     )
     confirmation_page: bool = _key(
-        read.boolean, 'Show the page "Linked" before going back to Messenger.', True
+        read.boolean, 'Show the page "Almost done" before going back to Messenger.', True
     )
     delivery: str = _key(
         read.matching("thread|worker", "thread or worker"),
@@ -224,7 +244,7 @@ class Settings(SiteSettings):
 
     @property
     def frame_origins(self) -> tuple[str, ...]:
-        """Who may frame the linking pages: nobody, but the simulator on this very machine."""
+        """Who may frame the linking pages: only the simulator on this very machine."""
         return tuple(origin for origin in self.return_hosts if is_loopback_origin(origin))
 
     @property

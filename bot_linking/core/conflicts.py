@@ -72,7 +72,7 @@ CANNOT_ASK = Consent(asked=False)
 
 
 class Policy:
-    """`on_conflict` as the host gave it. Raises `ConfigurationError` for a word that is none of the four."""
+    """`on_conflict` as the host gave it. Raises `ConfigurationError` for any other word than the four."""
 
     def __init__(self, on_conflict: OnConflict = Word.MOVE) -> None:
         self._decide = on_conflict if callable(on_conflict) else None
@@ -143,7 +143,7 @@ def judge(word: Word, conflict: Conflict, consent: Consent) -> Verdict:
 
 def _word_of(word: object) -> Word:
     try:
-        return Word(word)  # type: ignore[arg-type]  # whatever the host gave
+        return Word(word)  # type: ignore[arg-type]  # as the host gave it
     except ValueError:
         words = ", ".join(Word)
         raise ConfigurationError("on_conflict", f"must be a callable or one of {words}") from None

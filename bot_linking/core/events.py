@@ -166,7 +166,7 @@ class WebhookReceived(Happening):
 
 @dataclass(frozen=True, slots=True)
 class GraphFailed(Happening):
-    """A call of Graph's failed: a message, or a question while somebody logs in. `status` is the HTTP status,
+    """A call of Graph's failed: a message, or a question while a person logs in. `status` is the HTTP status,
     None without an answer; `code` is Graph's number of the error, where it gave one."""
 
     status: int | None

@@ -44,7 +44,7 @@ class Step(StrEnum):
     REFUSE = auto()
     """A form was not right: the same stage, and the form again with the reason."""
     GIVE_PASSWORD = auto()
-    """The site names the account. Whatever was proved before in this attempt counts no more."""
+    """The site names the account. What was proved before in this attempt counts no more."""
     PASS_SECOND_FACTOR = auto()
     """A right code of this very account, given in this attempt."""
     NEED_NO_SECOND_FACTOR = auto()

@@ -1,6 +1,6 @@
 """The verbs: look up, approve, receive, unlink, erase. Each is one store transition, then the telling.
 
-Whatever is told is told after the store has committed, so nobody hears of what did not happen.
+Signals are sent after the store has committed, so they tell only what happened.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Linking:
         return self.store.history_of(page_id or self.page_id, psid)
 
     def only_page(self) -> str:
-        """The page that is meant when nobody named one. Raises `PageUnknown` when it would have to guess."""
+        """The page that is meant when none is named. Raises `PageUnknown` when it would have to guess."""
         page_id = self.page_id
         if page_id is not None:
             return page_id
@@ -109,18 +109,8 @@ class Linking:
         known = self.store.find_pages()
         if len(known) == 1:
             return known[0]
-        self._asked_page = self._asked_page or self._ask_for_page(self._sole_page)
+        self._asked_page = self._asked_page or _ask_for_page(self._sole_page)
         return self._asked_page
-
-    @staticmethod
-    def _ask_for_page(sole_page: SolePage) -> str:
-        try:
-            page_id = sole_page.ask()
-        except DeliveryFailed:
-            page_id = None
-        if page_id is None:
-            raise PageUnknown("Messenger does not say which page it is: set BOT_LINKING_PAGE_ID")
-        return page_id
 
     # Approve, on the linking pages
 
@@ -325,7 +315,7 @@ class Linking:
     def unlink_account(self, account_id: str, *, source: str = "python") -> int:
         """End every link of an account, and its logins under way first, so that none comes back by one, nor
         by an undo. The number of links that ended; a link that names another account by now stays."""
-        self._drop_ways_back(account_id)
+        _drop_ways_back(self, account_id)
         ended = 0
         for link in self.links_of(account_id):
             outcome = self.store.unlink(link.page_id, link.psid, source, self.now(), account_id=account_id)
@@ -335,11 +325,6 @@ class Linking:
         if ended:
             self._wake()
         return ended
-
-    def _drop_ways_back(self, account_id: str) -> None:
-        """By which a link to this account could come back that nobody consents to now."""
-        self.drop_pending(account_id)
-        self.store.drop_undos_of_account(account_id)
 
     def erase(self, psid: str, page_id: str | None = None) -> int:
         """Remove everything about a person. The number of rows that went."""
@@ -351,7 +336,7 @@ class Linking:
     def erase_account(self, account_id: str) -> int:
         """Erase every person who is linked to an account, and end its logins under way. The number of rows
         that went."""
-        self._drop_ways_back(account_id)
+        _drop_ways_back(self, account_id)
         links = self.store.find_links_of_account(account_id)
         rows = sum(self.erase(link.psid, link.page_id) for link in links)
         self.store.drop_undos_of_account(account_id)
@@ -365,10 +350,13 @@ class Linking:
 
     # Requests to delete
 
-    def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
+    def request_deletion(
+        self, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
+    ) -> str:
         """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
-        by, which is the first one where the same request came before. Raises `StoreUnavailable`."""
-        kept = self.store.save_deletion(kind, user_id, digest, code, self.now())
+        by, which is the first one where the same request came before. It is about chats of these pages alone,
+        where they are named. Raises `StoreUnavailable`."""
+        kept = self.store.save_deletion(kind, user_id, digest, code, self.now(), pages=pages)
         self._wake()
         return kept
 
@@ -394,3 +382,19 @@ def _require_own_id(account: Account | None) -> None:
             "a sign-in returned an account whose id begins with username:, email: or tel:, "
             "as ids do that are made of a name; return the site's own id"
         )
+
+
+def _ask_for_page(sole_page: SolePage) -> str:
+    try:
+        page_id = sole_page.ask()
+    except DeliveryFailed:
+        page_id = None
+    if page_id is None:
+        raise PageUnknown("Messenger does not say which page it is: set BOT_LINKING_PAGE_ID")
+    return page_id
+
+
+def _drop_ways_back(linking: Linking, account_id: str) -> None:
+    """By which a link to this account could come back without a new consent."""
+    linking.drop_pending(account_id)
+    linking.store.drop_undos_of_account(account_id)

@@ -59,7 +59,7 @@ class Account:
     def known_by(
         cls, username: str | None = None, email: str | None = None, phone_number: str | None = None
     ) -> Account:
-        """An account that nobody signed in to: all that is known is what a caller said of it.
+        """An account without a sign-in: all that is known is what a caller said of it.
 
         The id is made of the first that is given, in a space of its own: `username:ada`,
         `email:ada@example.com`, `tel:18900001111`. No sign-in returns such an id. Names that differ only in

@@ -17,7 +17,7 @@ class OwnerNotice:
     """One change of who is linked, for `notify_owner`.
 
     `link` is the link as the change left it; with `unlinked`, as it was before. `previous_account_id` is the
-    account that was replaced. `source` says who made the change, `at` (aware, UTC) when. Whoever opens
+    account that was replaced. `source` says who made the change, `at` (aware, UTC) when. The person who opens
     `undo_url` within seven days can put back what was before; it is None where there is nothing to undo.
     """
 

@@ -1,6 +1,6 @@
 """Text that others chose, made fit for where it is shown: names for pages and chat, errors for logs.
 
-One rule for names, whoever shows them.
+One rule for names, in every place that shows them.
 """
 
 from __future__ import annotations

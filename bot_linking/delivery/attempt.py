@@ -53,7 +53,7 @@ class Attempts:
         return done
 
     def _run(self, entry: OutboxEntry) -> Done:
-        """Raises `DeliveryFailed`, whatever the handler raised."""
+        """Raises `DeliveryFailed` for every error of the handler."""
         handler = self._handlers.get(entry.kind)
         if handler is None:
             raise GiveUp(f"nothing handles entries of kind {entry.kind}")

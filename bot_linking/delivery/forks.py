@@ -28,7 +28,7 @@ def follow_forks(delivery: Forked) -> None:
 def is_reloaders_watcher() -> bool:
     """Whether this process only watches the files for Werkzeug's reloader, whose child serves.
 
-    It never sees the new code, so it must run none of the bot's handlers.
+    It never sees the new code, so it must not run the bot's handlers.
     """
     if _RELOADER not in sys.modules or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         return False

@@ -58,7 +58,7 @@ class Leases:
             return list(self._settled.values())
 
     def drop(self, entries: Iterable[OutboxEntry]) -> None:
-        """What came of them is committed, or nobody works on them any more."""
+        """What came of them is committed, or their work has ended."""
         with self._lock:
             for entry in entries:
                 self._held.pop(entry.id, None)

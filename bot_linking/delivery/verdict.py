@@ -63,7 +63,7 @@ def is_over(entry: OutboxEntry, now: int) -> Buried | None:
 def _wait_for_person(
     entry: OutboxEntry, problem: DeliveryFailed, reason: str, retry_at: int, now: int
 ) -> Settled:
-    """Held until the person writes; a refusal that passes, or is the page's, is tried again by itself."""
+    """Held until the person writes; a refusal that passes, or is the page's, is tried again automatically."""
     deadline = deadline_of(entry)
     if now >= deadline:
         return Buried(entry, NOBODY_WROTE, _last_word(entry))

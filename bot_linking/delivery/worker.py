@@ -98,7 +98,7 @@ class Delivery:
 
     @property
     def is_running(self) -> bool:
-        """Whether this process delivers by itself."""
+        """Whether this process delivers in a thread of its own."""
         return self._clerk is not None and self._clerk.is_alive()
 
     def start(self, *, after: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""What the doors for machines share: a body no longer than it may be, an answer that nobody keeps."""
+"""What the doors for machines share: a body no longer than it may be, an answer that no cache keeps."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from werkzeug.http import parse_options_header
 
-from bot_linking.core.errors import BotLinkingError
+from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
 
-UTF_8 = "utf-8"
-_CODECS = {"utf_8": UTF_8, "ascii": "ascii", "latin_1": "latin-1"}
+UTF_8, ASCII, LATIN_1 = "utf-8", "ascii", "latin-1"
+_CODECS = {"utf_8": UTF_8, "ascii": ASCII, "latin_1": LATIN_1}
 
 
 class CharsetRefused(BotLinkingError):
@@ -35,3 +35,20 @@ def codec_named(charset: str) -> str:
     if codec is None:
         raise CharsetRefused("the charset of the body is not read here: send it in UTF-8")
     return codec
+
+
+def decoded(data: bytes, codec: str) -> str:
+    """The text of these bytes. Raises `PayloadUnreadable`."""
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        raise PayloadUnreadable("the body is not in the charset that it declares") from None
+
+
+def in_utf_8(body: bytes, content_type: str | None) -> bytes:
+    """The body of a document that is read as UTF-8, decoded from the charset that it declares. Raises
+    `CharsetRefused`, and `PayloadUnreadable`."""
+    if content_type is None or "charset" not in content_type.lower():
+        return body
+    codec = codec_of(content_type)
+    return body if codec == UTF_8 else decoded(body, codec).encode()

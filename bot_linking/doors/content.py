@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -13,12 +14,13 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.reading import read_json
-from bot_linking.doors.charset import UTF_8, codec_named, codec_of
+from bot_linking.doors.charset import LATIN_1, UTF_8, codec_named, codec_of, decoded
 
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MOST_FIELDS = 100
+CHARSET_FIELD = "_charset_"
 
 Pairs = list[tuple[str, str]]
 
@@ -38,7 +40,7 @@ class Content:
 
 
 def read_content(content_type: str | None, body: bytes) -> Content:
-    """The content of a body. One that begins with `{` is JSON whatever its `Content-Type` says; any other is
+    """The content of a body. One that begins with `{` is JSON under any `Content-Type`; any other is
     what that says.
 
     Raises `ContentTypeRefused` for another form, `CharsetRefused` for a charset that is not read here,
@@ -48,15 +50,17 @@ def read_content(content_type: str | None, body: bytes) -> Content:
     kind, codec = kind.lower(), codec_of(content_type)
     if kind == JSON or body.lstrip(b" \t\r\n").startswith(b"{"):
         return Content(_read_object(body, codec), [])
+    declared = codec if options.get("charset") else None
     if kind == URLENCODED:
-        return Content(None, _in_their_charset(_read_urlencoded(body, codec)))
+        return Content(None, _in_its_charset(partial(_read_urlencoded, body), declared))
     if kind == MULTIPART:
-        return Content(None, _in_their_charset(_read_multipart(body, options.get("boundary", ""), codec)))
+        boundary = options.get("boundary", "")
+        return Content(None, _in_its_charset(partial(_read_multipart, body, boundary), declared))
     raise ContentTypeRefused(f"the Content-Type must be {JSON}, {URLENCODED} or {MULTIPART}")
 
 
 def _read_object(body: bytes, codec: str) -> dict[str, Any]:
-    value = read_json(body if codec == UTF_8 else _decode(body, codec).encode())
+    value = read_json(body if codec == UTF_8 else decoded(body, codec).encode())
     if not isinstance(value, dict):
         raise PayloadUnreadable("the body is not a JSON object")
     return value
@@ -102,7 +106,7 @@ def _parts_of(body: bytes, boundary: bytes, codec: str) -> Iterator[tuple[str, s
         elif isinstance(event, Data):
             data += event.data
             if not event.more_data and isinstance(part, Field):
-                yield part.name, _decode(bytes(data), _codec_of_part(part, codec))
+                yield part.name, decoded(bytes(data), _codec_of_part(part, codec))
 
 
 def _codec_of_part(part: Field, codec: str) -> str:
@@ -110,16 +114,12 @@ def _codec_of_part(part: Field, codec: str) -> str:
     return codec if declared is None else codec_of(declared)
 
 
-def _decode(data: bytes, codec: str) -> str:
-    try:
-        return data.decode(codec)
-    except UnicodeDecodeError:
-        raise PayloadUnreadable("the body is not in the charset that it declares") from None
-
-
-def _in_their_charset(fields: Pairs) -> Pairs:
-    """The same; a form may also declare its charset in a field of its own."""
-    for name, value in fields:
-        if name == "_charset_":
-            codec_named(value)
-    return fields
+def _in_its_charset(read: Callable[[str], Pairs], declared: str | None) -> Pairs:
+    """The fields of a form, which may name its charset in a field of its own, too (HTML, `_charset_`)."""
+    found = read(LATIN_1)  # which reads any bytes, and the names that count rightly
+    named = {codec_named(value) for name, value in found if name == CHARSET_FIELD}
+    if declared is not None:
+        named.add(declared)
+    if len(named) > 1:
+        raise PayloadUnreadable("the body names more than one charset")
+    return read(named.pop() if named else UTF_8)

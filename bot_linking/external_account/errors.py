@@ -32,7 +32,7 @@ class ExternalAccountUnknown(BotLinkingError):
 
 
 class BoundToAnother(BotLinkingError):
-    """The pair of platform and unionID belongs to somebody else, who is not named."""
+    """The pair of platform and unionID belongs to another user, who is not named."""
 
     slug: ClassVar[str] = "bound_to_another"
 
@@ -68,7 +68,7 @@ class SecondFactorRefused(BotLinkingError):
 
 
 class SecondFactorUnreadable(StoreUnavailable):
-    """The secret cannot be decrypted with the keys at hand. Nobody passes."""
+    """The secret cannot be decrypted with the keys at hand. No one passes."""
 
     slug: ClassVar[str] = "second_factor_unreadable"
 

@@ -70,7 +70,7 @@ class Following:
         return {"external_accounts": rows}
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
-        """Bind whoever is linked already in an application that is new."""
+        """Bind the people who are linked already to an application that is new."""
         for link in store.list_links() if self._is_meant(app_key) else ():
 
             def work(tx: Tx, link: Link = link) -> None:

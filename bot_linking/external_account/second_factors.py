@@ -78,7 +78,7 @@ class SecondFactors:
     def refusal_of(
         self, tx: Tx, app_key: str, user_id: int, code: str | None, now: int
     ) -> BotLinkingError | None:
-        """None for whoever needs no code or has a right one; a refusal that has been counted otherwise.
+        """None where no code is needed or it is right; otherwise a refusal, which has been counted.
 
         The row is held from the first look to the last word, so parallel guesses come one after another.
         Raises what costs nothing: a missing code, a limit that is used up, a secret that cannot be read.

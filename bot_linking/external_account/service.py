@@ -92,7 +92,7 @@ class Service:
     def create_app(self, app_key: str, *, expires_in: int = tokens.BACK_END_AGE_S) -> str:
         """A new application; its back end's token. Raises `AppKeyRefused`.
 
-        Whoever is linked already is bound first: where that fails in the middle, calling again goes on.
+        People who are linked already are bound first: where that fails in the middle, calling again goes on.
         """
         visible = app_key.strip() and not has_hidden_marks(app_key) and "/" not in app_key
         if not visible or len(app_key) > LONGEST_APP_KEY:
@@ -134,7 +134,7 @@ class Service:
 
     def logins_of(self, token: Token, page_id: str | None) -> list[dict[str, Any]]:
         """The accounts of the token's user; with a page, those that links on it made. Raises
-        `ExternalAccountUnknown` for a page that is none of the bot's."""
+        `ExternalAccountUnknown` for a page that the bot does not serve."""
         logins = self.accounts.logins_of(token.app_key, token.needs_user("accounts"), page_id)
         if not logins and page_id is not None and not self._is_page(page_id):
             raise ExternalAccountUnknown("there is no page with this pageID")
@@ -262,7 +262,7 @@ class Service:
     def _user_id_of(self, account: Account) -> int | None:
         try:
             return self.following.user_id_of(account)
-        except Exception as problem:  # whoever has a second factor may not pass without it
+        except Exception as problem:  # an account with a second factor may not pass without it
             raise SecondFactorUnreadable(f"user_id_of failed: {type(problem).__name__}") from problem
 
     def _guarding_app(self, user_id: int) -> str | None:

@@ -23,7 +23,7 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,256}) *")
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token as the store knows it. `user_id` is None for an application's back end; `account_id` is the
-    account by which somebody signed in. Times are milliseconds since the epoch."""
+    account by which a person signed in. Times are milliseconds since the epoch."""
 
     id: str
     app_key: str

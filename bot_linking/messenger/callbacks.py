@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from flask import Response
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PayloadTooLarge, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.linking import Linking
-from bot_linking.doors.body import answer_json, read_body, this_request
+from bot_linking.doors.body import answer_json, this_request
+from bot_linking.doors.charset import CharsetRefused
+from bot_linking.doors.form import form_of
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.signed_request import SignedRequestRefused, app_user_of, read_signed
 
@@ -58,10 +60,14 @@ class Callbacks:
             code = self._record(kind, self._signed_request())
         except PayloadTooLarge:
             return answer_json(413, {"error": "the body is larger than 64 KiB"})
+        except PayloadUnreadable as refusal:
+            return answer_json(400, {"error": str(refusal)})
+        except CharsetRefused as refusal:
+            return answer_json(415, {"error": str(refusal)})
         except SignedRequestRefused as refusal:
             _log.warning("%s refused: %s", kind, refusal.flaw)
             return answer_json(400, {"error": refusal.flaw.sentence})
-        except StoreUnavailable as problem:
+        except BotLinkingError as problem:
             _log.error("%s not recorded: %s", kind, problem)
             answer = answer_json(503, {"error": "the request could not be recorded; send it again"})
             answer.headers["Retry-After"] = RETRY_AFTER_S
@@ -69,14 +75,23 @@ class Callbacks:
         return answer_json(200, {"url": self._status_url + code, "confirmation_code": code})
 
     def _signed_request(self) -> str | None:
-        this = this_request()
-        this.max_form_memory_size = LARGEST_BODY
-        read_body(this, LARGEST_BODY, for_others=True)
-        given = this.form.getlist("signed_request")
+        given = form_of(this_request(), LARGEST_BODY).getlist("signed_request")
         return given[0] if len(given) == 1 else None
 
     def _record(self, kind: Kind, text: str | None) -> str:
         """The code under which the request is known: for the same request the same one."""
-        user = app_user_of(read_signed(text, self._pages.owners()))
-        digest = digest_of(f"{kind} {user.user_id} {user.issued_at}")  # of checked parts: digits and a number
-        return self._linking.request_deletion(kind, user.user_id, digest, secrets.token_hex(CODE_BYTES))
+        owners = self._pages.owners()
+        signed = read_signed(text, owners)
+        user, pages = app_user_of(signed), _pages_of(signed.secret, owners)
+        parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # digits and a number: checked
+        digest, code = digest_of(" ".join(parts)), secrets.token_hex(CODE_BYTES)
+        return self._linking.request_deletion(kind, user.user_id, digest, code, pages=pages)
+
+
+def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:
+    """The pages that an app speaks for, where others have apps of their own; None where it is the only one.
+    An id is scoped to its app: to another one it is somebody else's."""
+    own = owners[secret]
+    if own is None or all(pages is not None and set(pages) <= set(own) for pages in owners.values()):
+        return None
+    return sorted(own)

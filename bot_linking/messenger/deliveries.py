@@ -163,7 +163,7 @@ class Errands:
     def _send_template(
         self, entry: OutboxEntry, contact: Contact, link: Link, *, instead_of: DeliveryFailed
     ) -> None:
-        """Whatever Messenger says of the template, the confirmation itself can still wait."""
+        """Where Messenger refuses the template, the confirmation itself can still wait."""
         from bot_linking.messenger.send import send_with
 
         locale = contact.locale or self._locale

@@ -95,7 +95,7 @@ def kind_of(event: object) -> Kind:
 
 def is_sound(event: Event) -> bool:
     """Whether what bots read of an event has the shape that Messenger gives it: parts are objects, text is
-    text, and a message is somebody's."""
+    text, and a message has a sender."""
     if not all(isinstance(event.get(part, event), dict) for part in _PARTS):
         return False
     message = event.get("message")

@@ -7,17 +7,21 @@ from typing import Any
 
 Headers = Mapping[str, Any] | Mapping[bytes, Any] | Iterable[tuple[Any, Any]]
 
+CONTENT_TYPE = "Content-Type"
+
 _WANTED = "a mapping, or pairs of names and values, as the framework has them"
 
 
 def header_in(headers: Headers, name: str) -> str | None:
-    """The header's value, whatever the letter case of its name; None when it is missing or there are several.
+    """The header's value, its name in any letter case; None when it is missing or there are several.
 
     Takes the maps of Flask, Django, Starlette, Quart, aiohttp and `email`; ASGI's pairs of bytes; a WSGI
     environ (`HTTP_...`); and maps to lists, as AWS Lambda's `multiValueHeaders`. Raises `TypeError` for
     anything else.
     """
     names = {name.lower(), "http_" + name.lower().replace("-", "_")}
+    if name == CONTENT_TYPE:
+        names.add("content_type")  # of a WSGI environ
     found: list[Any] = []
     for key, value in _pairs(headers):
         if _text(key).lower() in names:

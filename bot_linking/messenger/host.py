@@ -186,7 +186,7 @@ def _leave_get_to_the_host(app: Flask) -> None:
 
 
 def _place_of(rule: Rule) -> tuple[str | None, str | None, str]:
-    """Where a rule applies, whatever its variables are called."""
+    """Where a rule applies, under any names of its variables."""
     return rule.subdomain, rule.host, _VARIABLE.sub(r"<\1>", rule.rule)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
+from bot_linking.core.conflicts import PolicyFailed
 from bot_linking.core.errors import (
     BotLinkingError,
     PayloadTooLarge,
@@ -27,6 +28,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.doors.charset import CharsetRefused, in_utf_8
 from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
@@ -48,7 +50,9 @@ STATUS = {
     SignatureRefused.slug: 403,
     PayloadTooLarge.slug: 413,
     PayloadUnreadable.slug: 400,
+    CharsetRefused.slug: 415,
     StoreUnavailable.slug: 503,
+    PolicyFailed.slug: 503,
 }
 UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
 OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
@@ -96,7 +100,7 @@ class _NothingWaits:
 
 class Inbox:
     """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
-    while nobody wants to hear of each webhook."""
+    while no receiver listens to each webhook."""
 
     def __init__(
         self,
@@ -116,12 +120,21 @@ class Inbox:
         self._tell = tell
         self._listeners = listeners
 
-    def take(self, body: bytes, signature: str | None, began: float, *, whole: bool = True) -> Batch:
+    def take(
+        self,
+        body: bytes,
+        signature: str | None,
+        began: float,
+        *,
+        content_type: str | None = None,
+        whole: bool = True,
+    ) -> Batch:
         """Act on the linking events in these bytes, and sort what is left.
 
         With `whole=False` a body in which nothing of ours can be is not parsed: `NOTHING_OF_OURS`. `began` is
-        the `perf_counter` of when the request was taken up. Raises `SignatureRefused`, `PayloadTooLarge`,
-        `PayloadUnreadable` and `StoreUnavailable`; hand them to `refuse`.
+        the `perf_counter` of when the request was taken up; `content_type` may declare a charset. Raises
+        `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`, `CharsetRefused` and `StoreUnavailable`;
+        hand them to `refuse`.
         """
         signer = self.signer_of(body, signature)
         waits = self._waiting.is_any()
@@ -131,7 +144,8 @@ class Inbox:
             if waits:
                 self._meet_in(body, signer)
         else:
-            payload, pages = read_json(body), self._pages.owners().get(signer, ())
+            payload = read_json(in_utf_8(body, content_type))
+            pages = self._pages.owners().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours:
                 self._apply(batch)
@@ -144,7 +158,7 @@ class Inbox:
         return batch
 
     def _meet_in(self, body: bytes, signer: bytes) -> None:
-        """Look for people in a body that is the bot's alone, whatever it turns out to be."""
+        """Look for people in a body that is the bot's alone, of any kind."""
         with suppress(BotLinkingError):
             payload = read_json(body)
             self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))

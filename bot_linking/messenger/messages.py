@@ -25,14 +25,16 @@ class Messages:
             )
         else:
             text = translate(locale, "You are now connected to {brand}. Welcome!", brand=self._brand)
-        step = self._next_step or translate(locale, "You are all set: just carry on here.")
-        out = translate(locale, "You can log out whenever you like.")
+        step = self._next_step or translate(locale, "You can go on here now.")
+        out = translate(locale, "To disconnect, tap Log Out.")
         return message_with(logout_button(), shortened(f"{text}\n{step}\n{out}"))
 
     def unlinked(self, page_id: str, locale: str) -> Message:
         """A short farewell, and the way back."""
         text = translate(
-            locale, "You are logged out of {brand} here. You can log in again at any time.", brand=self._brand
+            locale,
+            "This chat is disconnected from {brand}. To connect it again, tap Log In.",
+            brand=self._brand,
         )
         return message_with(self._login_button(page_id), text)
 
@@ -40,8 +42,8 @@ class Messages:
         """It did not work; here is a new button."""
         text = translate(
             locale,
-            "Sorry, that login took too long or was used already, so nothing was connected. "
-            "Please tap Log In once more.",
+            "Sorry, that took too long or was used already, so nothing was connected. "
+            "Please tap Log In again.",
         )
         return message_with(self._login_button(page_id), text)
 
@@ -49,7 +51,7 @@ class Messages:
         """What the person had asked for before the login could not be done."""
         text = translate(
             locale,
-            "Sorry, what you asked for before you logged in did not work. Please ask me once more.",
+            "Sorry, what you asked for before did not work. Please ask me again.",
         )
         return {"text": text}
 
@@ -72,4 +74,6 @@ class Messages:
         return translate(locale, "Please log in to {brand} to go on.", brand=self._brand)
 
     def logout_prompt(self, locale: str) -> str:
-        return translate(locale, "You are connected to {brand}. Do you want to log out?", brand=self._brand)
+        return translate(
+            locale, "This chat is connected to {brand}. To disconnect it, tap Log Out.", brand=self._brand
+        )

@@ -39,7 +39,7 @@ class Pages:
     """The pages of one app, by id. Each question is a look into a table that changes with a page alone.
 
     With a `keeper`, a question that comes two seconds after the last look asks it first whether anything has
-    changed, in the thread of whoever asks. While the store is away what is known stays.
+    changed, in the thread that asks. While the store is away what is known stays.
     """
 
     def __init__(

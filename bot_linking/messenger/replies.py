@@ -41,7 +41,7 @@ class Replies:
         if asked["replaces"]:
             replaced = translate(
                 locale,
-                "It is connected with {account} now, which it would replace.",
+                "It is connected with {account} now. If you tap Connect, that ends.",
                 account=asked["replaces"],
             )
             text = f"{text}\n{replaced}"
@@ -67,19 +67,19 @@ class Replies:
                 return translate(locale, "That is not the number on the page. Please look there again.")
             case "link_unknown":
                 return translate(
-                    locale, "That code or address is not good any more. Get a new one on our site."
+                    locale, "That code or address does not work any more. Get a new one on our site."
                 )
             case "link_used":
                 return translate(locale, "That code or address was used already. Get a new one on our site.")
             case "link_other_page":
-                return translate(locale, "That code or address is for another chat of ours.")
+                return translate(locale, "That code or address is for a chat with another page of ours.")
             case "question_old":
                 return translate(locale, "That was the answer to an older question. Nothing was connected.")
             case "declined":
                 return translate(locale, "All right, nothing was connected.")
             case "already":
                 return translate(
-                    locale, "This chat is connected already. Log out first to connect another account."
+                    locale, "This chat is connected already. To connect another account, tap Log Out first."
                 )
             case "erased":
                 return translate(locale, "Everything that we kept about this chat is deleted.")

@@ -1,6 +1,6 @@
 """The `redirect_uri` that Messenger hands to the linking page: where the browser must go at the end.
 
-Anybody can put anything there, and whoever gets the authorization code gets the account. So the string is
+Anybody can put anything there, and who gets the authorization code gets the account. So the string is
 taken by one exact rule or not at all, with no URL parser that a browser could disagree with, and the very
 bytes that were checked are the bytes that are sent.
 """

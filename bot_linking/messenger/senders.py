@@ -42,7 +42,7 @@ def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -
 
 
 def is_nobodys(event: Any) -> bool:
-    """Whether no person made this event: nobody waits for an answer to it.
+    """Whether no person made this event, so that no one waits for an answer to it.
 
     An event of a kind that is not known here counts as a person's, as a host may build its own.
     """

@@ -48,7 +48,7 @@ def _keyed(secret: bytes, digest: str) -> hmac.HMAC:
 
 
 def signer_of(body: bytes, header: str | None, secrets: Iterable[bytes]) -> bytes | None:
-    """The secret that signed these bytes; None when none of ours did, or there is no signature."""
+    """The secret that signed these bytes; None when no secret of ours did, or there is no signature."""
     if not header:
         return None
     given = header.encode("latin-1", "replace")  # bytes: a stray byte in a header must not raise

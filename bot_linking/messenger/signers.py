@@ -1,9 +1,9 @@
 """Finds the app secret that signed a webhook, as quickly among a thousand as among one.
 
 The body names its page near its beginning. That is read without being believed: it only says which secrets to
-try first, and the signature decides. What none of those signed is held against every other secret, as one
-app may deliver another app's page, or what is of no page (Instagram). Anyone can post such a body, so where
-there are many secrets this is done within a budget, and what has signed so before comes first.
+try first, and the signature decides. A body that those did not sign is held against every other secret, as
+one app may deliver another app's page, or what is of no page (Instagram). Anyone can post such a body, so
+where there are many secrets this is done within a budget, and what has signed so before comes first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Signers:
         self._strangers: tuple[bytes, ...] = ()
 
     def find(self, body: bytes, signature: str | None) -> bytes | None:
-        """The secret that signed these bytes; None when none of ours did, or there is no signature."""
+        """The secret that signed these bytes; None when no secret of ours did, or there is no signature."""
         known = self._secrets.owners()
         if len(known) == 1:
             return signer_of(body, signature, known)

@@ -14,7 +14,7 @@ from bot_linking.core.errors import BotLinkingError, SignatureRefused
 from bot_linking.core.reading import read_json
 from bot_linking.doors.body import hold, read_body, this_request
 from bot_linking.messenger.events import Batch, Event, sort_events
-from bot_linking.messenger.headers import Headers, header_in, raw_bytes
+from bot_linking.messenger.headers import CONTENT_TYPE, Headers, header_in, raw_bytes
 from bot_linking.messenger.host import is_added
 from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox
 from bot_linking.messenger.signature import HEADER, sign
@@ -55,7 +55,8 @@ class Webhook:
         return self._inbox.handshake(query)
 
     def _take(self, body: bytes, headers: Headers, began: float) -> Batch:
-        return self._inbox.take(raw_bytes(body), header_in(headers, HEADER), began)
+        signature, content_type = header_in(headers, HEADER), header_in(headers, CONTENT_TYPE)
+        return self._inbox.take(raw_bytes(body), signature, began, content_type=content_type)
 
     def serve(self, view: View, args: Any, kwargs: Any) -> Any:
         """The bot's view behind signature and linking; it sees what it always saw, verified."""
@@ -64,7 +65,8 @@ class Webhook:
             return self._other_method(view, args, kwargs, began)
         try:
             body = read_body(this, LARGEST_BODY, for_others=True)
-            batch = self._inbox.take(body, this.environ.get(_SIGNATURE), began, whole=False)
+            signature, kind = this.environ.get(_SIGNATURE), this.environ.get("CONTENT_TYPE")
+            batch = self._inbox.take(body, signature, began, content_type=kind, whole=False)
         except BotLinkingError as refusal:
             return _respond(self._inbox.refuse(refusal, began))
         this.environ[_VERIFIED] = self
@@ -85,7 +87,8 @@ class Webhook:
             return _respond(self._inbox.handshake(request.args))
         try:
             body = read_body(this, LARGEST_BODY)
-            batch = self._inbox.take(body, this.environ.get(_SIGNATURE), began)
+            signature, kind = this.environ.get(_SIGNATURE), this.environ.get("CONTENT_TYPE")
+            batch = self._inbox.take(body, signature, began, content_type=kind)
         except BotLinkingError as refusal:
             return _respond(self._inbox.refuse(refusal, began))
         if handler is not None:
@@ -93,7 +96,7 @@ class Webhook:
         return _acknowledge()
 
     def events(self) -> list[Event]:
-        """What this verified request holds for the bot, whatever else is in its body."""
+        """What this verified request holds for the bot, beside anything else in its body."""
         this = this_request()
         if this.environ.get(_VERIFIED) is not self:
             raise RuntimeError(

@@ -69,9 +69,9 @@ def _restore(here: Here) -> click.Command:
     def restore(file: Path, yes: bool) -> None:
         """Put a backup in the place of the SQLite database of a stopped bot.
 
-        Says first what comes back with it and what is lost, and asks. Whoever was erased since the backup is
-        erased again; API keys that were revoked since stay revoked; messages that were sent since are not
-        sent again. Exit status 1 while any process has the database open.
+        Says first what comes back with it and what is lost, and asks. A person who was erased since the
+        backup is erased again; API keys that were revoked since stay revoked; messages that were sent since
+        are not sent again. Exit status 1 while any process has the database open.
         """
         from bot_linking.stores.sqlite import files, restoring
 
@@ -104,7 +104,7 @@ def _erasures(here: Here) -> click.Command:
     def erasures(file: IO[str] | None) -> None:
         """Print who was erased, by digest, one JSON object a line; after a restore, erase them again.
 
-        For PostgreSQL, whose backups its own tools put back. `restore` does this by itself.
+        For PostgreSQL, whose backups its own tools put back. `restore` does this, too.
         """
         from bot_linking.stores.copying.copier import side_of
         from bot_linking.stores.erasures import line_of, read_list

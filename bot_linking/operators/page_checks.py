@@ -73,7 +73,7 @@ def _subscribed_page(graph: Graph) -> Iterator[Finding]:
     else:
         yield Finding(
             "wrong",
-            f"the page is not subscribed to {FIELD}: POST me/subscribed_apps with it in subscribed_fields",
+            f"the page is not subscribed to {FIELD}: run flask linking setup",
         )
 
 
@@ -94,7 +94,9 @@ def _subscribed_app(graph: Graph, page: Page) -> Iterator[Finding]:
         yield Finding("ok", f"the app is subscribed to {FIELD}")
     else:
         yield Finding(
-            "wrong", f"the app's webhook is not subscribed to {FIELD}: tick it in the app's dashboard"
+            "wrong",
+            f"the app's webhook is not subscribed to {FIELD}: run flask linking setup, or tick it in the"
+            " app's dashboard",
         )
 
 

@@ -190,7 +190,7 @@ def _erase(here: Here) -> click.Command:
     def erase(psid: str | None, account_id: str | None, page_id: str | None, yes: bool) -> None:
         """Remove everything about a PSID, or about everybody linked to an account.
 
-        Says first what goes, and asks. In a pipe nobody can be asked: there it wants --yes.
+        Says first what goes, and asks. In a pipe there is no one to ask: there it wants --yes.
         """
         linking = here().linking
         if (psid is None) == (account_id is None):

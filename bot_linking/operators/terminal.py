@@ -72,13 +72,13 @@ def say_not_empty(has_rows: bool, nothing: str) -> None:
 
 
 def can_ask() -> bool:
-    """Whether somebody can answer a question."""
+    """Whether an operator can answer a question."""
     return sys.stdin.isatty()
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Go on only when the operator says y, or has said `--yes`. Without a terminal nobody can be asked: then
-    the command ends with exit status 1 and names `--yes`."""
+    """Go on only when the operator says y, or has said `--yes`. Without a terminal there is no one to ask:
+    then the command ends with exit status 1 and names `--yes`."""
     if yes:
         return
     if not can_ask():
@@ -172,7 +172,7 @@ def print_one(row: Row, *, as_json: bool = False) -> None:
 
 
 def paint(text: str, colour: str) -> str:
-    """The text in a colour, where somebody sees it."""
+    """The text in a colour, where a terminal shows it."""
     return click.style(text, fg=colour) if has_colours() else text
 
 

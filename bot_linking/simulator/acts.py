@@ -48,7 +48,7 @@ class Acts(Arrivals):
     def open_login(self, psid: str, button_url: str) -> str:
         """Let the person tap Log In; returns the URL that Messenger opens, its token good for five minutes.
 
-        The token comes first and ``redirect_uri`` second, after whatever query the button's own URL has. A
+        The token comes first and ``redirect_uri`` second, after the query of the button's own URL. A
         desktop opens the button's URL as it is.
         """
         if self._known(psid).device == "desktop":
@@ -97,7 +97,7 @@ class Acts(Arrivals):
         return self._post(events.optin_event(psid, self.page_id, self._stamp(), ref=ref))
 
     def read(self, psid: str) -> Event:
-        """Let the person read what the bot has written. It opens nothing: nobody has said anything."""
+        """Let the person read what the bot has written. It opens no window: the person has said nothing."""
         self._known(psid)
         return self._post(events.read_event(psid, self.page_id, self._stamp()))
 

@@ -19,7 +19,7 @@ class Arrivals(Posting, Extensions):
     def follow(self, psid: str, url: str) -> Event | None:
         """Let the person open an m.me link, or scan it as a QR code.
 
-        In a chat that is open a ``ref`` is told to the bot, and the event is returned. Somebody new sees
+        In a chat that is open a ``ref`` is told to the bot, and the event is returned. A newcomer sees
         Get Started first, and ``get_started`` carries the ``ref``; without a Get Started button it is lost,
         as in Messenger. Raises ``ValueError`` for an address that is not an m.me link of this page.
         """
@@ -36,12 +36,12 @@ class Arrivals(Posting, Extensions):
         return page.lower() in (self.page_id, self.page_username.lower())
 
     def can_get_started(self, psid: str) -> bool:
-        """Tell whether the chat shows Get Started: to somebody new, where the page has the button."""
+        """Tell whether the chat shows Get Started: to a newcomer, where the page has the button."""
         with self._changed:
             return self._chat(psid).acted_at is None and "get_started" in self.profile
 
     def get_started(self, psid: str) -> Event:
-        """Let somebody new tap Get Started: a postback with the page's payload, and the ``ref`` of the link.
+        """Let a newcomer tap Get Started: a postback with the page's payload, and the ``ref`` of the link.
 
         Raises ``ValueError`` where the chat does not show it.
         """
@@ -61,7 +61,7 @@ class Arrivals(Posting, Extensions):
     # --- inside
 
     def _note_arrival(self, psid: str, ref: str | None) -> bool:
-        """Say in the chat how the person came; returns whether that is somebody new."""
+        """Say in the chat how the person came; returns whether the person is new."""
         with self._changed:
             chat = self._chat(psid)
             is_new = chat.acted_at is None

@@ -11,7 +11,7 @@ from .exchange import Exchange
 from .signed_request import ALGORITHM, sign_request
 from .wire import Answer
 
-#: Seconds for which a request to delete says that it holds; nobody judges it.
+#: Seconds for which a request to delete says that it holds; the simulator does not judge it.
 _EXPIRES = 3600
 
 

@@ -29,7 +29,7 @@ class Chat:
     acted_at: float | None
     talk: Conversation = field(default_factory=Conversation)
     is_linked: bool = False
-    #: The ``ref`` of the m.me link by which somebody new has come, until Get Started is tapped.
+    #: The ``ref`` of the m.me link by which a newcomer has come, until Get Started is tapped.
     came_by: str | None = None
     turns: deque[float] = field(default_factory=lambda: deque(maxlen=QUIET_AFTER + 1))
 

@@ -8,14 +8,14 @@ from typing import Any
 
 #: How many entries of a conversation are remembered.
 KEEP = 500
-#: Seconds after which a typing indicator goes away by itself, as in Messenger.
+#: Seconds after which a typing indicator goes away, as in Messenger.
 TYPING_SECONDS = 20
 
 
 class Conversation:
     """Entries in order, each a plain ``dict`` with ``seq``, ``from`` (person, bot or note) and its content.
 
-    Not thread-safe by itself: the simulator holds its lock.
+    Not thread-safe: the simulator holds its lock.
     """
 
     def __init__(self) -> None:

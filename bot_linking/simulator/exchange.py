@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: Headers that curl writes by itself, or that only hold for one connection.
+#: Headers that curl writes unasked, or that only hold for one connection.
 _NOT_COPIED = {"accept-encoding", "connection", "content-length", "host"}
 
 

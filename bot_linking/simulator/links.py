@@ -1,4 +1,4 @@
-"""m.me links: how somebody comes into the chat from a site, an e-mail or a QR code."""
+"""m.me links: how a person comes into the chat from a site, an e-mail or a QR code."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ Device = Literal["phone", "desktop"]
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who chats with the page.
+    """A person who chats with the page.
 
     ``psid`` is the page-scoped id, digits in a string as on the wire; ``locale`` is Facebook's
     spelling with an underscore (``en_US``). On a ``desktop`` a Log In button opens the address alone, with
     neither token nor ``redirect_uri``, and there are no Messenger Extensions. With ``european`` the chat is
-    under the rules for Europe: Log In buttons are refused with 10/2018336. ``begun=False`` is somebody who
+    under the rules for Europe: Log In buttons are refused with 10/2018336. ``begun=False`` is a person who
     has never written to the page.
     """
 
@@ -52,7 +52,7 @@ class Person:
 
     @property
     def phone_number(self) -> str:
-        """The number that a ``user_phone_number`` quick reply gives away; it belongs to nobody."""
+        """The number that a ``user_phone_number`` quick reply gives away; it is not in use."""
         return "+1555" + self.psid[-7:].zfill(7)
 
 

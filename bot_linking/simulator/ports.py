@@ -27,7 +27,7 @@ class PortTaken(OSError):
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens at this address; 0 takes a free port. Raises ``PortTaken``.
 
-    Whoever connects before it is served waits a moment, so the address may be told at once.
+    A client that connects before it is served waits a moment, so the address may be told at once.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -155,7 +155,7 @@ class Postman:
                 self._on_change()
 
     def _next_job(self) -> _Job | None:
-        """Pick the oldest job none of whose people has an earlier one: that keeps each person's order."""
+        """Pick the oldest job whose people have no earlier one: that keeps each person's order."""
         taken = {psid for job in self._under_way for psid in job.people}
         for job in self._waiting:
             if not job.people & taken:

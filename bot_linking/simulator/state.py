@@ -91,7 +91,7 @@ class State:
         european: bool = False,
         begun: bool = False,
     ) -> Person:
-        """Let somebody new come, by this name or by some; unless ``begun`` they have never written."""
+        """Let a newcomer in, by this name or by some; unless ``begun`` they have never written."""
         with self._changed:
             if not first_name and not last_name:
                 first_name, last_name = newcomer(self._newcomers)
@@ -102,7 +102,7 @@ class State:
         return person
 
     def forget(self, psid: str) -> None:
-        """Let a person leave for good: Graph knows nobody by this PSID any more, and the bot is not told."""
+        """Let a person leave for good: Graph does not know this PSID any more, and the bot is not told."""
         with self._changed:
             self._chat(psid)
             del self._chats[psid]

@@ -148,7 +148,7 @@ def remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
 
 
 def change_link(tx: Tx, before: Link, after: Account, source: str, now: int, audit: Audit) -> Outcome:
-    """The same account under other identifiers: whoever made the link, and when, stays."""
+    """The same account under other identifiers: who made the link, and when, stays."""
     values = identity_of(after)
     values.pop("account_id")
     saved = tx.one("change_link", page_id=before.page_id, psid=before.psid, now=now, **values)

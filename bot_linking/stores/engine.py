@@ -92,8 +92,8 @@ class Engine(Protocol):
         What the work raises undoes all of it and comes out here. The work may be run again, when the
         database undid it (a deadlock): it must have no effect but through its `Tx`. `StoreUnavailable`
         means that it was undone, or that the connection was lost at the commit and the outcome is not
-        known: the caller must be able to do it again. It is raised within some four seconds, whatever the
-        database does.
+        known: the caller must be able to do it again. It is raised within some four seconds, even where the
+        database hangs.
         """
 
     def scrub(self) -> None:

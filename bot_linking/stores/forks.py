@@ -15,7 +15,7 @@ class Forkable(Protocol):
         """In the parent, before it forks: let no other thread be in the middle of anything."""
 
     def go_on_after_fork(self, *, in_child: bool) -> None:
-        """In both processes, after the fork. In the child, whatever was open is the parent's."""
+        """In both processes, after the fork. In the child, what was open is the parent's."""
 
 
 _engines: weakref.WeakSet[Forkable] = weakref.WeakSet()

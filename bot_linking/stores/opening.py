@@ -93,8 +93,8 @@ class Opening:
         """At a start: bring the tables up to date, if the database is at hand. With `only_look`, see what
         there is, and change nothing.
 
-        Raises `ConfigurationError` only for a database that this release must not use. Whatever is away is
-        logged, and looked for again when it is needed.
+        Raises `ConfigurationError` only for a database that this release must not use. A database that is
+        away is logged, and looked for again when it is needed.
         """
         self._begin = partial(self.start, only_look=only_look)
         try:
@@ -116,7 +116,7 @@ class Opening:
         if not self._turn.acquire(timeout=PATIENCE_S):
             raise StoreUnavailable(f"{self._tables.where} is still being opened")
         try:
-            if self._failed_at > asked_at:  # for whoever waited, that was the answer
+            if self._failed_at > asked_at:  # for a thread that waited, that was the answer
                 raise StoreUnavailable(self._failure)
             self._open(PATIENCE_S, is_looking=_looking.get())
         except StoreUnavailable as problem:

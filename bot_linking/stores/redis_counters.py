@@ -1,7 +1,7 @@
 """Throttle counters in Redis, with the database behind them: Redis may fail, the limit may not.
 
 While Redis does not answer within half a second, the database counts. A Redis that was emptied or restarted
-knows too little: of each limit the database counts until a whole window has passed since. So whatever happens
+knows too little: of each limit the database counts until a whole window has passed since. So in every case
 to Redis, and however often, a limit is given out at most once more, by the database, and never without end.
 
 Redis needs an instance or a database number to itself that evicts nothing (`maxmemory-policy noeviction`).

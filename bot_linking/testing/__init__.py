@@ -14,7 +14,7 @@ With the package installed, pytest finds the fixtures `messenger`, `bot_server`,
         ada = messenger.people[0].psid
         messenger.say(ada, "orders")                     # the bot answers with a Log In button
         linking_walk.link(ada, "ada", "lovelace-1815")   # tap, sign in, consent, back to Messenger
-        assert linking_walk.hears(ada, "Order 1042")     # and the bot goes on by itself
+        assert linking_walk.hears(ada, "Order 1042")     # and the bot goes on
 
 Nothing in it is faked but Messenger: webhooks are signed and posted, pages are fetched, the Graph API is
 called, all over HTTP on this machine.

@@ -54,5 +54,5 @@ def forms_of(html: str) -> list[Form]:
 
 
 def refresh_of(html: str) -> str | None:
-    """Where the page leads by itself, if anywhere."""
+    """Where the page leads automatically, if anywhere."""
     return _read(html).refresh

@@ -77,7 +77,7 @@ class LinkingWalk(Ways):
         return self.submit("cancel")
 
     def go_back(self) -> requests.Response:
-        """Follow the page "Linked, going back to Messenger"; does nothing when we are there already."""
+        """Follow the page "Almost done, going back to Messenger"; does nothing when we are there already."""
         target = refresh_of(self.page.text)
         return self.page if target is None else self.visit(urljoin(self.page.url, target))
 

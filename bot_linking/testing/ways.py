@@ -81,7 +81,7 @@ class Ways(ABC):
     # From the site to the chat
 
     def arrive(self, psid: str, url: str) -> None:
-        """Open an m.me link; somebody new taps Get Started as well."""
+        """Open an m.me link; a newcomer taps Get Started as well."""
         self._messenger.follow(psid, url)
         if self._messenger.can_get_started(psid):
             self._messenger.get_started(psid)

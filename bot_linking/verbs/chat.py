@@ -113,7 +113,7 @@ class Chat(People):
 
         The handler is called as `handler(event, link, *args, **kwargs)`; `event` is a webhook event or a
         PSID, and the rest are JSON values. An event that no person made (an echo, a read, a delivery) prompts
-        nobody, and a message that Messenger delivers twice prompts once.
+        no one, and a message that Messenger delivers twice prompts once.
 
         After linking it runs later: from the outbox, at least once, in another thread and perhaps another
         process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address

@@ -79,7 +79,7 @@ class LinkWays(Registered):
     def erasure_message(self, text: str | None = None) -> Message:
         """A message with a quick reply, *Delete my data*. A tap asks once more; only a second one erases."""
         locale = self._here().settings.locale
-        text = text or translate(locale, "You can have everything deleted that we keep about this chat.")
+        text = text or translate(locale, "You can delete everything that we keep about this chat.")
         return with_replies(text, [(translate(locale, "Delete my data"), PAYLOAD)])
 
 

@@ -47,7 +47,7 @@ class WaysIn(Registered):
         """For a view under `webhook`: each event of this request that is not account linking, in order.
 
         Every entry is looked through. What is not of the shape that Messenger sends is left out, so that no
-        body whatever fails the view: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text,
+        body can fail the view: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text,
         and a message has a sender and a recipient. `RuntimeError` where nothing verified the request.
         """
         return self._here().webhook.events()

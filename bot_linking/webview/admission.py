@@ -36,7 +36,7 @@ class Admission:
         tries, failures = settings.sign_in_limit, settings.address_limit
         self._by_address = Limit("address", failures, 60)
         self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
-        # One address cannot reach it: a stranger who guesses locks nobody out of their account.
+        # One address cannot reach it: a stranger who guesses locks no owner out.
         self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
@@ -48,14 +48,14 @@ class Admission:
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
-        """Count a try, whatever comes of it. Raises `TooManyAttempts`; a try that one limit refuses does not
-        count for the next, wider one."""
+        """Count a try before its outcome is known. Raises `TooManyAttempts`; a try that one limit refuses
+        does not count for the next, wider one."""
         self._throttle.count(self._by_address, address)
         self._throttle.count(self._by_name_and_address, _pair(name, address))
         self._throttle.count(self._by_name, name)
 
     def refund_sign_in(self, name: str, address: str) -> None:
-        """The try was no guess after all: nobody looked at it."""
+        """The try was no guess after all: it was never judged."""
         self._throttle.refund(self._by_address, address)
         self._throttle.refund(self._by_name_and_address, _pair(name, address))
         self._throttle.refund(self._by_name, name)

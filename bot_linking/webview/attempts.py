@@ -328,7 +328,7 @@ class Attempts:
         return replace(attempt, page_id=profile.page_id, psid=profile.psid, profile_name=profile.name)
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
-        """Ask Messenger whose login it is, within the limits. Raises `Notice` where nobody can be linked."""
+        """Ask Messenger whose login it is, within the limits. Raises `Notice` where no one can be linked."""
         count = count or self._admission.count_question
         admit = partial(count, _account(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
@@ -362,7 +362,7 @@ def _named(attempt: Attempt, account: Account | None) -> Attempt:
 
 
 def _blank(attempt: Attempt) -> Attempt:
-    """An attempt with nobody's name on it."""
+    """An attempt without an account."""
     return replace(_named(attempt, None), page_id=None, psid=None, profile_name=None)
 
 

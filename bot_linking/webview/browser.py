@@ -22,6 +22,7 @@ from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.doors.callers import Callers
 from bot_linking.webview.pages import Notice
+from bot_linking.webview.stops import fields
 from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
 
 MOST_SESSIONS = 8  # attempts at once in one browser; the oldest goes first
@@ -63,7 +64,7 @@ class Browser:
         """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
         `Notice`, one for each cause."""
         self.require_same_site()
-        signed = request.form.getlist("ticket")
+        signed = fields().getlist("ticket")
         ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
         if ticket is None:
             raise Notice("expired")
@@ -88,9 +89,9 @@ class Browser:
 
     def field(self, name: str, longest: int) -> str:
         """A field of the form, without blanks around it; a password as it was typed."""
-        value = request.form.get(name, "")
+        value = fields().get(name, "")
         if len(value) > longest or "\0" in value:
-            raise Notice("broken")
+            raise Notice("form")
         return value if name == "password" else value.strip()
 
     def address(self) -> str:
@@ -125,7 +126,7 @@ class Browser:
         site = request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
         if not site or request.headers.get("Origin", "null") not in {"null", self._origin}:
             self._tell(LinkingRefused("cross_site"))
-            raise Notice("broken", 403)
+            raise Notice("form", 403)
 
     # What goes out
 

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
-from bot_linking.core.ports import Attempt
+from bot_linking.core.ports import Attempt, Refusal
 from bot_linking.core.ways import LOGIN, MENU, label_of, masked
 from bot_linking.webview.browser import Browser
-from bot_linking.webview.opening import query_of, token_of_web_link
+from bot_linking.webview.opening import asked_kind, query_of, query_with, token_of_web_link
 from bot_linking.webview.pages import Notice, Pages
-from bot_linking.webview.refusals import SHORTEST_PASSWORD, sentence
+from bot_linking.webview.refusals import RECOVERY, SHORTEST_PASSWORD, sentence
 
 if TYPE_CHECKING:
     from flask import Response
@@ -55,6 +55,7 @@ class Forms:
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
             site_login=self.site_login(attempt),
+            forgot_url=self._settings.forgot_url,
             signup_url=self._address_of("signup", attempt) if self._hooks.create_account else None,
         )
 
@@ -68,7 +69,31 @@ class Forms:
         )
 
     def second_factor(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
-        return self._pages.show("second_factor", status, **self._filled_in("second-factor", attempt, secret))
+        is_recovery, is_other = self._kind_of_code(attempt)
+        filled_in = self._filled_in("second-factor", attempt, secret)
+        if is_other:
+            filled_in |= {"error": None, "field": ""}
+        return self._pages.show(
+            "second_factor",
+            status,
+            **filled_in,
+            is_recovery=is_recovery,
+            other_kind=self._address_of_kind("app" if is_recovery else "recovery", attempt),
+        )
+
+    def _kind_of_code(self, attempt: Attempt) -> tuple[bool, bool]:
+        """Whether the page asks for a recovery code, and whether what was refused was of the other kind."""
+        refused = attempt.refusal.reason if attempt.refusal else ""
+        was_recovery = refused in RECOVERY
+        asked = asked_kind()
+        is_recovery = was_recovery if asked is None else asked == "recovery"
+        return is_recovery, is_recovery != was_recovery
+
+    def _address_of_kind(self, kind: str, attempt: Attempt) -> str:
+        """The same page with the field for the other kind of code."""
+        if attempt.session_digest is None:
+            return query_with("kind", kind)
+        return f"{self._pages.root}/second-factor/{quote(attempt.attempt_id)}?kind={kind}"
 
     def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
         """The page with the only button that links. It names what the link would replace and end, where the
@@ -127,6 +152,16 @@ class Forms:
             "ticket": self._browser.sign(attempt, secret),
             "username": refusal.username if refusal else "",
             "email": refusal.email if refusal else "",
-            "error": sentence(refusal, now=self._now(), _=self._pages.text) if refusal else None,
+            "error": self._sentence(refusal) if refusal else None,
             "field": refusal.field if refusal else "",
+            "by_email": self.by_email,
         }
+
+    def _sentence(self, refusal: Refusal) -> str:
+        pages = self._pages
+        return sentence(refusal, now=self._now(), _=pages.text, _n=pages.count, by_email=self.by_email)
+
+    @property
+    def by_email(self) -> bool:
+        """Whether people log in with their e-mail address."""
+        return self._settings.sign_in_with == "email"

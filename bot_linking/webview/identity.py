@@ -200,7 +200,7 @@ def _is_away(problem: GraphError) -> bool:
 
 
 def _in_parallel(questions: Sequence[Callable[[], _T]]) -> Iterator[_T]:
-    """The answers as they come. One that is too slow counts as silence, and nobody waits for it."""
+    """The answers as they come. One that is too slow counts as silence, and no request waits for it."""
     if len(questions) == 1:
         yield questions[0]()
         return

@@ -48,6 +48,17 @@ def query_of(attempt: Attempt) -> str:
     return urlencode({"page": attempt.page_hint, **query} if attempt.page_hint else query)
 
 
+def asked_kind() -> str | None:
+    """Which kind of code this page is asked to take: `recovery`, `app`, or None where it does not say."""
+    return request.args.get("kind")
+
+
+def query_with(name: str, value: str) -> str:
+    """This very page's query, with one value changed."""
+    others = [(each, one) for each, one in request.args.items(multi=True) if each != name]
+    return "?" + urlencode([*others, (name, value)])
+
+
 def token_of_web_link() -> str | None:
     """The secret of the web link that is being opened, None on every other page."""
     token: str | None = (request.view_args or {}).get("token")

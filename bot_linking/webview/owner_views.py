@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_for
-from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
@@ -23,6 +22,7 @@ from bot_linking.core.ways import label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.stamps import Stamps
+from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
 
 if TYPE_CHECKING:
     from bot_linking.messenger.bots import Bots
@@ -33,8 +33,6 @@ SOURCE = "site"
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
-
-_log = logging.getLogger("bot_linking.webview")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,12 @@ def _view(method: View) -> View:
     @wraps(method)
     def view(self: OwnerPages, *args: Any, **kwargs: Any) -> Response:
         try:
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.pages.notice(notice)
-        except StoreUnavailable as problem:
-            _log.error("owner's page not served: %s", problem)
-            return self.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.pages.notice(notice_of(problem))
 
     return view
 
@@ -227,7 +225,7 @@ class OwnerPages:
 
     def _require_stamp(self, purpose: str, about: str) -> None:
         self._browser.require_same_site()
-        stamp = request.form.get("ticket", "")
+        stamp = fields().get("ticket", "")
         if not self._stamps.is_good(stamp, purpose, about, self._browser.own_secret()):
             raise Notice("form", 403)
 

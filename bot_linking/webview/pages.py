@@ -18,7 +18,8 @@ from jinja2.defaults import (
 from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
-from bot_linking.translations import best_of, translate
+from bot_linking.translations import best_of, direction_of, translate, translate_count
+from bot_linking.webview.refusals import whole_minutes
 
 
 class Notice(Exception):
@@ -57,6 +58,10 @@ class Pages:
         """A sentence of ours in the person's language."""
         return translate(self.locale(), message, **values)
 
+    def count(self, one: str, several: str, count: int, **values: str) -> str:
+        """A sentence of ours about this number of things."""
+        return translate_count(self.locale(), one, several, count, **values)
+
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
         """A page by its template's name."""
         locale = self.locale()
@@ -64,20 +69,34 @@ class Pages:
         def _(message: str, **values: str) -> str:
             return translate(locale, message, **values)
 
+        def count_of(one: str, several: str, count: int, **values: str) -> str:
+            return translate_count(locale, one, several, count, **values)
+
         html = render_template(
             self._template(name),
             base=self._template("base"),
+            form_page=self._template("form"),
             _=_,
+            _n=count_of,
             root=self.root,
             lang=locale.replace("_", "-"),
+            dir=direction_of(locale),
             brand_name=self._settings.brand_name,
             brand_logo=self._settings.brand_logo,
+            privacy_url=self._settings.privacy_url,
+            terms_url=self._settings.terms_url,
             **context,
         )
-        return self._guarded(html.translate(_OVERRIDES), status, {"Content-Type": "text/html; charset=utf-8"})
+        return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
-        page = self.show("notice", notice.status, notice=notice.name, back=notice.back)
+        page = self.show(
+            "notice",
+            notice.status,
+            notice=notice.name,
+            back=notice.back,
+            minutes=whole_minutes((notice.retry_after or 60) * 1000),
+        )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page
@@ -99,7 +118,7 @@ class Pages:
         return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
 
     def _jinja(self) -> Environment:
-        """The host's loader, filters and globals, under Jinja's own syntax, whatever the host has chosen."""
+        """The host's loader, filters and globals, under Jinja's own syntax, whichever the host has chosen."""
         if self._environment is None:
             self._environment = current_app.jinja_env.overlay(**_SYNTAX)
         return self._environment
@@ -113,7 +132,10 @@ class Pages:
         return response
 
 
-_OVERRIDES = dict.fromkeys((0x202D, 0x202E))  # they write a name backwards, out of its own element, too
+def _without_overrides(html: str) -> str:
+    """Two marks write a name backwards, and out of its own element, too."""
+    return html.replace("\u202d", "").replace("\u202e", "")
+
 
 _SYNTAX: dict[str, Any] = {
     "block_start_string": BLOCK_START_STRING,
@@ -174,7 +196,7 @@ def _content_security_policy(settings: Settings) -> str:
     targets = " ".join(["'self'", *sorted(settings.origins)])
     frames = " ".join(settings.frame_origins) or "'none'"
     return (
-        f"default-src 'none'; style-src 'self'; img-src {images}; form-action {targets}; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; form-action {targets}; "
         f"frame-ancestors {frames}; base-uri 'none'"
     )
 

@@ -11,33 +11,67 @@ from bot_linking.core.ports import Refusal
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
 
+RECOVERY = frozenset({"recovery_missing", "recovery_wrong", "code_locked"})
+"""Reasons that lead to the field for a recovery code."""
+
 Translate = Callable[..., str]
 
 
-def sentence(refusal: Refusal, *, now: int, _: Translate) -> str:
-    """What the form says. The site's own sentence comes first; `now` is in milliseconds."""
+def sentence(refusal: Refusal, *, now: int, _: Translate, _n: Translate, by_email: bool = False) -> str:
+    """What the form says. The site's own sentence comes first; `now` is in milliseconds. `_n` counts."""
     if refusal.text:
         return refusal.text
     if refusal.reason == "many":
-        return too_many((refusal.until or now) - now, _)
-    return _SENTENCES[refusal.reason](_)
+        return _too_many(whole_minutes((refusal.until or now) - now), _n)
+    if refusal.reason in _COUNTED:
+        return _COUNTED[refusal.reason](_n)
+    asked_for = "email" if by_email else "username"
+    field = "password" if refusal.field == "password" else asked_for
+    keys = (f"{refusal.reason} {field}", f"{refusal.reason} {asked_for}", refusal.reason)
+    return next(_SENTENCES[key] for key in keys if key in _SENTENCES)(_)
 
 
-def too_many(wait_ms: int, _: Translate) -> str:
-    minutes = max(1, -(-wait_ms // 60_000))
-    return _("Too many attempts. Please try again in about {minutes} minutes.", minutes=str(minutes))
+def whole_minutes(wait_ms: int) -> int:
+    """A wait as a sentence says it: in minutes that have begun, one at least."""
+    return max(1, -(-wait_ms // 60_000))
+
+
+def _too_many(minutes: int, _n: Translate) -> str:
+    return _n(
+        "Too many attempts. Please try again in a minute.",
+        "Too many attempts. Please try again in about {count} minutes.",
+        minutes,
+    )
 
 
 _SENTENCES: dict[str, Callable[[Translate], str]] = {
-    "missing": lambda _: _("Enter your user name and password."),
-    "wrong": lambda _: _("That user name or password is not right."),
-    "busy": lambda _: _("Many people are logging in just now. Please try again in a moment."),
-    "new_missing": lambda _: _("Choose a user name and a password."),
-    "new_short": lambda _: _("The password needs {count} characters or more.", count=str(SHORTEST_PASSWORD)),
-    "new_long": lambda _: _("The password may have {count} characters at most.", count=str(LONGEST_PASSWORD)),
+    "missing username": lambda _: _("Enter your user name."),
+    "missing email": lambda _: _("Enter your email address."),
+    "missing password": lambda _: _("Enter your password."),
+    "wrong username": lambda _: _("Wrong user name or password. Please try again."),
+    "wrong email": lambda _: _("Wrong email or password. Please try again."),
+    "busy": lambda _: _("Too busy right now. Please try again in a few seconds."),
+    "new_missing username": lambda _: _("Choose a user name."),
+    "new_missing email": lambda _: _("Enter your email address."),
+    "new_missing password": lambda _: _("Choose a password."),
     "code_missing": lambda _: _("Enter the code from your app."),
-    "code_wrong": lambda _: _("That code is not right, or was used already. Wait for the next one."),
+    "code_wrong": lambda _: _("Wrong code, or it was used already. Wait for the next one and try again."),
     "code_locked": lambda _: _("Too many wrong codes. Use one of your recovery codes."),
+    "recovery_missing": lambda _: _("Enter one of your recovery codes."),
+    "recovery_wrong": lambda _: _("Wrong recovery code, or it was used already. Please try again."),
+}
+
+_COUNTED: dict[str, Callable[[Translate], str]] = {
+    "new_short": lambda _n: _n(
+        "The password needs {count} character or more.",
+        "The password needs {count} characters or more.",
+        SHORTEST_PASSWORD,
+    ),
+    "new_long": lambda _n: _n(
+        "The password can have {count} character at most.",
+        "The password can have {count} characters at most.",
+        LONGEST_PASSWORD,
+    ),
 }
 
 

@@ -8,7 +8,6 @@ back, signed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -16,17 +15,15 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
+from bot_linking.core.errors import SecondFactorLocked
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
-from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import LOGIN, WEB
 from bot_linking.doors.callers import Callers
@@ -44,10 +41,10 @@ from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, 
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
+from bot_linking.webview.stops import LARGEST_FORM, STOPS, bound_form, notice_of
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
 
-LARGEST_FORM = 64 * 1024
 LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
@@ -55,7 +52,6 @@ POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET w
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
-_log = logging.getLogger("bot_linking.webview")
 
 
 def _view(method: Callable[..., Response]) -> View:
@@ -64,18 +60,14 @@ def _view(method: Callable[..., Response]) -> View:
     @wraps(method)
     def view(self: Webview, *args: Any, **kwargs: Any) -> Response:
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.pages.notice(notice)
         except MovedOn as moved:
             return self.lead_to(moved.held)
-        except RequestEntityTooLarge:
-            return self.pages.notice(Notice("broken", 413))
-        except StoreUnavailable as problem:
-            kind = f"linking page {id(self)}"
-            log_sparingly(_log, logging.ERROR, kind, "linking page not served: %s", problem)
-            return self.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.pages.notice(notice_of(problem))
 
     return view
 
@@ -186,7 +178,7 @@ class Webview:
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
-            raise Notice("broken", back=form.ticket.return_url)
+            raise Notice("form", back=form.ticket.return_url)
         username = self.browser.field("username", LONGEST_NAME)
         password = self.browser.field("password", LONGEST_PASSWORD)
         refusal = Refusal("login", "wrong", username, field="password")
@@ -244,7 +236,7 @@ class Webview:
         if self._create_account is None:
             raise Notice("missing", 404)
         username = self.browser.field("username", LONGEST_NAME)
-        email = self.browser.field("email", LONGEST_NAME)
+        email = username if self._forms.by_email else self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
         if wrong := wrong_with(username, password):
@@ -274,9 +266,10 @@ class Webview:
         form = self.attempts.form()
         account = self.attempts.waiting(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
-        refusal = Refusal("second-factor", "code_wrong", field="code")
+        kind = "recovery" if request.form.get("kind") == "recovery" else "code"
+        refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
-            return self._again(form, replace(refusal, reason="code_missing"), account)
+            return self._again(form, replace(refusal, reason=f"{kind}_missing"), account)
         try:
             held = self.attempts.pass_code(form, account, code)
         except TooManyAttempts as limit:
@@ -299,12 +292,9 @@ class Webview:
         if held.attempt.way != LOGIN:
             return self._hand(self._proved_end(held.attempt, code), held)
         target = with_code(form.ticket.return_url, code)
-        page = (
-            self.pages.show("done", target=target)
-            if self._settings.confirmation_page
-            else self.pages.go(target)
-        )
-        return self._hand(page, held)
+        if self._settings.confirmation_page:
+            return self._hand(self.pages.show("done", target=target), held)
+        return self._hand(self.pages.go(target), held)
 
     def _proved_end(self, attempt: Attempt, code: str) -> Response:
         """Of a way that began with a proved chat: to the digits that the chat has to type, or linked now."""
@@ -389,7 +379,7 @@ class Webview:
         return self._forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
-        """Relative, so that it is right below whatever path a proxy strips."""
+        """Relative, so that it is right below any path that a proxy strips."""
         up = "../" if request.view_args else ""
         return f"{up}{page}/{quote(attempt.attempt_id)}"
 

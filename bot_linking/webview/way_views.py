@@ -5,19 +5,16 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import Stage
@@ -38,16 +35,14 @@ from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.held import MovedOn
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
+from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
+from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
 from bot_linking.webview.views import Webview
-
-LARGEST_FORM = 64 * 1024
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
 NameOfPage = Callable[[str], str]
-
-_log = logging.getLogger("bot_linking.webview")
 
 
 def _view(method: View) -> View:
@@ -56,17 +51,14 @@ def _view(method: View) -> View:
     @wraps(method)
     def view(self: WayPages, *args: Any, **kwargs: Any) -> Response:
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
+            bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
             return self.webview.pages.notice(notice)
         except MovedOn as moved:
             return self.webview.lead_to(moved.held)
-        except RequestEntityTooLarge:
-            return self.webview.pages.notice(Notice("broken", 413))
-        except StoreUnavailable as problem:
-            _log.error("linking page not served: %s", problem)
-            return self.webview.pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return self.webview.pages.notice(notice_of(problem))
 
     return view
 
@@ -133,7 +125,7 @@ class WayPages:
         return self.webview.pages.show(
             "digits",
             digits=self.webview.attempts.digits(attempt),
-            ends=datetime.fromtimestamp(attempt.expires_at / 1000, UTC).strftime("%H:%M"),
+            minutes=whole_minutes(attempt.expires_at - self._linking.now()),
             chat_url=f"https://m.me/{quote(name)}",
         )
 
@@ -180,7 +172,7 @@ class WayPages:
         """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
         browser = self.webview.browser
         browser.require_same_site()
-        if not self._stamps.is_good(request.form.get("ticket", ""), "menu", "", browser.own_secret()):
+        if not self._stamps.is_good(fields().get("ticket", ""), "menu", "", browser.own_secret()):
             raise Notice("form", 400)
         try:
             context, proof = self._context()
@@ -192,7 +184,7 @@ class WayPages:
         return self._begin(MENU, context.page_id, context.psid, proof=proof)
 
     def _context(self) -> tuple[Context, str]:
-        given = request.form.getlist("signed_request")
+        given = fields().getlist("signed_request")
         text = given[0] if len(given) == 1 else None
         signed = read_signed(text, self._served.owners())
         context = context_of(signed, self._linking.now() / 1000)

@@ -145,7 +145,7 @@ def test_a_person_is_linked_in_messenger_and_has_what_log_in_gives(site: Site) -
     assert site.hears(ADA, "You are now connected")
     site.client(1).unlink(ADA)
     site.client().unlink(ADA)
-    assert site.hears(ADA, "You are logged out of Acme")
+    assert site.hears(ADA, "This chat is disconnected from Acme")
     assert site.shown(ADA) is None
 
 

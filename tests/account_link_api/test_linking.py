@@ -113,7 +113,7 @@ def test_unlinking_removes_every_identifier_and_says_farewell_once(caller: Calle
     assert facts(caller) is None
     assert queued(caller) == ["unlinked", "unlink_call"]
     (message,) = sent(caller)
-    assert "logged out" in message
+    assert "disconnected" in message
     assert caller.unlink().status_code == 200
     assert sent(caller) == []
     (event,) = caller.bot.heard.of("AccountUnlinked")
@@ -140,7 +140,7 @@ def test_an_unsent_confirmation_gives_way_to_the_farewell(caller: Caller) -> Non
     caller.link(username="ada")
     caller.unlink()
     (message,) = sent(caller)
-    assert "logged out" in message
+    assert "disconnected" in message
 
 
 def test_identifiers_for_a_log_in_link_keep_it_a_log_in_link(caller: Caller) -> None:

@@ -15,7 +15,9 @@ from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.external_account import ExternalAccount
 from bot_linking.external_account.endpoint import STATUS
+from bot_linking.messenger.signed_request import Flaw
 from tests.bots import Bot, NewBot
+from tests.owners.test_callbacks import call
 from tests.wire import PSID, batch, message_event, unlinked_event
 
 CANARY = "canary-of-the-refusal"
@@ -46,7 +48,7 @@ def one_of(kind: type[BotLinkingError]) -> BotLinkingError:
     """A refusal of this kind, however it is made."""
     refusal = kind.__new__(kind)
     Exception.__init__(refusal, CANARY)
-    refusal.__dict__.update({"retry_after": 7, "allowed": "POST"})
+    refusal.__dict__.update({"retry_after": 7, "allowed": "POST", "flaw": Flaw.MALFORMED})
     return refusal
 
 
@@ -118,3 +120,42 @@ def test_the_webhook_answers_each_with_a_status_and_never_with_a_traceback(
     assert 400 <= answer.status_code < 600
     assert answer.mimetype == "text/plain"
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_linking_pages_answer_each_with_a_page(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, kind: type[BotLinkingError]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise one_of(kind)
+
+    browser = bot.browser()
+    browser.open()
+    form = browser.form("login")
+    core = bot.linking.core
+    for owner, name in ((core, "attempt_of"), (core.store, "find_web_link"), (core.undoing, "find")):
+        monkeypatch.setattr(owner, name, refuse)
+    answers = [
+        browser.post("/linking/login", {**form.fields, "username": "ada", "password": "lovelace-1815"}),
+        browser.get("/linking/web/" + "t" * 32),
+        browser.get("/linking/undo/" + "t" * 32),
+    ]
+    for answer in answers:
+        assert 400 <= answer.status_code < 600
+        assert answer.mimetype == "text/html"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_callbacks_answer_each_in_json_and_acknowledge_nothing(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, kind: type[BotLinkingError]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise one_of(kind)
+
+    monkeypatch.setattr(bot.linking.core, "request_deletion", refuse)
+    for path in ("data-deletion", "deauthorize"):
+        answer = call(bot, path)
+        assert 400 <= answer.status_code < 600
+        assert set(answer.get_json()) == {"error"}

@@ -53,7 +53,7 @@ def is_refused(browser: Browser, code: str) -> None:
     """A wrong code leads back to the same page, which says so."""
     browser.submit("second-factor", code=code)
     assert browser.page.status_code == 303
-    assert "That code is not right" in browser.follow().text
+    assert "Wrong code" in browser.follow().text
     assert browser.form("second-factor")
 
 
@@ -67,7 +67,7 @@ def test_an_account_without_one_is_not_asked(bot: Bot, external: ExternalAccount
 def test_a_wrong_password_is_refused_before_any_code(bot: Bot, authenticator: Authenticator) -> None:
     browser = bot.browser()
     browser.open()
-    assert "not right" in browser.sign_in(password="byron-1788").text
+    assert "Wrong user name" in browser.sign_in(password="byron-1788").text
     assert "one-time-code" not in browser.page.text
 
 

@@ -323,7 +323,7 @@ class World:
         assert self.messenger.wait_until(lambda: self.heard("Orders of ada") == 2, 30)
         prompts = self.heard("Log in to see your orders.")
         self.messenger.tap(self.ada, {"type": "account_unlink"})
-        assert self.walk.hears(self.ada, "You are logged out", timeout=30)
+        assert self.walk.hears(self.ada, "This chat is disconnected", timeout=30)
         self.messenger.say(self.ada, "orders")
         assert self.messenger.wait_until(lambda: self.heard("Log in to see your orders.") > prompts, 30)
         assert self.heard("Orders of ada") == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import bot_linking
 import example_bot
@@ -92,6 +93,31 @@ def test_the_test_of_ones_own_bot_passes(
     names: dict[str, Any] = {"create_app": example_bot.create_app}
     exec(compile(code, "README", "exec"), names)
     names["test_ada_sees_her_orders_after_logging_in"](messenger, bot_server, linking_walk, tmp_path)
+
+
+def test_check_prints_the_lines_that_the_readme_shows(
+    tmp_path: Path, messenger: Simulator, bot_server: BotServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the README's bot, whose page is not subscribed."""
+    settings = {
+        **messenger.settings_for_bot("https://bot.example.com"),
+        "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db",
+        "BOT_LINKING_SECRET_KEY": "k9-" * 12,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    requests.delete(
+        f"{messenger.url}/v26.0/me/subscribed_apps",
+        params={"access_token": messenger.page_access_token},
+        timeout=10,
+    )
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(blocks("python")[0], "README", "exec"), names)
+    run = names["app"].test_cli_runner().invoke
+    run(args=["linking", "migrate"])
+    printed = run(args=["linking", "check"]).stdout.splitlines()
+    (shown,) = (block.splitlines() for block in blocks("text") if block.startswith("ok "))
+    assert [line for line in printed if line in shown] == shown
 
 
 def test_both_commands_are_spelled_for_windows_too() -> None:

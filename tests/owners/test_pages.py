@@ -228,7 +228,7 @@ def test_messenger_is_asked_for_a_name_once_in_five_minutes(signed_in: Bot) -> N
 
 @pytest.mark.parametrize(
     ("people", "says"),
-    [([(PAGE, PSID)], "Your data was deleted on 20"), ([], "we hold nothing under this id")],
+    [([(PAGE, PSID)], "Your data was deleted on 20"), ([], "We hold nothing that belongs to this request")],
 )
 def test_the_status_page_says_how_it_stands_and_names_nobody(
     new_bot: NewBot, people: list[tuple[str, str]], says: str

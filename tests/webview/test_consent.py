@@ -50,7 +50,7 @@ def test_it_names_both_sides(bot: Bot) -> None:
     page = at_consent(bot).page.text
     for words in ("ada", "ada@example.com", "Acme", "Ada L."):
         assert words in page
-    assert "Did somebody send you this link?" in page
+    assert "Did someone send you to this page?" in page
 
 
 def test_it_links_without_a_profile_name_when_messenger_does_not_tell_it(bot: Bot) -> None:
@@ -106,7 +106,7 @@ def test_the_page_linked_leads_on_without_javascript(bot: Bot) -> None:
     browser = at_consent(bot)
     target = browser.consent()
     assert browser.page.status_code == 200
-    assert "Linked, going back to Messenger" in browser.page.text
+    assert "Almost done, going back to Messenger" in browser.page.text
     assert target.startswith(return_url() + "&authorization_code=")
     assert "<script" not in browser.page.text
     assert f'href="{target.replace("&", "&amp;")}"' in browser.page.text
@@ -165,7 +165,7 @@ def test_after_the_link_is_made_the_old_page_makes_no_more_codes(bot: Bot) -> No
     before = codes(bot)
     page = browser.post("/linking/consent", fields)
     assert page.status_code == 400
-    assert "finished" in page.text
+    assert "already done" in page.text
     assert codes(bot) == before
 
 
@@ -233,7 +233,7 @@ def test_an_expired_linking_token_leads_to_the_page_expired(bot: Bot) -> None:
     browser.open()
     page = browser.submit("login", username="ada", password="lovelace-1815")
     assert page.status_code == 400
-    assert "This took too long" in page.text
+    assert "This page has expired" in page.text
     assert bot.rows()["attempts"] == []
 
 
@@ -243,7 +243,7 @@ def test_a_token_that_expires_before_the_consent_is_asked_again(bot: Bot) -> Non
     del bot.graph.owners[TOKEN]
     page = browser.submit("consent")
     assert page.status_code == 400
-    assert "This took too long" in page.text
+    assert "This page has expired" in page.text
     assert codes(bot) == 0
 
 
@@ -478,7 +478,7 @@ def test_cancel_on_the_consent_page_goes_back_without_a_code_and_ends_the_login(
     assert "ada" not in repr(bot.rows()["attempts"])
     left = browser.get(location)
     assert left.status_code == 400
-    assert "You have left this login" in left.text
+    assert "Nothing was connected" in left.text
     forbidden(bot, browser.post("/linking/consent", consent))
 
 

@@ -19,7 +19,7 @@ from tests.people import ADA, Site
 from tests.wire import OTHER_TOKEN, PSID, SITE, TOKEN, batch, code_in, linked_event, return_url
 
 AGAIN = 3
-WRONG = "That user name or password is not right."
+WRONG = "Wrong user name or password. Please try again."
 MANY = "Too many attempts."
 SIGNUP = f"/linking/signup?account_linking_token={TOKEN}&redirect_uri={return_url()}"
 
@@ -74,7 +74,7 @@ def test_a_wrong_password(bot: Bot) -> None:
 def test_an_empty_form(bot: Bot) -> None:
     browser = at_login(bot)
     browser.submit("login", username="ada", password="")
-    same_again(bot, browser, "Enter your user name and password.", field=("username", "ada"))
+    same_again(bot, browser, "Enter your password.", field=("username", "ada"))
 
 
 def test_too_many_wrong_passwords(bot: Bot) -> None:
@@ -105,7 +105,7 @@ def test_more_refusals_from_one_address_than_are_kept_are_still_answered(new_bot
         browser = at_login(bot)
         page = browser.submit("login", username="ada", password="")
         page = browser.follow() if page.status_code == 303 else page
-        assert "Enter your user name and password." in page.text
+        assert "Enter your password." in page.text
     assert len(bot.rows()["attempts"]) == 6
 
 
@@ -225,12 +225,12 @@ def token_expired(bot: Bot) -> TestResponse:
 
 
 CAUSES: dict[str, tuple[Callable[[Bot], TestResponse], str]] = {
-    "expired": (expired, "This took too long"),
-    "left": (left, "You have left this login"),
-    "finished": (finished, "This login is finished"),
+    "expired": (expired, "This page has expired"),
+    "left": (left, "You tapped Cancel"),
+    "finished": (finished, "This is already done"),
     "cookies": (cookies, "Please allow cookies"),
     "elsewhere": (elsewhere, "another browser"),
-    "token expired": (token_expired, "This took too long"),
+    "token expired": (token_expired, "This page has expired"),
 }
 
 
@@ -256,7 +256,7 @@ def test_the_attempts_own_address_says_that_the_link_is_made(bot: Bot) -> None:
     for _ in range(AGAIN):
         page = browser.get(own)
         assert page.status_code == 200
-        assert "This login is finished" in page.text
+        assert "This is already done" in page.text
         assert back_to_messenger(page)
         assert 'name="ticket"' not in page.text
 
@@ -268,7 +268,7 @@ def test_the_address_of_the_pressed_button_says_so_too(bot: Bot) -> None:
     code = code_in(browser.consent())
     bot.post(batch(linked_event(code)))
     browser.get("/linking/consent")
-    assert "This login is finished" in browser.follow().text
+    assert "This is already done" in browser.follow().text
 
 
 def test_another_browser_is_told_no_way_back_that_is_not_its_own(bot: Bot) -> None:
@@ -288,7 +288,7 @@ def test_an_attempt_that_nobody_keeps_has_expired(new_bot: NewBot, site: Site, p
     bot = new_bot(create_account=site.create_account)
     answer = bot.browser().get(f"/linking/{page}/{'x' * 22}")
     assert answer.status_code == 400
-    assert "This took too long" in answer.text
+    assert "This page has expired" in answer.text
 
 
 # Addresses that GET would not know
@@ -353,7 +353,7 @@ def test_a_site_session_has_the_same_ends(new_bot: NewBot, site: Site) -> None:
     own = browser.location
     assert browser.form("consent")
     bot.post(batch(linked_event(code)))
-    assert "This login is finished" in browser.get(own).text
+    assert "This is already done" in browser.get(own).text
     link = bot.linking.link_of(PSID)
     assert link is not None
     assert link.account_id == "1"

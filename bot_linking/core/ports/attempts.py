@@ -33,8 +33,8 @@ class Attempt:
 
     `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; a way
     to link that does not begin with the Log In button has neither. `page_id`, `psid` and `profile_name` are
-    None where Messenger did not say; `page_hint` is the page that the button's address named, believed by
-    nobody. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
+    None where Messenger did not say; `page_hint` is the page that the button's address named, for a
+    hint only. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
     given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
 
     `way` is the source that a link made by it has; `proof` is the digest of what proved the chat on another
@@ -77,7 +77,7 @@ class Attempts(Protocol):
         """
 
     def find_attempt(self, attempt_id: str) -> Attempt | None:
-        """A kept attempt, whatever its stage, and also after its end, until `purge`. The caller compares the
+        """A kept attempt, at any stage, and also after its end, until `purge`. The caller compares the
         session digest and asks for the stage."""
 
     def save_code(
@@ -99,6 +99,7 @@ class Attempts(Protocol):
         its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
         or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
         when a code of the same attempt or the same proof was consumed, or one belongs to another account;
+        when the web link that proved the chat has ended, unless by its age;
         and after `MOST_CODES` codes. An attempt may have several pending codes; the first that is redeemed
         consumes all.
         """

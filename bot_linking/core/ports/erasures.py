@@ -25,4 +25,4 @@ class Erasures(Protocol):
         on."""
 
     def add_erasures(self, erasures: Iterable[Erasure]) -> None:
-        """Take over erasures of another list. One that is there already changes nothing; nobody is erased."""
+        """Take over erasures of another list, without erasing. One that is there already changes nothing."""

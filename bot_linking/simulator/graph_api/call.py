@@ -89,7 +89,7 @@ class Messenger(Protocol):
 
 
 def unknown_path(call: GraphRequest) -> GraphError:
-    """Build the answer to a path or a method that nobody serves."""
+    """Build the answer to a path or a method that Graph does not serve."""
     message = f"Unknown path components: {call.method} /{call.path[:200]}"
     return GraphError(2500, message, status=404)
 

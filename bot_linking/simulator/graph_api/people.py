@@ -32,7 +32,7 @@ class PeopleNodes:
     def ids_for_pages(self, call: GraphRequest, asid: str) -> Fields:
         """Return the PSID of the person whom the app knows by ``asid``; none where it may not be matched.
 
-        The call is made with the app's access token and a proof. In Europe nobody is matched.
+        The call is made with the app's access token and a proof. In Europe no id is matched.
         """
         if call.method != "GET":
             raise unknown_path(call)

@@ -40,6 +40,6 @@ def asked() -> Mapping[str, Any]:
 
 
 def psid_in(engine: Engine, body: Mapping[str, Any]) -> str:
-    """Return the PSID that the body names, of somebody who is here."""
+    """Return the PSID that the body names, of a person who is here."""
     psid = str(body.get("psid", ""))
     return psid if engine.person(psid) else abort(404, "Nobody here has that PSID.")

@@ -26,7 +26,7 @@ def add_messenger(app: Flask, engine: Engine) -> None:
     def come_back() -> Response:
         token = request.args.get("account_linking_token", "")
         code = request.args.get("authorization_code", "")
-        # a HEAD request is somebody looking, not somebody coming back
+        # a HEAD request looks; the person has not come back
         outcome = engine.finish_login(token, code) if request.method == "GET" else Outcome.CANCELLED
         response = Response(render_template("simulator/return.html", outcome=outcome.value, sim=engine))
         response.headers["Content-Security-Policy"] = f"{POLICY}'self' {LOOPBACK}"

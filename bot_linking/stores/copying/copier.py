@@ -1,4 +1,4 @@
-"""The copy itself: one transaction on the target, so that whoever is killed half way has copied nothing."""
+"""The copy itself: one transaction on the target, so that one that is killed half way has copied nothing."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "s
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its columns in order, the column whose values the database counts up by itself (None where
+    """One table: its columns in order, the column whose values the database counts up (None where
     there is none), and how many rows the schema itself puts in."""
 
     name: str

@@ -16,7 +16,7 @@ from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.postgres.database import secrets_in
 from bot_linking.stores.postgres.sessions import without_pooling
 
-LOCK_WAIT_MS = 30_000  # the server needs a while to notice that whoever copied before was killed
+LOCK_WAIT_MS = 30_000  # the server needs a while to notice that an earlier copy was killed
 _CONNECTING: Any = {"connect_timeout": 5, "client_encoding": "utf8", "application_name": "bot_linking copy"}
 _IDENTITY = """
 select current_database(), current_schema(), inet_server_addr(), inet_server_port(),
@@ -47,7 +47,7 @@ class PostgresSide:
     def hold_still(self, tables: Sequence[Table]) -> None:
         self._begin("repeatable read")
         ((is_standby,),) = self._ask("select pg_is_in_recovery()")
-        if not is_standby:  # there nobody writes
+        if not is_standby:  # a standby takes no writes
             self._lock(tables, "share")
 
     def take(self, tables: Sequence[Table]) -> None:

@@ -24,11 +24,11 @@ class Side(Protocol):
         """The steps of the schema that were applied, for each record of migrations. Changes nothing."""
 
     def hold_still(self, tables: Sequence[Table]) -> None:
-        """Begin to read: nobody changes these tables until the end. A read-only database is read as it
+        """Begin to read: these tables do not change until the end. A read-only database is read as it
         is."""
 
     def take(self, tables: Sequence[Table]) -> None:
-        """Begin to write: nobody else changes these tables until the end."""
+        """Begin to write: no other process changes these tables until the end."""
 
     def count(self, table: Table) -> int:
         """How many rows there are; 0 where the table is missing."""
@@ -56,7 +56,7 @@ class Side(Protocol):
 
 
 class Digest:
-    """What a table holds, in 32 hexadecimal digits, whatever the order of its rows."""
+    """What a table holds, in 32 hexadecimal digits, in any order of its rows."""
 
     def __init__(self) -> None:
         self.rows = 0

@@ -44,7 +44,7 @@ class SQLiteSide:
         except StoreUnavailable as problem:
             if not _is_read_only(problem.__cause__):
                 raise
-            self._ask("begin")  # then nobody of this system writes there
+            self._ask("begin")  # then no process of this system writes there
 
     def take(self, tables: Sequence[Table]) -> None:
         self._ask("begin immediate")

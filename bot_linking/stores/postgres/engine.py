@@ -10,12 +10,12 @@ Ticks. A code's tick is drawn from a sequence when its row is written, and seen 
 is right all the same. Between a code and a change of a link that did not overlap in time, ticks tell the
 order truly: a code that was committed before the change began is in its `max(tick)`, and one that was begun
 after it drew a greater number than any that stood there. Where they did overlap, either order is one in
-which they may have come; and nobody can have used that code yet, as it leaves us only when it is committed.
+which they may have come; and that code cannot have been used yet, as it leaves us only when it is committed.
 
 `erase` deletes; it cannot reach behind the database. What was deleted stays in the table's pages until
-VACUUM (autovacuum comes by itself) makes them be written over, in the write-ahead log until that is recycled,
-and in archives, replicas and backups for as long as those are kept: let these ages be shorter than the time
-in which you promise erasure.
+VACUUM (autovacuum runs automatically) makes them be written over, in the write-ahead log until that is
+recycled, and in archives, replicas and backups for as long as those are kept: let these ages be shorter than
+the time in which you promise erasure.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Transaction:
         account_id: str | None = None,
         accounts: Iterable[str] = (),
     ) -> None:
-        """Let nobody else change these people, these codes (by digest) and attempts, and what is pending of
-        this account, until we have committed."""
-        people = [digest_of(psid) for psid in psids]  # a digest can always be sent, whatever a PSID holds
+        """Let no other transaction change these people, these codes (by digest) and attempts, and what is
+        pending of this account, until we have committed."""
+        people = [digest_of(psid) for psid in psids]  # a digest can always be sent, a PSID cannot
         owners = [digest_of(account) for account in accounts]
         self.put(
             "hold",

@@ -1,7 +1,7 @@
 """A process's connections to PostgreSQL: few, kept ready, each given up when the server stops answering.
 
-Whoever finds none ready connects by itself. So a server that is back is used at once, a server that is away
-is known at once, and there is no thread of the pool's own that a fork could lose.
+A caller that finds no ready connection opens one. So a server that is back is used at once, a server that is
+away is known at once, and there is no thread of the pool's own that a fork could lose.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Line(psycopg.Connection[Tuple]):
         return answer
 
     def is_alive(self) -> bool:
-        """Whether nothing has come in while it lay idle: whatever it is, it says that the server is going."""
+        """Whether nothing has come in while it lay idle: anything says that the server is going."""
         return not self.closed and not self._look()
 
     def get_ready(self, *, is_lent: bool) -> None:

@@ -1,7 +1,7 @@
 """The SQLite engine: one file, WAL, every commit flushed to disk.
 
-Writers of one process stand in one queue, and whoever reaches its head commits for all who wait: one
-flush for many transitions, and nobody starves behind SQLite's unfair busy handler. Each transition is
+Writers of one process stand in one queue, and the one at its head commits for all who wait: one
+flush for many transitions, and no writer starves behind SQLite's unfair busy handler. Each transition is
 still all or nothing, by a savepoint.
 """
 
@@ -100,7 +100,7 @@ class SQLiteEngine:
         return ticket.settle()
 
     def _end_turn(self) -> None:
-        """Let go, and wake whoever has waited longest: it is in the queue before it looks for a turn."""
+        """Let go, and wake the writer that waits longest: it is in the queue before it looks for a turn."""
         self._turn.release()
         with suppress(IndexError):
             self._queue[0].wake()
@@ -178,7 +178,7 @@ class SQLiteEngine:
                     connection.execute("rollback")
                 raise
         except BaseException as problem:
-            # Nobody may take for committed what was not, whatever ended this thread's work.
+            # No waiter may take for committed what was not, however this thread's work ended.
             for ticket in batch:
                 ticket.error = self._error_for_waiters(problem)
             if not isinstance(problem, OSError | sqlite3.Error | StoreUnavailable):
@@ -229,7 +229,7 @@ class SQLiteEngine:
         """Never write to a file that was moved away or deleted under us, nor believe it for long.
 
         What was committed is put into the file it belongs to first: SQLite knows the log by its name only,
-        and would lose it or read it into whatever file has taken the place. The new file may be an older one:
+        and would lose it or read it into the file that has taken the place. The new file may be an older one:
         its tables are looked at before it is used.
         """
         if seat.transaction is not None and seat.inode != self._file.inode():

@@ -47,7 +47,7 @@ class File:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             cached_statements=256,
-            check_same_thread=False,  # so that whoever ends it may close it; `threads` keeps users apart
+            check_same_thread=False,  # another thread may close it; `threads` keeps users apart
         )
 
     def recorded(self) -> Recorded | None:
@@ -91,7 +91,7 @@ class File:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Only the first who opens a file has to change it; SQLite lets nobody wait who comes meanwhile."""
+    """Only the first who opens a file has to change it; SQLite makes the others fail at once."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:

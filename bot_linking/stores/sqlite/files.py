@@ -78,7 +78,7 @@ def put_in_place(fresh: Path, path: Path) -> None:
 
 @contextmanager
 def _to_itself(path: Path) -> Iterator[None]:
-    """Have the file for ourselves, its write-ahead log put into it. One that is no database is nobody's."""
+    """Have the file for ourselves, its write-ahead log put into it. What is no database has no users."""
     if not path.exists():
         yield
         return
@@ -92,7 +92,7 @@ def _to_itself(path: Path) -> Iterator[None]:
                 raise FileRefused(f"{path} is in use by another process") from None
         except sqlite3.DatabaseError:  # damaged, which is why it is replaced
             pass
-        if os.name == "nt":  # there nobody replaces what is open
+        if os.name == "nt":  # there an open file cannot be replaced
             connection.close()
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Puts a backup in the place of a database, made ready beside it: whoever was erased stays so."""
+"""Puts a backup in the place of a database, made ready beside it: an erased person stays erased."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def refuse_if_foreign(file: Path) -> None:
 
 
 def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Comparison]:
-    """A copy of the backup beside the database: up to date, without whoever was erased since it was made, and
+    """A copy of the backup beside the database: up to date, without the people who were erased since, and
     compared. Nothing that is there changes. `open_store` opens a store with all rooms that the app has."""
     ready = path.with_name(path.name + ".restoring")
     files.copy_file(file, ready)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
-LOOK_AGAIN_S = 0.2  # should whoever was woken have died
+LOOK_AGAIN_S = 0.2  # should the thread that was woken have died
 
 
 class Transaction:
@@ -28,7 +28,7 @@ class Transaction:
         self._statements = statements
 
     def hold(self, **whom: Any) -> None:
-        """Nothing to do: whoever writes has the whole file."""
+        """Nothing to do: a writer has the whole file."""
 
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(self._statements[name], values)
@@ -82,7 +82,7 @@ class Ticket(Generic[T]):
         self.error: BaseException | None = None
 
     def wait(self) -> None:
-        """Until somebody wakes this one: it is done, or it is its turn."""
+        """Until another thread wakes this one: it is done, or it is its turn."""
         self._gate.acquire(timeout=LOOK_AGAIN_S)
 
     def wake(self) -> None:
@@ -120,8 +120,8 @@ class Seat:
 
 
 class Seats:
-    """The seats of all threads. Whoever holds them all knows that no thread is inside SQLite: so a process
-    can fork, as a child would wait for ever for a mutex of SQLite's own that no thread of its holds."""
+    """The seats of all threads. A thread that holds them all knows that no thread is inside SQLite: so a
+    process can fork, as a child would wait for ever for a mutex of SQLite's that no thread of its holds."""
 
     def __init__(self) -> None:
         self._all: weakref.WeakSet[Seat] = weakref.WeakSet()
