@@ -1,7 +1,7 @@
 """The operator's page with very many links, messages that wait and dead letters, on each store: target 18.
 
-Each page is asked for as an operator's browser asks, without the network. The time is by the clock on the wall,
-with the template; the ratio is that of the slowest of twenty to the bound.
+Each page is asked for as an operator's browser asks, without the network. The time is by the clock on the
+wall, with the template; the ratio is that of the slowest of twenty to the bound.
 """
 
 from __future__ import annotations
