@@ -4,7 +4,7 @@ script a person is found and unlinked."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from flask import Flask
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-SCREENS = [(width, scheme) for width in (320, 1280, 1920) for scheme in ("light", "dark")]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SCREENS = [(width, scheme) for width in (320, 1280, 1920) for scheme in SCHEMES]
 LOOKED_AT_BY_AXE = {(320, "light"), (1280, "dark")}  # it takes a second for each
 PLACES = {
     "": "heading",
@@ -94,8 +95,8 @@ def test_every_page_fits_and_is_for_everybody(site: str, messenger: Simulator, c
     faults = list[str]()
     for width, scheme in SCREENS:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page, watched = context.new_page(), list[str]()
-        page.on("console", lambda message, seen=watched: seen.append(message.text))
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text))
         for place, title in PLACES.items():
             address = place.format(page=messenger.page_id, psid=messenger.people[0].psid)
             answer = page.goto(site + address, timeout=120_000)
@@ -110,7 +111,6 @@ def test_every_page_fits_and_is_for_everybody(site: str, messenger: Simulator, c
             if (width, scheme) in LOOKED_AT_BY_AXE:
                 found = Axe().run(page).response["violations"]
                 faults += [f"{where}: {each['id']} {each['nodes'][0]['html'][:200]}" for each in found]
-        faults += watched
         context.close()
     assert faults == []
 
