@@ -41,6 +41,7 @@ from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
+from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
@@ -54,6 +55,7 @@ from bot_linking.stores.store import SQLStore
 from bot_linking.translations import add_folder
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.visitor import Visitor
 from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
@@ -92,7 +94,7 @@ class Installation:
 
     def name_of_page(self, page_id: str) -> str:
         """What a page is called in an m.me address: its user name, else its id."""
-        return name_of_page(self.pages, self.settings, page_id)
+        return name_of_page(self.pages, page_id, settings=self.settings)
 
     def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -117,12 +119,6 @@ class Installation:
         if neighbour.operations is not None:
             self.api.neighbours.append(neighbour.operations)
         add_commands(self.app, neighbour.commands)
-
-
-def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
-    """What a page is called in an m.me address: its user name, else its id."""
-    own = settings.page_username if len(pages.all()) == 1 else None
-    return pages.page(page_id).username or own or page_id
 
 
 def install(
@@ -311,7 +307,7 @@ class _Parts:
 
     @cached_property
     def webview(self) -> Webview:
-        return Webview(
+        webview = Webview(
             self.linking,
             self.settings,
             login_url=self.login_url,
@@ -319,6 +315,18 @@ class _Parts:
             tell=self.tell,
             hooks=self.hooks,
             funnel=self.funnel,
+        )
+        webview.pages.chat_of = partial(chat_of, self.pages, settings=self.settings)
+        return webview
+
+    @cached_property
+    def visitor(self) -> Visitor:
+        return Visitor(
+            self.webview,
+            self.settings,
+            linking=self.linking,
+            hooks=self.hooks,
+            base_url=self.base_url,
         )
 
     @cached_property
@@ -328,9 +336,8 @@ class _Parts:
             self.settings,
             pages=self.webview.pages,
             browser=self.webview.browser,
-            hooks=self.hooks,
+            visitor=self.visitor,
             bots=self.bots,
-            base_url=self.base_url,
         )
 
     @cached_property
@@ -344,11 +351,10 @@ class _Parts:
             self.settings,
             webview=self.webview,
             ways=self.ways,
-            hooks=self.hooks,
+            visitor=self.visitor,
             tell=self.tell,
             served=self.pages,
-            base_url=self.base_url,
-            name_of_page=partial(name_of_page, self.pages, self.settings),
+            name_of_page=partial(name_of_page, self.pages, settings=self.settings),
         )
 
     @cached_property

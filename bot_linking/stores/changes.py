@@ -25,12 +25,7 @@ _PERSON = (
     "unlinked_tick",
     "barred_until",
 )
-_ENDED_WITH_A_LINK = (
-    "drop_undo",
-    "drop_web_links_of_person",
-    "drop_typed_of_person",
-    "drop_question_of_person",
-)
+_PROOFS = ("drop_web_links_of_person", "drop_typed_of_person", "drop_question_of_person")
 _LINK_COLUMNS = 9  # with which the statements that find a person begin
 
 
@@ -187,13 +182,25 @@ def end_link(
     page_id, psid = link.page_id, link.psid
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
+<<<<<<< HEAD
     record(tx, link, link, None, door or source, now, audit)
     for statement in _ENDED_WITH_A_LINK:
         tx.put(statement, page_id=page_id, psid=psid)
+=======
+    record(tx, link, link, None, source, now, audit)
+    tx.put("drop_undo", page_id=page_id, psid=psid)
+    end_proofs(tx, page_id, psid)
+>>>>>>> main
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
     return AccountUnlinked(page_id, psid, link.account_id, source, link)
+
+
+def end_proofs(tx: Tx, page_id: str, psid: str) -> None:
+    """What proves this chat, and what it was asked, is good no more."""
+    for statement in _PROOFS:
+        tx.put(statement, page_id=page_id, psid=psid)
 
 
 def save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:

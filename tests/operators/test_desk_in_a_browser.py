@@ -19,7 +19,7 @@ from bot_linking.testing import BotServer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SCREENS = [(width, scheme) for width in (320, 1280, 1920) for scheme in SCHEMES]
@@ -93,10 +93,15 @@ def test_every_page_fits_and_is_for_everybody(site: str, messenger: Simulator, c
     from axe_playwright_python.sync_playwright import Axe
 
     faults = list[str]()
+
+    def hear(message: ConsoleMessage) -> None:
+        said.append(message.text)
+
+    said = list[str]()
     for width, scheme in SCREENS:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text))
+        page.on("console", hear)
         for place, title in PLACES.items():
             address = place.format(page=messenger.page_id, psid=messenger.people[0].psid)
             answer = page.goto(site + address, timeout=120_000)
@@ -112,7 +117,7 @@ def test_every_page_fits_and_is_for_everybody(site: str, messenger: Simulator, c
                 found = Axe().run(page).response["violations"]
                 faults += [f"{where}: {each['id']} {each['nodes'][0]['html'][:200]}" for each in found]
         context.close()
-    assert faults == []
+    assert faults + said == []
 
 
 def test_a_person_is_found_and_unlinked_by_keyboard_and_forms_alone(
