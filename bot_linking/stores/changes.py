@@ -182,15 +182,9 @@ def end_link(
     page_id, psid = link.page_id, link.psid
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
-<<<<<<< HEAD
     record(tx, link, link, None, door or source, now, audit)
-    for statement in _ENDED_WITH_A_LINK:
-        tx.put(statement, page_id=page_id, psid=psid)
-=======
-    record(tx, link, link, None, source, now, audit)
     tx.put("drop_undo", page_id=page_id, psid=psid)
     end_proofs(tx, page_id, psid)
->>>>>>> main
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
