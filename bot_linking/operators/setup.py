@@ -192,6 +192,8 @@ def _remedy(problem: GraphError, what: str) -> str:
         return "Graph's limit of calls is reached; run it again in ten minutes"
     if problem.transient:
         return "Graph did not answer; run it again later"
+    if "appsecret_proof" in str(problem):
+        return _BAD_APP
     if code in _BAD_TOKENS:
         return _BAD_APP if of_app else _BAD_TOKEN
     if code == _NO_HANDSHAKE:

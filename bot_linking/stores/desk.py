@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
@@ -32,6 +33,10 @@ class Desk(Family):
     def list_messages(self, page_id: str, psid: str, limit: int) -> list[OutboxEntry]:
         rows = self.engine.read("list_messages", page_id=page_id, psid=psid, limit=limit)
         return [entry_of(row, "") for row in rows]
+
+    def look_at_outbox(self) -> Mapping[str, Any]:
+        (row,) = self.engine.read("look_at_outbox")
+        return row
 
     def list_letters(self, *, before: tuple[int, int], limit: int) -> list[OutboxEntry]:
         rows = self.engine.read("list_letters", before_at=before[0], before_id=before[1], limit=limit)

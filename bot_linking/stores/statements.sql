@@ -854,3 +854,15 @@ where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) or
 
 -- name: purge_acts
 delete from acts where id in (select id from acts where at < :before limit :most)
+
+-- name: look_at_outbox
+-- What `outbox_depth` says, by indexes alone; the oldest is one of the hundred that came first.
+select
+  (select count(*) from outbox where dead_at is null) as depth,
+  (select min(created_at) from (select created_at from outbox
+     where dead_at is null and (held_for is null or held_for <> 'window') order by id limit 100) as first) as oldest,
+  (select count(*) from outbox o join page_pauses p on p.page_id = o.page_id
+     where o.dead_at is null and p.cause is not null)
+  + (select count(*) from outbox where held_for = 'page' and dead_at is null
+     and page_id not in (select page_id from page_pauses where cause is not null)) as held,
+  (select count(*) from outbox where dead_at is not null) as dead

@@ -34,7 +34,8 @@ PLAN: dict[str, set[str]] = {
         "messenger", "account_link_api", "webview",
     },
     "operators": {
-        "core", "config", "signals", "stores", "doors", "messenger", "account_link_api", "installation",
+        "core", "config", "signals", "stores", "doors", "messenger", "webview",
+        "account_link_api", "installation",
     },
     "external_account": {"core", "config", "stores", "doors", "operators"},
     "verbs": {

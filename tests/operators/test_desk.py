@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.ports.outbox import Pause, Postponed
 from bot_linking.operators.desk.door import ACTS, LOOKS
 from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
@@ -410,3 +411,22 @@ def test_the_funnel_says_the_drop_in_words_and_per_cent(desk: Desk, bot: Bot) ->
     assert "Signed in 1 50 %" in said
     for query in ({"days": "12"}, {"way": "<b>"}, {"page": "x"}, {"days": "9" * 30}):
         assert desk.look("/funnel", **query).status_code == 200
+
+
+def test_what_waits_is_counted_without_reading_it_as_the_monitoring_counts_it(
+    new_bot: NewBot, staff: Staff
+) -> None:
+    bot = new_bot(operator=staff)
+    store, now = bot.linking.store, bot.clock.ms
+    for number, held_for in enumerate([None, "page", "window", "page", None]):
+        store.engine.write(
+            lambda tx, number=number: tx.put(  # type: ignore[misc]
+                "queue", page_id=str(number % 2), psid="p", kind="linked", payload="null", now=now + number
+            )
+        )
+        if held_for is not None:
+            (entry,) = store.claim_due(now + 10, now + 20, {str(number % 2): 9})[-1:]
+            store.claim_due(now, now, {}, settled=[Postponed(entry, now + 10**9, "why", held_for)])
+    assert dict(store.look_at_outbox()) == store.outbox_depth()
+    store.pause(Pause("1", now + 10**9, "no token", "token", "", now), now)
+    assert dict(store.look_at_outbox()) == store.outbox_depth()

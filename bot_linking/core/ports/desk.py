@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
@@ -44,6 +44,10 @@ class Desk(Protocol):
 
     def list_messages(self, page_id: str, psid: str, limit: int) -> list[OutboxEntry]:
         """What is in the outbox for this person, waiting or dead; the newest first."""
+
+    def look_at_outbox(self) -> Mapping[str, Any]:
+        """The same as `Outbox.outbox_depth` without reading the rows: `oldest` (ms) is of one that came
+        early, which may not be the very first."""
 
     def list_letters(self, *, before: tuple[int, int], limit: int) -> list[OutboxEntry]:
         """The dead letters whose time of death (ms) and id are below `before`, as one key."""

@@ -39,7 +39,7 @@ def show(room: Room) -> Response:
         wrong=sum(finding.state == "wrong" for finding in findings),
         findings=sorted(findings, key=lambda finding: _FAILING.index(finding.state)),
         age=None if age is None else int(age),
-        outbox=here.store.outbox_depth(),
+        outbox=here.store.look_at_outbox(),
         pauses=pauses[:10],
         webhooks=bars_of(_by_result(traffic, "webhook")),
         sent=minutes_of(traffic, now),
