@@ -20,9 +20,7 @@ VERSIONS_END = {
     "v24.0": date(2028, 2, 18),
     "v25.0": date(2028, 7, 29),
 }
-_RENEW = (
-    "make a new one in the app's dashboard, and put it in the configuration or `flask linking page rotate`"
-)
+_RENEW = "make a new one in the app's dashboard and replace it (`flask linking page rotate`)"
 
 
 def check_version(version: str, today: date) -> Iterator[Finding]:
