@@ -350,10 +350,13 @@ class Linking:
 
     # Requests to delete
 
-    def request_deletion(self, kind: str, user_id: str, digest: str, code: str) -> str:
+    def request_deletion(
+        self, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
+    ) -> str:
         """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
-        by, which is the first one where the same request came before. Raises `StoreUnavailable`."""
-        kept = self.store.save_deletion(kind, user_id, digest, code, self.now())
+        by, which is the first one where the same request came before. It is about chats of these pages alone,
+        where they are named. Raises `StoreUnavailable`."""
+        kept = self.store.save_deletion(kind, user_id, digest, code, self.now(), pages=pages)
         self._wake()
         return kept
 

@@ -16,8 +16,12 @@ _IN_AN_ADDRESS = re.compile(rf"(?i)({_NAMES})(?:(=)(?![\"'])[^&\s\"'#]+|(%(?:25)
 # `"name": "value"`, `'name': 'value'`, `name='value'`, however often the quotes are escaped.
 _QUOTED = re.compile(rf"(?i)((?:{_NAMES})\\*[\"']?\s*[:=]\s*b?\\*[\"'])[^\"'\\]+")
 _HEADER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/|=-]{8,}")
-# The secrets of our own addresses: of a web link, of an undo, of a chat link in m.me's `ref`.
-_IN_A_PATH = re.compile(r"(/(?:web|undo)/|\bbl\.(?:yes\.|no\.)?)[A-Za-z0-9_-]{16,}")
+# The secrets of our own addresses: of a web link, of an undo, of a chat link in m.me's `ref`. Where a host's
+# own sign-in is told where to come back to, they stand encoded.
+_SLASH = "(?:/|%(?:25)*2F)"
+_IN_A_PATH = re.compile(
+    rf"(?i)({_SLASH}(?:web|undo){_SLASH}|(?:\b|(?<=%3D))bl\.(?:yes\.|no\.|erase\.)?)[A-Za-z0-9_-]{{16,}}"
+)
 _LOGGERS = (
     "gunicorn.access",
     "gunicorn.error",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from flask import Response
@@ -80,6 +80,18 @@ class Callbacks:
 
     def _record(self, kind: Kind, text: str | None) -> str:
         """The code under which the request is known: for the same request the same one."""
-        user = app_user_of(read_signed(text, self._pages.owners()))
-        digest = digest_of(f"{kind} {user.user_id} {user.issued_at}")  # of checked parts: digits and a number
-        return self._linking.request_deletion(kind, user.user_id, digest, secrets.token_hex(CODE_BYTES))
+        owners = self._pages.owners()
+        signed = read_signed(text, owners)
+        user, pages = app_user_of(signed), _pages_of(signed.secret, owners)
+        parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # digits and a number: checked
+        digest, code = digest_of(" ".join(parts)), secrets.token_hex(CODE_BYTES)
+        return self._linking.request_deletion(kind, user.user_id, digest, code, pages=pages)
+
+
+def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:
+    """The pages that an app speaks for, where others have apps of their own; None where it is the only one.
+    An id is scoped to its app: to another one it is somebody else's."""
+    own = owners[secret]
+    if own is None or all(pages is not None and set(pages) <= set(own) for pages in owners.values()):
+        return None
+    return sorted(own)

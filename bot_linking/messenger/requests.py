@@ -6,7 +6,7 @@ The id in a request is app-scoped and no PSID: the host's `psids_of` or Graph sa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import DeliveryFailed
@@ -58,7 +58,7 @@ class OwnersDeliveries:
         deletion = self._linking.store.find_deletion(entry.payload["code"])
         if deletion is None or deletion.user_id is None:
             return
-        people = self._people_of(deletion.user_id)
+        people = self._people_of(deletion.user_id, entry.payload.get("pages"))
         state = "unmatched" if people is None else self._act(deletion, people)
         self._linking.store.finish_deletion(deletion.code, state, self._linking.now())
 
@@ -69,21 +69,29 @@ class OwnersDeliveries:
             held = [self._linking.unlink(psid, page_id, source="deauthorize") for page_id, psid in people]
         return "done" if any(held) else "nothing"
 
-    def _people_of(self, user_id: str) -> Sequence[Person] | None:
-        """(page id, PSID) of each chat of this person with our pages; None when it cannot be told."""
+    def _people_of(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
+        """(page id, PSID) of each chat of this person with these pages, or with any; None when it cannot be
+        told."""
+        people = self._named_by_host_or_graph(user_id, pages)
+        if people is None or pages is None:
+            return people
+        return [(page_id, psid) for page_id, psid in people if page_id in pages]
+
+    def _named_by_host_or_graph(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         if self._psids_of is not None:
             ask = self._psids_of
             return list(_until_it_works(lambda: ask(user_id), "psids_of"))
         if self._app_id is None:
             _log.error("a request cannot be matched: BOT_LINKING_APP_ID is missing, and there is no psids_of")
             return None
-        return self._ask_graph(user_id, self._app_id)
+        return self._ask_graph(user_id, self._app_id, pages)
 
-    def _ask_graph(self, user_id: str, app_id: str) -> Sequence[Person] | None:
+    def _ask_graph(self, user_id: str, app_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         """Source: "Retrieve page-scoped ids", asked as the app itself. Pages may be of several app secrets,
         of which one is the app's."""
         refused: GraphError | None = None
-        for page in {page.app_secret: page for page in self._bots.pages.all()}.values():
+        asked = [page for page in self._bots.pages.all() if pages is None or page.id in pages]
+        for page in {page.app_secret: page for page in asked}.values():
             graph = self._bots.graph_of(page.id).as_app(app_id, page.app_secret)
             try:
                 return list(_people_in(lambda after, g=graph: g.get(f"{user_id}/ids_for_pages", **after)))  # type: ignore[misc]

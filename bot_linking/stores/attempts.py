@@ -9,6 +9,7 @@ from typing import Any
 from bot_linking.core.journey import MAX_AGE_MS, Stage, Step, StepRefused, after
 from bot_linking.core.links import Account
 from bot_linking.core.ports.attempts import MOST_CODES, Attempt, Refusal
+from bot_linking.core.ways import WEB
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 
@@ -57,7 +58,7 @@ class Attempts(Family):
             tx.hold(attempts=[attempt_id], psids=proved)
             if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
                 return False
-            if attempt.proof is not None and tx.one("is_proof_used", proof=attempt.proof):
+            if attempt.proof is not None and not _is_proof_good(tx, attempt.way, attempt.proof):
                 return False
             if _codes_of(tx, attempt_id) >= MOST_CODES or not _approve(tx, attempt, now):
                 return False
@@ -140,6 +141,13 @@ def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
         tx.run("approve_attempt", attempt_id=attempt.attempt_id, account_id=account_id, stage=stage, **where)
         > 0
     )
+
+
+def _is_proof_good(tx: Tx, way: str, proof: str) -> bool:
+    """What proves the chat has linked nothing yet, and has not ended meanwhile."""
+    if tx.one("is_proof_used", proof=proof):
+        return False
+    return way != WEB or tx.one("is_web_link_kept", digest=proof) is not None
 
 
 def _codes_of(tx: Tx, attempt_id: str) -> int:

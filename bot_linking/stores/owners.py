@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from bot_linking.core.events import AccountLinked, EventIgnored, Outcome
 from bot_linking.core.links import Link, from_ms, to_ms
@@ -12,6 +13,14 @@ from bot_linking.stores.changes import end_link, link_of, look_up, record
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 from bot_linking.stores.outbox import announce
+
+# Every login of a chat under way.
+_ENDED_WITH_A_CHANGE = (
+    "drop_codes_of_person",
+    "drop_attempts_of_person",
+    "drop_web_links_of_person",
+    "drop_question_of_person",
+)
 
 
 class Owners(Family):
@@ -48,13 +57,22 @@ class Owners(Family):
     def drop_undos_of_account(self, account_id: str) -> None:
         self.engine.write(lambda tx: tx.put("drop_undos_of_account", account_id=account_id))
 
-    def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
+    def save_deletion(
+        self,
+        kind: str,
+        user_id: str,
+        digest: str,
+        code: str,
+        now: int,
+        *,
+        pages: Sequence[str] | None = None,
+    ) -> str:
         def work(tx: Tx) -> str:
             values = {"kind": kind, "user_id": user_id, "digest": digest, "code": code}
             if tx.one("save_deletion", now=now, **values) is None:
                 (row,) = tx.all("find_deletion_of_digest", digest=digest)
                 return str(row["code"])
-            payload = json.dumps({"code": code})
+            payload = json.dumps({"code": code, "pages": pages})
             tx.put("queue", page_id="", psid="", kind="deletion", payload=payload, now=now)
             return code
 
@@ -104,8 +122,8 @@ def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int) -> O
     tx.put("mark_undone", now=now, **who)
     tx.put("bar", account_id=undo.account_id, until=now + BAR_MS, **who)
     tx.put("bar_person", until=now + BAR_MS, **who)
-    tx.put("drop_codes_of_person", **who)
-    tx.put("drop_attempts_of_person", **who)
+    for statement in _ENDED_WITH_A_CHANGE:
+        tx.put(statement, **who)
     return outcome
 
 

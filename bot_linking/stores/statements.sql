@@ -647,6 +647,10 @@ insert into web_links (digest, page_id, psid, expires_at) values (:digest, :page
 -- name: find_web_link
 select page_id, psid, expires_at from web_links where digest = :digest and expires_at > :now
 
+-- name: is_web_link_kept
+-- Until it is unlinked, erased or undone. A page that was opened in time may be finished after its end.
+select 1 as kept from web_links where digest = :digest
+
 -- name: save_chat_link
 insert into chat_links (digest, code_digest, page_id, account_id, username, email, phone_number, display_name,
                         resume, expires_at)

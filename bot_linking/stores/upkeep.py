@@ -31,7 +31,7 @@ RETENTION = {
     "purge_pauses": DAY_MS,
     "purge_history": KEEP_HISTORY_MS,
     "purge_erasures": KEEP_HISTORY_MS,
-    "purge_web_links": 0,
+    "purge_web_links": DAY_MS,  # a page that was opened in time may be finished later
     "purge_chat_links": DAY_MS,  # so that a later answer can be told what happened
     "purge_questions": DAY_MS,
     "purge_undos": UNDO_MAX_AGE_MS,

@@ -210,6 +210,11 @@ def test_the_nested_token_of_a_redirect_uri_is_masked_too() -> None:
         "/linking/undo/{secret}",
         "https://m.me/shop?ref=bl.{secret}",
         "payload bl.yes.{secret}",
+        "payload bl.erase.{secret}",
+        "/login?next=https%3A%2F%2Fbot.example%2Flinking%2Fweb%2F{secret}%3Freturned%3D1",
+        "/sso?to=%252Flogin%253Fnext%253D%25252Flinking%25252Fweb%25252F{secret}",
+        "/r?u=https%3A%2F%2Fbot.example%2Flinking%2Fundo%2F{secret}",
+        "/l?u=https%3A%2F%2Fm.me%2Fshop%3Fref%3Dbl.{secret}",
     ],
 )
 def test_no_secret_of_an_address_of_ours_stands_in_an_access_log(

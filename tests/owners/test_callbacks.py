@@ -14,9 +14,12 @@ from werkzeug import Request
 from werkzeug.test import TestResponse
 
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.identifiers import Identifiers
 from tests.bots import Bot, NewBot
 from tests.graph import as_json
-from tests.wire import APP_SECRET, PAGE, PSID, SITE
+from tests.wire import APP_SECRET, PAGE, PSID, SITE, VERIFY_TOKEN
+
+OTHER_PAGE, OTHER_SECRET = "222333444", "secret-of-another-app-0123456789"
 
 USER = "555666777"
 
@@ -113,7 +116,7 @@ def test_a_body_over_64_kib_is_not_read(bot: Bot) -> None:
 def test_a_request_that_cannot_be_recorded_is_not_acknowledged(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> str:
+    def fail(*_: Any, **__: Any) -> str:
         raise StoreUnavailable("away")
 
     with monkeypatch.context() as patched:
@@ -207,6 +210,40 @@ def test_the_host_that_knows_is_asked_instead_of_graph_and_again_after_a_failure
     bot.linking.delivery.drain()
     assert (tries, bot.linking.link_of(PSID)) == ([USER, USER], None)
     assert bot.graph.calls_to(f"{USER}/ids_for_pages") == []
+
+
+def two_apps(new_bot: NewBot, **given: Any) -> Bot:
+    """Two pages of two apps: each has its own secret."""
+    each = {
+        page: {"access_token": f"EAAG-{page}-token", "app_secret": secret, "verify_token": VERIFY_TOKEN}
+        for page, secret in ((PAGE, APP_SECRET), (OTHER_PAGE, OTHER_SECRET))
+    }
+    gone = dict.fromkeys(("PAGE_ID", "PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN"))
+    bot = new_bot(**gone, PAGES=each, **given)
+    for page in each:
+        bot.linking.core.bind(PSID, Identifiers(username="ada"), page, source="cli")
+    return bot
+
+
+@pytest.mark.parametrize("path", ["data-deletion", "deauthorize"])
+def test_an_app_speaks_for_its_own_pages_alone(new_bot: NewBot, path: str) -> None:
+    bot = two_apps(new_bot, psids_of=lambda user_id: [(PAGE, PSID), (OTHER_PAGE, PSID)])
+    code = call(bot, path, signed_request(OTHER_SECRET)).get_json()["confirmation_code"]
+    bot.linking.delivery.drain()
+    assert state_of(bot, code) == "done"
+    assert bot.linking.link_of(PSID, PAGE) is not None
+    assert bot.linking.link_of(PSID, OTHER_PAGE) is None
+
+
+def test_another_apps_request_for_the_same_id_and_moment_hides_none(new_bot: NewBot) -> None:
+    bot = two_apps(new_bot, psids_of=lambda user_id: [(PAGE, PSID)])
+    theirs = call(bot, text=signed_request(OTHER_SECRET)).get_json()["confirmation_code"]
+    ours = call(bot, text=signed_request(APP_SECRET)).get_json()["confirmation_code"]
+    again = call(bot, text=signed_request(APP_SECRET)).get_json()["confirmation_code"]
+    assert ours == again != theirs
+    bot.linking.delivery.drain()
+    assert (state_of(bot, theirs), state_of(bot, ours)) == ("nothing", "done")
+    assert bot.linking.link_of(PSID, PAGE) is None
 
 
 def test_deauthorize_unlinks_and_deletes_nothing(with_app: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

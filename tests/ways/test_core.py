@@ -18,7 +18,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
-from bot_linking.core.ports import Attempt
+from bot_linking.core.ports import Attempt, WebLink
 from bot_linking.core.ways import (
     MAX_AGE_MS,
     MOST_WRONG,
@@ -75,6 +75,8 @@ class World:
     ) -> str:
         """A consent on the page of a web link: the digits that the page shows."""
         digits = digits_of(f"session-{number}", f"attempt-{proof}-{number}")
+        if self.store.find_web_link(proof, NOW) is None:
+            self.store.save_web_link(WebLink(proof, PAGE, psid, NOW + MAX_AGE_MS))
         attempt = Attempt(
             f"attempt-{proof}-{number}", account, "", "", NOW, PAGE, psid, stage=Stage.OPENED, way="web",
             proof=proof, expires_at=NOW + MAX_AGE_MS, session_digest="s",

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
 from tests.people import ADA, GRACE
@@ -94,6 +96,49 @@ def test_an_address_that_is_over_shows_no_sign_in_form(bot: Bot, ending: str) ->
     assert page.status_code == 404
     assert "<form" not in page.text
     assert "does not work any more" in page.text
+
+
+@pytest.mark.parametrize("proof", ["digits", "consent"])
+@pytest.mark.parametrize("ending", ["unlinked", "erased", "undone"])
+@pytest.mark.parametrize("signed_in", ["before", "after"])
+def test_a_page_that_was_opened_before_its_address_ended_links_nobody(
+    new_bot: NewBot, proof: str, ending: str, signed_in: str
+) -> None:
+    bot = new_bot(WEB_PROOF=proof)
+    bot.link()
+    bot.linking.core.bind(PSID, Identifiers(username="other"), source="cli")
+    browser = bot.browser()
+    browser.get(path_of(bot.linking.web_link(PSID)))
+    if signed_in == "before":
+        browser.sign_in()
+    match ending:
+        case "unlinked":
+            bot.linking.unlink(PSID)
+        case "erased":
+            bot.linking.erase(PSID)
+        case "undone":
+            assert bot.linking.undo(PSID)
+    before = bot.linking.link_of(PSID)
+    if signed_in == "after":
+        browser.sign_in("grace", "hopper-1906")
+    if any(form.name == "consent" for form in forms_of(browser.page.text)):
+        browser.submit("consent")
+    assert browser.page.status_code == 400
+    assert bot.linking.link_of(PSID) == before
+
+
+def test_a_page_that_was_opened_in_time_may_be_finished_after_its_address_is_late(bot: Bot) -> None:
+    path = path_of(bot.linking.web_link(PSID))
+    bot.clock.advance(890)
+    browser = bot.browser()
+    browser.get(path)
+    bot.clock.advance(60)
+    bot.linking.store.purge(bot.clock.ms)
+    browser.sign_in()
+    browser.submit("consent")
+    browser.follow()
+    say(bot, digits_on(browser.page))
+    assert bot.linking.link_of(PSID) is not None
 
 
 def test_another_browser_sees_no_digits(bot: Bot) -> None:

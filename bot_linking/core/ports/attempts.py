@@ -99,6 +99,7 @@ class Attempts(Protocol):
         its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
         or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
         when a code of the same attempt or the same proof was consumed, or one belongs to another account;
+        when the web link that proved the chat has ended, unless by its age;
         and after `MOST_CODES` codes. An attempt may have several pending codes; the first that is redeemed
         consumes all.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -63,18 +64,28 @@ class Owners(Protocol):
         Before it the chat was unlinked: the link ends as by `unlink`, source `undo`. Before it the chat had
         another account: that link is there again with its identifiers, its source and its times, to late
         events the change counts as an unlink at `now`, and the news is sent again. Either way the pair of
-        chat and undone account is barred for a day, the chat's attempts and pending codes end, and the
-        former link's identifiers are kept no longer. `EventIgnored("undone")` or `EventIgnored("newer")`
-        write nothing: it was undone already, or `change_id` is not the chat's newest change, or it is older
-        than seven days.
+        chat and undone account is barred for a day, the chat's attempts, pending codes, web links and
+        question end, and the former link's identifiers are kept no longer. `EventIgnored("undone")` or
+        `EventIgnored("newer")` write nothing: it was undone already, or `change_id` is not the chat's newest
+        change, or it is older than seven days.
         """
 
     def drop_undos_of_account(self, account_id: str) -> None:
         """Forget every link to this account that an undo would put back; those changes stay as they are."""
 
-    def save_deletion(self, kind: str, user_id: str, digest: str, code: str, now: int) -> str:
+    def save_deletion(
+        self,
+        kind: str,
+        user_id: str,
+        digest: str,
+        code: str,
+        now: int,
+        *,
+        pages: Sequence[str] | None = None,
+    ) -> str:
         """Record a request under its digest, with a `deletion` entry in the outbox whose payload names the
-        code, and return its code. The same digest again returns the first code and writes nothing."""
+        code and the pages that it may be about (None: every one), and return its code. The same digest again
+        returns the first code and writes nothing."""
 
     def find_deletion(self, code: str) -> Deletion | None:
         """The request with this code, or None when the code is unknown or forgotten."""
