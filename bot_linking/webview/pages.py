@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Response, current_app, render_template, request
 from jinja2 import Environment, Template, Undefined
@@ -19,20 +19,30 @@ from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
 from bot_linking.translations import best_of, direction_of, translate, translate_count
+from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
+from bot_linking.webview.tickets import Ticket
 
 
 class Notice(Exception):
     """Leave with a page that says what happened: its name, its status, and where the way on leads.
 
-    `back` is a checked return URL of Messenger's, which leads back without a code.
+    `back` is a checked return URL of Messenger's, which leads back without a code. `ticket` is that of the
+    attempt that is over.
     """
 
     def __init__(
-        self, name: str, status: int = 400, *, back: str | None = None, retry_after: int | None = None
+        self,
+        name: str,
+        status: int = 400,
+        *,
+        back: str | None = None,
+        retry_after: int | None = None,
+        ticket: Ticket | None = None,
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
+        self.ticket = ticket
 
 
 class Pages:
@@ -89,17 +99,27 @@ class Pages:
         )
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
-    def notice(self, notice: Notice) -> Response:
+    def notice(self, notice: Notice, *, again: str | None = None) -> Response:
+        """The page that says what happened. `again` is the ticket of a form that asks for a new button."""
         page = self.show(
             "notice",
             notice.status,
             notice=notice.name,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
+            again=again,
+            **(self._way_into_the_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page
+
+    def _way_into_the_chat(self) -> dict[str, Any]:
+        """The chat's address and its code to scan, where the page's user name is known."""
+        if self._settings.page_username is None:
+            return {}
+        url = f"https://m.me/{quote(self._settings.page_username)}"
+        return {"chat_url": url, "chat_code": qr_code(url)}
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""

@@ -31,6 +31,7 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
+from bot_linking.webview.again import Again
 from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
@@ -48,7 +49,13 @@ from bot_linking.webview.trail import Trail
 LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
-POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET would not know otherwise
+POSTED = (
+    "second-factor",
+    "consent",
+    "switch",
+    "cancel",
+    "again",
+)  # whose address GET would not know otherwise
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
@@ -63,7 +70,7 @@ def _view(method: Callable[..., Response]) -> View:
             bound_form()
             return method(self, *args, **kwargs)
         except Notice as notice:
-            return self.pages.notice(notice)
+            return self.pages.notice(notice, again=self.again.offer(notice))
         except MovedOn as moved:
             return self.lead_to(moved.held)
         except STOPS as problem:
@@ -106,6 +113,7 @@ class Webview:
             foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
+        self.again = Again(linking, self.browser, self.admission)
         self.attempts = Attempts(
             linking,
             settings,
@@ -142,6 +150,7 @@ class Webview:
             ("/consent", "approve", self.approve, ["POST"]),
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
+            ("/again", "again", self.send_again, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
             ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
@@ -191,11 +200,9 @@ class Webview:
             return self._too_many(form, refusal, limit)
         except TooBusy:
             return self._too_busy(form, refusal)
-        return (
-            self._again(form, refusal)
-            if account is None
-            else self.lead_to(self.attempts.sign_in(form, account))
-        )
+        if account is None:
+            return self._again(form, refusal)
+        return self.lead_to(self.attempts.sign_in(form, account))
 
     def _verified(
         self, username: str, password: str, authenticate: Callable[[str, str], Account | None]
@@ -327,6 +334,11 @@ class Webview:
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
     @_view
+    def send_again(self) -> Response:
+        """A new Log In button in the chat, and back to it."""
+        return self.pages.go(self.again.send())
+
+    @_view
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
@@ -353,10 +365,8 @@ class Webview:
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
         self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
-        until = self._now() + limit.retry_after * 1000
-        return self._refused_at_once(
-            form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
-        )
+        many = replace(refusal, reason="many", until=self._now() + limit.retry_after * 1000)
+        return self._refused_at_once(form, many, 429, limit.retry_after, account)
 
     def _too_busy(self, form: Form, refusal: Refusal) -> Response:
         return self._refused_at_once(form, replace(refusal, reason="busy"), 503, BUSY_S)
