@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Response, current_app, render_template, request
 from jinja2 import Environment, Template, Undefined
@@ -40,10 +40,7 @@ class Notice(Exception):
         *,
         back: str | None = None,
         retry_after: int | None = None,
-<<<<<<< HEAD
         ticket: Ticket | None = None,
-=======
->>>>>>> main
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
@@ -114,30 +111,17 @@ class Pages:
             notice=notice.name,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
-<<<<<<< HEAD
             again=again,
-            **(self._way_into_the_chat() if notice.name == "phone" else {}),
-=======
             **(self._way_to_chat() if notice.name == "phone" else {}),
->>>>>>> main
         )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page
 
-<<<<<<< HEAD
-    def _way_into_the_chat(self) -> dict[str, Any]:
-        """The chat's address and its code to scan, where the page's user name is known."""
-        if self._settings.page_username is None:
-            return {}
-        url = f"https://m.me/{quote(self._settings.page_username)}"
-        return {"chat_url": url, "chat_code": qr_code(url)}
-=======
     def _way_to_chat(self) -> dict[str, Any]:
         """For who opened the Log In button's address outside of Messenger: the chat with its page."""
         chat = self.chat_of(read_id(request.args.get("page")))
         return {"chat_url": chat, "chat_code": qr_code(chat)} if chat else {}
->>>>>>> main
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
