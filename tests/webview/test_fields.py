@@ -168,10 +168,3 @@ def test_on_a_larger_screen_the_chat_is_opened_by_a_button_or_a_phones_camera(ne
     assert page.one("a").attributes["href"] == "https://m.me/acme.shop"
     label = str(page.one("div", role="img").attributes["aria-label"])
     assert "viewBox" in browser.page.text.partition(label)[2], "the code is an inline picture that scales"
-
-
-def test_without_the_pages_name_there_is_no_such_button(bot: Bot) -> None:
-    browser = bot.browser()
-    browser.get("/linking/login")
-    assert "m.me" not in browser.page.text
-    assert not reading(browser).all("a")
