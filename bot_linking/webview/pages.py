@@ -61,6 +61,8 @@ class Pages:
         self._own_headers = _headers(settings)
         #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
         self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
+        #: The ticket of a form that asks for a new button, where it helps; set by who sends them.
+        self.offer: Callable[[Notice], str | None] = lambda notice: None
         self._environment: Environment | None = None
         self._response_class: type[Response] | None = None
 
@@ -103,15 +105,15 @@ class Pages:
         )
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
-    def notice(self, notice: Notice, *, again: str | None = None) -> Response:
-        """The page that says what happened. `again` is the ticket of a form that asks for a new button."""
+    def notice(self, notice: Notice) -> Response:
+        """The page that says what happened."""
         page = self.show(
             "notice",
             notice.status,
             notice=notice.name,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
-            again=again,
+            again=self.offer(notice),
             **(self._way_to_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:

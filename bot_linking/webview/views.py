@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
@@ -36,47 +34,22 @@ from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
-from bot_linking.webview.held import Form, Held, MovedOn
+from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
-from bot_linking.webview.stops import LARGEST_FORM, STOPS, bound_form, notice_of
+from bot_linking.webview.stops import LARGEST_FORM
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
+from bot_linking.webview.viewing import Route, view
 
 LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
-POSTED = (
-    "second-factor",
-    "consent",
-    "switch",
-    "cancel",
-    "again",
-)  # whose address GET would not know otherwise
-
-View = Callable[..., Response]
-Route = tuple[str, str, View, list[str]]
-
-
-def _view(method: Callable[..., Response]) -> View:
-    """Turns what stops a view into its page; anything unforeseen stays the host's to handle."""
-
-    @wraps(method)
-    def view(self: Webview, *args: Any, **kwargs: Any) -> Response:
-        try:
-            bound_form()
-            return method(self, *args, **kwargs)
-        except Notice as notice:
-            return self.pages.notice(notice, again=self.again.offer(notice))
-        except MovedOn as moved:
-            return self.lead_to(moved.held)
-        except STOPS as problem:
-            return self.pages.notice(notice_of(problem))
-
-    return view
+POSTED = ("second-factor", "consent", "switch", "cancel", "again")
+"""The forms whose address GET would not know otherwise."""
 
 
 class Webview:
@@ -103,7 +76,7 @@ class Webview:
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
         callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
-        self.forms = self._forms = Forms(
+        self.forms = Forms(
             settings,
             self.pages,
             self.browser,
@@ -113,7 +86,8 @@ class Webview:
             foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
-        self.again = Again(linking, self.browser, self.admission)
+        self.new_buttons = Again(linking, self.browser, self.admission)
+        self.pages.offer = self.new_buttons.offer
         self.attempts = Attempts(
             linking,
             settings,
@@ -150,14 +124,14 @@ class Webview:
             ("/consent", "approve", self.approve, ["POST"]),
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
-            ("/again", "again", self.send_again, ["POST"]),
+            ("/again", "again", self.send_button, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
             ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
 
     # Sign in
 
-    @_view
+    @view
     def show_login(self) -> Response:
         """What the Log In button opens."""
         if not is_opened_by_messenger():
@@ -168,22 +142,22 @@ class Webview:
 
     def first_page(self, attempt: Attempt, account: Account | None, secret: str) -> Response:
         if account is not None and not self.attempts.passes(account):
-            return self._forms.second_factor(replace(attempt, account=account), secret=secret)
+            return self.forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
-            return self._forms.consent(self.attempts.of_site(attempt, account), secret=secret)
+            return self.forms.consent(self.attempts.of_site(attempt, account), secret=secret)
         if self._create_account is not None and "signup" in request.args:
-            return self._forms.sign_up(attempt, secret=secret)
+            return self.forms.sign_up(attempt, secret=secret)
         come_back = request.args.keys() & {"returned", "switch"}
-        site_login = self._forms.site_login(attempt)
-        if self._authenticate is None and site_login is not None and not come_back:
+        site_login = self.forms.site_login(attempt)
+        if not self.forms.has_sign_in and site_login is not None and not come_back:
             return self.pages.go(site_login)
-        return self._forms.login(attempt, secret=secret)
+        return self.forms.login(attempt, secret=secret)
 
-    @_view
+    @view
     def show_login_again(self, attempt_id: str) -> Response:
-        return self._forms.login(self.attempts.shown(attempt_id, "login"))
+        return self.forms.login(self.attempts.shown(attempt_id, "login"))
 
-    @_view
+    @view
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
@@ -193,15 +167,15 @@ class Webview:
         refusal = Refusal("login", "wrong", username, field="password")
         if not username or not password:
             missing = "password" if username else "username"
-            return self._again(form, replace(refusal, reason="missing", field=missing))
+            return self.again(form, replace(refusal, reason="missing", field=missing))
         try:
             account = self._verified(username, password, self._authenticate)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit)
+            return self.too_many(form, refusal, limit)
         except TooBusy:
-            return self._too_busy(form, refusal)
+            return self.too_busy(form, refusal)
         if account is None:
-            return self._again(form, refusal)
+            return self.again(form, refusal)
         return self.lead_to(self.attempts.sign_in(form, account))
 
     def _verified(
@@ -222,52 +196,52 @@ class Webview:
 
     # Sign up
 
-    @_view
+    @view
     def show_sign_up(self) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
         if not is_opened_by_messenger():
             return self._come_back("signup")
         attempt, secret = self._opened(), self.browser.secret()
-        return self.browser.remember(self._forms.sign_up(attempt, secret=secret), secret)
+        return self.browser.remember(self.forms.sign_up(attempt, secret=secret), secret)
 
-    @_view
+    @view
     def show_sign_up_again(self, attempt_id: str) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
-        return self._forms.sign_up(self.attempts.shown(attempt_id, "signup"))
+        return self.forms.sign_up(self.attempts.shown(attempt_id, "signup"))
 
-    @_view
+    @view
     def sign_up(self) -> Response:
         form = self.attempts.form()
         if self._create_account is None:
             raise Notice("missing", 404)
         username = self.browser.field("username", LONGEST_NAME)
-        email = username if self._forms.by_email else self.browser.field("email", LONGEST_NAME)
+        email = username if self.forms.by_email else self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
         if wrong := wrong_with(username, password):
-            return self._again(form, replace(refusal, reason=wrong[0], field=wrong[1]))
+            return self.again(form, replace(refusal, reason=wrong[0], field=wrong[1]))
         try:
             self.admission.count_sign_up(self.browser.address())
             with self.admission.place():
                 account = self._create_account(username, email or None, password)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit)
+            return self.too_many(form, refusal, limit)
         except TooBusy:
-            return self._too_busy(form, refusal)
+            return self.too_busy(form, refusal)
         except SignUpRefused as refused:
             reason = replace(refusal, reason=refused.slug, text=str(refused), field=refused.field)
-            return self._again(form, reason)
+            return self.again(form, reason)
         return self.lead_to(self.attempts.sign_in(form, account))
 
     # The second factor
 
-    @_view
+    @view
     def show_second_factor(self, attempt_id: str) -> Response:
-        return self._forms.second_factor(self.attempts.shown(attempt_id, "second-factor"))
+        return self.forms.second_factor(self.attempts.shown(attempt_id, "second-factor"))
 
-    @_view
+    @view
     def check_second_factor(self) -> Response:
         """Counted and judged by who keeps second factors, with every other way in."""
         form = self.attempts.form()
@@ -276,22 +250,22 @@ class Webview:
         kind = "recovery" if request.form.get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
-            return self._again(form, replace(refusal, reason=f"{kind}_missing"), account)
+            return self.again(form, replace(refusal, reason=f"{kind}_missing"), account)
         try:
             held = self.attempts.pass_code(form, account, code)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit, account)
+            return self.too_many(form, refusal, limit, account)
         except SecondFactorLocked:
-            return self._again(form, replace(refusal, reason="code_locked"), account)
-        return self.lead_to(held) if held else self._again(form, refusal, account)
+            return self.again(form, replace(refusal, reason="code_locked"), account)
+        return self.lead_to(held) if held else self.again(form, refusal, account)
 
     # Consent
 
-    @_view
+    @view
     def show_consent(self, attempt_id: str) -> Response:
-        return self._forms.consent(self.attempts.shown(attempt_id, "consent"))
+        return self.forms.consent(self.attempts.shown(attempt_id, "consent"))
 
-    @_view
+    @view
     def approve(self) -> Response:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         form = self.attempts.form()
@@ -310,7 +284,7 @@ class Webview:
         self.attempts.link_at_once(attempt, code)
         return self.pages.go(self._address_of("linked", attempt))
 
-    @_view
+    @view
     def switch(self) -> Response:
         """Use another account: back to the sign-in page, which passes over any session of the site."""
         form = self.attempts.form()
@@ -321,7 +295,7 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(f"login?{query_of(form.attempt)}&switch=1"), held)
 
-    @_view
+    @view
     def cancel(self) -> Response:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
@@ -333,12 +307,12 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
-    @_view
-    def send_again(self) -> Response:
+    @view
+    def send_button(self) -> Response:
         """A new Log In button in the chat, and back to it."""
-        return self.pages.go(self.again.send())
+        return self.pages.go(self.new_buttons.send())
 
-    @_view
+    @view
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
@@ -354,21 +328,21 @@ class Webview:
         attempt = held.attempt
         return self._hand(self.pages.go(self._address_of(page_of(attempt), attempt)), held)
 
-    def _again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
+    def again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
         """303 to the same form with the reason, or that page at once where too much is kept already."""
         held = self.attempts.refuse(form, refusal, account)
         if held.attempt.session_digest is None:
-            return self._forms.again(held.attempt, 429)
+            return self.forms.again(held.attempt, 429)
         return self._hand(self.pages.go(self._address_of(refusal.form, held.attempt)), held)
 
-    def _too_many(
+    def too_many(
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
         self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
         many = replace(refusal, reason="many", until=self._now() + limit.retry_after * 1000)
         return self._refused_at_once(form, many, 429, limit.retry_after, account)
 
-    def _too_busy(self, form: Form, refusal: Refusal) -> Response:
+    def too_busy(self, form: Form, refusal: Refusal) -> Response:
         return self._refused_at_once(form, replace(refusal, reason="busy"), 503, BUSY_S)
 
     def _refused_at_once(
@@ -376,7 +350,7 @@ class Webview:
     ) -> Response:
         """The form again, with a status that tells machines, too. GET of this address shows it as well."""
         held = self.attempts.refuse(form, replace(refusal, field=""), account)
-        page = self._hand(self._forms.again(held.attempt, status), held)
+        page = self._hand(self.forms.again(held.attempt, status), held)
         page.headers["Retry-After"] = str(retry_after)
         return page
 
@@ -386,7 +360,7 @@ class Webview:
         newest = self.attempts.newest()
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
             raise Notice("phone")
-        return self._forms.again(newest, 200)
+        return self.forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below any path that a proxy strips."""

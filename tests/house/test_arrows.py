@@ -61,6 +61,8 @@ FLASK = {
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",
+    "bot_linking.webview.code_views",
+    "bot_linking.webview.viewing",
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",
