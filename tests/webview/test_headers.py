@@ -52,14 +52,6 @@ PATHS = (
     *("login?redirect_uri=x", "menu", "connections", "connect", "undo/unknown", "web/unknown"),
     "deletion/unknown",
 )
-    "login?redirect_uri=x",
-    "menu",
-    "connections",
-    "connect",
-    "undo/unknown",
-    "web/unknown",
-    "deletion/unknown",
-]
 
 
 @pytest.mark.parametrize("path", PATHS)
