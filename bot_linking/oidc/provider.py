@@ -37,7 +37,7 @@ class OIDC:
 
     def __post_init__(self) -> None:
         if find_spec("authlib") is None:
-            raise ConfigurationError("AccountLinking(oidc=...)", "needs pip install 'bot-linking[oidc]'")
+            raise ConfigurationError("AccountLinking(oidc=...)", "needs Authlib: install the extra oidc")
         if problem := _problem_of(self):
             raise ConfigurationError(f"OIDC({problem}=...)", "is missing or not what a provider takes")
 

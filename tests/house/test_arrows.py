@@ -32,10 +32,11 @@ PLAN: dict[str, set[str]] = {
     "webview": {"core", "translations", "config", "doors", "messenger", "oidc"},
     "installation": {
         "core", "translations", "config", "signals", "interrupted", "delivery", "stores", "doors",
-        "messenger", "account_link_api", "oidc", "webview",
+        "messenger", "account_link_api", "webview",
     },
     "operators": {
-        "core", "config", "signals", "stores", "doors", "messenger", "account_link_api", "installation",
+        "core", "config", "signals", "stores", "doors", "messenger", "webview",
+        "account_link_api", "installation",
     },
     "external_account": {"core", "config", "stores", "doors", "operators"},
     "verbs": {
@@ -59,6 +60,8 @@ FLASK = {
     "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
+    "bot_linking.operators.desk.door",
+    "bot_linking.operators.desk.room",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",
