@@ -7,12 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import click
 from flask import Flask
-from flask.helpers import get_debug_flag
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -30,7 +29,7 @@ from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
-from bot_linking.doors.unconfigured import is_command
+from bot_linking.doors.unconfigured import is_command, is_serving
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Button, ButtonOf, login_button
@@ -42,6 +41,7 @@ from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
+from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
@@ -52,8 +52,10 @@ from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
+from bot_linking.translations import add_folder
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
+from bot_linking.webview.visitor import Visitor
 from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
@@ -92,7 +94,7 @@ class Installation:
 
     def name_of_page(self, page_id: str) -> str:
         """What a page is called in an m.me address: its user name, else its id."""
-        return name_of_page(self.pages, self.settings, page_id)
+        return name_of_page(self.pages, page_id, settings=self.settings)
 
     def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
@@ -100,7 +102,7 @@ class Installation:
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
-        if self.settings.delivery == "thread" and _is_serving(self.app):
+        if self.settings.delivery == "thread" and is_serving(self.app):
             self.delivery.start(after=LOOK_AROUND_S)
             stop_at_the_end(self.delivery)
 
@@ -119,12 +121,6 @@ class Installation:
         add_commands(self.app, neighbour.commands)
 
 
-def name_of_page(pages: Pages, settings: Settings, page_id: str) -> str:
-    """What a page is called in an m.me address: its user name, else its id."""
-    own = settings.page_username if len(pages.all()) == 1 else None
-    return pages.page(page_id).username or own or page_id
-
-
 def install(
     app: Flask,
     prefix: str,
@@ -137,6 +133,8 @@ def install(
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
     settings = _read_settings(app, hooks, overrides)
+    if settings.translations is not None:
+        _take_translations(Path(app.root_path, settings.translations))
     parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
     if hooks.resolve_account is not None:
         parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
@@ -309,7 +307,7 @@ class _Parts:
 
     @cached_property
     def webview(self) -> Webview:
-        return Webview(
+        webview = Webview(
             self.linking,
             self.settings,
             login_url=self.login_url,
@@ -317,6 +315,18 @@ class _Parts:
             tell=self.tell,
             hooks=self.hooks,
             funnel=self.funnel,
+        )
+        webview.pages.chat_of = partial(chat_of, self.pages, settings=self.settings)
+        return webview
+
+    @cached_property
+    def visitor(self) -> Visitor:
+        return Visitor(
+            self.webview,
+            self.settings,
+            linking=self.linking,
+            hooks=self.hooks,
+            base_url=self.base_url,
         )
 
     @cached_property
@@ -326,9 +336,8 @@ class _Parts:
             self.settings,
             pages=self.webview.pages,
             browser=self.webview.browser,
-            hooks=self.hooks,
+            visitor=self.visitor,
             bots=self.bots,
-            base_url=self.base_url,
         )
 
     @cached_property
@@ -342,11 +351,10 @@ class _Parts:
             self.settings,
             webview=self.webview,
             ways=self.ways,
-            hooks=self.hooks,
+            visitor=self.visitor,
             tell=self.tell,
             served=self.pages,
-            base_url=self.base_url,
-            name_of_page=partial(name_of_page, self.pages, self.settings),
+            name_of_page=partial(name_of_page, self.pages, settings=self.settings),
         )
 
     @cached_property
@@ -366,6 +374,13 @@ class _Parts:
         )
 
 
+def _take_translations(folder: Path) -> None:
+    try:
+        add_folder(folder)
+    except ValueError as problem:
+        raise ConfigurationError(key_of("translations"), str(problem)) from None
+
+
 def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
     given = {key_of(name): each for name, each in overrides.items() if each is not None}
     defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
@@ -377,17 +392,3 @@ def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Se
     if problem := strange_graph(settings):
         _log.warning("%s", problem)
     return settings
-
-
-def _is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test, or watching the files
-    for the process that does."""
-    return not (app.testing or is_command() or _only_watches())
-
-
-def _only_watches() -> bool:
-    context = click.get_current_context(silent=True)
-    if context is None or "reload" not in context.params or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
-        return False
-    reloads = context.params["reload"]
-    return get_debug_flag() if reloads is None else bool(reloads)

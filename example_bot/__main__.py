@@ -91,7 +91,7 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
 
 
 def _introduce(simulator: Simulator, app: Flask) -> None:
-    print("The example bot is running. Open the chat and tap Log In:\n")
+    print("The example bot is running. Open the chat, say orders, and tap Log In:\n")
     print(f"    {simulator.url}/\n")
     for name, _, password in DEMO_CUSTOMERS:
         print(f"    user name {name}, password {password}")

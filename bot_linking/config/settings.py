@@ -128,6 +128,12 @@ class Settings(SiteSettings):
         "The language where the person's own is not known.",
         "en",
     )
+    translations: str | None = _key(
+        read.text,
+        "A folder of your own catalogues, `<language>/LC_MESSAGES/bot_linking.mo`, relative to the app: they"
+        " add a language, or say a sentence in your words.",
+        None,
+    )
     login_url: str | None = _key(
         read.page_address,
         "The site's own login page; `{next}` in it becomes the address to come back to.",

@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from typing import NamedTuple
 
 UNBOUND_MAX_AGE_S = 60
 CLOCK_LEEWAY_MS = 60_000
@@ -38,10 +39,19 @@ def digest_for(purpose: str, secret: str) -> str:
     return hmac.digest(purpose.encode(), secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
-def limits_of(page_id: str, psid: str) -> tuple[str, str]:
-    """The keys under which a person's messages of an hour and the refusals told to them are counted."""
+class PersonLimits(NamedTuple):
+    """The keys under which a person's messages of an hour, the refusals told to them and what they typed are
+    counted. They are all that is counted of a person, and go when the person is erased."""
+
+    messages: str
+    refused: str
+    typed: str
+
+
+def limits_of(page_id: str, psid: str) -> PersonLimits:
+    """The keys of this person's counters."""
     person = digest_of(f"{page_id} {psid}")
-    return f"messages:{person}", f"refused:{person}"
+    return PersonLimits(f"messages:{person}", f"refused:{person}", f"typed:{person}")
 
 
 @dataclass(frozen=True, slots=True)

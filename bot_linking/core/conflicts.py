@@ -6,13 +6,16 @@ chats. The host says with one word, or with a callable for each case, whether ei
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.core.errors import BotLinkingError, ConfigurationError, StoreUnavailable
 from bot_linking.core.events import LinkingRefused, Outcome
 from bot_linking.core.links import Account, Link
+
+_log = logging.getLogger("bot_linking")
 
 
 class Word(StrEnum):
@@ -52,6 +55,12 @@ class PolicyFailed(BotLinkingError):
     def __init__(self, message: str, outcomes: Sequence[Outcome] = ()) -> None:
         super().__init__(message)
         self.outcomes = [outcome for outcome in outcomes if not is_failure(outcome)]
+
+
+def for_later(problem: PolicyFailed) -> StoreUnavailable:
+    """A policy that failed, as who asks again later is told: nothing was changed."""
+    _log.error("%s; it is asked again later", problem, exc_info=problem.__cause__)
+    return StoreUnavailable(str(problem))
 
 
 def is_failure(outcome: Outcome) -> bool:
@@ -128,6 +137,17 @@ class Foresight:
     def ends(self) -> tuple[Link, ...]:
         """The account's other chats that would be unlinked."""
         return self.conflict.other_chats if self.word is Word.ONE_CHAT else ()
+
+
+def foresee(policy: Policy, conflict: Conflict) -> Foresight:
+    """What the policy would say now; the chat's own account again is no conflict. `StoreUnavailable` when the
+    policy fails."""
+    if conflict.link is not None and conflict.link.account_id == conflict.account.id:
+        return Foresight(Word.MOVE, replace(conflict, link=None))
+    try:
+        return Foresight(policy.word_for(conflict), conflict)
+    except PolicyFailed as problem:
+        raise for_later(problem) from problem
 
 
 def judge(word: Word, conflict: Conflict, consent: Consent) -> Verdict:

@@ -11,7 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 from bot_linking.core.codes import UNBOUND_MAX_AGE_S, digest_of, mint_code
-from bot_linking.core.conflicts import CANNOT_ASK, Conflict, Consent, Foresight, Policy, PolicyFailed, Word
+from bot_linking.core.conflicts import (
+    CANNOT_ASK,
+    Conflict,
+    Consent,
+    Foresight,
+    Policy,
+    PolicyFailed,
+    for_later,
+    foresee,
+)
 from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
@@ -134,14 +143,11 @@ class Linking:
 
     def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
         """What linking this chat to this account would replace and end, and whether it may: for the page that
-        asks. It is judged again in the transaction that links. Raises `PolicyFailed`."""
+        asks. It is judged again in the transaction that links. `StoreUnavailable` when the policy fails."""
         link = self.store.find_link(page_id, psid)
-        is_same = link is not None and link.account_id == account.id
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
-        conflict = Conflict(None if is_same else link, account, others, source)
-        word = Word.MOVE if is_same else self.policy.word_for(conflict)
-        return Foresight(word, conflict)
+        return foresee(self.policy, Conflict(link, account, others, source))
 
     def approve(
         self,
@@ -199,8 +205,7 @@ class Linking:
             try:
                 outcomes += self.store.receive(allowed, self.now(), policy=self.policy)
             except PolicyFailed as problem:
-                _log.error("%s; Messenger will send the event again", problem, exc_info=problem.__cause__)
-                failed, outcomes = StoreUnavailable(str(problem)), outcomes + problem.outcomes
+                failed, outcomes = for_later(problem), outcomes + problem.outcomes
         self.tell_all(outcomes)
         if failed is not None:
             raise failed
@@ -303,11 +308,14 @@ class Linking:
         audit: Audit = NO_AUDIT,
     ) -> bool:
         """Unlink here at once; the farewell and Messenger's side follow through the outbox. False when
-        there was no link."""
+        there was no link; addresses that prove this chat end all the same."""
         link = self.link_of(psid, page_id)
-        if link is None:
+        page_id = link.page_id if link else page_id or self.page_id
+        if page_id is None:
             return False
-        outcome = self.store.unlink(link.page_id, psid, source, self.now(), audit=audit)
+        outcome = self.store.unlink(page_id, psid, source, self.now(), audit=audit)
+        if link is None and not isinstance(outcome, AccountUnlinked):
+            return False
         self._tell(outcome)
         self._wake()
         return isinstance(outcome, AccountUnlinked)
@@ -334,31 +342,13 @@ class Linking:
         return rows
 
     def erase_account(self, account_id: str) -> int:
-        """Erase every person who is linked to an account, and end its logins under way. The number of rows
-        that went."""
+        """Erase every person who is linked to an account, its logins under way, and the lines of history that
+        name it. The number of rows that went."""
         _drop_ways_back(self, account_id)
         links = self.store.find_links_of_account(account_id)
         rows = sum(self.erase(link.psid, link.page_id) for link in links)
         self.store.drop_undos_of_account(account_id)
-        return rows
-
-    def export_account(self, account_id: str) -> dict[str, Any]:
-        """Everything that is held about an account of the site and its chats, as plain JSON values."""
-        links = self.store.find_links_of_account(account_id)
-        chats = [self.store.export(link.page_id, link.psid) for link in links]
-        return {"account_id": account_id, "chats": chats, **self.store.export_account(account_id)}
-
-    # Requests to delete
-
-    def request_deletion(
-        self, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
-    ) -> str:
-        """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known
-        by, which is the first one where the same request came before. It is about chats of these pages alone,
-        where they are named. Raises `StoreUnavailable`."""
-        kept = self.store.save_deletion(kind, user_id, digest, code, self.now(), pages=pages)
-        self._wake()
-        return kept
+        return rows + self.store.erase_account(account_id, self.now())
 
     # What has to be said later
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from bot_linking.core.codes import digest_of
+from bot_linking.core.codes import digest_of, limits_of
+from bot_linking.core.conflicts import PolicyFailed, for_later
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
@@ -26,6 +27,8 @@ from bot_linking.core.links import WEB as WEB
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
 
+CONNECT, CONNECTIONS = "connect", "connections"
+SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and links nobody
 MAX_AGE_MS = 900_000
 MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
 HOUR_MS = 3_600_000
@@ -48,6 +51,7 @@ class Say(StrEnum):
     QUESTION_OLD = "question_old"
     DECLINED = "declined"
     ALREADY = "already"
+    BARRED = "barred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class Ways:
             return False
         match = _ANSWER.fullmatch(payload)
         if match is None:
-            self._say(event, Say.QUESTION_OLD)
+            self._refuse(event, "question_unknown", Say.QUESTION_OLD)
             return True
         self._settle(event, digest_of(match[2]), yes=match[1] == "yes")
         return True
@@ -153,7 +157,7 @@ class Ways:
             return True
         code = typed.codes.get(digest)
         if code is None:
-            self._say(event, Say.DIGITS_WRONG)
+            self._refuse(event, "digits_wrong", Say.DIGITS_WRONG)
             return True
         self._was_no_guess(event)
         self._linking.receive(
@@ -163,10 +167,11 @@ class Ways:
 
     def _may_guess(self, event: ChatEvent, typed: Typed) -> bool:
         """Count what was typed before it is compared: guesses sent at once do not outrun the limit."""
-        if typed.wrong >= MOST_WRONG:
-            return False
         now = self._linking.now()
-        return self._store.hit(_counter_of(event), now + HOUR_MS, now) <= MOST_WRONG
+        if typed.wrong < MOST_WRONG and self._store.hit(_counter_of(event), now + HOUR_MS, now) <= MOST_WRONG:
+            return True
+        self._linking.tell_all([LinkingRefused("typed_too_often", event.page_id, event.psid, way=WEB)])
+        return False
 
     def _was_no_guess(self, event: ChatEvent) -> None:
         self._store.refund(_counter_of(event), self._linking.now())
@@ -223,20 +228,20 @@ class Ways:
         if yes and asked is not None and not self._linking.allows(asked.account.id):
             self._refuse(event, "account_refused", Say.LINK_UNKNOWN)
             return
-        outcomes = self._store.answer(
-            event.page_id,
-            event.psid,
-            question,
-            yes=yes,
-            now=self._linking.now(),
-            event_ms=event.timestamp,
-            policy=self._linking.policy,
-        )
+        outcomes = self._answer(event, question, yes=yes)
         if not _is_settled_before(outcomes[0]):
             self._answered(event, asked, yes=yes)
         self._linking.tell_all([_on_this_way(outcome) for outcome in outcomes])
         if (said := _said_of(outcomes[0])) is not None:
             self._say(event, said)
+
+    def _answer(self, event: ChatEvent, question: str, *, yes: bool) -> list[Outcome]:
+        now, policy = self._linking.now(), self._linking.policy
+        terms: dict[str, Any] = {"now": now, "event_ms": event.timestamp, "policy": policy}
+        try:
+            return self._store.answer(event.page_id, event.psid, question, yes=yes, **terms)
+        except PolicyFailed as problem:
+            raise for_later(problem) from problem
 
     def _refuse(self, event: ChatEvent, reason: str, said: Say) -> None:
         self._linking.tell_all([LinkingRefused(reason, event.page_id, event.psid, way=CHAT)])
@@ -289,7 +294,7 @@ def _plain(text: str) -> str:
 
 
 def _counter_of(event: ChatEvent) -> str:
-    return f"typed:{digest_of(event.page_id + ' ' + event.psid)}"
+    return limits_of(event.page_id, event.psid).typed
 
 
 def _is_settled_before(outcome: Outcome) -> bool:
@@ -313,8 +318,10 @@ def _said_of(outcome: Outcome) -> Say | None:
             return Say.DECLINED
         case EventIgnored(reason="unchanged"):
             return Say.ALREADY
-        case LinkingRefused(reason="question_unknown"):
+        case LinkingRefused(reason="question_unknown" | "conflict_not_agreed"):
             return Say.QUESTION_OLD
+        case LinkingRefused(reason="pair_barred"):
+            return Say.BARRED
         case LinkingRefused(reason="chat_link_used"):
             return Say.LINK_USED
         case LinkingRefused(reason="chat_link_expired"):

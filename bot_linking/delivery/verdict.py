@@ -8,7 +8,7 @@ from bot_linking.core.text import escaped
 from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S, WINDOW_MAX_AGE_S, probe_after, wait_before
 from bot_linking.delivery.pauses import FOR_EVER_MS
 
-UNTIL_IT_WORKS = {"unlink_call"}
+UNTIL_IT_WORKS = {"unlink_call", "deletion"}
 LONGEST_REASON = 500
 NOBODY_WROTE = "the person did not write within seven days"
 _OURS_TO_MEND = ("token", "secret")  # by the configuration: a try before that would fail again

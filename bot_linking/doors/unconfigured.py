@@ -8,10 +8,12 @@ upgrade`, `flask routes` or a shell are not held up by it. Our doors answer 503 
 from __future__ import annotations
 
 import logging
+import os
 
 import click
 from flask import Flask, Response
 from flask.cli import ScriptInfo
+from flask.helpers import get_debug_flag
 
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.doors.body import UNKEPT
@@ -25,6 +27,20 @@ def is_command() -> bool:
     """Whether this process runs a command of `flask ...`, other than the server of `flask run`."""
     context = click.get_current_context(silent=True)
     return context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
+
+
+def is_serving(app: Flask) -> bool:
+    """Whether this process answers requests, rather than running a command or a test, or watching the files
+    for the process that does."""
+    return not (app.testing or is_command() or _only_watches())
+
+
+def _only_watches() -> bool:
+    context = click.get_current_context(silent=True)
+    if context is None or "reload" not in context.params or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        return False
+    reloads = context.params["reload"]
+    return get_debug_flag() if reloads is None else bool(reloads)
 
 
 def put_off(app: Flask, problem: ConfigurationError) -> None:

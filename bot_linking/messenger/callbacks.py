@@ -16,6 +16,7 @@ from flask import Response
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.linking import Linking
+from bot_linking.core.rights import request_deletion
 from bot_linking.doors.body import answer_json, this_request
 from bot_linking.doors.charset import CharsetRefused
 from bot_linking.doors.form import form_of
@@ -85,7 +86,7 @@ class Callbacks:
         user, pages = app_user_of(signed), _pages_of(signed.secret, owners)
         parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # digits and a number: checked
         digest, code = digest_of(" ".join(parts)), secrets.token_hex(CODE_BYTES)
-        return self._linking.request_deletion(kind, user.user_id, digest, code, pages=pages)
+        return request_deletion(self._linking, kind, user.user_id, digest, code, pages=pages)
 
 
 def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:

@@ -142,7 +142,7 @@ class Errands:
         if message is None:
             return None
         store, now = self._linking.store, self._linking.now()
-        counter, _ = limits_of(entry.page_id, entry.psid)
+        counter = limits_of(entry.page_id, entry.psid).messages
         sent, starts_again = store.find_limit(counter, now, HOUR_MS)
         if sent >= MOST_MESSAGES_AN_HOUR:
             enough = DeliveryFailed("enough messages for this hour")

@@ -81,6 +81,11 @@ class Replies:
                 return translate(
                     locale, "This chat is connected already. To connect another account, tap Log Out first."
                 )
+            case "barred":
+                return translate(
+                    locale,
+                    "This chat was disconnected from that account within the last day. Try again tomorrow.",
+                )
             case "erased":
                 return translate(locale, "Everything that we kept about this chat is deleted.")
         return None

@@ -80,7 +80,7 @@ class OwnersDeliveries:
     def _named_by_host_or_graph(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         if self._psids_of is not None:
             ask = self._psids_of
-            return list(_until_it_works(lambda: ask(user_id), "psids_of"))
+            return _until_it_works(lambda: [_told(each) for each in ask(user_id) or ()], "psids_of")  # type: ignore[no-any-return]
         if self._app_id is None:
             _log.error("a request cannot be matched: BOT_LINKING_APP_ID is missing, and there is no psids_of")
             return None
@@ -123,6 +123,14 @@ def _person(row: Any) -> Person | None:
     page_id = read_id(page.get("id")) if isinstance(page, dict) else None
     psid = read_id(row.get("id")) if isinstance(row, dict) else None
     return None if page_id is None or psid is None else (page_id, psid)
+
+
+def _told(person: Any) -> Person:
+    """One of those whom the host names. Raises `ValueError` for what is no page id and PSID."""
+    page_id, psid = map(read_id, person)
+    if page_id is None or psid is None:
+        raise ValueError("psids_of returns pairs of a page id and a PSID, both text")
+    return page_id, psid
 
 
 def _cursor(answer: dict[str, Any]) -> str | None:

@@ -11,9 +11,10 @@ from typing import IO
 import click
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.links import from_ms
 from bot_linking.core.ports import Deletion
+from bot_linking.core.rights import export_account, request_deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
 from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
 from bot_linking.operators.terminal import Column, print_rows, safe, say
@@ -38,11 +39,14 @@ def _undo(here: Here) -> click.Command:
     @click.argument("psid")
     @page_option
     def undo(psid: str, page_id: str | None) -> None:
-        """Put back what the newest link of a PSID replaced. Exit status 1 when there is nothing to undo."""
+        """Put back what the newest link of a PSID replaced. Exit status 1 when nothing was undone."""
         linking = here().linking
         outcome = linking.undoing.undo(page_id or linking.only_page(), psid)
         if isinstance(outcome, EventIgnored):
             say(f"{safe(psid)}: there is nothing to undo")
+            sys.exit(1)
+        if isinstance(outcome, LinkingRefused):
+            say(f"{safe(psid)}: the site does not allow the former account, so nothing was undone")
             sys.exit(1)
         link = linking.link_of(psid, page_id)
         say(f"{safe(psid)} is {'not linked' if link is None else f'linked to {safe(link.account_id)}'} again")
@@ -60,7 +64,9 @@ def _export(here: Here) -> click.Command:
         if (psid is None) == (account_id is None):
             raise click.UsageError("name either a PSID or an account with --account")
         linking = here().linking
-        held = linking.store.export(page_id, psid) if psid else linking.export_account(account_id or "")
+        held = (
+            linking.store.export(page_id, psid) if psid else export_account(linking.store, account_id or "")
+        )
         click.echo(json.dumps(held, indent=2, ensure_ascii=False))
 
     return export
@@ -89,7 +95,7 @@ def _take_in(here: Here, ids: IO[str]) -> None:
     day = linking.now() // DAY_MS
     for user_id in users:
         digest = digest_of(f"imported {user_id} {day}")  # of digits
-        linking.request_deletion("deletion", user_id, digest, secrets.token_hex(CODE_BYTES))
+        request_deletion(linking, "deletion", user_id, digest, secrets.token_hex(CODE_BYTES))
     say(f"{len(users)} request(s) taken in; the outbox does the work")
 
 

@@ -25,12 +25,7 @@ _PERSON = (
     "unlinked_tick",
     "barred_until",
 )
-_ENDED_WITH_A_LINK = (
-    "drop_undo",
-    "drop_web_links_of_person",
-    "drop_typed_of_person",
-    "drop_question_of_person",
-)
+_PROOFS = ("drop_web_links_of_person", "drop_typed_of_person", "drop_question_of_person")
 _LINK_COLUMNS = 9  # with which the statements that find a person begin
 
 
@@ -186,12 +181,18 @@ def end_link(
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
     record(tx, link, link, None, source, now, audit)
-    for statement in _ENDED_WITH_A_LINK:
-        tx.put(statement, page_id=page_id, psid=psid)
+    tx.put("drop_undo", page_id=page_id, psid=psid)
+    end_proofs(tx, page_id, psid)
     announce(tx, "unlinked", page_id, psid, now)
     if source != "messenger":
         tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
     return AccountUnlinked(page_id, psid, link.account_id, source, link)
+
+
+def end_proofs(tx: Tx, page_id: str, psid: str) -> None:
+    """What proves this chat, and what it was asked, is good no more."""
+    for statement in _PROOFS:
+        tx.put(statement, page_id=page_id, psid=psid)
 
 
 def save_unlink(tx: Tx, page_id: str, psid: str, source: str, unlinked_ms: int | None, now: int) -> None:

@@ -13,7 +13,11 @@ EXPORTED = (
     *("links", "history", "outbox", "attempts", "codes", "resumes", "unlinks_seen"),
     *("undos", "bars", "web_links", "questions"),
 )
+EXPORTED_OF_ACCOUNT = ("history", "attempts", "codes", "chat_links", "undos")
 _TIMES = ("at", "event_ms", "unlinked_ms", "barred_until")
+_JSON = ("payload", "refusal")
+_SECRET_PARTS = ("question",)  # of a payload: what answers a question
+_SECRET_KINDS = ("erase",)  # of an entry whose payload is such a secret
 
 
 class Exports(Family):
@@ -27,9 +31,9 @@ class Exports(Family):
         return _plain(found)
 
     def export_account(self, account_id: str) -> dict[str, list[Row]]:
-        tables = ("history", "chat_links")
         found = {
-            table: self.engine.read(f"export_{table}_of_account", account_id=account_id) for table in tables
+            table: self.engine.read(f"export_{table}_of_account", account_id=account_id)
+            for table in EXPORTED_OF_ACCOUNT
         }
         for follower in self.followers:
             found |= follower.export_account(self.engine.read, account_id)
@@ -41,12 +45,20 @@ def _plain(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 def _plain_row(row: Row) -> Row:
-    return {name: _plain_value(name, value) for name, value in row.items()}
+    plain = {name: _plain_value(name, value) for name, value in row.items()}
+    return plain | {"payload": None} if plain.get("kind") in _SECRET_KINDS else plain
 
 
 def _plain_value(name: str, value: Any) -> Any:
-    if name == "payload":
-        return None if value is None else json.loads(value)
+    if name in _JSON:
+        return None if value is None else _without_secrets(json.loads(value))
     if isinstance(value, int) and (name in _TIMES or name.endswith("_at")):
         return from_ms(value).isoformat(timespec="milliseconds") if value else None
     return value
+
+
+def _without_secrets(payload: Any) -> Any:
+    """A payload without what would answer a question that the chat was asked."""
+    if not isinstance(payload, dict):
+        return payload
+    return {name: value for name, value in payload.items() if name not in _SECRET_PARTS}

@@ -17,6 +17,7 @@ from bot_linking.stores.changes import (
     change_link,
     end_link,
     end_others,
+    end_proofs,
     link_by_site,
     link_of,
     link_of_columns,
@@ -160,6 +161,8 @@ class Links(Family):
         def work(tx: Tx) -> Outcome:
             tx.hold(psids=[psid])
             person, link = look_up(tx, page_id, psid)
+            if link is None and account_id is None:
+                end_proofs(tx, page_id, psid)
             if link is None or account_id not in (None, link.account_id):
                 return EventIgnored("not_linked", page_id, psid)
             return end_link(tx, link, person, source, unlinked_ms=now, now=now, audit=audit)
@@ -269,6 +272,19 @@ class Links(Family):
         self.engine.scrub()
         if (path := self.engine.beside()) is not None:
             bring_up_to_date(list_beside(path), self.engine, erasure)
+        return rows
+
+    def erase_account(self, account_id: str, now: int) -> int:
+        """Remove what is kept about an account beside the chats that are linked to it. Counts rows."""
+        tables = ("unbound_attempts", "chat_links_of_account", "history_of_account", "bars_of_account")
+
+        def work(tx: Tx) -> int:
+            tx.hold(account_id=account_id)
+            rows = sum(tx.run(f"erase_{table}", account_id=account_id) for table in tables)
+            return rows + tx.run("erase_codes_of_account", account_id=account_id, now=now)
+
+        rows = self.engine.write(work)
+        self.engine.scrub()
         return rows
 
 

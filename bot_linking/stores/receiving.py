@@ -118,7 +118,7 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
     """Refuse a code, and tell the person at most once in ten minutes."""
-    _, key = limits_of(event.page_id, event.psid)
+    key = limits_of(event.page_id, event.psid).refused
     limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
     if limit is None:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)

@@ -33,6 +33,9 @@ select (select min(page_id) from links) as first, (select max(page_id) from link
 select page_id from links where psid = :psid
 union select page_id from history where psid = :psid
 union select page_id from undos where psid = :psid
+union select page_id from codes where psid = :psid
+union select page_id from web_links where psid = :psid
+union select page_id from questions where psid = :psid
 
 -- name: save_link
 -- A site that links a person tells nothing of when the person was last heard of; every other source does.
@@ -567,8 +570,8 @@ delete from bars where (page_id, psid, account_id) in (select page_id, psid, acc
 delete from deletions where (code) in (select code from deletions where received_at < :before limit :most)
 
 -- name: export_links
-select page_id, psid, account_id, username, email, phone_number, locale, source, linked_at, updated_at,
-       event_ms, unlinked_ms, barred_until
+select page_id, psid, account_id, username, email, phone_number, named_id, locale, source, linked_at, updated_at,
+       event_ms, unlinked_ms, barred_until, heard_at
 from links where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
 -- name: export_history
@@ -584,12 +587,25 @@ select page_id, psid, kind, payload, created_at, next_at, attempts, held_for, la
 from outbox where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
 
 -- name: export_attempts
-select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, opened_at, expires_at
+select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, stage, way,
+       second_factor_at, refusal, opened_at, expires_at
 from attempts where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
 
+-- name: export_attempts_of_account
+select page_id, psid, account_id, username, email, phone_number, display_name, profile_name, stage, way,
+       second_factor_at, refusal, opened_at, expires_at
+from attempts where account_id = :account_id
+
 -- name: export_codes
-select page_id, psid, account_id, username, email, phone_number, locale, replaces, minted_at, expires_at, consumed_at
-from codes where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by tick
+select page_id, psid, account_id, username, email, phone_number, locale, replaces, source, minted_at, expires_at,
+       consumed_at, consumed_by
+from codes where (psid = :psid or consumed_by = :psid)
+  and (cast(:page_id as text) is null or page_id = :page_id or page_id is null) order by tick
+
+-- name: export_codes_of_account
+select page_id, psid, account_id, username, email, phone_number, locale, replaces, source, minted_at, expires_at,
+       consumed_at, consumed_by
+from codes where account_id = :account_id order by tick
 
 -- name: export_resumes
 select page_id, psid, payload, created_at
@@ -603,6 +619,11 @@ from unlinks_seen where psid = :psid and (cast(:page_id as text) is null or page
 select page_id, psid, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
        updated_at, undone_at
 from undos where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_undos_of_account
+select page_id, psid, changed_at, account_id, account_before, username, email, phone_number, source, linked_at,
+       updated_at, undone_at
+from undos where account_before = :account_id
 
 -- name: export_bars
 select page_id, psid, account_id, expires_at
@@ -697,6 +718,17 @@ delete from web_links where psid = :psid and (cast(:page_id as text) is null or 
 
 -- name: erase_questions
 delete from questions where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: erase_codes_of_account
+update codes set consumed_at = coalesce(consumed_at, :now), consumed_by = null, psid = null, account_id = null,
+  username = null, email = null, phone_number = null, locale = null, replaces = null
+where account_id = :account_id
+
+-- name: erase_history_of_account
+delete from history where account_before = :account_id or account_after = :account_id
+
+-- name: erase_bars_of_account
+delete from bars where account_id = :account_id
 
 -- name: erase_chat_links_of_account
 delete from chat_links where account_id = :account_id

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot_linking.core.events import EventIgnored
+from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.funnel_report import funnel_of
 from bot_linking.core.history import Change
 from bot_linking.core.links import Link
+from bot_linking.core.rights import export_account
 from bot_linking.verbs.registered import Registered
 
 
@@ -58,11 +59,12 @@ class People(Registered):
         """Put back what the newest link of this chat replaced: no link, or the former account as it was.
 
         Within seven days of that link, and once. The pair of chat and account that ends is barred for a day,
-        and every login of the chat under way ends. False where there is nothing to undo.
+        every login of the chat under way ends. False where there is nothing to undo, or where `may_link` does
+        not allow the former account.
         """
         here = self._here().linking
         outcome = here.undoing.undo(page_id or here.only_page(), psid)
-        return not isinstance(outcome, EventIgnored)
+        return not isinstance(outcome, EventIgnored | LinkingRefused)
 
     def funnel(self, days: int = 30, *, page_id: str | None = None, way: str | None = None) -> dict[str, Any]:
         """How many people came to which stage of linking in the last days, and how long that took.
@@ -94,7 +96,7 @@ class People(Registered):
 
     def export_account(self, account_id: str) -> dict[str, Any]:
         """The same about an account of your site: its chats, its history and its external accounts."""
-        return self._here().linking.export_account(account_id)
+        return export_account(self._here().store, account_id)
 
     def erase_account(self, account_id: str) -> int:
         """Remove everything about the people who are linked to an account. The number of rows that went."""

@@ -18,7 +18,7 @@ from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, all
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, WEB, digest_of_digits, digits_of
+from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
@@ -172,6 +172,8 @@ class Attempts:
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
         """The button that links was pressed: a pending code, committed. Raises `MovedOn` to the second factor
         of an account that has one by now, and was not asked for it in this attempt."""
+        if form.ticket.way in SITE_PAGES:  # it proves no chat
+            raise Notice("broken")
         attempt = self._at_consent(form)
         if attempt.second_factor_at is None and not self.passes(_account(attempt)):
             raise MovedOn(self._ask_second_factor(form, _account(attempt)))
@@ -224,7 +226,8 @@ class Attempts:
     def profile(self, form: Form) -> Profile:
         """Whose chat it was that is left, as far as Messenger says without being asked too often."""
         attempt = form.attempt
-        if (psid := attempt.psid or form.ticket.psid) is not None:
+        psid = attempt.psid or form.ticket.psid
+        if psid is not None or attempt.way in SITE_PAGES:
             return Profile(attempt.page_id or form.ticket.page_id, psid)
         admit = partial(self._admission.count_cancel, self._browser.address())
         try:
@@ -329,6 +332,8 @@ class Attempts:
 
     def _identify(self, attempt: Attempt, count: Count | None = None, *, with_name: bool = True) -> Profile:
         """Ask Messenger whose login it is, within the limits. Raises `Notice` where no one can be linked."""
+        if attempt.way in SITE_PAGES:
+            return Profile()
         count = count or self._admission.count_question
         admit = partial(count, _account(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.ports import Attempt, Refusal
-from bot_linking.core.ways import LOGIN, MENU, label_of, masked
+from bot_linking.core.ways import LOGIN, MENU, SITE_PAGES, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import asked_kind, query_of, query_with, token_of_web_link
 from bot_linking.webview.pages import Notice, Pages
@@ -18,6 +19,8 @@ from bot_linking.webview.refusals import RECOVERY, SHORTEST_PASSWORD, sentence
 
 if TYPE_CHECKING:
     from flask import Response
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Forms:
@@ -48,10 +51,20 @@ class Forms:
         page = pages.get(attempt.refusal.form if attempt.refusal else "", self.login)
         return page(attempt, status=status)
 
-    def login(self, attempt: Attempt, *, status: int = 200, secret: str | None = None) -> Response:
+    def login(
+        self,
+        attempt: Attempt,
+        *,
+        status: int = 200,
+        secret: str | None = None,
+        name: str = "login",
+        shown: Mapping[str, str] = NOTHING,
+    ) -> Response:
+        """The sign-in page, or one that has its form, by its template's name."""
         return self._pages.show(
-            "login",
+            name,
             status,
+            **shown,
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
             site_login=self.site_login(attempt),
@@ -130,6 +143,8 @@ class Forms:
         base = self._login_url.removesuffix("/login")
         if attempt.way == LOGIN:
             return f"{self._login_url}?{query_of(attempt)}&returned=1"
+        if attempt.way in SITE_PAGES:
+            return f"{base}/{attempt.way}"
         if attempt.way == MENU:  # Messenger says there again who opened it
             return f"{base}/menu"
         token = token_of_web_link()
@@ -142,6 +157,8 @@ class Forms:
             return f"{root}/{form}?{query_of(attempt)}"
         if attempt.session_digest is not None:
             return f"{root}/{form}/{quote(attempt.attempt_id)}"
+        if attempt.way in SITE_PAGES:
+            return f"{root}/{attempt.way}" + ("?signup=1" if form == "signup" else "")
         token = token_of_web_link()
         return f"{root}/web/{token}" + ("?signup=1" if form == "signup" else "") if token else None
 

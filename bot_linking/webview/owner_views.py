@@ -14,15 +14,15 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.events import EventIgnored, LinkingRefused
-from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.links import Link, from_ms
 from bot_linking.core.text import safe_name
-from bot_linking.core.ways import label_of, masked
+from bot_linking.core.ways import CONNECTIONS, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
+from bot_linking.webview.visitor import Visitor
 
 if TYPE_CHECKING:
     from bot_linking.messenger.bots import Bots
@@ -73,17 +73,14 @@ class OwnerPages:
         *,
         pages: Pages,
         browser: Browser,
-        hooks: Hooks,
+        visitor: Visitor,
         bots: Bots,
-        base_url: str,
     ) -> None:
         self._linking = linking
-        self._settings = settings
         self.pages = pages
         self._browser = browser
-        self._current_account = hooks.current_account
+        self._visitor = visitor
         self._bots = bots
-        self._base_url = base_url
         self._stamps = Stamps(settings.secret_key, linking.now)
         self._names: dict[tuple[str, str], tuple[str | None, int]] = {}
 
@@ -126,12 +123,14 @@ class OwnerPages:
         page_id, psid, change_id = self._change_of(token)
         self._require_stamp("undo", token)
         outcome = self._linking.undoing.undo(page_id, psid, change_id=change_id)
-        if isinstance(outcome, LinkingRefused) or outcome == EventIgnored("newer", page_id, psid):
+        if isinstance(outcome, LinkingRefused):
+            return self._undo_page("refused", status=409)
+        if outcome == EventIgnored("newer", page_id, psid):
             return self._undo_page("newer", status=409)
         return self.pages.go(quote(token))
 
     def _undo_page(self, state: str, *, status: int = 200, **context: Any) -> Response:
-        has_list = self._current_account is not None
+        has_list = self._visitor.can_come
         return self.pages.show("undo", status, state=state, connections=has_list, **context)
 
     def _change_of(self, token: str) -> tuple[str, str, str]:
@@ -145,9 +144,9 @@ class OwnerPages:
     @_view
     def show_connections(self) -> Response:
         """The chats of who is signed in at the site."""
-        account = self._owner()
+        account = self._visitor.account()
         if account is None:
-            return self._sign_in("connections")
+            return self._visitor.sign_in(CONNECTIONS)
         secret = self._browser.secret()
         links = self._linking.links_of(account.id)[::-1]
         page = self.pages.show(
@@ -162,7 +161,7 @@ class OwnerPages:
     @_view
     def disconnect(self, chat_id: str) -> Response:
         """End one chat's link. A chat of another account is one that does not exist."""
-        account = self._owner()
+        account = self._visitor.account()
         if account is None:
             raise Notice("missing", 404)
         self._require_stamp("disconnect", account.id)
@@ -171,18 +170,6 @@ class OwnerPages:
             raise Notice("missing", 404)
         self._linking.unlink(links[0].psid, links[0].page_id, source=SOURCE)
         return self.pages.go("../../connections")
-
-    def _owner(self) -> Account | None:
-        if self._current_account is None:
-            raise Notice("missing", 404)
-        return self._current_account()
-
-    def _sign_in(self, page: str) -> Response:
-        """To the site's own login, told where to come back to; without one, an ordinary visit."""
-        if not self._settings.login_url:
-            raise Notice("sign_in", 403)
-        back = f"{self._base_url}/{page}"
-        return self.pages.go(self._settings.login_url.replace("{next}", quote(back, safe="")))
 
     def _chat(self, link: Link, may_ask: bool) -> Chat:
         name = self._name_of(link) if may_ask else None

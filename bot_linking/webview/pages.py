@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,9 @@ from jinja2.defaults import (
 from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
+from bot_linking.core.reading import read_id
 from bot_linking.translations import best_of, direction_of, translate, translate_count
+from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
 
 
@@ -29,7 +32,12 @@ class Notice(Exception):
     """
 
     def __init__(
-        self, name: str, status: int = 400, *, back: str | None = None, retry_after: int | None = None
+        self,
+        name: str,
+        status: int = 400,
+        *,
+        back: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
@@ -47,6 +55,8 @@ class Pages:
         self._settings = settings
         self.root = root
         self._own_headers = _headers(settings)
+        #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
+        self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
         self._environment: Environment | None = None
         self._response_class: type[Response] | None = None
 
@@ -96,10 +106,16 @@ class Pages:
             notice=notice.name,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
+            **(self._way_to_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:
             page.headers["Retry-After"] = str(notice.retry_after)
         return page
+
+    def _way_to_chat(self) -> dict[str, Any]:
+        """For who opened the Log In button's address outside of Messenger: the chat with its page."""
+        chat = self.chat_of(read_id(request.args.get("page")))
+        return {"chat_url": chat, "chat_code": qr_code(chat)} if chat else {}
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""

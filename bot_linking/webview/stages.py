@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot_linking.core.journey import Stage
 from bot_linking.core.ports import Attempt
-from bot_linking.core.ways import WEB
+from bot_linking.core.ways import SITE_PAGES, WEB
 
 PAGES = {
     Stage.OPENED: "login",
@@ -18,6 +18,8 @@ PAGES = {
 
 def page_of(attempt: Attempt) -> str:
     """The page that an attempt's own address shows."""
+    if attempt.way in SITE_PAGES and attempt.stage is Stage.CONSENT_SHOWN:
+        return attempt.way
     is_typed = attempt.way == WEB and attempt.stage is Stage.APPROVED
     return "digits" if is_typed else PAGES.get(attempt.stage, "consent")
 

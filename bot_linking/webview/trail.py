@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.funnel import Funnel, Reached
-from bot_linking.core.links import LOGIN
+from bot_linking.core.links import LOGIN, WAYS
 from bot_linking.core.ports import Attempt, Refusal
 
 
@@ -36,15 +36,18 @@ class Trail:
 
     def cancelled(self, attempt: Attempt) -> None:
         """The person went back without linking."""
-        if self._funnel.cancel(attempt.way, _page_of(attempt), key=_key_of(attempt)):
+        if attempt.way in WAYS and self._funnel.cancel(attempt.way, _page_of(attempt), key=_key_of(attempt)):
             self._end(attempt)
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """A form was not right. What too many tries came to is told by a slug of its own."""
-        if refusal.reason != "many":
+        if refusal.reason != "many" and attempt.way in WAYS:
             self._funnel.refuse(f"{refusal.form}_{refusal.reason}", attempt.way, _page_of(attempt))
 
     def _reach(self, stage: Reached, attempt: Attempt, *, since: int | None = None) -> bool:
+        """False for who signs in to a page of the owner's, which is no way to link."""
+        if attempt.way not in WAYS:
+            return False
         return self._funnel.reach(stage, attempt.way, _page_of(attempt), key=_key_of(attempt), since=since)
 
     def _end(self, attempt: Attempt) -> None:

@@ -25,7 +25,7 @@ from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, WEB
+from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
@@ -96,7 +96,7 @@ class Webview:
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
         callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
-        self._forms = Forms(
+        self.forms = self._forms = Forms(
             settings,
             self.pages,
             self.browser,
@@ -381,7 +381,7 @@ class Webview:
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below any path that a proxy strips."""
         up = "../" if request.view_args else ""
-        return f"{up}{page}/{quote(attempt.attempt_id)}"
+        return f"{up}{page}" + ("" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}")
 
     def _hand(self, response: Response, held: Held) -> Response:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)

@@ -16,12 +16,21 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LinkingRefused
-from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import CHAT, MAX_AGE_MS, MENU, PREFIX, WEB, Ways, shown
+from bot_linking.core.ways import (
+    CHAT,
+    CONNECT,
+    MAX_AGE_MS,
+    MENU,
+    PREFIX,
+    WEB,
+    Ways,
+    label_of,
+    shown,
+)
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
@@ -39,6 +48,7 @@ from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
 from bot_linking.webview.views import Webview
+from bot_linking.webview.visitor import Visitor
 
 View = Callable[..., Response]
 Route = tuple[str, str, View, list[str]]
@@ -73,20 +83,18 @@ class WayPages:
         *,
         webview: Webview,
         ways: Ways,
-        hooks: Hooks,
+        visitor: Visitor,
         tell: Tell,
         served: ServedPages,
-        base_url: str,
         name_of_page: NameOfPage,
     ) -> None:
         self._linking = linking
         self._settings = settings
         self.webview = webview
         self._ways = ways
-        self._current_account = hooks.current_account
         self._tell = tell
         self._served = served
-        self._base_url = base_url
+        self._visitor = visitor
         self._name_of_page = name_of_page
         self._stamps = Stamps(settings.secret_key, linking.now)
 
@@ -98,6 +106,7 @@ class WayPages:
             ("/linked/<attempt_id>", "linked", self.show_linked, ["GET"]),
             ("/menu", "menu", self.show_menu, ["GET"]),
             ("/menu", "menu_context", self.enter_menu, ["POST"]),
+            ("/menu/log-out", "menu_log_out", self.log_out, ["POST"]),
             ("/connect", "connect", self.show_connect, ["GET"]),
         ]
 
@@ -116,6 +125,9 @@ class WayPages:
     @_view
     def show_digits(self, attempt_id: str) -> Response:
         """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
+        kept = self._linking.attempt_of(attempt_id)
+        if kept is not None and self._has_linked(kept):
+            return self.webview.pages.show("linked", sdk=None)
         attempt = self.webview.attempts.shown(attempt_id, "digits")
         assert attempt.page_id is not None, "a web link proves a page"
         try:
@@ -135,21 +147,33 @@ class WayPages:
         kept = self._linking.attempt_of(attempt_id)
         if kept is None or kept.stage is not Stage.DONE or not self.webview.browser.holds(kept):
             raise Notice("expired")
+        if not self._has_linked(kept):  # the policy refused it, or it has ended since
+            raise Notice("done", 200)
         if kept.way != MENU:
             return self.webview.pages.show("linked", sdk=None)
         return self._with_sdk(self.webview.pages.show("linked", sdk=self._settings.extensions_sdk))
+
+    def _has_linked(self, attempt: Attempt) -> bool:
+        """Whether this browser's attempt is over, and its chat linked to its account now."""
+        is_done = attempt.stage is Stage.DONE and self.webview.browser.holds(attempt)
+        if not is_done or attempt.psid is None or attempt.account is None:
+            return False
+        link = self._linking.link_of(attempt.psid, attempt.page_id)
+        return link is not None and link.account_id == attempt.account.id
 
     def _begin(
         self, way: str, page_id: str, psid: str, *, proof: str, made_at: int | None = None
     ) -> Response:
         """The first page of an attempt whose chat is proved."""
-        attempt = Attempt(
-            new_attempt_id(), None, "", "", self._linking.now(), page_id, psid, way=way, proof=proof
-        )
+        attempt = self._proved_attempt(way, page_id, psid, proof)
         self.webview.trail.opened(attempt, since=made_at)
         browser, secret = self.webview.browser, self.webview.browser.secret()
         account = self.webview.attempts.account_of_site()
         return browser.remember(self.webview.first_page(attempt, account, secret), secret)
+
+    def _proved_attempt(self, way: str, page_id: str, psid: str, proof: str) -> Attempt:
+        now = self._linking.now()
+        return Attempt(new_attempt_id(), None, "", "", now, page_id, psid, way=way, proof=proof)
 
     # The menu's webview
 
@@ -170,18 +194,55 @@ class WayPages:
     @_view
     def enter_menu(self) -> Response:
         """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
+        self._require_stamp()
+        try:
+            context, proof = self._context()
+            if self._linking.store.is_proof_used(proof):
+                raise SignedRequestRefused(Flaw.USED)
+        except SignedRequestRefused as refusal:
+            return self._refused(refusal)
+        link = self._linking.link_of(context.psid, context.page_id)
+        if link is None:
+            return self._begin(MENU, context.page_id, context.psid, proof=proof)
+        return self._show_linked_chat(link, proof)
+
+    @_view
+    def log_out(self) -> Response:
+        """The button on the menu's page of a chat that is linked: proved by the same `signed_request`."""
+        self._require_stamp()
+        try:
+            context, _ = self._context()
+        except SignedRequestRefused as refusal:
+            return self._refused(refusal)
+        self._linking.unlink(context.psid, context.page_id, source=MENU)
+        return self._with_sdk(self.webview.pages.show("logged_out", sdk=self._settings.extensions_sdk))
+
+    def _show_linked_chat(self, link: Link, proof: str) -> Response:
+        """With whom a chat is linked, Log Out, and the sign-in for another account."""
+        account = self.webview.attempts.account_of_site()
+        if account is not None and account.id != link.account_id:
+            return self._begin(MENU, link.page_id, link.psid, proof=proof)
+        browser, secret = self.webview.browser, self.webview.browser.secret()
+        attempt = self._proved_attempt(MENU, link.page_id, link.psid, proof)
+        shown = {
+            "linked": label_of(link),
+            "stamp": self._stamps.make("menu", "", secret),
+            "signed_request": fields()["signed_request"],
+        }
+        return browser.remember(
+            self.webview.forms.login(attempt, secret=secret, name="menu_linked", shown=shown), secret
+        )
+
+    def _require_stamp(self) -> None:
         browser = self.webview.browser
         browser.require_same_site()
         if not self._stamps.is_good(fields().get("ticket", ""), "menu", "", browser.own_secret()):
             raise Notice("form", 400)
-        try:
-            context, proof = self._context()
-        except SignedRequestRefused as refusal:
-            self._tell(LinkingRefused(str(refusal.flaw), way=MENU))
-            return self.webview.pages.show(
-                "menu_refused", 400, sentence=refusal.flaw.sentence, flaw=str(refusal.flaw)
-            )
-        return self._begin(MENU, context.page_id, context.psid, proof=proof)
+
+    def _refused(self, refusal: SignedRequestRefused) -> Response:
+        flaw = refusal.flaw
+        self._tell(LinkingRefused(str(flaw), way=MENU))
+        return self.webview.pages.show("menu_refused", 400, sentence=flaw.sentence, flaw=str(flaw))
 
     def _context(self) -> tuple[Context, str]:
         given = fields().getlist("signed_request")
@@ -190,10 +251,7 @@ class WayPages:
         context = context_of(signed, self._linking.now() / 1000)
         if signed.secret not in self._served.secrets_of(context.page_id):
             raise SignedRequestRefused(Flaw.PAGE)
-        proof = digest_of((text or "").partition(".")[2])
-        if self._linking.store.is_proof_used(proof):
-            raise SignedRequestRefused(Flaw.USED)
-        return context, proof
+        return context, digest_of((text or "").partition(".")[2])
 
     def _with_sdk(self, page: Response) -> Response:
         """Messenger's script may run on this page, and on no other."""
@@ -211,12 +269,14 @@ class WayPages:
     @_view
     def show_connect(self) -> Response:
         """An address, a picture and a code by which a chat can be connected with who is signed in here."""
-        account = self._owner()
+        account = self._visitor.account()
         if account is None:
-            return self._sign_in()
-        if not self.webview.attempts.passes(account):
+            return self._visitor.sign_in(CONNECT)
+        if self._visitor.is_of_site() and not self.webview.attempts.passes(account):
             raise Notice("factor", 403)  # a chat link would pass its second factor over
         page_id = self._page_asked_for()
+        if page_id is None:
+            return self._choose_page(account)
         try:
             self.webview.admission.count_chat_link(account.id, self.webview.browser.address())
         except TooManyAttempts as refusal:
@@ -225,24 +285,23 @@ class WayPages:
         made = self._ways.make_chat_link(account, page_id)
         url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
         link = {"url": url, "code": shown(made.code)}
-        return self.webview.pages.show("connect", account=account.label, link=link, svg=qr_code(url))
+        return self.webview.pages.show(
+            "connect", account=account.label, choices=[], link=link, svg=qr_code(url)
+        )
 
-    def _page_asked_for(self) -> str:
+    def _page_asked_for(self) -> str | None:
+        """The page that the chat is with; None where there are several and the person has to choose."""
         asked = request.args.get("page_id")
         try:
             if asked is not None and self._served.page(asked).id == asked:
                 return asked
+            if asked is None and len(self._served.all()) > 1:
+                return None
             return self._linking.only_page()
         except PageUnknown:
             raise Notice("missing", 404) from None
 
-    def _owner(self) -> Account | None:
-        if self._current_account is None:
-            raise Notice("missing", 404)
-        return self._current_account()
-
-    def _sign_in(self) -> Response:
-        if not self._settings.login_url:
-            raise Notice("sign_in", 403)
-        back = quote(f"{self._base_url}/connect", safe="")
-        return self.webview.pages.go(self._settings.login_url.replace("{next}", back))
+    def _choose_page(self, account: Account) -> Response:
+        ids = [page.id for page in self._served.all() if page.id is not None]
+        choices = [{"id": each, "name": self._name_of_page(each)} for each in ids]
+        return self.webview.pages.show("connect", account=account.label, choices=choices, link=None, svg=None)

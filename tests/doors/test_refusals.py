@@ -154,7 +154,7 @@ def test_the_callbacks_answer_each_in_json_and_acknowledge_nothing(
     def refuse(*_: object, **__: object) -> None:
         raise one_of(kind)
 
-    monkeypatch.setattr(bot.linking.core, "request_deletion", refuse)
+    monkeypatch.setattr("bot_linking.messenger.callbacks.request_deletion", refuse)
     for path in ("data-deletion", "deauthorize"):
         answer = call(bot, path)
         assert 400 <= answer.status_code < 600

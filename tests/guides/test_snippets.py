@@ -19,8 +19,8 @@ from tests.guides.blocks import GUIDES, blocks_of, snippet
 PAGE = "102030405060708"
 HERE = {
     "account_link_api: client", "config: pages", "delivery: celery", "delivery: give-up",
-    "external_account: register", "messenger: view", "operators: metrics",
-    "operators: metrics-of-several-workers",
+    "external_account: register", "messenger: view", "messenger: ways",
+    "operators: metrics", "operators: metrics-of-several-workers", "webview: owner",
 }  # fmt: skip
 IN_HOSTS = {f"messenger: {name}" for name in ("factory", "flask-login", "wall", "fastapi", "quart", "django")}
 
@@ -155,6 +155,41 @@ def test_the_client_links_adds_and_unlinks(
     exec(compile(code, "guide", "exec"), {"api_key": key})
     history = app.test_cli_runner().invoke(args=["linking", "history", "123456", "--json"]).stdout
     assert len(history.splitlines()) == 3
+
+
+def test_each_other_way_begins_with_a_line(
+    app: Flask, linking: AccountLinking, messenger: Simulator, bot_server: BotServer
+) -> None:
+    bot_server.serve(app)
+    ada = messenger.people[0].psid
+    with app.app_context():
+        names = run("messenger", "ways", linking=linking, Account=Account, psid=ada)
+    assert requests.get(names["address"], timeout=10).status_code == 200
+    assert "<svg" in names["receipt"]
+    assert "Log in to go on." in str(messenger.messages(ada))
+
+
+def test_the_owner_hears_of_a_link_with_a_way_back(
+    app: Flask, messenger: Simulator, bot_server: BotServer, linking_walk: LinkingWalk
+) -> None:
+    mails: list[tuple[str, str]] = []
+    given = {"send_mail": lambda *mail: mails.append(mail), "check_password": check_password}
+    linking = run("webview", "owner", app=app, AccountLinking=AccountLinking, **given)["linking"]
+    run("messenger", "view", app=app, linking=linking, answer=lambda event: prompt(linking, event))
+    bot_server.serve(app)
+    ada = messenger.people[0].psid
+    messenger.say(ada, "log in")
+    linking_walk.link(ada, "ada", "lovelace-1815")
+    assert messenger.wait_until(lambda: bool(mails))
+    assert "was linked by login" in mails[0][1]
+    undo = requests.get(mails[0][1].rpartition(" ")[2], timeout=10)
+    assert undo.status_code == 200
+    linking.stop()
+    linking.store.close()
+
+
+def prompt(linking: AccountLinking, event: dict[str, Any]) -> None:
+    linking.prompt_login(event["sender"]["id"], "Log in to go on.")
 
 
 def test_external_accounts_are_registered_in_two_lines(

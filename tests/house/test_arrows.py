@@ -30,8 +30,8 @@ PLAN: dict[str, set[str]] = {
     "account_link_api": {"core", "config", "doors"},
     "webview": {"core", "translations", "config", "doors", "messenger"},
     "installation": {
-        "core", "config", "signals", "interrupted", "delivery", "stores", "doors", "messenger",
-        "account_link_api", "webview",
+        "core", "translations", "config", "signals", "interrupted", "delivery", "stores", "doors",
+        "messenger", "account_link_api", "webview",
     },
     "operators": {
         "core", "config", "signals", "stores", "doors", "messenger", "account_link_api", "installation",

@@ -253,3 +253,75 @@ def test_deauthorize_unlinks_and_deletes_nothing(with_app: Bot, monkeypatch: pyt
     with_app.linking.delivery.drain()
     assert with_app.linking.link_of(PSID) is None
     assert [change.what for change in with_app.linking.history_of(PSID)] == ["linked", "unlinked"]
+
+
+@pytest.mark.parametrize("answer", [None, [], ["x"], [("1", None)], [("a b", "c d")], 5, "text"])
+def test_a_host_that_answers_anything_else_loses_no_request(new_bot: NewBot, answer: Any) -> None:
+    """Nobody is a good answer. What is no pair of ids is asked for again until the host is mended."""
+    given: list[Any] = [answer]
+    bot = new_bot(psids_of=lambda user_id: given[0])
+    bot.link()
+    code = call(bot).get_json()["confirmation_code"]
+    bot.linking.delivery.drain()
+    assert state_of(bot, code) == ("received" if answer else "nothing")
+    assert bot.linking.link_of(PSID) is not None
+    if answer:
+        bot.clock.advance(10 * 86_400)
+        bot.linking.delivery.drain()
+        given[0] = [(PAGE, PSID)]
+        bot.clock.advance(86_400)
+        bot.linking.delivery.drain()
+        assert state_of(bot, code) == "done"
+
+
+def test_a_request_outlives_an_outage_of_days(with_app: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message is given up after a day. What Meta asked to have deleted is not."""
+    with_app.link()
+    code = call(with_app).get_json()["confirmation_code"]
+    with monkeypatch.context() as away:
+        answer_ids(with_app, away, as_json({"error": {"code": 2, "message": "x"}}, 500))
+        for _ in range(4):
+            with_app.linking.delivery.drain()
+            with_app.clock.advance(86_400)
+    assert state_of(with_app, code) == "received"
+    answer_ids(with_app, monkeypatch, ids((PAGE, PSID)))
+    with_app.linking.delivery.drain()
+    assert state_of(with_app, code) == "done"
+
+
+def test_graph_that_stops_in_the_middle_is_asked_anew_and_nobody_is_forgotten(
+    with_app: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_app.link()
+    broken = as_json({"error": {"code": 2, "message": "x"}}, 500)
+    code = call(with_app).get_json()["confirmation_code"]
+    with monkeypatch.context() as away:
+        answer_ids(with_app, away, ids(("9", "8"), after="more"), broken)
+        with_app.linking.delivery.drain()
+    assert state_of(with_app, code) == "received"
+    answer_ids(with_app, monkeypatch, ids(("9", "8"), after="more"), ids((PAGE, PSID)))
+    with_app.clock.advance(3600)
+    with_app.linking.delivery.drain()
+    assert state_of(with_app, code) == "done"
+    assert with_app.linking.link_of(PSID) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({}, "received"),
+        ({"data": {}}, "received"),
+        ({"data": "x"}, "received"),
+        ([], "received"),
+        ({"error": {"code": 190}}, "unmatched"),
+    ],
+)
+def test_an_answer_of_another_shape_erases_nobody_and_graph_is_asked_again(
+    with_app: Bot, monkeypatch: pytest.MonkeyPatch, answer: Any, state: str
+) -> None:
+    with_app.link()
+    answer_ids(with_app, monkeypatch, as_json(answer))
+    code = call(with_app).get_json()["confirmation_code"]
+    with_app.linking.delivery.drain()
+    assert state_of(with_app, code) == state
+    assert with_app.linking.link_of(PSID) is not None

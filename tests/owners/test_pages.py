@@ -199,9 +199,21 @@ def test_a_ticket_of_one_account_is_not_good_for_another(signed_in: Bot) -> None
     assert signed_in.linking.link_of(OTHER_PSID) is not None
 
 
-def test_who_is_not_signed_in_is_led_to_the_sites_login_or_told_so(new_bot: NewBot, site: Any) -> None:
-    bot = new_bot(current_account=site.current_account)
-    assert get(bot.client(), "/linking/connections").status_code == 403
+def test_who_is_not_signed_in_signs_in_with_us_sees_their_chats_and_disconnects(
+    new_bot: NewBot, site: Any
+) -> None:
+    bot = new_bot()
+    relink(bot, ADA)
+    relink(bot, GRACE, OTHER_PSID)
+    browser = bot.browser()
+    assert "Ada L." not in browser.get("/linking/connections").text
+    page = browser.sign_in()
+    assert "Ada L." in page.text
+    assert "Grace" not in page.text
+    assert browser.submit("disconnect").status_code == 303
+    assert "No chat is connected" in browser.follow().text
+    assert bot.linking.link_of(PSID) is None
+    assert bot.linking.link_of(OTHER_PSID) is not None
 
 
 def test_the_sites_login_is_told_where_to_come_back_to(new_bot: NewBot, site: Any) -> None:
@@ -213,7 +225,8 @@ def test_the_sites_login_is_told_where_to_come_back_to(new_bot: NewBot, site: An
     )
 
 
-def test_without_a_session_of_the_site_there_is_no_such_page(bot: Bot) -> None:
+def test_without_any_way_to_sign_in_there_is_no_such_page(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(authenticate=None, create_account=site.create_account)
     assert get(bot.client(), "/linking/connections").status_code == 404
 
 
@@ -295,11 +308,17 @@ def test_an_undo_asks_the_site_whether_the_former_account_may_be_linked(
     bot = new_bot(notify_owner=mailbox.append, may_link=lambda account_id: account_id not in locked)
     path = moved(bot, mailbox)
     locked.add(ADA.id)
-    assert press_undo(bot, path).status_code == 409
+    refused = press_undo(bot, path)
+    assert refused.status_code == 409
+    assert "This cannot be undone" in refused.text
+    assert bot.linking.undo(PSID) is False
+    command = bot.app.test_cli_runner().invoke(args=["linking", "undo", PSID])
+    assert command.exit_code == 1
+    assert "does not allow" in command.stderr
     link = bot.linking.link_of(PSID)
     assert link is not None
     assert link.account_id == GRACE.id
-    assert [each.reason for each in bot.heard.of("LinkingRefused")] == ["account_refused"]
+    assert {each.reason for each in bot.heard.of("LinkingRefused")} == {"account_refused"}
     locked.clear()
     assert press_undo(bot, path).status_code == 303
     link = bot.linking.link_of(PSID)

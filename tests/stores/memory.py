@@ -140,7 +140,7 @@ class MemoryStore(Roles):
         self._t["people"][who] = Row(person, None, self._row(who).locale, now)
 
     def _refuse(self, who: Key, reason: str, now: int) -> Any:
-        _, key = limits_of(*who)
+        key = limits_of(*who).refused
         if self.find_limit(key, now, 10 * MINUTE)[0] == 0:
             self.hit(key, now + 10 * MINUTE, now)
             self._queue(who, "refused", None, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from bot_linking.core.codes import digest_of, limits_of
 from bot_linking.core.events import EventIgnored
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import Stage
 from bot_linking.core.links import Account
+from bot_linking.core.ports import ChatLink, WebLink
+from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests import postgres
 
 from .conftest import (
     DAY,
@@ -81,7 +86,39 @@ def leave_traces_everywhere(store: SQLStore) -> str:
         ],
         NOW,
     )
+    leave_traces_of_the_other_ways(store)
     return used
+
+
+def leave_traces_of_the_other_ways(store: SQLStore) -> None:
+    """A replacement that was undone and one that can be, addresses, questions, digits, counters."""
+    store.bind(PAGE, PSID, Identifiers(username="grace"), "api", NOW + 2, account=GRACE)
+    undone = store.find_undo(PAGE, PSID)
+    assert undone is not None
+    store.undo(PAGE, PSID, undone.change_id, NOW)
+    for account in (ACCOUNT, GRACE):
+        store.bind("another", PSID, Identifiers(account.username), "api", NOW + 2, account=account)
+    undo = store.find_undo("another", PSID)
+    assert undo is not None
+    assert undo.before is not None
+    store.save_undo_token(digest_of("undo"), undo, NOW + DAY)
+    for page in (PAGE, "another"):
+        store.save_web_link(WebLink(digest_of(f"web {page}"), page, PSID, NOW + HOUR))
+    address = ChatLink(digest_of("chat"), PAGE, GRACE, {"asked": PSID}, NOW + HOUR, used=False)
+    store.save_chat_link(address, digest_of("code to type"))
+    store.ask(PAGE, PSID, digest_of("question"), address, "account-of-erased", NOW, {"question": "secret"})
+    shown = replace(attempt_for(ACCOUNT, psid=PSID, name="typed"), profile_name="profile of erased")
+    assert store.save_code(digest_of("typed"), shown, None, NOW, NOW + HOUR, typed=digest_of("123456"))
+    store.save_resume(PAGE, PSID, "erased.user", NOW)
+    for key in limits_of(PAGE, PSID):
+        store.hit(key, NOW + HOUR, NOW)
+
+
+HELD = {
+    *("links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"),
+    *("undos", "undo_tokens", "bars", "web_links", "questions", "chat_links"),
+}
+"""The tables that can hold a line about a person."""
 
 
 def rows_with(path: Path, text: str) -> list[str]:
@@ -110,7 +147,7 @@ def test_nothing_of_an_erased_person_is_in_any_table(
 ) -> None:
     leave_traces_everywhere(sqlite_store)
     tables = {place.partition(".")[0] for text in TRACES for place in rows_with(path, text)}
-    assert tables >= {"links", "codes", "attempts", "unlinks_seen", "resumes", "outbox", "history"}
+    assert tables >= HELD - {"chat_links"}
     if page is not None:
         sqlite_store.erase("another", PSID, NOW)
     assert sqlite_store.erase(page, PSID, NOW) > 0
@@ -122,6 +159,86 @@ def test_nothing_of_an_erased_person_is_in_any_byte(sqlite_store: SQLStore, path
     assert all(files_with(path, text) for text in TRACES)
     sqlite_store.erase(None, PSID, NOW)
     assert {text: files_with(path, text) for text in TRACES} == {text: [] for text in TRACES}
+
+
+def test_no_counter_of_an_erased_person_is_left(store: SQLStore) -> None:
+    """Their keys are digests of a page and a PSID, which whoever has a list of PSIDs could try."""
+    leave_traces_everywhere(store)
+    for page in (PAGE, "another"):
+        for key in limits_of(page, PSID):
+            store.hit(key, NOW + HOUR, NOW)
+    store.erase(None, PSID, NOW)
+    for page in (PAGE, "another"):
+        assert [store.find_limit(key, NOW, HOUR)[0] for key in limits_of(page, PSID)] == [0, 0, 0]
+
+
+def test_a_person_who_was_never_linked_leaves_no_counter(store: SQLStore) -> None:
+    link(store, GRACE, psid="somebody else", page="1")
+    link(store, GRACE, psid="somebody else", page="9")
+    store.save_web_link(WebLink(digest_of("web"), "5", PSID, NOW + HOUR))
+    key = limits_of("5", PSID).typed
+    store.hit(key, NOW + HOUR, NOW)
+    store.erase(None, PSID, NOW)
+    assert store.find_limit(key, NOW, HOUR)[0] == 0
+
+
+def test_an_export_shows_all_of_it_before(store: SQLStore) -> None:
+    """Each table that erasing empties is in the document, and no secret of it is."""
+    leave_traces_everywhere(store)
+    held = store.export(None, PSID) | {"chat_links": store.export_account(GRACE.id)["chat_links"]}
+    assert {table for table, rows in held.items() if rows} == HELD - {"undo_tokens"}
+    for secret in ("secret", digest_of("undo"), digest_of("question"), digest_of("typed")):
+        assert secret not in str(held)
+    store.erase(None, PSID, NOW)
+    assert [table for table, rows in store.export(None, PSID).items() if rows] == []
+
+
+@pytest.fixture
+def postgres_rows() -> Iterator[tuple[SQLStore, Callable[[str], list[str]]]]:
+    """A store in PostgreSQL, and the tables and columns that hold a text, in whatever form."""
+    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
+        store = open_store(url)
+        store.migrate()
+
+        def rows_with(text: str) -> list[str]:
+            places = connection.execute(
+                "select table_name, column_name from information_schema.columns "
+                "where table_schema = current_schema()"
+            ).fetchall()
+            found = []
+            for table, column in places:
+                query = f"select count(*) from {table} where strpos(cast({column} as text), %s) > 0"
+                if connection.execute(query, (text,)).fetchone()[0]:
+                    found.append(f"{table}.{column}")
+            return found
+
+        yield store, rows_with
+        store.close()
+
+
+@pytest.mark.parametrize("page", [None, PAGE])
+def test_nothing_of_an_erased_person_is_in_any_row_of_postgresql(
+    postgres_rows: tuple[SQLStore, Callable[[str], list[str]]], page: str | None
+) -> None:
+    store, rows_with = postgres_rows
+    leave_traces_everywhere(store)
+    assert rows_with(PSID)
+    if page is not None:
+        store.erase("another", PSID, NOW)
+    store.erase(page, PSID, NOW)
+    assert {text: rows_with(text) for text in TRACES} == {text: [] for text in TRACES}
+
+
+def test_an_erased_account_leaves_nothing_beside_its_chats(sqlite_store: SQLStore, path: Path) -> None:
+    """What names the account in other chats' rows goes, too: what it had been connected with before."""
+    leave_traces_everywhere(sqlite_store)
+    sqlite_store.drop_undos_of_account(ACCOUNT.id)
+    sqlite_store.drop_pending(ACCOUNT.id)
+    assert sqlite_store.erase_account(ACCOUNT.id, NOW) > 0
+    left = {place.partition(".")[0] for text in TRACES[1:] for place in rows_with(path, text)}
+    assert left <= {"links", "resumes", "outbox", "questions"}
+    assert sqlite_store.find_link(PAGE, PSID) is not None
 
 
 def test_an_ended_link_leaves_no_identifier_in_any_table_but_the_accounts_id(

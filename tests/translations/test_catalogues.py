@@ -7,15 +7,18 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from flask import Flask
 
 import bot_linking.translations as translations
-from bot_linking.translations import DOMAIN, SHIPPED, best_of, translate
+from bot_linking import AccountLinking, ConfigurationError
+from bot_linking.translations import DOMAIN, SHIPPED, best_of, direction_of, translate
 
 HOUSE = Path(translations.__file__).parents[1]
 ROOM = HOUSE / "translations"
@@ -121,14 +124,14 @@ def test_simplified_chinese_is_found_by_each_of_its_names(tag: str) -> None:
     assert translate(tag, "Password") == "密码"
 
 
-@pytest.mark.parametrize("tag", ["en", "en-GB", "en_US", "fr", "", "*"])
+@pytest.mark.parametrize("tag", ["en", "en-GB", "en_US", "nl", "", "*"])
 def test_whoever_reads_something_else_gets_english(tag: str) -> None:
     assert translate(tag, "Password") == "Password"
 
 
 def test_the_first_language_that_is_spoken_here_wins() -> None:
-    assert best_of(["fr", "zh-CN", "en"], "en") == "zh_CN"
-    assert best_of(["fr"], "zh_CN") == "zh_CN"
+    assert best_of(["nl", "zh-CN", "en"], "en") == "zh_CN"
+    assert best_of(["nl"], "zh_CN") == "zh_CN"
 
 
 @pytest.mark.parametrize("locale", SHIPPED)
@@ -138,3 +141,65 @@ def test_what_a_value_says_is_never_taken_for_a_placeholder(locale: str) -> None
     )
     assert "{name}" in text
     assert "{brand}{0.x}" in text
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_catalogue_says_whether_a_native_speaker_has_read_it(locale: str) -> None:
+    first, _, _ = (ROOM / locale / "LC_MESSAGES" / f"{DOMAIN}.po").read_text("utf-8").partition("\n")
+    assert first.startswith("# ")
+    assert first.endswith(("No native speaker has read it yet.", "A native speaker has read it."))
+
+
+@pytest.mark.parametrize("locale", SHIPPED)
+def test_arabic_and_hebrew_alone_run_from_right_to_left(locale: str) -> None:
+    assert direction_of(locale) == ("rtl" if locale in {"ar", "he"} else "ltr")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A host's folder; what is taken of it is forgotten afterwards."""
+    monkeypatch.setattr(translations, "_folders", [])
+    yield tmp_path
+    translations._catalogue.cache_clear()
+    translations._known.cache_clear()
+
+
+def write(folder: Path, locale: str, **sentences: str) -> None:
+    of = Catalog(locale=locale)
+    for english, said_as in sentences.items():
+        of.add(english, said_as)
+    place = folder / locale / "LC_MESSAGES"
+    place.mkdir(parents=True)
+    with (place / f"{DOMAIN}.mo").open("wb") as file:
+        write_mo(file, of)
+
+
+def test_a_host_adds_a_language_and_says_a_sentence_in_its_own_words(folder: Path) -> None:
+    write(folder, "nl", Password="Wachtwoord")
+    write(folder, "zh_CN", Password="口令 {made_up}")
+    write(folder, "en", Cancel="Not now")
+    translations.add_folder(folder)
+    translations.add_folder(folder)
+    assert best_of(["nl-BE"], "en") == "nl"
+    assert translate("nl", "Password") == "Wachtwoord"
+    assert translate("nl", "Cancel") == "Cancel"
+    assert translate("zh-Hans", "Password") == "口令 {made_up}"
+    assert translate("zh-Hans", "Cancel") == "取消"
+    assert translate("en", "Cancel") == "Not now"
+
+
+@pytest.mark.parametrize("broken", ["nothing there", "empty", "no catalogue", "half a catalogue"])
+def test_a_folder_without_a_catalogue_is_refused_by_name(
+    folder: Path, broken: str, settings: dict[str, Any]
+) -> None:
+    given = folder / "given"
+    if broken != "nothing there":
+        given.mkdir()
+    if "catalogue" in broken:
+        write(given, "nl", Password="Wachtwoord")
+        path = given / "nl" / "LC_MESSAGES" / f"{DOMAIN}.mo"
+        path.write_bytes(b"not one at all" if broken == "no catalogue" else path.read_bytes()[:30])
+    app = Flask("tests.host")
+    app.config.update(settings, BOT_LINKING_TRANSLATIONS=str(given))
+    with pytest.raises(ConfigurationError, match="BOT_LINKING_TRANSLATIONS"):
+        AccountLinking(app, authenticate=lambda username, password: None)

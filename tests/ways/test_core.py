@@ -163,6 +163,7 @@ def test_five_wrong_ones_are_answered_and_then_everything_is_taken_in_silence(wo
     for _ in range(MOST_WRONG):
         assert world.type(wrong)
     assert world.said() == ["digits_wrong"] * MOST_WRONG
+    assert _reasons(world) == ["digits_wrong"] * MOST_WRONG
     assert world.type(wrong)
     assert world.type(digits)
     assert world.type("LINK 2222-2222")
@@ -170,6 +171,40 @@ def test_five_wrong_ones_are_answered_and_then_everything_is_taken_in_silence(wo
     assert world.account() is None
     world.now += 3601
     assert not world.type("123456")
+
+
+def _reasons(world: World) -> list[str]:
+    return [each.reason for each in world.told if isinstance(each, LinkingRefused)]
+
+
+def test_what_is_taken_in_silence_is_told_to_the_operator(world: World) -> None:
+    digits = world.digits()
+    for _ in range(MOST_WRONG):
+        world.type(f"{(int(digits) + 1) % 1_000_000:06d}")
+    world.told.clear()
+    world.type(digits)
+    assert _reasons(world) == ["typed_too_often"]
+
+
+def test_an_unlink_ends_the_addresses_of_a_chat_that_was_not_linked(world: World) -> None:
+    token, digits = world.ways.web_token(PSID), world.digits()
+    asked = _asked(world)
+    assert world.linking.unlink(PSID) is False
+    assert world.ways.open_web(token) is None
+    assert not world.type(digits)
+    world.tap(asked)
+    assert world.account() is None
+    assert world.told[-1] == LinkingRefused("question_unknown", PAGE, PSID)
+
+
+def test_a_chat_that_its_owner_disconnected_is_told_so(world: World) -> None:
+    world.tap(_asked(world))
+    outcome = world.linking.undoing.undo(PAGE, PSID)
+    assert not isinstance(outcome, LinkingRefused)
+    world.said()
+    world.tap(_asked(world))
+    assert world.account() is None
+    assert world.said() == ["barred"]
 
 
 def test_each_browser_has_digits_of_its_own_and_those_that_are_typed_decide(world: World) -> None:
@@ -355,7 +390,7 @@ def test_what_was_agreed_does_not_hold_once_the_chat_has_another_account(store: 
     world.said()
     world.tap(asked)
     assert world.account() == "1"
-    assert world.said() == ["already"]
+    assert world.said() == ["question_old"]
 
 
 def test_a_late_unlink_of_before_the_answer_does_not_end_the_link(world: World) -> None:

@@ -58,6 +58,8 @@ def test_a_web_link_ends_in_digits_and_the_chat_that_types_them_is_linked(bot: B
     assert link is not None
     assert (link.account_id, link.source) == ("1", "web")
     assert bot.heard.of("AccountLinked")[0].resume == {"asked": "orders"}
+    assert "Linked" in browser.get(browser.location).text
+    bot.linking.unlink(PSID)
     assert "This is already done" in browser.get(browser.location).text
 
 
@@ -310,8 +312,145 @@ def test_the_sites_page_shows_address_picture_and_code(new_bot: NewBot, site: An
     assert "Connect this chat with" in bot.graph.sent[-1]["message"]["text"]
 
 
-def test_who_is_not_signed_in_at_the_site_gets_no_address(new_bot: NewBot, site: Any) -> None:
-    bot = new_bot(current_account=site.current_account)
-    page = bot.browser().get("/linking/connect")
-    assert page.status_code == 403
+@pytest.mark.parametrize("knows_sessions", [True, False])
+def test_who_is_not_signed_in_signs_in_with_us_and_is_shown_the_address(
+    new_bot: NewBot, site: Any, knows_sessions: bool
+) -> None:
+    """The site's own session comes first, then its login page, then our sign-in, which links nobody."""
+    bot = new_bot(**({"current_account": site.current_account} if knows_sessions else {}))
+    browser = bot.browser()
+    page = browser.get("/linking/connect")
+    assert page.status_code == 200
     assert "m.me" not in page.text
+    wrong = browser.sign_in("ada", "a wrong one")
+    assert "m.me" not in wrong.text
+    page = browser.sign_in()
+    assert f"https://m.me/{PAGE}?ref=bl." in page.text
+    assert "ada" in page.text
+    assert f"https://m.me/{PAGE}?ref=bl." in browser.get("/linking/connect").text
+    assert bot.rows()["codes"] == []
+    assert "m.me" not in bot.browser().get("/linking/connect").text
+    bot.clock.advance(901)
+    assert "m.me" not in browser.get("/linking/connect").text
+
+
+def test_without_any_way_to_sign_in_there_is_no_such_page(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(authenticate=None, create_account=site.create_account)
+    assert bot.browser().get("/linking/connect").status_code == 404
+    bot = new_bot(authenticate=None, current_account=site.current_account)
+    assert bot.browser().get("/linking/connect").status_code == 403
+
+
+def test_our_sign_in_for_the_owners_pages_approves_nothing(bot: Bot) -> None:
+    """Its ticket is one of the linking pages, and no consent by it makes a code."""
+    browser = bot.browser()
+    page = browser.get("/linking/connect")
+    ticket = browser.form("login").fields["ticket"]
+    browser.sign_in()
+    for form in ("consent", "cancel", "switch"):
+        assert browser.post(f"/linking/{form}", {"ticket": ticket}).status_code < 500
+    newest = bot.rows()["attempts"]
+    assert bot.rows()["codes"] == []
+    assert page.status_code == 200
+    assert newest
+
+
+def test_a_new_customer_may_sign_up_on_the_way_to_the_address(new_bot: NewBot, site: Any) -> None:
+    bot = new_bot(create_account=site.create_account)
+    browser = bot.browser()
+    page = browser.get("/linking/connect")
+    (href,) = re.findall(r'href="([^"]*)">Create an account</a>', page.text)
+    browser.get(unescape(href))
+    browser.submit("signup", username="newcomer", email="", password="a-long-enough-password")
+    assert "m.me" in browser.follow().text
+
+
+def test_a_second_factor_is_asked_for_on_the_way_to_the_address(bot: Bot) -> None:
+    codes = {None: False, "123456": True, "654321": False}
+    bot.linking._here().webview.second_factor = lambda account, code: codes[code]
+    browser = bot.browser()
+    browser.get("/linking/connect")
+    page = browser.sign_in()
+    assert "m.me" not in page.text
+    browser.submit("second-factor", code="654321")
+    assert "m.me" not in browser.follow().text
+    assert "m.me" not in browser.get("/linking/connect").text
+    browser.get("/linking/connect")
+    browser.sign_in()
+    browser.submit("second-factor", code="123456")
+    assert "m.me" in browser.follow().text
+
+
+def test_with_several_pages_the_person_chooses(new_bot: NewBot, site: Any) -> None:
+    pages = {
+        page: {
+            "access_token": f"EAAG-page-token-{page}",
+            "app_secret": f"secret-of-{page}-0123",
+            "verify_token": "v" * 20,
+        }
+        | more
+        for page, more in ((PAGE, {"username": "acme"}), ("777", {}))
+    }
+    alone = dict.fromkeys(("PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID"))
+    bot = new_bot(PAGES=pages, **alone, current_account=site.current_account)
+    site.signed_in = ADA
+    page = bot.browser().get("/linking/connect")
+    assert page.status_code == 200
+    assert "m.me" not in page.text
+    assert bot.rows()["chat_links"] == []
+    links = re.findall(r'href="(/linking/connect\?page_id=[^"]+)">([^<]+)<', page.text)
+    assert [name for _, name in links] == ["acme", "777"]
+    assert "https://m.me/acme?ref=bl." in bot.browser().get(links[0][0]).text
+    assert "https://m.me/777?ref=bl." in bot.browser().get(links[1][0]).text
+    assert bot.browser().get("/linking/connect?page_id=778").status_code == 404
+
+
+# Who opened the Log In button's address outside of Messenger
+
+
+def test_an_ordinary_visit_is_led_to_the_chat(new_bot: NewBot) -> None:
+    bot = new_bot(PAGE_USERNAME="acme")
+    page = bot.browser().get("/linking/login")
+    assert page.status_code == 400
+    assert 'href="https://m.me/acme"' in page.text
+    assert 'class="qr"' in page.text
+
+
+# The menu of a chat that is linked
+
+
+def test_who_is_linked_sees_with_whom_and_may_log_out(menu: Bot) -> None:
+    menu.link()
+    menu.clock.advance(1)
+    browser = enter(menu, signed_request(menu.clock()))
+    assert browser.page.status_code == 200
+    assert "This chat uses the account ada@example.com" in browser.page.text
+    page = browser.submit("log-out")
+    assert page.status_code == 200
+    assert "You are logged out" in page.text
+    assert menu.linking.link_of(PSID) is None
+    assert menu.linking.history_of(PSID)[-1].door == "menu"
+
+
+def test_logging_out_takes_the_ticket_and_what_messenger_signed(menu: Bot) -> None:
+    menu.link()
+    menu.clock.advance(1)
+    good = signed_request(menu.clock())
+    browser = enter(menu, good)
+    fields = browser.form("log-out").fields
+    for bad in ({**fields, "ticket": "x"}, {**fields, "signed_request": signed_request(1)}, {}):
+        assert browser.post("/linking/menu/log-out", bad).status_code == 400
+    stranger = menu.browser()
+    assert stranger.post("/linking/menu/log-out", fields).status_code == 400
+    assert menu.linking.link_of(PSID) is not None
+
+
+def test_another_account_may_be_taken_from_the_menu_of_a_linked_chat(menu: Bot) -> None:
+    menu.link()
+    menu.clock.advance(1)
+    browser = enter(menu, signed_request(menu.clock()))
+    browser.sign_in("grace", "hopper-1906")
+    browser.submit("consent")
+    link = menu.linking.link_of(PSID)
+    assert link is not None
+    assert (link.account_id, link.source) == (GRACE.id, "menu")

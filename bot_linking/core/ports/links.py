@@ -172,3 +172,10 @@ class Links(Protocol):
         this returns, as little as the database allows is left in its files. The list of erasures
         (`core.ports.erasures`) gets the digest of the PSID, so that no backup brings the person back.
         """
+
+    def erase_account(self, account_id: str, now: int) -> int:
+        """Remove what is kept about an account beside the chats that are linked to it; the number of rows.
+
+        Its attempts without a PSID, its chat links, its bars and the lines of history that name it go; its
+        codes stay as consumed digests without a name. Links are left alone: erase their people before.
+        """

@@ -63,7 +63,7 @@ class Gathered:
             for e in events
             if e.status != "linked" and e.timestamp is not None
         ]
-        limits = [limits_of(*person)[1] for person in people] if len(people) > 1 else []
+        limits = [limits_of(*person).refused for person in people] if len(people) > 1 else []
         codes, persons, resumes, unlinks, hits = self._tx.look_up_sets(
             ("find_code", {"digest": digests}),
             ("find_person", {"page_id": [page for page, _ in people], "psid": [psid for _, psid in people]}),

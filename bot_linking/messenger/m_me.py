@@ -1,0 +1,26 @@
+"""What a page is called in an m.me address, and the address that opens its chat."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.errors import PageUnknown
+from bot_linking.messenger.pages import Pages
+
+
+def name_of_page(pages: Pages, page_id: str, *, settings: Settings) -> str:
+    """The page's user name, else its id. Raises `PageUnknown`."""
+    own = settings.page_username if len(pages.all()) == 1 else None
+    return pages.page(page_id).username or own or page_id
+
+
+def chat_of(pages: Pages, page_id: str | None, *, settings: Settings) -> str | None:
+    """The address that opens the chat with this page, or with the only one; None where it is not known."""
+    all_pages = pages.all()
+    if page_id is None and len(all_pages) == 1:
+        page_id = all_pages[0].id
+    try:
+        return page_id and f"https://m.me/{quote(name_of_page(pages, page_id, settings=settings))}"
+    except PageUnknown:
+        return None

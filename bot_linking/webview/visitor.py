@@ -1,0 +1,68 @@
+"""Who looks at the owner's pages: signed in at the site, else sent to its login page, else asked by us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bot_linking.config.settings import Settings
+from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import Stage
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Attempt
+from bot_linking.core.ways import SITE_PAGES
+from bot_linking.webview.browser import new_attempt_id
+from bot_linking.webview.pages import Notice
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from bot_linking.webview.views import Webview
+
+
+class Visitor:
+    """The owner of an account, on a page of theirs. Our own sign-in is the one of the linking pages, second
+    factor and limits included; it ends after a quarter of an hour, and links nobody."""
+
+    def __init__(
+        self, webview: Webview, settings: Settings, *, linking: Linking, hooks: Hooks, base_url: str
+    ) -> None:
+        self._webview = webview
+        self._linking = linking
+        self._settings = settings
+        self._knows_sessions = hooks.current_account is not None
+        self._can_sign_in = hooks.authenticate is not None
+        self._base_url = base_url
+
+    @property
+    def can_come(self) -> bool:
+        """Whether there is a way to be signed in at all."""
+        return self._knows_sessions or self._can_sign_in
+
+    def account(self) -> Account | None:
+        """Who is signed in: at the site, or with our sign-in in this browser; None for a stranger."""
+        return self._webview.attempts.account_of_site() or self._signed_in_with_us()
+
+    def _signed_in_with_us(self) -> Account | None:
+        browser = self._webview.browser
+        for attempt_id in browser.attempt_ids():
+            kept = self._linking.attempt_of(attempt_id)
+            if kept is not None and kept.way in SITE_PAGES and browser.holds(kept):
+                return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
+        return None
+
+    def is_of_site(self) -> bool:
+        """Whether it is the site's own session that says so: our sign-in has asked for the second factor."""
+        return self._webview.attempts.account_of_site() is not None
+
+    def sign_in(self, page: str) -> Response:
+        """The way in for a stranger, which leads back to this page. Raises `Notice` where there is none."""
+        if self._settings.login_url:
+            back = quote(f"{self._base_url}/{page}", safe="")
+            return self._webview.pages.go(self._settings.login_url.replace("{next}", back))
+        if not self._can_sign_in:
+            raise Notice("sign_in", 403) if self._knows_sessions else Notice("missing", 404)
+        browser, secret = self._webview.browser, self._webview.browser.secret()
+        attempt = Attempt(new_attempt_id(), None, "", "", self._linking.now(), way=page)
+        return browser.remember(self._webview.first_page(attempt, None, secret), secret)
