@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
@@ -35,13 +33,14 @@ from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
-from bot_linking.webview.held import Form, Held, MovedOn
+from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
+from bot_linking.webview.routes import Route, page_view
 from bot_linking.webview.stages import page_of
-from bot_linking.webview.stops import LARGEST_FORM, STOPS, bound_form, notice_of
+from bot_linking.webview.stops import LARGEST_FORM
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
 
@@ -49,27 +48,6 @@ LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
 POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET would not know otherwise
-
-View = Callable[..., Response]
-Route = tuple[str, str, View, list[str]]
-
-
-def _view(method: Callable[..., Response]) -> View:
-    """Turns what stops a view into its page; anything unforeseen stays the host's to handle."""
-
-    @wraps(method)
-    def view(self: Webview, *args: Any, **kwargs: Any) -> Response:
-        try:
-            bound_form()
-            return method(self, *args, **kwargs)
-        except Notice as notice:
-            return self.pages.notice(notice)
-        except MovedOn as moved:
-            return self.lead_to(moved.held)
-        except STOPS as problem:
-            return self.pages.notice(notice_of(problem))
-
-    return view
 
 
 class Webview:
@@ -148,7 +126,7 @@ class Webview:
 
     # Sign in
 
-    @_view
+    @page_view
     def show_login(self) -> Response:
         """What the Log In button opens."""
         if not is_opened_by_messenger():
@@ -170,11 +148,11 @@ class Webview:
             return self.pages.go(site_login)
         return self._forms.login(attempt, secret=secret)
 
-    @_view
+    @page_view
     def show_login_again(self, attempt_id: str) -> Response:
         return self._forms.login(self.attempts.shown(attempt_id, "login"))
 
-    @_view
+    @page_view
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
@@ -215,7 +193,7 @@ class Webview:
 
     # Sign up
 
-    @_view
+    @page_view
     def show_sign_up(self) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
@@ -224,13 +202,13 @@ class Webview:
         attempt, secret = self._opened(), self.browser.secret()
         return self.browser.remember(self._forms.sign_up(attempt, secret=secret), secret)
 
-    @_view
+    @page_view
     def show_sign_up_again(self, attempt_id: str) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
         return self._forms.sign_up(self.attempts.shown(attempt_id, "signup"))
 
-    @_view
+    @page_view
     def sign_up(self) -> Response:
         form = self.attempts.form()
         if self._create_account is None:
@@ -256,11 +234,11 @@ class Webview:
 
     # The second factor
 
-    @_view
+    @page_view
     def show_second_factor(self, attempt_id: str) -> Response:
         return self._forms.second_factor(self.attempts.shown(attempt_id, "second-factor"))
 
-    @_view
+    @page_view
     def check_second_factor(self) -> Response:
         """Counted and judged by who keeps second factors, with every other way in."""
         form = self.attempts.form()
@@ -280,11 +258,11 @@ class Webview:
 
     # Consent
 
-    @_view
+    @page_view
     def show_consent(self, attempt_id: str) -> Response:
         return self._forms.consent(self.attempts.shown(attempt_id, "consent"))
 
-    @_view
+    @page_view
     def approve(self) -> Response:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         form = self.attempts.form()
@@ -303,7 +281,7 @@ class Webview:
         self.attempts.link_at_once(attempt, code)
         return self.pages.go(self._address_of("linked", attempt))
 
-    @_view
+    @page_view
     def switch(self) -> Response:
         """Use another account: back to the sign-in page, which passes over any session of the site."""
         form = self.attempts.form()
@@ -314,7 +292,7 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(f"login?{query_of(form.attempt)}&switch=1"), held)
 
-    @_view
+    @page_view
     def cancel(self) -> Response:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
@@ -326,7 +304,7 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
-    @_view
+    @page_view
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""

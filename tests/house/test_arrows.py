@@ -67,6 +67,7 @@ FLASK = {
     "bot_linking.webview.lost",
     "bot_linking.webview.opening",
     "bot_linking.webview.pages",
+    "bot_linking.webview.routes",
     "bot_linking.webview.stops",
     "bot_linking.account_link_api.endpoint",
     "bot_linking.external_account.endpoint",
