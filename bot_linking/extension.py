@@ -18,11 +18,13 @@ from bot_linking.core.hooks import (
     CreateAccount,
     CurrentAccount,
     Farewell,
+    FindByEmail,
     Hooks,
     MayLink,
     NotifyOwner,
     PsidsOf,
     ResolveAccount,
+    SendCode,
 )
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
@@ -49,6 +51,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
     Keyword arguments decide; `core.hooks.Hooks` says of each what it is given and what it answers:
 
     - `authenticate`, `current_account`, `create_account`: who a person is.
+    - `find_by_email` and `send_code`: who a person is, by a code in an e-mail.
     - `may_link`, `resolve_account`: which account a person may be linked to.
     - `on_conflict`, `notify_owner`, `psids_of`: what the account's owner decides, hears and may have deleted.
     - `confirmation`, `farewell`, `bot`: what is said in the chat, and by which client.
@@ -63,6 +66,8 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         authenticate: Authenticate | None = None,
         current_account: CurrentAccount | None = None,
         create_account: CreateAccount | None = None,
+        find_by_email: FindByEmail | None = None,
+        send_code: SendCode | None = None,
         may_link: MayLink | None = None,
         resolve_account: ResolveAccount | None = None,
         confirmation: Confirmation | None = None,
@@ -80,6 +85,8 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             authenticate=authenticate,
             current_account=current_account,
             create_account=create_account,
+            find_by_email=find_by_email,
+            send_code=send_code,
             may_link=may_link,
             resolve_account=resolve_account,
             confirmation=confirmation,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
@@ -12,10 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Flask
+from flask.ctx import RequestContext
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
-from bot_linking.config.reading import defaults_of, judge_page, key_of, read_settings, strange_graph
+from bot_linking.config.of_app import settings_of
+from bot_linking.config.reading import judge_page, key_of
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import Happening
@@ -53,6 +54,8 @@ from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.translations import add_folder
+from bot_linking.webview.code_views import CodePages
+from bot_linking.webview.mailed import mailed_codes
 from bot_linking.webview.owner_views import OwnerPages
 from bot_linking.webview.views import Webview
 from bot_linking.webview.visitor import Visitor
@@ -80,6 +83,7 @@ class Installation:
     login_button: ButtonOf
     webhook: Webhook
     webview: Webview
+    code_pages: CodePages
     owner_pages: OwnerPages
     way_pages: WayPages
     callbacks: Callbacks
@@ -96,9 +100,9 @@ class Installation:
         """What a page is called in an m.me address: its user name, else its id."""
         return name_of_page(self.pages, page_id, settings=self.settings)
 
-    def doors(self) -> tuple[Webview | WayPages | OwnerPages | Callbacks, ...]:
+    def doors(self) -> tuple[Webview | CodePages | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
-        return (self.webview, self.way_pages, self.owner_pages, self.callbacks)
+        return (self.webview, self.code_pages, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -132,7 +136,7 @@ def install(
     host: Host,
 ) -> Installation:
     """Build everything for one app. Raises `ConfigurationError`."""
-    settings = _read_settings(app, hooks, overrides)
+    settings = settings_of(app, hooks, overrides)
     if settings.translations is not None:
         _take_translations(Path(app.root_path, settings.translations))
     parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
@@ -173,6 +177,10 @@ class _Parts:
     def funnel(self) -> Funnel:
         clock, pages = self.hooks.clock, self.pages
         return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
+
+    def _in_request(self) -> RequestContext:
+        """What the host's callables are called in outside of a request: they may build addresses."""
+        return self.app.test_request_context(base_url=self.settings.public_url)
 
     @cached_property
     def store(self) -> SQLStore:
@@ -275,7 +283,7 @@ class _Parts:
             self.interrupted,
             locale=settings.locale,
             hooks=hooks,
-            in_request=partial(self.app.test_request_context, base_url=settings.public_url),
+            in_request=self._in_request,
             utility_template=settings.utility_template,
             funnel=self.funnel,
         )
@@ -330,6 +338,11 @@ class _Parts:
         )
 
     @cached_property
+    def code_pages(self) -> CodePages:
+        mailed = mailed_codes(self.hooks, keys=self.settings.secret_key, in_context=self._in_request)
+        return CodePages(self.linking, webview=self.webview, mailed=mailed)
+
+    @cached_property
     def owner_pages(self) -> OwnerPages:
         return OwnerPages(
             self.linking,
@@ -379,16 +392,3 @@ def _take_translations(folder: Path) -> None:
         add_folder(folder)
     except ValueError as problem:
         raise ConfigurationError(key_of("translations"), str(problem)) from None
-
-
-def _read_settings(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
-    given = {key_of(name): each for name, each in overrides.items() if each is not None}
-    defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
-    settings = read_settings({**app.config, **given}, os.environ, defaults)
-    if hooks.bot is not None and len(settings.pages) > 1:
-        raise ConfigurationError("AccountLinking(bot=...)", "serves one page only: leave it out with PAGES")
-    if settings.login_url and not hooks.current_account:
-        raise ConfigurationError("BOT_LINKING_LOGIN_URL", "needs current_account= to tell who came back")
-    if problem := strange_graph(settings):
-        _log.warning("%s", problem)
-    return settings

@@ -14,6 +14,8 @@ from bot_linking.core.ports import Clock
 
 Authenticate = Callable[[str, str], Account | None]
 CurrentAccount = Callable[[], Account | None]
+FindByEmail = Callable[[str], Account | None]
+SendCode = Callable[[str, str], object]
 CreateAccount = Callable[[str, str | None, str], Account]
 MayLink = Callable[[str], bool]
 ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
@@ -32,6 +34,17 @@ class Hooks:
 
     current_account: CurrentAccount | None = None
     """`current_account() -> Account | None`: who is signed in at the site already, in this request."""
+
+    find_by_email: FindByEmail | None = None
+    """`find_by_email(address) -> Account | None`: whose e-mail address this is, for signing in by a code that
+    goes there. The address is what a stranger typed: compare it letter for letter, with addresses that were
+    confirmed. It is asked after the page was answered, to send a code, and again when the code was right. It
+    goes with `send_code`."""
+
+    send_code: SendCode | None = None
+    """`send_code(address, code)`: sends this code of six digits to this e-mail address. It is called in a
+    thread of its own, after the page was answered. What it raises is logged by its kind alone. Give your mail
+    client a time-out."""
 
     create_account: CreateAccount | None = None
     """`create_account(username, email, password) -> Account`: makes an account inside the flow; may raise
@@ -72,6 +85,11 @@ class Hooks:
 
     clock: Clock = time.time
     """`clock() -> seconds` since the epoch: for tests."""
+
+    @property
+    def people_sign_in(self) -> bool:
+        """Whether people sign in to accounts of the site."""
+        return any((self.authenticate, self.current_account, self.create_account, self.find_by_email))
 
 
 NO_HOOKS = Hooks()

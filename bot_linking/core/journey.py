@@ -22,8 +22,11 @@ class Stage(StrEnum):
 
     OPENED = auto()
     """The sign-in page was shown. No account is known."""
+    CODE_SENT = auto()
+    """A code went to the e-mail address that was typed, if an account has it. No account is known."""
     PASSWORD_GIVEN = auto()
-    """The site has named the account: by a password, by its own session, or as a new one."""
+    """The site has named the account: by a password, by a code from an e-mail, by its own session, or as a
+    new one."""
     SECOND_FACTOR_PASSED = auto()
     """The account's second factor was right, or it has none. Messenger is asked whose login it is."""
     CONSENT_SHOWN = auto()
@@ -43,6 +46,11 @@ class Step(StrEnum):
 
     REFUSE = auto()
     """A form was not right: the same stage, and the form again with the reason."""
+    SEND_CODE = auto()
+    """An e-mail address was typed. What was proved before in this attempt counts no more, and a code that was
+    sent before is over."""
+    GIVE_CODE = auto()
+    """The code that was sent last was right, and the site names the account of its address."""
     GIVE_PASSWORD = auto()
     """The site names the account. What was proved before in this attempt counts no more."""
     PASS_SECOND_FACTOR = auto()
@@ -61,11 +69,21 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
     {
         Stage.OPENED: {
             Step.REFUSE: Stage.OPENED,
+            Step.SEND_CODE: Stage.CODE_SENT,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.CODE_SENT: {
+            Step.REFUSE: Stage.CODE_SENT,
+            Step.SEND_CODE: Stage.CODE_SENT,
+            Step.GIVE_CODE: Stage.PASSWORD_GIVEN,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.LINK: Stage.DONE,
             Step.LEAVE: Stage.LEFT,
         },
         Stage.PASSWORD_GIVEN: {
             Step.REFUSE: Stage.PASSWORD_GIVEN,
+            Step.SEND_CODE: Stage.CODE_SENT,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.PASS_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
             Step.NEED_NO_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
@@ -77,6 +95,7 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         },
         Stage.CONSENT_SHOWN: {
             Step.REFUSE: Stage.CONSENT_SHOWN,
+            Step.SEND_CODE: Stage.CODE_SENT,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,
@@ -85,6 +104,7 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         },
         Stage.APPROVED: {
             Step.REFUSE: Stage.APPROVED,
+            Step.SEND_CODE: Stage.CODE_SENT,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,

@@ -71,7 +71,7 @@ class Linking:
         self._code_max_age = code_max_age
         self._may_link = hooks.may_link
         self._resolve_account = hooks.resolve_account
-        self._people_sign_in = any((hooks.authenticate, hooks.current_account, hooks.create_account))
+        self._people_sign_in = hooks.people_sign_in
         self._asked_page: str | None = None
         self.policy = Policy(hooks.on_conflict)
         self.undoing = Undoing(store, now=self.now, tell_all=self.tell_all, allows=self.allows)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot_linking.core.journey import MAX_AGE_MS, Stage, Step, StepRefused, after
 from bot_linking.core.links import Account
-from bot_linking.core.ports.attempts import MOST_CODES, Attempt, Refusal
+from bot_linking.core.ports.attempts import MOST_CODES, Attempt, Awaited, Refusal
 from bot_linking.core.ways import WEB
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
@@ -163,7 +163,11 @@ def _change(tx: Tx, attempt: Attempt, before: Attempt) -> bool:
     columns = _columns(attempt)
     for fixed in ("way", "page_hint", "linking_token", "return_url", "proof", "opened_at", "expires_at"):
         del columns[fixed]
-    seen = {"session_before": before.session_digest or "", "stage_before": before.stage}
+    seen = {
+        "session_before": before.session_digest or "",
+        "stage_before": before.stage,
+        "awaited_before": _text_of(before.awaited) or "",
+    }
     return tx.run("change_attempt", **columns, **seen) > 0
 
 
@@ -182,10 +186,15 @@ def _columns(attempt: Attempt) -> Row:
         "linking_token": attempt.linking_token,
         "return_url": attempt.return_url,
         "second_factor_at": attempt.second_factor_at,
-        "refusal": json.dumps(asdict(attempt.refusal)) if attempt.refusal else None,
+        "refusal": _text_of(attempt.refusal),
+        "awaited": _text_of(attempt.awaited),
         "opened_at": attempt.opened_at,
         "expires_at": attempt.expires_at,
     }
+
+
+def _text_of(kept: Refusal | Awaited | None) -> str | None:
+    return json.dumps(asdict(kept)) if kept else None
 
 
 def _attempt(row: Row) -> Attempt:
@@ -194,5 +203,6 @@ def _attempt(row: Row) -> Attempt:
     values["account"] = Account(*identity) if identity[0] else None
     values["stage"] = Stage(values["stage"])
     values["refusal"] = Refusal(**json.loads(values["refusal"])) if values["refusal"] else None
+    values["awaited"] = Awaited(**json.loads(values["awaited"])) if values["awaited"] else None
     values["session_digest"] = values["session_digest"] or None
     return Attempt(**values)

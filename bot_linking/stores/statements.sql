@@ -144,10 +144,10 @@ delete from attempts where account_id = :account_id
 -- name: save_attempt
 insert into attempts (attempt_id, session_digest, stage, way, account_id, username, email, phone_number,
                       display_name, page_id, psid, profile_name, page_hint, linking_token, return_url,
-                      second_factor_at, refusal, proof, opened_at, expires_at)
+                      second_factor_at, refusal, awaited, proof, opened_at, expires_at)
 values (:attempt_id, :session_digest, :stage, :way, :account_id, :username, :email, :phone_number,
         :display_name, :page_id, :psid, :profile_name, :page_hint, :linking_token, :return_url,
-        :second_factor_at, :refusal, :proof, :opened_at, :expires_at)
+        :second_factor_at, :refusal, :awaited, :proof, :opened_at, :expires_at)
 on conflict (attempt_id) do nothing
 
 -- name: change_attempt
@@ -155,8 +155,10 @@ on conflict (attempt_id) do nothing
 update attempts set
   session_digest = :session_digest, stage = :stage, account_id = :account_id, username = :username,
   email = :email, phone_number = :phone_number, display_name = :display_name, page_id = :page_id,
-  psid = :psid, profile_name = :profile_name, second_factor_at = :second_factor_at, refusal = :refusal
+  psid = :psid, profile_name = :profile_name, second_factor_at = :second_factor_at, refusal = :refusal,
+  awaited = :awaited
 where attempt_id = :attempt_id and session_digest = :session_before and stage = :stage_before
+  and coalesce(awaited, '') = :awaited_before
 
 -- name: approve_attempt
 -- A second press of the same button finds it approved already.
@@ -165,12 +167,12 @@ where attempt_id = :attempt_id and session_digest = :session_digest and account_
   and stage in (:stage_before, :stage) and expires_at > :now
 
 -- name: finish_attempt
-update attempts set stage = 'done', refusal = null where attempt_id = :attempt_id
+update attempts set stage = 'done', refusal = null, awaited = null where attempt_id = :attempt_id
 
 -- name: find_attempt
 select attempt_id, account_id, username, email, phone_number, display_name, linking_token, return_url,
        opened_at, page_id, psid, profile_name, stage, page_hint, second_factor_at, refusal, way, proof,
-       expires_at, session_digest
+       expires_at, session_digest, awaited
 from attempts where attempt_id = :attempt_id
 
 -- name: count_codes

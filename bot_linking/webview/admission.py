@@ -38,6 +38,10 @@ class Admission:
         self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
         # One address cannot reach it: a stranger who guesses locks no owner out.
         self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
+        self._codes_by_address = Limit("code-address", failures, 60)
+        self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
+        self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
+        self._code_tries = Limit("code-try", failures, 60)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
         self._kept = Limit("kept", TIMES_THE_ADDRESS_LIMIT * failures, 60)
@@ -65,6 +69,24 @@ class Admission:
         self._throttle.refund(self._by_address, address)
         self._throttle.forget(self._by_name_and_address, _pair(name, address))
         self._throttle.refund(self._by_name, name)
+
+    def count_code(self, name: str, address: str) -> None:
+        """Before a code is sent to the e-mail address `name`, in its canonical spelling: counted like a try
+        at a password. Raises `TooManyAttempts`."""
+        self._throttle.count(self._codes_by_address, address)
+        self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.count(self._codes_by_name, name)
+
+    def count_code_try(self, address: str) -> None:
+        """Before a code that was typed is judged; each code has tries of its own beside."""
+        self._throttle.count(self._code_tries, address)
+
+    def forgive_code(self, name: str, address: str) -> None:
+        """The code was right: its address begins anew."""
+        self._throttle.refund(self._code_tries, address)
+        self._throttle.refund(self._codes_by_address, address)
+        self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._codes_by_name, name)
 
     def count_sign_up(self, address: str) -> None:
         self._throttle.count(self._sign_ups, address)

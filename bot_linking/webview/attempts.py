@@ -23,7 +23,17 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser, digest_of_session, new_session
-from bot_linking.webview.held import Form, Held, MovedOn
+from bot_linking.webview.held import (
+    Form,
+    Held,
+    MovedOn,
+    account_of,
+    blank,
+    is_of,
+    named,
+    required,
+    stage_of,
+)
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
@@ -78,7 +88,7 @@ class Attempts:
         if kept is not None and kept.stage in FINAL:
             if kept.stage is not again_at:
                 raise Notice(kept.stage, back=ticket.return_url)
-        elif kept is not None and ticket.holder == SESSION and not _is_of(ticket, kept):
+        elif kept is not None and ticket.holder == SESSION and not is_of(ticket, kept):
             raise MovedOn(Held(kept))
         return Form(ticket, kept)
 
@@ -109,7 +119,7 @@ class Attempts:
     def account_of_site(self) -> Account | None:
         """Who is signed in at the site itself, as it says."""
         account = self._current_account() if self._current_account else None
-        return None if account is None else _required(account)
+        return None if account is None else required(account)
 
     # The steps
 
@@ -117,28 +127,31 @@ class Attempts:
         """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
         is kept, and the attempt comes back as it was, after too many of these from one address."""
         if account is not None and not form.is_of_session:
-            refused = replace(_named(form.attempt, account), refusal=refusal)
+            refused = replace(named(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
         self._trail.refused(form.attempt, refusal)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
         if kept is None:
-            return self._take_if_few(refused) or self._as_it_is(form)
+            return self._take_if_few(refused) or self.as_it_is(form)
         if kept.stage is Stage.OPENED and not self._browser.holds(kept):
-            return self._take(refused, kept) or self._as_it_is(form)
-        return Held(refused) if self._linking.keep(refused, before=kept) else self._as_it_is(form)
+            return self.take(refused, kept) or self.as_it_is(form)
+        return Held(refused) if self._linking.keep(refused, before=kept) else self.as_it_is(form)
 
     def sign_in(self, form: Form, account: Account) -> Held:
         """The site named the account: on to the consent, or first to the second factor of an account that has
         one."""
-        _required(account)
+        proved, steps = self.signed_in(form, account, Step.GIVE_PASSWORD)
+        return self.noted(self._step(form, proved, *steps))
+
+    def signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
+        """The attempt of an account that was proved by this step, and the steps that it takes by that."""
+        proved = named(form.attempt, required(account))
         needs_code = not self.passes(account)
         self._trail.signed_in(form.attempt)
-        steps = [Step.GIVE_PASSWORD] if needs_code else [Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR]
-        proved = _named(form.attempt, account)
         if needs_code:
-            return self._step(form, proved, *steps)
-        return self._shown(self._step(form, self._identified(proved), *steps, Step.SHOW_CONSENT))
+            return proved, [by]
+        return self._identified(proved), [by, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT]
 
     def waiting(self, form: Form) -> Account:
         """Whose code a form of the second factor brings: of the account whose password was given in this
@@ -158,15 +171,17 @@ class Attempts:
         if not self.passes(account, code):
             return None
         now = self._linking.now()
-        proved = replace(_named(form.attempt, account), second_factor_at=now)
+        proved = replace(named(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
         self._trail.signed_in(form.attempt)
-        held = self._take(replace(self._identified(proved), stage=stage), form.kept)
-        return self._shown(held or self._as_it_is(form))
+        held = self.take(replace(self._identified(proved), stage=stage), form.kept)
+        return self.noted(held or self.as_it_is(form))
 
-    def _shown(self, held: Held) -> Held:
-        self._trail.consent_shown(held.attempt)
+    def noted(self, held: Held) -> Held:
+        """The same, which the funnel is told of where it is at the consent."""
+        if held.attempt.stage is Stage.CONSENT_SHOWN:
+            self._trail.consent_shown(held.attempt)
         return held
 
     def approve(self, form: Form, *, locale: str) -> tuple[str, Held]:
@@ -175,8 +190,8 @@ class Attempts:
         if form.ticket.way in SITE_PAGES:  # it proves no chat
             raise Notice("broken")
         attempt = self._at_consent(form)
-        if attempt.second_factor_at is None and not self.passes(_account(attempt)):
-            raise MovedOn(self._ask_second_factor(form, _account(attempt)))
+        if attempt.second_factor_at is None and not self.passes(account_of(attempt)):
+            raise MovedOn(self._ask_second_factor(form, account_of(attempt)))
         attempt = self._bound(attempt)
         session = None
         if attempt.stage is Stage.OPENED:  # signed in at the site: nothing was kept until now
@@ -213,7 +228,7 @@ class Attempts:
         for _ in range(TRIES):
             before = self._linking.attempt_of(form.attempt.attempt_id)
             try:
-                left = replace(_blank(before or form.attempt), stage=after(_stage(before), Step.LEAVE))
+                left = replace(blank(before or form.attempt), stage=after(stage_of(before), Step.LEAVE))
             except StepRefused:
                 break
             if before is not None:
@@ -238,7 +253,7 @@ class Attempts:
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
         self._trail.signed_in(attempt)
-        identified = self._identified(_named(attempt, account), self._admission.count_look)
+        identified = self._identified(named(attempt, account), self._admission.count_look)
         self._trail.consent_shown(identified)
         return identified
 
@@ -253,16 +268,16 @@ class Attempts:
         for _ in range(TRIES):
             before = self._linking.attempt_of(proved.attempt_id)
             try:
-                stage = after(_stage(before), *steps)
+                stage = after(stage_of(before), *steps)
             except StepRefused as refusal:
                 raise Notice(refusal.stage, back=form.ticket.return_url) from None
-            if held := self._take(replace(proved, stage=stage), before):
+            if held := self.take(replace(proved, stage=stage), before):
                 return held
-        return self._as_it_is(form)
+        return self.as_it_is(form)
 
-    def _take(self, attempt: Attempt, before: Attempt | None) -> Held | None:
+    def take(self, attempt: Attempt, before: Attempt | None, session: str | None = None) -> Held | None:
         """Keep an attempt under a new secret; None where another request was faster."""
-        session = new_session()
+        session = session or new_session()
         attempt = replace(attempt, session_digest=digest_of_session(session))
         return Held(attempt, session) if self._linking.keep(attempt, before=before) else None
 
@@ -271,9 +286,9 @@ class Attempts:
             self._admission.count_kept(self._browser.address())
         except TooManyAttempts:
             return Held(attempt)
-        return self._take(attempt, None)
+        return self.take(attempt, None)
 
-    def _as_it_is(self, form: Form) -> Held:
+    def as_it_is(self, form: Form) -> Held:
         """The attempt that another request of this browser has changed meanwhile."""
         kept = self._linking.attempt_of(form.attempt.attempt_id)
         raise MovedOn(Held(kept)) if kept else Notice("expired", back=form.ticket.return_url)
@@ -305,10 +320,10 @@ class Attempts:
     def _ask_second_factor(self, form: Form, account: Account) -> Held:
         """The second factor was switched on since this attempt came to the consent."""
         if not form.is_of_session:
-            return self._step(form, _named(form.attempt, account), Step.GIVE_PASSWORD)
+            return self._step(form, named(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
-        held = self._take(replace(form.attempt, stage=stage, refusal=None), form.kept)
-        return held or self._as_it_is(form)
+        held = self.take(replace(form.attempt, stage=stage, refusal=None), form.kept)
+        return held or self.as_it_is(form)
 
     def _bound(self, attempt: Attempt) -> Attempt:
         """The attempt with the person whom the code will be bound to, asked for anew where the linking token
@@ -335,7 +350,7 @@ class Attempts:
         if attempt.way in SITE_PAGES:
             return Profile()
         count = count or self._admission.count_question
-        admit = partial(count, _account(attempt).id, self._browser.address())
+        admit = partial(count, account_of(attempt).id, self._browser.address())
         token, hint, back = attempt.linking_token, attempt.page_hint, attempt.return_url
         try:
             if attempt.way != LOGIN and attempt.page_id is not None and attempt.psid is not None:
@@ -349,35 +364,3 @@ class Attempts:
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug, way=attempt.way))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None
-
-
-def _is_of(ticket: Ticket, kept: Attempt) -> bool:
-    """Whether a page's ticket is of the present secret of its attempt, and of the account that it named."""
-    account_id = kept.account.id if kept.account else None
-    return ticket.bound_to == kept.session_digest and ticket.account_id == account_id
-
-
-def _stage(before: Attempt | None) -> Stage:
-    return before.stage if before else Stage.OPENED
-
-
-def _named(attempt: Attempt, account: Account | None) -> Attempt:
-    """The attempt of this account: what was proved or refused of another one does not count for it."""
-    return replace(attempt, account=account, second_factor_at=None, refusal=None)
-
-
-def _blank(attempt: Attempt) -> Attempt:
-    """An attempt without an account."""
-    return replace(_named(attempt, None), page_id=None, psid=None, profile_name=None)
-
-
-def _account(attempt: Attempt) -> Account:
-    assert attempt.account is not None, "asked for the account of an attempt that has none"
-    return attempt.account
-
-
-def _required(account: object) -> Account:
-    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
-    if not isinstance(account, Account):
-        raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
-    return account

@@ -10,12 +10,13 @@ from urllib.parse import quote
 from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
+from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt, Refusal
 from bot_linking.core.ways import LOGIN, MENU, SITE_PAGES, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import asked_kind, query_of, query_with, token_of_web_link
 from bot_linking.webview.pages import Notice, Pages
-from bot_linking.webview.refusals import RECOVERY, SHORTEST_PASSWORD, sentence
+from bot_linking.webview.refusals import RECOVERY, SHORTEST_PASSWORD, sentence, whole_minutes
 
 if TYPE_CHECKING:
     from flask import Response
@@ -45,9 +46,18 @@ class Forms:
         self._hooks = hooks
         self._now = now
 
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether people can sign in on these pages, rather than at the site alone."""
+        return self._hooks.authenticate is not None or self._hooks.find_by_email is not None
+
     def again(self, attempt: Attempt, status: int) -> Response:
         """The page of the form that was refused."""
-        pages = {"signup": self.sign_up, "second-factor": self.second_factor}
+        pages = {
+            "signup": self.sign_up,
+            "second-factor": self.second_factor,
+            "email-code": self.email_code,
+        }
         page = pages.get(attempt.refusal.form if attempt.refusal else "", self.login)
         return page(attempt, status=status)
 
@@ -67,6 +77,7 @@ class Forms:
             **shown,
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
+            has_email=self._hooks.find_by_email is not None,
             site_login=self.site_login(attempt),
             forgot_url=self._settings.forgot_url,
             signup_url=self._address_of("signup", attempt) if self._hooks.create_account else None,
@@ -107,6 +118,18 @@ class Forms:
         if attempt.session_digest is None:
             return query_with("kind", kind)
         return f"{self._pages.root}/second-factor/{quote(attempt.attempt_id)}?kind={kind}"
+
+    def email_code(self, attempt: Attempt, *, status: int = 200) -> Response:
+        """The page to type a code that went to an e-mail address; it names the address that was typed."""
+        awaited, filled_in = attempt.awaited, self._filled_in("email-code", attempt, None)
+        ends = min(awaited.expires_at, attempt.opened_at + MAX_AGE_MS) if awaited else 0
+        return self._pages.show(
+            "email_code",
+            status,
+            **filled_in | {"email": awaited.about if awaited else ""},
+            minutes=whole_minutes(ends - self._now()),
+            login_url=f"{self._pages.root}/login/{quote(attempt.attempt_id)}",
+        )
 
     def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
         """The page with the only button that links. It names what the link would replace and end, where the

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot_linking.core.journey import Stage
+from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.webview.tickets import SESSION, Ticket
 
@@ -39,3 +41,35 @@ class Form:
     @property
     def is_of_session(self) -> bool:
         return self.ticket.holder == SESSION
+
+
+def is_of(ticket: Ticket, kept: Attempt) -> bool:
+    """Whether a page's ticket is of the present secret of its attempt, and of the account that it named."""
+    account_id = kept.account.id if kept.account else None
+    return ticket.bound_to == kept.session_digest and ticket.account_id == account_id
+
+
+def stage_of(before: Attempt | None) -> Stage:
+    return before.stage if before else Stage.OPENED
+
+
+def named(attempt: Attempt, account: Account | None) -> Attempt:
+    """The attempt of this account: what was proved or refused of another one does not count for it."""
+    return replace(attempt, account=account, second_factor_at=None, refusal=None, awaited=None)
+
+
+def blank(attempt: Attempt) -> Attempt:
+    """An attempt without an account."""
+    return replace(named(attempt, None), page_id=None, psid=None, profile_name=None)
+
+
+def account_of(attempt: Attempt) -> Account:
+    assert attempt.account is not None, "asked for the account of an attempt that has none"
+    return attempt.account
+
+
+def required(account: object) -> Account:
+    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
+    if not isinstance(account, Account):
+        raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
+    return account

@@ -18,9 +18,9 @@ from bot_linking.core.text import safe_name
 from bot_linking.core.ways import CONNECTIONS, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice, Pages
-from bot_linking.webview.routes import Route, page_view
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import fields
+from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class OwnerPages:
 
     # Undo
 
-    @page_view
+    @view
     def show_undo(self, token: str) -> Response:
         """What happened, and what undoing does. Nothing changes."""
         page_id, psid, change_id = self._change_of(token)
@@ -97,7 +97,7 @@ class OwnerPages:
         )
         return self._browser.remember(page, secret)
 
-    @page_view
+    @view
     def undo(self, token: str) -> Response:
         """Put back what was; the page's own address then says that it was undone."""
         page_id, psid, change_id = self._change_of(token)
@@ -121,7 +121,7 @@ class OwnerPages:
 
     # Connected chats
 
-    @page_view
+    @view
     def show_connections(self) -> Response:
         """The chats of who is signed in at the site."""
         account = self._visitor.account()
@@ -138,7 +138,7 @@ class OwnerPages:
         )
         return self._browser.remember(page, secret)
 
-    @page_view
+    @view
     def disconnect(self, chat_id: str) -> Response:
         """End one chat's link. A chat of another account is one that does not exist."""
         account = self._visitor.account()
@@ -175,7 +175,7 @@ class OwnerPages:
 
     # Requests to delete
 
-    @page_view
+    @view
     def show_deletion(self, code: str) -> Response:
         """How a request of Meta's stands. It names no account, no chat and no id."""
         found = self._linking.store.find_deletion(code)

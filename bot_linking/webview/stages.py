@@ -8,6 +8,7 @@ from bot_linking.core.ways import SITE_PAGES, WEB
 
 PAGES = {
     Stage.OPENED: "login",
+    Stage.CODE_SENT: "email-code",
     Stage.PASSWORD_GIVEN: "second-factor",
     Stage.SECOND_FACTOR_PASSED: "second-factor",
     Stage.CONSENT_SHOWN: "consent",

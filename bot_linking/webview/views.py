@@ -38,11 +38,11 @@ from bot_linking.webview.identity import Identity
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
-from bot_linking.webview.routes import Route, page_view
 from bot_linking.webview.stages import page_of
 from bot_linking.webview.stops import LARGEST_FORM
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
+from bot_linking.webview.viewing import Route, view
 
 LONGEST_NAME = 254
 LONGEST_CODE = 64
@@ -74,7 +74,7 @@ class Webview:
         self.pages = Pages(settings, urlsplit(login_url).path.removesuffix("/login"))
         callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self.browser = Browser(settings, Tickets(settings.secret_key, linking.now), callers, tell=tell)
-        self.forms = self._forms = Forms(
+        self.forms = Forms(
             settings,
             self.pages,
             self.browser,
@@ -126,7 +126,7 @@ class Webview:
 
     # Sign in
 
-    @page_view
+    @view
     def show_login(self) -> Response:
         """What the Log In button opens."""
         if not is_opened_by_messenger():
@@ -137,22 +137,22 @@ class Webview:
 
     def first_page(self, attempt: Attempt, account: Account | None, secret: str) -> Response:
         if account is not None and not self.attempts.passes(account):
-            return self._forms.second_factor(replace(attempt, account=account), secret=secret)
+            return self.forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
-            return self._forms.consent(self.attempts.of_site(attempt, account), secret=secret)
+            return self.forms.consent(self.attempts.of_site(attempt, account), secret=secret)
         if self._create_account is not None and "signup" in request.args:
-            return self._forms.sign_up(attempt, secret=secret)
+            return self.forms.sign_up(attempt, secret=secret)
         come_back = request.args.keys() & {"returned", "switch"}
-        site_login = self._forms.site_login(attempt)
-        if self._authenticate is None and site_login is not None and not come_back:
+        site_login = self.forms.site_login(attempt)
+        if not self.forms.has_sign_in and site_login is not None and not come_back:
             return self.pages.go(site_login)
-        return self._forms.login(attempt, secret=secret)
+        return self.forms.login(attempt, secret=secret)
 
-    @page_view
+    @view
     def show_login_again(self, attempt_id: str) -> Response:
-        return self._forms.login(self.attempts.shown(attempt_id, "login"))
+        return self.forms.login(self.attempts.shown(attempt_id, "login"))
 
-    @page_view
+    @view
     def sign_in(self) -> Response:
         form = self.attempts.form()
         if self._authenticate is None:
@@ -162,15 +162,15 @@ class Webview:
         refusal = Refusal("login", "wrong", username, field="password")
         if not username or not password:
             missing = "password" if username else "username"
-            return self._again(form, replace(refusal, reason="missing", field=missing))
+            return self.again(form, replace(refusal, reason="missing", field=missing))
         try:
             account = self._verified(username, password, self._authenticate)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit)
+            return self.too_many(form, refusal, limit)
         except TooBusy:
-            return self._too_busy(form, refusal)
+            return self.too_busy(form, refusal)
         return (
-            self._again(form, refusal)
+            self.again(form, refusal)
             if account is None
             else self.lead_to(self.attempts.sign_in(form, account))
         )
@@ -193,52 +193,52 @@ class Webview:
 
     # Sign up
 
-    @page_view
+    @view
     def show_sign_up(self) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
         if not is_opened_by_messenger():
             return self._come_back("signup")
         attempt, secret = self._opened(), self.browser.secret()
-        return self.browser.remember(self._forms.sign_up(attempt, secret=secret), secret)
+        return self.browser.remember(self.forms.sign_up(attempt, secret=secret), secret)
 
-    @page_view
+    @view
     def show_sign_up_again(self, attempt_id: str) -> Response:
         if self._create_account is None:
             raise Notice("missing", 404)
-        return self._forms.sign_up(self.attempts.shown(attempt_id, "signup"))
+        return self.forms.sign_up(self.attempts.shown(attempt_id, "signup"))
 
-    @page_view
+    @view
     def sign_up(self) -> Response:
         form = self.attempts.form()
         if self._create_account is None:
             raise Notice("missing", 404)
         username = self.browser.field("username", LONGEST_NAME)
-        email = username if self._forms.by_email else self.browser.field("email", LONGEST_NAME)
+        email = username if self.forms.by_email else self.browser.field("email", LONGEST_NAME)
         password = self.browser.field("password", LARGEST_FORM)
         refusal = Refusal("signup", "", username, email)
         if wrong := wrong_with(username, password):
-            return self._again(form, replace(refusal, reason=wrong[0], field=wrong[1]))
+            return self.again(form, replace(refusal, reason=wrong[0], field=wrong[1]))
         try:
             self.admission.count_sign_up(self.browser.address())
             with self.admission.place():
                 account = self._create_account(username, email or None, password)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit)
+            return self.too_many(form, refusal, limit)
         except TooBusy:
-            return self._too_busy(form, refusal)
+            return self.too_busy(form, refusal)
         except SignUpRefused as refused:
             reason = replace(refusal, reason=refused.slug, text=str(refused), field=refused.field)
-            return self._again(form, reason)
+            return self.again(form, reason)
         return self.lead_to(self.attempts.sign_in(form, account))
 
     # The second factor
 
-    @page_view
+    @view
     def show_second_factor(self, attempt_id: str) -> Response:
-        return self._forms.second_factor(self.attempts.shown(attempt_id, "second-factor"))
+        return self.forms.second_factor(self.attempts.shown(attempt_id, "second-factor"))
 
-    @page_view
+    @view
     def check_second_factor(self) -> Response:
         """Counted and judged by who keeps second factors, with every other way in."""
         form = self.attempts.form()
@@ -247,22 +247,22 @@ class Webview:
         kind = "recovery" if request.form.get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
-            return self._again(form, replace(refusal, reason=f"{kind}_missing"), account)
+            return self.again(form, replace(refusal, reason=f"{kind}_missing"), account)
         try:
             held = self.attempts.pass_code(form, account, code)
         except TooManyAttempts as limit:
-            return self._too_many(form, refusal, limit, account)
+            return self.too_many(form, refusal, limit, account)
         except SecondFactorLocked:
-            return self._again(form, replace(refusal, reason="code_locked"), account)
-        return self.lead_to(held) if held else self._again(form, refusal, account)
+            return self.again(form, replace(refusal, reason="code_locked"), account)
+        return self.lead_to(held) if held else self.again(form, refusal, account)
 
     # Consent
 
-    @page_view
+    @view
     def show_consent(self, attempt_id: str) -> Response:
-        return self._forms.consent(self.attempts.shown(attempt_id, "consent"))
+        return self.forms.consent(self.attempts.shown(attempt_id, "consent"))
 
-    @page_view
+    @view
     def approve(self) -> Response:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         form = self.attempts.form()
@@ -281,7 +281,7 @@ class Webview:
         self.attempts.link_at_once(attempt, code)
         return self.pages.go(self._address_of("linked", attempt))
 
-    @page_view
+    @view
     def switch(self) -> Response:
         """Use another account: back to the sign-in page, which passes over any session of the site."""
         form = self.attempts.form()
@@ -292,7 +292,7 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(f"login?{query_of(form.attempt)}&switch=1"), held)
 
-    @page_view
+    @view
     def cancel(self) -> Response:
         """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
@@ -304,7 +304,7 @@ class Webview:
             return self._hand(self.pages.notice(Notice("left", 200)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
-    @page_view
+    @view
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
@@ -320,14 +320,14 @@ class Webview:
         attempt = held.attempt
         return self._hand(self.pages.go(self._address_of(page_of(attempt), attempt)), held)
 
-    def _again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
+    def again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
         """303 to the same form with the reason, or that page at once where too much is kept already."""
         held = self.attempts.refuse(form, refusal, account)
         if held.attempt.session_digest is None:
-            return self._forms.again(held.attempt, 429)
+            return self.forms.again(held.attempt, 429)
         return self._hand(self.pages.go(self._address_of(refusal.form, held.attempt)), held)
 
-    def _too_many(
+    def too_many(
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
         self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
@@ -336,7 +336,7 @@ class Webview:
             form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
         )
 
-    def _too_busy(self, form: Form, refusal: Refusal) -> Response:
+    def too_busy(self, form: Form, refusal: Refusal) -> Response:
         return self._refused_at_once(form, replace(refusal, reason="busy"), 503, BUSY_S)
 
     def _refused_at_once(
@@ -344,7 +344,7 @@ class Webview:
     ) -> Response:
         """The form again, with a status that tells machines, too. GET of this address shows it as well."""
         held = self.attempts.refuse(form, replace(refusal, field=""), account)
-        page = self._hand(self._forms.again(held.attempt, status), held)
+        page = self._hand(self.forms.again(held.attempt, status), held)
         page.headers["Retry-After"] = str(retry_after)
         return page
 
@@ -354,7 +354,7 @@ class Webview:
         newest = self.attempts.newest()
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
             raise Notice("phone")
-        return self._forms.again(newest, 200)
+        return self.forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
         """Relative, so that it is right below any path that a proxy strips."""

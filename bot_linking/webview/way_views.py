@@ -43,9 +43,9 @@ from bot_linking.webview.held import Held
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
-from bot_linking.webview.routes import Route, page_view
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import fields
+from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import Webview
 from bot_linking.webview.visitor import Visitor
 
@@ -98,7 +98,7 @@ class WayPages:
 
     # A web link, in any browser
 
-    @page_view
+    @view
     def show_web(self, token: str) -> Response:
         """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
         link = self._ways.open_web(token)
@@ -108,7 +108,7 @@ class WayPages:
         made_at = link.expires_at - MAX_AGE_MS
         return self._begin(WEB, link.page_id, link.psid, proof=link.digest, made_at=made_at)
 
-    @page_view
+    @view
     def show_digits(self, attempt_id: str) -> Response:
         """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
         kept = self._linking.attempt_of(attempt_id)
@@ -127,7 +127,7 @@ class WayPages:
             chat_url=f"https://m.me/{quote(name)}",
         )
 
-    @page_view
+    @view
     def show_linked(self, attempt_id: str) -> Response:
         """What is true by now of an attempt that links without an answer of the chat."""
         kept = self._linking.attempt_of(attempt_id)
@@ -163,7 +163,7 @@ class WayPages:
 
     # The menu's webview
 
-    @page_view
+    @view
     def show_menu(self) -> Response:
         """The only page with a foreign script: Messenger's own, which says who opened it."""
         if self._settings.app_id is None:
@@ -177,7 +177,7 @@ class WayPages:
         )
         return self._with_sdk(self.webview.browser.remember(page, secret))
 
-    @page_view
+    @view
     def enter_menu(self) -> Response:
         """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
         self._require_stamp()
@@ -192,7 +192,7 @@ class WayPages:
             return self._begin(MENU, context.page_id, context.psid, proof=proof)
         return self._show_linked_chat(link, proof)
 
-    @page_view
+    @view
     def log_out(self) -> Response:
         """The button on the menu's page of a chat that is linked: proved by the same `signed_request`."""
         self._require_stamp()
@@ -252,7 +252,7 @@ class WayPages:
 
     # From the site
 
-    @page_view
+    @view
     def show_connect(self) -> Response:
         """An address, a picture and a code by which a chat can be connected with who is signed in here."""
         account = self._visitor.account()

@@ -19,6 +19,7 @@ from bot_linking.core.journey import (
 )
 
 NEEDED = {
+    Stage.CODE_SENT: {Step.SEND_CODE},
     Stage.SECOND_FACTOR_PASSED: {Step.PASS_SECOND_FACTOR, Step.NEED_NO_SECOND_FACTOR},
     Stage.CONSENT_SHOWN: {Step.SHOW_CONSENT},
     Stage.APPROVED: {Step.APPROVE},
@@ -60,6 +61,13 @@ def test_a_stage_is_reached_by_its_own_step_only(stage: Stage) -> None:
     assert leading == NEEDED[stage]
 
 
+SIGN_INS = {
+    (Step.GIVE_PASSWORD,),
+    (Step.SEND_CODE, Step.GIVE_CODE),
+    (Step.SEND_CODE, Step.GIVE_PASSWORD),
+}
+
+
 def ways_to(goal: Stage) -> list[tuple[Step, ...]]:
     """Every way from the first page that comes to no stage twice."""
     found = list[tuple[Step, ...]]()
@@ -78,15 +86,23 @@ def test_nobody_approves_without_account_second_factor_and_consent() -> None:
     ways = ways_to(Stage.APPROVED)
     assert ways
     for way in ways:
-        assert way[0] is Step.GIVE_PASSWORD
-        assert way[1] in (Step.PASS_SECOND_FACTOR, Step.NEED_NO_SECOND_FACTOR)
-        assert way[2:] == (Step.SHOW_CONSENT, Step.APPROVE)
+        *signed_in, factor, consent, press = way
+        assert tuple(signed_in) in SIGN_INS
+        assert factor in (Step.PASS_SECOND_FACTOR, Step.NEED_NO_SECOND_FACTOR)
+        assert (consent, press) == (Step.SHOW_CONSENT, Step.APPROVE)
 
 
 @pytest.mark.parametrize("stage", sorted(set(Stage) - FINAL - {Stage.OPENED, Stage.SECOND_FACTOR_PASSED}))
 def test_a_password_that_is_given_again_begins_with_the_second_factor_again(stage: Stage) -> None:
     assert after(stage, Step.GIVE_PASSWORD) is Stage.PASSWORD_GIVEN
     assert not allows(Stage.PASSWORD_GIVEN, Step.APPROVE)
+
+
+@pytest.mark.parametrize("stage", sorted(set(Stage) - FINAL - {Stage.SECOND_FACTOR_PASSED}))
+def test_a_code_that_is_asked_for_begins_anew(stage: Stage) -> None:
+    assert after(stage, Step.SEND_CODE) is Stage.CODE_SENT
+    assert not allows(Stage.CODE_SENT, Step.APPROVE)
+    assert allows(stage, Step.GIVE_CODE) == (stage is Stage.CODE_SENT)
 
 
 @pytest.mark.parametrize("stage", Stage, ids=str)

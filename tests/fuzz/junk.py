@@ -35,6 +35,23 @@ FIELDS = [
     "sender",
     "authorization_code",
     "request.method",
+    "message",
+    "text",
+    "referral",
+    "ref",
+    "postback",
+    "payload",
+    "quick_reply",
+    "signed_request",
+    "ticket",
+    "password",
+    "code",
+    "user_id",
+    "psid",
+    "page_id",
+    "issued_at",
+    "algorithm",
+    "thread_type",
 ]
 VALUES = [
     "account_link",
@@ -48,6 +65,12 @@ VALUES = [
     "\ud800",
     "\0",
     "{",
+    "123 456",
+    "LINK 7K4Q-9P2M",
+    "bl.yes.AAAAAAAAAAAAAAAAAAAAAA",
+    "bl.",
+    "HMAC-SHA256",
+    "USER_TO_PAGE",
 ]
 
 scalars = (
@@ -83,12 +106,25 @@ binds = st.fixed_dictionaries(
 events = st.fixed_dictionaries(
     {"sender": objects, "recipient": st.just({"id": "1001"}), "account_linking": objects}
 )
+chats = st.fixed_dictionaries(
+    {"sender": st.just({"id": "71"}), "recipient": st.just({"id": "1001"})},
+    optional={
+        "timestamp": scalars,
+        "message": st.fixed_dictionaries({"text": scalars}, optional={"quick_reply": values}),
+        "referral": values,
+        "postback": objects,
+    },
+)
+contexts = st.fixed_dictionaries(
+    {"algorithm": st.just("HMAC-SHA256"), "thread_type": st.just("USER_TO_PAGE")},
+    optional={"issued_at": scalars, "page_id": scalars, "psid": scalars, "user_id": scalars},
+)
 batches = st.fixed_dictionaries(
     {
         "object": st.just("page"),
         "entry": st.lists(
             st.fixed_dictionaries(
-                {"id": st.just("1001"), "messaging": st.lists(events | values, max_size=3)}
+                {"id": st.just("1001"), "messaging": st.lists(events | chats | values, max_size=3)}
             ),
             max_size=2,
         ),
@@ -99,7 +135,7 @@ forms = st.lists(
 )
 
 bodies: st.SearchStrategy[bytes] = (
-    (objects | calls | binds | batches | values).map(lambda value: json.dumps(value).encode())
+    (objects | calls | binds | batches | contexts | values).map(lambda value: json.dumps(value).encode())
     | forms.map(lambda pairs: urlencode(pairs, errors="replace").encode())
     | st.binary(max_size=200)
     | st.integers(90, 2000).map(lambda depth: b'{"a":' * depth + b"1" + b"}" * depth)

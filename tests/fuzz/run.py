@@ -1,22 +1,28 @@
-"""Send examples to a door and count the answers."""
+"""Send each example to every door and count the answers."""
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from .doors import DOORS
+from .doors import DOORS, Host, Send
 from .junk import bodies, kinds
 
+Counts = dict[str, Counter[int]]
+MEMORY = Path("/dev/shm")
 
-def run(door: str, examples: int) -> Counter[int]:
-    """How often each status was answered; an answer of 5xx fails with the body that caused it."""
-    counts: Counter[int] = Counter()
-    with tempfile.TemporaryDirectory(prefix="bot_linking-fuzz-", ignore_cleanup_errors=True) as folder:
-        send = DOORS[door](Path(folder))
+
+def run(doors: Sequence[str], examples: int, *, told: Callable[[Counts], None] = lambda _: None) -> Counts:
+    """How often each door answered which status; an answer of 5xx fails with the body that caused it. `told`
+    hears how far it has come after each thousand."""
+    counts: Counts = {door: Counter() for door in doors}
+    with _opened(doors) as sends:
 
         @settings(
             max_examples=examples,
@@ -27,9 +33,26 @@ def run(door: str, examples: int) -> Counter[int]:
         )
         @given(bodies, kinds)
         def each(body: bytes, kind: str) -> None:
-            status = send(body, kind)
-            counts[status] += 1
-            assert status < 500, (kind, body)
+            for door, send in sends.items():
+                status = send(body, kind)
+                counts[door][status] += 1
+                assert status < 500, (door, kind, body)
+            if counts[doors[-1]].total() % 1000 == 0:
+                told(counts)
 
         each()
     return counts
+
+
+@contextmanager
+def _opened(doors: Sequence[str]) -> Iterator[dict[str, Send]]:
+    """Each door of an app with a database in memory, where there is some. What it logs is not kept."""
+    place = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory("-fuzz", dir=place, ignore_cleanup_errors=True) as folder:
+        host = Host(Path(folder))
+        logging.disable(logging.CRITICAL)
+        try:
+            yield {door: DOORS[door](host) for door in doors}
+        finally:
+            logging.disable(logging.NOTSET)
+            host.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from .doors import DOORS
 from .run import run
 
 
-@pytest.mark.parametrize("door", sorted(DOORS))
-def test_no_junk_ends_in_an_answer_of_5xx(door: str) -> None:
-    counts = run(door, 2000)
-    assert counts.total() >= 1000
-    assert len(counts) > 1, "some of it is read"
+def test_no_junk_ends_in_an_answer_of_5xx() -> None:
+    counts = run(sorted(DOORS), 2000)
+    assert set(counts) == set(DOORS)
+    for door, answers in counts.items():
+        assert answers.total() >= 1900, door  # Hypothesis knows when two are the same
+        assert len(answers) > 1, f"{door}: some of it is read"

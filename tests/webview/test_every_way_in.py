@@ -21,6 +21,7 @@ from tests.browser import Browser
 from tests.wire import OTHER_TOKEN, SITE, TOKEN, batch, code_in, linked_event
 
 from .guarded import PASSWORDS, Guarded, guarded
+from .mailbox import Mailbox, other_than
 
 BROWSER, SESSIONS = "__Host-bot_linking", "__Host-bot_linking_session"
 GRACE = "2"
@@ -41,6 +42,7 @@ class Prize:
     early_sessions: str
     foreign_cookies: dict[str, str]
     foreign_ticket: str
+    mailed: str  # the code that was sent last
 
     def attempt(self) -> Attempt | None:
         return self.world.bot.linking.core.attempt_of(self.attempt_id)
@@ -68,6 +70,10 @@ def to_code(browser: Browser, world: Guarded) -> None:
 
 def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
     """Lead a browser that has just opened the login to a stage."""
+    if stage is Stage.CODE_SENT:
+        browser.submit("email", email="grace@example.com")
+        browser.follow()
+        return
     if stage is Stage.OPENED:
         browser.submit("login", username="grace", password="wrong")
         browser.follow()
@@ -88,19 +94,21 @@ def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
 @pytest.fixture(params=sorted(set(Stage) - {Stage.SECOND_FACTOR_PASSED}))
 def prize(request: pytest.FixtureRequest, new_bot: NewBot) -> Iterator[Prize]:
     stage = request.param
-    world = guarded(new_bot, GRACE)
+    mailbox = Mailbox()
+    world = guarded(new_bot, GRACE, find_by_email=mailbox.find_by_email, send_code=mailbox.send_code)
     foreign = signed_in(world, "ada", OTHER_TOKEN)
     browser = world.bot.browser()
     browser.open(TOKEN)
     early = browser.form("login").fields["ticket"]
     early_sessions = ""
-    if stage not in (Stage.OPENED, Stage.PASSWORD_GIVEN):
+    if stage not in (Stage.OPENED, Stage.CODE_SENT, Stage.PASSWORD_GIVEN):
         earlier = signed_in(
             world, "grace", TOKEN
         )  # another pass, of which the secret before the code is kept
         early_sessions = cookies_of(earlier)[SESSIONS]
     lead_to(Stage.APPROVED if stage is Stage.EXPIRED else stage, browser, world)
-    forms = {Stage.OPENED: "login", Stage.PASSWORD_GIVEN: "second-factor"}
+    mailed = mailbox.code() if stage is Stage.CODE_SENT else ""
+    forms = {Stage.OPENED: "login", Stage.CODE_SENT: "email-code", Stage.PASSWORD_GIVEN: "second-factor"}
     ticket = browser.form(forms[stage]).fields["ticket"] if stage in forms else last_ticket(browser, world)
     read = world.ticket(ticket)
     assert read is not None
@@ -108,7 +116,7 @@ def prize(request: pytest.FixtureRequest, new_bot: NewBot) -> Iterator[Prize]:
         world.bot.clock.advance(901)
     found = Prize(
         world, stage, read.attempt_id, cookies_of(browser), ticket, early, early_sessions,
-        cookies_of(foreign), foreign.form("consent").fields["ticket"],
+        cookies_of(foreign), foreign.form("consent").fields["ticket"], mailed,
     )  # fmt: skip
     kept = found.attempt()
     assert kept is not None
@@ -186,6 +194,11 @@ def posts(prize: Prize) -> dict[str, tuple[dict[str, str], set[Step]]]:
         "second-factor": ({"code": "000000"}, {Step.REFUSE}),
         "second-factor ": ({"code": ""}, {Step.REFUSE}),
         "second-factor  ": ({"code": code}, {Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT}),
+        "email": ({"email": "ada@example.com"}, {Step.SEND_CODE}),
+        "email ": ({"email": "no address"}, {Step.REFUSE}),
+        "email  ": ({"again": "1"}, {Step.SEND_CODE}),
+        "email-code": ({"code": other_than(prize.mailed or "0")}, {Step.REFUSE}),
+        "email-code ": ({"code": prize.mailed}, {Step.REFUSE, Step.GIVE_CODE}),
         "consent": ({}, {Step.APPROVE}),
         "switch": ({}, {Step.LEAVE}),
         "cancel": ({}, {Step.LEAVE}),
@@ -193,9 +206,9 @@ def posts(prize: Prize) -> dict[str, tuple[dict[str, str], set[Step]]]:
 
 
 def gets(prize: Prize) -> list[str]:
-    pages = ("login", "signup", "second-factor", "consent")
+    pages = ("login", "signup", "email-code", "second-factor", "consent")
     own = [f"{page}/{prize.attempt_id}" for page in pages]
-    return [*own, *(f"{page}/{prize.attempt_id}x" for page in pages), *pages, "switch", "cancel"]
+    return [*own, *(f"{page}/{prize.attempt_id}x" for page in pages), *pages, "email", "switch", "cancel"]
 
 
 # The requests
@@ -269,6 +282,8 @@ def test_a_form_takes_the_tables_steps_for_the_attempts_own_browser_alone(prize:
             judge_codes(prize, ticket == "own" and path == "consent", case)
             world.restore(before)
             version = world.version()
+    if whose == OWN and prize.stage is Stage.CODE_SENT:
+        assert {Stage.CODE_SENT, Stage.PASSWORD_GIVEN, Stage.LEFT} <= taken
     if whose == OWN and prize.stage in (Stage.CONSENT_SHOWN, Stage.APPROVED):
         assert {Stage.APPROVED, Stage.LEFT} <= taken, "the forms that should work do"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from html import unescape
 from typing import Any, ClassVar
 
@@ -22,19 +23,24 @@ from werkzeug.test import TestResponse
 
 from bot_linking.core.codes import digest_of
 from bot_linking.testing import forms_of
+from bot_linking.webview.mailed import MailedCodes
 from tests.bots import NewBot
 from tests.browser import Browser
 from tests.wire import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event
 
 from .guarded import PASSWORDS, Guarded, guarded, in_memory
+from .mailbox import Mailbox
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
-STEPS = 25
+STEPS = 15  # of which each may fill in four forms, one after the other
+FORM = re.compile(
+    r'<form [^>]*action="(?:[^"?]*/)?([a-z-]+)[^"]*"(?:(?!<form ).)*?name="ticket" value="([^"]+)"', re.DOTALL
+)
 COOKIES = ("__Host-bot_linking", "__Host-bot_linking_session")
 PEOPLE = {"ada": "1", "grace": "2"}
 
 KINDS = ("right", "right", "right", "right", "wrong", "used", "other", "empty")
-FORMS = ("login", "second-factor", "consent", "switch", "cancel")
+FORMS = ("login", "email", "email-code", "second-factor", "consent", "switch", "cancel")
 BESIDE = (
     "second factor on", "second factor off", "session of the site", "time", "new password", "stolen cookies",
     "code sent back",
@@ -48,13 +54,16 @@ places = st.integers(0, 11)
 class TwoBrowsers(RuleBasedStateMachine):
     """Each browser may send each form that either of them ever got, with what cookies it has by then.
 
+    `waiting` is what a mailed code is asked for: attempt id to the account of the address and the code.
     `proved` is the model: attempt id to the account that a fresh right code was given for since that account
     was last named in the attempt. It is told by what was sent and answered, never by what is stored.
     """
 
     won: ClassVar[int] = 0
+    mailed_in: ClassVar[int] = 0
     world: ClassVar[Guarded]
     empty: ClassVar[dict[str, list[tuple[Any, ...]]]]
+    mailed: ClassVar[dict[str, str]]
 
     @initialize()
     def begin(self) -> None:
@@ -66,6 +75,7 @@ class TwoBrowsers(RuleBasedStateMachine):
         self.forms: list[tuple[str, str]] = []  # the form's name and its ticket
         self.addresses = ["consent", "second-factor", "login"]
         self.codes: list[str] = []
+        self.waiting: dict[str, tuple[str, str]] = {}
         self.proved: dict[str, str] = {}
         self.named: dict[str, str] = {}
         for which, token in enumerate((TOKEN, OTHER_TOKEN)):
@@ -82,8 +92,9 @@ class TwoBrowsers(RuleBasedStateMachine):
     def go_on(self, which: int, name: str, kinds: list[str]) -> None:
         """The form of the page that is shown, filled in rightly or otherwise, one after the other."""
         for kind in kinds:
-            shown = {form.name: form.fields["ticket"] for form in forms_of(self.browsers[which].page.text)}
-            form = next((each for each in ("consent", "second-factor", "login") if each in shown), None)
+            shown = dict(forms_on(self.browsers[which].page))
+            pages = ("consent", "second-factor", "email-code", "email" if kind == "used" else "login")
+            form = next((each for each in pages if each in shown), None)
             if form is not None:
                 self.forms.append((form, shown[form]))
                 self.fill_in(which, form, 1, name, kind)
@@ -132,7 +143,13 @@ class TwoBrowsers(RuleBasedStateMachine):
     # The forms
 
     def fill_in(self, which: int, form: str, place: int, name: str, kind: str) -> None:
-        fill = {"login": self.give_password, "second-factor": self.give_code, "consent": self.approve}
+        fill = {
+            "login": self.give_password,
+            "email": self.ask_for_code,
+            "email-code": self.give_mailed_code,
+            "second-factor": self.give_code,
+            "consent": self.approve,
+        }
         if form in fill:
             fill[form](which, place, name, kind)
         else:
@@ -145,6 +162,32 @@ class TwoBrowsers(RuleBasedStateMachine):
             if page.headers.get("Location", "").startswith(("consent/", "second-factor/")):
                 self.named[attempt_id] = PEOPLE[name]
                 self.proved.pop(attempt_id, None)
+                self.waiting.pop(attempt_id, None)
+
+    def ask_for_code(self, which: int, place: int, name: str, kind: str) -> None:
+        fields = {"again": "1"} if kind == "other" else {"email": f"{name}@example.com"}
+        sent = self.send(which, "email", place, {"email": "no address"} if kind == "empty" else fields)
+        if sent and sent[1].headers.get("Location", "") == f"email-code/{sent[0]}" and kind != "empty":
+            attempt_id = sent[0]
+            account = self.waiting.get(attempt_id, ("", ""))[0] if kind == "other" else PEOPLE[name]
+            self.waiting[attempt_id] = account, self.mailed[attempt_id]
+            self.named.pop(attempt_id, None)
+            self.proved.pop(attempt_id, None)
+
+    def give_mailed_code(self, which: int, place: int, name: str, kind: str) -> None:
+        """The newest code of this attempt, or another attempt's."""
+        read = self.world.ticket(self.ticket_for("email-code", place) or "")
+        attempt_id = read.attempt_id if read else ""
+        account, good = self.waiting.get(attempt_id, ("", ""))
+        others = [code for key, code in self.mailed.items() if key != attempt_id]
+        code = {"wrong": "x", "other": (others or ["x"])[-1], "empty": ""}.get(kind, good)
+        sent = self.send(which, "email-code", place, {"code": code})
+        if sent and good and code == good and attempt_id in self.waiting:
+            location = sent[1].headers.get("Location", "")
+            if location.startswith(("consent/", "second-factor/")):
+                self.named[attempt_id] = account
+                self.waiting.pop(attempt_id)
+                type(self).mailed_in += 1
 
     def give_code(self, which: int, place: int, name: str, kind: str) -> None:
         """Of the account that the page asks, or of the other one."""
@@ -208,9 +251,14 @@ class TwoBrowsers(RuleBasedStateMachine):
             page = browser.get(f"/linking/{address}")
             if page.status_code == 303:
                 page = browser.follow()
-        for form in forms_of(page.text):
-            self.forms.append((form.name, form.fields["ticket"]))
+        self.forms += forms_on(page)
         self.forms, self.addresses = self.forms[-24:], self.addresses[-12:]
+
+
+def forms_on(page: TestResponse) -> list[tuple[str, str]]:
+    """Name and ticket of each form: `bot_linking.testing` reads a page as a browser does, and ten times as
+    slowly."""
+    return FORM.findall(page.text)
 
 
 def code_of(page: TestResponse) -> str | None:
@@ -221,15 +269,43 @@ def code_of(page: TestResponse) -> str | None:
 @pytest.fixture
 def world(new_bot: NewBot, site: Any, tmp_path: Any) -> Iterator[Guarded]:
     database = in_memory(f"histories-{os.getpid()}")
-    made = guarded(new_bot, DATABASE=database, current_account=site.current_account)
+    mailbox = Mailbox()
+    made = guarded(
+        new_bot,
+        DATABASE=database,
+        current_account=site.current_account,
+        find_by_email=mailbox.find_by_email,
+        send_code=mailbox.send_code,
+    )
     yield made
     made.close()
     for suffix in ("", "-wal", "-shm"):
         made.bot.database.with_name(made.bot.database.name + suffix).unlink(missing_ok=True)
 
 
-def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded) -> None:
-    TwoBrowsers.world, TwoBrowsers.empty = world, world.rows()
+@pytest.fixture
+def mailed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The newest code of each attempt. None is sent: that would take a thread for each."""
+    made, make = dict[str, str](), MailedCodes.make
+
+    def noting(self: MailedCodes, address: str, attempt_id: str, *, now: int) -> Any:
+        made[attempt_id], awaited = make(self, address, attempt_id, now=now)
+        return made[attempt_id], awaited
+
+    monkeypatch.setattr(MailedCodes, "make", noting)
+    monkeypatch.setattr(MailedCodes, "sending", lambda *_: nullcontext())
+    return made
+
+
+def test_the_forms_of_a_page_are_found_as_a_browser_finds_them(world: Guarded) -> None:
+    browser = world.bot.browser()
+    for page in (browser.open(), browser.sign_in()):
+        found = [(form.name, form.fields["ticket"]) for form in forms_of(page.text)]
+        assert forms_on(page) == found != []
+
+
+def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded, mailed: dict[str, str]) -> None:
+    TwoBrowsers.world, TwoBrowsers.empty, TwoBrowsers.mailed = world, world.rows(), mailed
     run_state_machine_as_test(
         TwoBrowsers,
         settings=settings(
@@ -241,3 +317,4 @@ def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded) ->
         ),
     )
     assert TwoBrowsers.won > HISTORIES / 50, "the histories are worth telling: some get there"
+    assert TwoBrowsers.mailed_in > HISTORIES / 50

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot_linking.core.events import Happening
 from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
-from bot_linking.core.ports.attempts import Attempt, Attempts, Refusal
+from bot_linking.core.ports.attempts import Attempt, Attempts, Awaited, Refusal
 from bot_linking.core.ports.counters import Counters
 from bot_linking.core.ports.erasures import Erasure, Erasures
 from bot_linking.core.ports.links import Links
@@ -55,6 +55,7 @@ __all__ = [
     "ApiKeys",
     "Attempt",
     "Attempts",
+    "Awaited",
     "ChatLink",
     "Clock",
     "Counters",

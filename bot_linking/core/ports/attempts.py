@@ -28,6 +28,21 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """The answer from outside that an attempt waits for: the code that was sent to an e-mail address.
+
+    `digest` is all that is kept of the secret; `about` is the address that the person typed. `tries` counts
+    the answers that were judged, `expires_at` is in milliseconds since the epoch.
+    """
+
+    kind: str
+    digest: str = field(repr=False)
+    about: str = field(repr=False)
+    expires_at: int
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One pass through the linking pages, from opening them to the link.
 
@@ -60,6 +75,7 @@ class Attempt:
     proof: str | None = field(default=None, repr=False)
     expires_at: int = 0
     session_digest: str | None = field(default=None, repr=False)
+    awaited: Awaited | None = None
 
 
 MOST_CODES = 10  # of one attempt: a button that is pressed again and again
@@ -72,8 +88,9 @@ class Attempts(Protocol):
         """Keep an attempt under its `session_digest`, by one atomic comparison and write.
 
         Without `before` only where this attempt id is not kept yet; with it only where the kept attempt
-        still has the stage and the session digest of `before`. False, and nothing is written, where another
-        request was faster. An attempt that is left loses its unused codes in the same transaction.
+        still has the stage, the session digest and what is awaited of `before`. False, and nothing is
+        written, where another request was faster. An attempt that is left loses its unused codes in the same
+        transaction.
         """
 
     def find_attempt(self, attempt_id: str) -> Attempt | None:

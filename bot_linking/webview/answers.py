@@ -1,0 +1,64 @@
+"""What an attempt waits for from outside, and the one answer that is good for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot_linking.core.journey import Step, StepRefused, after
+from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
+from bot_linking.core.ports import Awaited, Refusal
+from bot_linking.webview.attempts import TRIES, Attempts
+from bot_linking.webview.browser import new_session
+from bot_linking.webview.held import Form, Held, MovedOn, named, stage_of
+from bot_linking.webview.pages import Notice
+
+
+class Answers:
+    """The answers that the attempts of one app wait for."""
+
+    def __init__(self, linking: Linking, attempts: Attempts) -> None:
+        self._linking = linking
+        self._attempts = attempts
+
+    def wait(self, form: Form, by: Step, awaited: Callable[[str], Awaited]) -> Held:
+        """Wait for an answer that is bound to a new secret of this browser, which `awaited` is given. No
+        account is signed in any more, and what was awaited before is over."""
+        for _ in range(TRIES):
+            before = self._linking.attempt_of(form.attempt.attempt_id)
+            try:
+                stage = after(stage_of(before), by)
+            except StepRefused as refusal:
+                raise Notice(refusal.stage, back=form.ticket.return_url) from None
+            session = new_session()
+            waiting = replace(named(before or form.attempt, None), stage=stage, awaited=awaited(session))
+            if held := self._attempts.take(waiting, before, session):
+                return held
+        return self._attempts.as_it_is(form)
+
+    def of(self, form: Form, kind: str) -> Awaited:
+        """What the attempt of this form waits for. Raises `MovedOn` where that is nothing of this kind."""
+        awaited = form.attempt.awaited
+        if awaited is None or awaited.kind != kind or not form.is_of_session:
+            raise MovedOn(Held(form.attempt)) if form.kept else Notice("expired", back=form.ticket.return_url)
+        return awaited
+
+    def use_try(self, form: Form, awaited: Awaited, refusal: Refusal) -> Form:
+        """Count an answer before it is judged, with the refusal that it gets when it is wrong. Of several at
+        the same time one is counted, and the others are not judged."""
+        stage = after(form.attempt.stage, Step.REFUSE)
+        tried = replace(
+            form.attempt, refusal=refusal, stage=stage, awaited=replace(awaited, tries=awaited.tries + 1)
+        )
+        if not self._linking.keep(tried, before=form.kept):
+            self._attempts.as_it_is(form)
+        return replace(form, kept=tried)
+
+    def sign_in(self, form: Form, account: Account, by: Step) -> Held:
+        """The answer was right and named the account: as after a password. It is good once, and for the
+        attempt as `form` has it."""
+        proved, steps = self._attempts.signed_in(form, account, by)
+        proved = replace(proved, stage=after(form.attempt.stage, *steps))
+        held = self._attempts.take(proved, form.kept) or self._attempts.as_it_is(form)
+        return self._attempts.noted(held)

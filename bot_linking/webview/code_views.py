@@ -1,0 +1,129 @@
+"""Signing in by a code that goes to an e-mail address: ask for one, type it, ask for another.
+
+The page, its words and its time are the same whether the address has an account or not.
+"""
+
+from __future__ import annotations
+
+from flask import Response
+
+from bot_linking.core.journey import Step
+from bot_linking.core.linking import Linking
+from bot_linking.core.ports import Awaited, Refusal
+from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.webview.answers import Answers
+from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.held import Form, Held
+from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
+from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.stops import fields
+from bot_linking.webview.viewing import Route, view
+from bot_linking.webview.views import LONGEST_CODE, LONGEST_NAME, Webview
+
+
+class CodePages:
+    """The pages of one app. Without `mailed` the host has no such sign-in, and they are not there."""
+
+    def __init__(self, linking: Linking, *, webview: Webview, mailed: MailedCodes | None) -> None:
+        self._now = linking.now
+        self._webview = webview
+        self._answers = Answers(linking, webview.attempts)
+        self._mailed = mailed
+
+    @property
+    def pages(self) -> Pages:
+        return self._webview.pages
+
+    def lead_to(self, held: Held) -> Response:
+        return self._webview.lead_to(held)
+
+    def routes(self) -> list[Route]:
+        """Rule, endpoint, view, methods."""
+        return [
+            ("/email", "send_code", self.send_code, ["POST"]),
+            ("/email-code/<attempt_id>", "email_code", self.show_code, ["GET"]),
+            ("/email-code", "check_code", self.check_code, ["POST"]),
+            *((f"/{form}", f"{form}_posted", self._webview.show_posted, ["GET"]) for form in FORMS),
+        ]
+
+    @view
+    def send_code(self) -> Response:
+        """An address was typed, or a new code is wanted for the same: a code, which ends the one before."""
+        mailed = self._require_mailed()
+        form = self._webview.attempts.form()
+        if "again" in fields():
+            address, refusal = self._answers.of(form, KIND).about, _refusal("many")
+        else:
+            address = self._webview.browser.field("email", LONGEST_NAME)
+            refusal = Refusal("login", "email_wrong", email=address, field="email")
+        if not is_address(address):
+            return self._webview.again(form, refusal)
+        try:
+            self._webview.admission.count_code(canonical_name(address), self._webview.browser.address())
+            return self.lead_to(self._sent(mailed, form, address))
+        except TooManyAttempts as limit:
+            return self._webview.too_many(form, refusal, limit)
+        except TooManyCodes:
+            return self._webview.too_busy(form, refusal)
+
+    def _sent(self, mailed: MailedCodes, form: Form, address: str) -> Held:
+        code, awaited = mailed.make(address, form.attempt.attempt_id, now=self._now())
+        with mailed.sending(address, code):
+            return self._answers.wait(form, Step.SEND_CODE, awaited)
+
+    @view
+    def show_code(self, attempt_id: str) -> Response:
+        """The form for the code, as often as it is asked."""
+        self._require_mailed()
+        return self._webview.forms.email_code(self._webview.attempts.shown(attempt_id, "email-code"))
+
+    @view
+    def check_code(self) -> Response:
+        """A code was typed. Each try is counted before it is judged."""
+        mailed = self._require_mailed()
+        form = self._webview.attempts.form()
+        code = plain_code(self._webview.browser.field("code", LONGEST_CODE))
+        awaited = self._answers.of(form, KIND)
+        if reason := self._flaw(awaited, code):
+            return self._webview.again(form, _refusal(reason))
+        try:
+            self._webview.admission.count_code_try(self._webview.browser.address())
+        except TooManyAttempts as limit:
+            return self._webview.too_many(form, _refusal("many"), limit)
+        form = self._answers.use_try(form, awaited, _refusal(_after_try(awaited)))
+        return self._judge(mailed, form, awaited, code)
+
+    def _judge(self, mailed: MailedCodes, form: Form, awaited: Awaited, code: str) -> Response:
+        attempt_id, browser = form.attempt.attempt_id, self._webview.browser
+        session = browser.session_of(attempt_id)
+        is_right = session is not None and mailed.is_right(awaited, code, attempt_id, session)
+        account = mailed.account_of(awaited.about) if is_right else None
+        if account is None:
+            return self.lead_to(Held(form.attempt))
+        self._webview.admission.forgive_code(canonical_name(awaited.about), browser.address())
+        return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
+
+    def _flaw(self, awaited: Awaited, code: str) -> str | None:
+        """Why a code is not even judged."""
+        if not code:
+            return "mailed_missing"
+        if awaited.tries >= TRIES:
+            return "mailed_over"
+        return "mailed_late" if self._now() >= awaited.expires_at else None
+
+    def _require_mailed(self) -> MailedCodes:
+        if self._mailed is None:
+            raise Notice("missing", 404)
+        return self._mailed
+
+
+FORMS = ("email", "email-code")
+
+
+def _after_try(awaited: Awaited) -> str:
+    """What is said after one more wrong code."""
+    return "mailed_wrong" if awaited.tries + 1 < TRIES else "mailed_over"
+
+
+def _refusal(reason: str) -> Refusal:
+    return Refusal("email-code", reason, field="code")
