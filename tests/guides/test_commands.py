@@ -16,7 +16,8 @@ import pytest
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
 from tests import postgres, redis_server
-from tests.children import LIMIT_S, child
+from tests.acceptance.conftest import free_pair
+from tests.children import child
 from tests.guides.blocks import GUIDES, commands_of, readme_bot, snippet
 
 WITH_TESTS_OF_THEIR_OWN = {"account_link_api", "external_account"}  # in tests/acceptance
@@ -25,6 +26,7 @@ ROOMS = [guide.parent.name for guide in GUIDES if commands_of(guide.parent.name)
 STAYING = {
     "gunicorn ": "Booting worker",
     "celery ": "transport:",
+    "granian ": "Started worker-4",
     "python -m bot_linking.simulator --webhook-url": "export BOT_LINKING_RETURN_HOSTS",
 }
 # A dry run ends with 1 where something would be added.
@@ -72,16 +74,17 @@ class Folder:
             assert ran.returncode in wanted, f"{line}\n{ran.stdout}{ran.stderr}"
 
     def _run_until(self, line: str, sign: str) -> None:
+        """Run it until it says so, and end all that it started; how a server ends is tested elsewhere."""
         said = ""
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        pipes["start_new_session"] = True
         with child(self._shell(f"exec {line}"), cwd=self.path, env=self._environment, **pipes) as process:
             assert process.stdout is not None
             while sign not in said:
                 more = process.stdout.readline()
                 said += more
                 assert more, f"{line} ended:\n{said}"
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=LIMIT_S)
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _shell(self, line: str) -> list[str]:
         return ["bash", "-euo", "pipefail", "-c", "\n".join([*self._exports, line])]
@@ -102,6 +105,7 @@ def folder(
         "/backups/": "backups/",
         "restore backups/links.db": "restore --yes backups/links.db",
         "gunicorn ": "gunicorn --bind 127.0.0.1:0 ",
+        "granian ": f"granian --port {free_pair()} ",
         "trigger ": f"trigger --url {messenger.url} ",
         "--webhook-url": "--port 0 --webhook-url",
         "--retry 17": "--retry 1",
