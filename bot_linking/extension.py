@@ -22,6 +22,7 @@ from bot_linking.core.hooks import (
     Hooks,
     MayLink,
     NotifyOwner,
+    Operator,
     PsidsOf,
     ResolveAccount,
     SendCode,
@@ -30,7 +31,7 @@ from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
 from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
-from bot_linking.installation import install
+from bot_linking.installation import Installation, install
 from bot_linking.messenger.host import Host
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
@@ -54,6 +55,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
     - `find_by_email` and `send_code`: who a person is, by a code in an e-mail.
     - `may_link`, `resolve_account`: which account a person may be linked to.
     - `on_conflict`, `notify_owner`, `psids_of`: what the account's owner decides, hears and may have deleted.
+    - `operator`: who may open the operator's page, `/operator` below the prefix.
     - `confirmation`, `farewell`, `bot`: what is said in the chat, and by which client.
     - `strict`, `confirmation_page`: the settings of these names, when code is where you want them.
     - `clock() -> seconds`: for tests.
@@ -75,6 +77,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         on_conflict: OnConflict = "move",
         notify_owner: NotifyOwner | None = None,
         psids_of: PsidsOf | None = None,
+        operator: Operator | None = None,
         bot: Any = None,
         strict: bool | None = None,
         confirmation_page: bool | None = None,
@@ -94,6 +97,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             on_conflict=on_conflict,
             notify_owner=notify_owner,
             psids_of=psids_of,
+            operator=operator,
             bot=bot,
             clock=clock,
         )
@@ -157,12 +161,20 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         for door in installation.doors():
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)
+        if self._hooks.operator is not None:
+            self._add_desk(state, installation, self._hooks.operator)
         installation.api.add_to(state)
         state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
         app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
         installation.host.watch()
         installation.start_delivery()
+
+    def _add_desk(self, state: BlueprintSetupState, installation: Installation, operator: Operator) -> None:
+        from bot_linking.operators.desk.door import Desk
+
+        for rule, endpoint, view, methods in Desk(installation, operator).routes():
+            state.add_url_rule(rule, endpoint, view, methods=methods)
 
     def _host_of(self, app: Flask) -> Host:
         return Host(

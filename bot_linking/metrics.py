@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from bot_linking import signals
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.ports.tallies import CHECK, CHECK_LOOKED, CHECK_WRONG, TrafficCount
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
     from bot_linking.extension import AccountLinking
     from bot_linking.stores.store import SQLStore
 
+HOUR_MS = 3_600_000
 WEBHOOKS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 WAITS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400)
 _UP = ("bot_linking_store_up", "1 when the store answered this scrape")
+_CHECK = (
+    "bot_linking_check_wrong",
+    "Wrong things that flask linking check --watch found last",
+)
 _OUTBOX = {
     "depth": ("bot_linking_outbox_messages", "What waits in the outbox, held ones included"),
     "oldest": ("bot_linking_outbox_oldest_seconds", "Age of the oldest that waits, 0 when nothing does"),
@@ -66,10 +72,28 @@ class Outbox(Collector):
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily(*_UP)
+        yield GaugeMetricFamily(*_CHECK)
         for name, meaning in _OUTBOX.values():
             yield GaugeMetricFamily(name, meaning)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield from self._outbox()
+        yield from self._check()
+
+    def _check(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing where no watch has looked within the hour."""
+        try:
+            traffic = self._store.read_traffic(self._now() - HOUR_MS)
+        except StoreUnavailable:
+            return
+        looked = [count.minute for count in traffic if (count.kind, count.result) == (CHECK, CHECK_LOOKED)]
+        if looked:
+            minute = max(looked)
+            wrong = traffic.get(TrafficCount(minute, CHECK, CHECK_WRONG), 0)
+            times = traffic[TrafficCount(minute, CHECK, CHECK_LOOKED)]
+            yield GaugeMetricFamily(*_CHECK, value=round(wrong / times))
+
+    def _outbox(self) -> Iterator[GaugeMetricFamily]:
         try:
             found: dict[str, Any] | None = self._store.outbox_depth() | {
                 "waiting": self._store.count_waiting()

@@ -22,6 +22,7 @@ ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
 Confirmation = Callable[[Link], dict[str, Any] | None]
 Farewell = Callable[[str, str], dict[str, Any] | None]
 NotifyOwner = Callable[[OwnerNotice], object]
+Operator = Callable[[], str | None]
 PsidsOf = Callable[[str], Sequence[tuple[str, str]]]
 
 
@@ -79,6 +80,11 @@ class Hooks:
     psids_of: PsidsOf | None = None
     """`psids_of(app_scoped_id) -> [(page_id, psid), ...]`: who that is, for Meta's deletion and deauthorize
     callbacks; Graph is not asked then."""
+
+    operator: Operator | None = None
+    """`operator() -> str | None`: the name of the operator who makes this request, by the sign-in of your own
+    staff and never of the bot's people; None, and the operator's page is an address that does not exist.
+    Without this hook there is no such page."""
 
     bot: Any = None
     """Your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration."""

@@ -28,10 +28,11 @@ class Undoing:
         self._tell_all = tell_all
         self._allows = allows
 
-    def undo(self, page_id: str, psid: str, *, change_id: str | None = None) -> Outcome:
+    def undo(self, page_id: str, psid: str, *, change_id: str | None = None, door: str = "undo") -> Outcome:
         """Put back what this chat's newest link replaced: the former account as it was, or no link.
 
-        `change_id` names the change that is meant. `EventIgnored("undone")` where it was undone already,
+        `change_id` names the change that is meant, `door` what the history calls who did
+        it. `EventIgnored("undone")` where it was undone already,
         `EventIgnored("newer")` where something newer has happened or there is nothing to undo,
         `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
         Raises `StoreUnavailable` when it does not say.
@@ -43,7 +44,7 @@ class Undoing:
         if before is not None and not self._allows(before.account_id):
             outcomes: list[Outcome] = [LinkingRefused("account_refused", page_id, psid)]
         else:
-            outcomes = self._store.undo(page_id, psid, change_id, self._now())
+            outcomes = self._store.undo(page_id, psid, change_id, self._now(), door=door)
         self._tell_all(outcomes)
         return outcomes[0]
 

@@ -8,7 +8,7 @@ import re
 from bot_linking.core.text import escaped
 
 _NAMES = (
-    "account_linking_token|authorization_code|access_token|appsecret_proof|app_secret|hub\\.verify_token"
+    "account_linking_token|authorization_code|access_token|input_token|appsecret_proof|app_secret|hub\\.verify_token"
     "|verify_token|signed_request|apikey|password|client_secret"
 )
 # A value ends with its parameter; where it stands encoded inside another one, with the next encoded sign.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot_linking.config.pages import Page
@@ -12,6 +13,8 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.doors.callers import UNHEEDED, UNHEEDED_WINDOW_MS
 from bot_linking.messenger.graph import Graph
+from bot_linking.operators.address_checks import check_handshake
+from bot_linking.operators.ends_checks import check_version
 from bot_linking.operators.file_checks import check_file
 from bot_linking.operators.findings import Finding
 from bot_linking.operators.outbox_checks import check_outbox
@@ -44,6 +47,8 @@ def checkup(
     yield from (Finding(*remark) for remark in bot.host.remarks())
 
     yield from _kept_pages(bot)
+    yield from check_handshake(bot)
+    yield from check_version(settings.graph_version, datetime.now(UTC).date())
 
     def graph_of(page: Page) -> Graph:
         return Graph(

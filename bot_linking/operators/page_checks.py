@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 from bot_linking.config.pages import Page
 from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.operators.ends_checks import check_token
 from bot_linking.operators.findings import Finding
 
 FIELD = "messaging_account_linking"
@@ -24,7 +26,29 @@ def check_pages(
     yield from _each(pages, graph_of, tell_left)
     apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
     for page in reversed(apps.values()):
-        yield from _subscribed_app(graph_of(page), page)
+        graph = graph_of(page)
+        app_id = _app_of(graph)
+        yield from _subscribed_app(graph, page, app_id)
+        if app_id is not None:
+            of_app = [each for each in pages if each.app_secret == page.app_secret]
+            yield from _tokens(graph.as_app(app_id, page.app_secret), of_app, is_one=len(pages) == 1)
+
+
+def _tokens(as_app: Graph, pages: Sequence[Page], *, is_one: bool) -> Iterator[Finding]:
+    """When the pages' tokens end."""
+    now = datetime.now(UTC)
+    with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
+        found = pool.map(lambda page: list(check_token(as_app, page.access_token, now)), pages)
+        for page, findings in zip(pages, found, strict=True):
+            for state, what in findings:
+                yield Finding(state, what if is_one else f"page {page.id}: {what}")
+
+
+def _app_of(graph: Graph) -> str | None:
+    try:
+        return str(graph.get("app", fields="id").get("id") or "") or None
+    except GraphError:
+        return None
 
 
 def _each(pages: Sequence[Page], graph_of: GraphOf, tell_left: Callable[[int], None]) -> Iterator[Finding]:
@@ -77,9 +101,11 @@ def _subscribed_page(graph: Graph) -> Iterator[Finding]:
         )
 
 
-def _subscribed_app(graph: Graph, page: Page) -> Iterator[Finding]:
+def _subscribed_app(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
+    if app_id is None:
+        yield Finding("note", "the app's subscriptions cannot be read: Graph does not say which app it is")
+        return
     try:
-        app_id = str(graph.get("app", fields="id").get("id"))
         rows = _rows(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
     except GraphError as problem:
         yield Finding("note", f"the app's subscriptions cannot be read: {problem}")

@@ -21,7 +21,7 @@ PROFILE = "account_linking_url,get_started,whitelisted_domains,persistent_menu"
 GET_STARTED = {"payload": "GET_STARTED"}
 _PERMISSION = re.compile(r"\b(?:pages|business)_[a-z_]+\b")
 _LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
-_BAD_TOKENS = {102, 104, 190}
+_BAD_TOKENS = {102, 104, 190, 2500}
 _NO_HANDSHAKE = 2200
 _DASHBOARD = "in the app's dashboard"
 _SETTINGS = f"Messenger > Messenger API Settings {_DASHBOARD}"
@@ -192,6 +192,8 @@ def _remedy(problem: GraphError, what: str) -> str:
         return "Graph's limit of calls is reached; run it again in ten minutes"
     if problem.transient:
         return "Graph did not answer; run it again later"
+    if problem.cause == "secret" or "appsecret_proof" in str(problem):
+        return _BAD_APP
     if code in _BAD_TOKENS:
         return _BAD_APP if of_app else _BAD_TOKEN
     if code == _NO_HANDSHAKE:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot_linking.core.errors import BotLinkingError
+from bot_linking.core.ports.tallies import CHECK, CHECK_LOOKED, CHECK_WRONG, MINUTE_MS, TrafficCount
 from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
@@ -40,7 +42,7 @@ def _check(here: Here) -> click.Command:
         from bot_linking.operators.checkup import checkup
 
         if watch:
-            _watch(lambda: checkup(here), every)
+            _watch(lambda: checkup(here), every, note=lambda wrong: _note(here, wrong))
             return
         failed = False
         for finding in checkup(here, tell_left=_Left()):
@@ -51,7 +53,16 @@ def _check(here: Here) -> click.Command:
     return check
 
 
-def _watch(look: Callable[[], Iterable[Finding]], every: int) -> None:
+def _note(here: Here, wrong: int) -> None:
+    """Keep what was found for the metric `bot_linking_check_wrong`. A store that is away is said already."""
+    with suppress(BotLinkingError):
+        bot = here()
+        minute = bot.linking.now() // MINUTE_MS * MINUTE_MS
+        counts = {CHECK_LOOKED: 1, CHECK_WRONG: wrong}
+        bot.store.add_tallies({}, {TrafficCount(minute, CHECK, each): n for each, n in counts.items()})
+
+
+def _watch(look: Callable[[], Iterable[Finding]], every: int, *, note: Callable[[int], None]) -> None:
     """Say each thing that is wrong once, and once more when it is well again, until Ctrl-C."""
     known: dict[str, str] = {}
     say(f"checking every {every} s; stop with Ctrl-C")
@@ -64,6 +75,7 @@ def _watch(look: Callable[[], Iterable[Finding]], every: int) -> None:
             for gone in known.keys() - wrong.keys():
                 say(f"well again  {known[gone]}")
             known = wrong
+            note(len(wrong))
             time.sleep(every)
 
 

@@ -11,7 +11,7 @@ from bot_linking.stores.family import Family
 
 EXPORTED = (
     *("links", "history", "outbox", "attempts", "codes", "resumes", "unlinks_seen"),
-    *("undos", "bars", "web_links", "questions"),
+    *("undos", "bars", "web_links", "questions", "acts"),
 )
 EXPORTED_OF_ACCOUNT = ("history", "attempts", "codes", "chat_links", "undos")
 _TIMES = ("at", "event_ms", "unlinked_ms", "barred_until")

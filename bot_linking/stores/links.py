@@ -33,7 +33,7 @@ from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 MOVE = Policy()
 _ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
-    *("undos", "undo_tokens", "bars", "web_links", "questions"),
+    *("undos", "undo_tokens", "bars", "web_links", "questions", "acts"),
 )
 
 

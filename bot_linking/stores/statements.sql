@@ -759,15 +759,15 @@ from chat_links where account_id = :account_id
 
 -- name: add_to_funnel
 insert into funnel (day, page_id, way, stage, bucket, hits)
-select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+select json_extract(value, '$.day'), json_extract(value, '$.page_id'), json_extract(value, '$.way'),
+       json_extract(value, '$.stage'), json_extract(value, '$.bucket'), json_extract(value, '$.hits')
 from json_each(:counts) where true
 on conflict (day, page_id, way, stage, bucket) do update set hits = funnel.hits + excluded.hits
 
 -- name: add_to_traffic
 insert into traffic (minute, kind, result, hits)
-select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]')
+select json_extract(value, '$.minute'), json_extract(value, '$.kind'), json_extract(value, '$.result'),
+       json_extract(value, '$.hits')
 from json_each(:counts) where true
 on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
 
@@ -792,3 +792,79 @@ delete from funnel where (day, page_id, way, stage, bucket) in (
 -- name: purge_traffic
 delete from traffic where (minute, kind, result) in (
   select minute, kind, result from traffic where minute < :before limit :most)
+
+-- name: find_by_psid
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where psid = :value and account_id is not null order by page_id limit :limit
+
+-- name: find_by_account_id
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where account_id = :value order by page_id, psid limit :limit
+
+-- name: find_by_username
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where username = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: find_by_email
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where email = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: find_by_phone_number
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
+from links where phone_number = :value and account_id is not null order by page_id, psid limit :limit
+
+-- name: pages_of_psid
+select page_id from links where psid = :psid union select page_id from history where psid = :psid limit :limit
+
+-- name: list_history
+select id, at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+from history where psid = :psid and page_id = :page_id and id < :before order by id desc limit :limit
+
+-- name: list_messages
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where page_id = :page_id and psid = :psid order by id desc limit :limit
+
+-- name: list_letters
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where dead_at is not null and (dead_at, id) < (:before_at, :before_id)
+order by dead_at desc, id desc limit :limit
+
+-- name: count_reasons
+select last_error as reason, count(*) as letters
+from (select last_error from outbox where dead_at is not null and dead_at > 0
+      order by dead_at desc limit :limit) as newest
+group by last_error order by count(*) desc, last_error
+
+-- name: find_letter
+select id, page_id, psid, kind, payload, created_at, attempts, last_error, dead_at, held_for
+from outbox where id = :id and dead_at is not null
+
+-- name: save_act
+insert into acts (at, operator, act, page_id, psid, about)
+values (:at, :operator, :act, :page_id, :psid, :about)
+
+-- name: list_acts
+select id, at, operator, act, page_id, psid, about from acts where id < :before order by id desc limit :limit
+
+-- name: erase_acts
+update acts set psid = null, page_id = null, about = null
+where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id)
+
+-- name: export_acts
+select at, act, page_id, psid from acts
+where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
+
+-- name: purge_acts
+delete from acts where id in (select id from acts where at < :before limit :most)
+
+-- name: look_at_outbox
+-- What `outbox_depth` says, by indexes alone; the oldest is one of the hundred that came first.
+select
+  (select count(*) from outbox where dead_at is null) as depth,
+  (select min(created_at) from (select created_at from outbox
+     where dead_at is null and (held_for is null or held_for <> 'window') order by id limit 100) as first) as oldest,
+  (select count(*) from outbox o join page_pauses p on p.page_id = o.page_id
+     where o.dead_at is null and p.cause is not null)
+  + (select count(*) from outbox where held_for = 'page' and dead_at is null
+     and page_id not in (select page_id from page_pauses where cause is not null)) as held,
+  (select count(*) from outbox where dead_at is not null) as dead

@@ -156,16 +156,15 @@ delete from questions using old where questions.page_id = old.page_id and questi
 
 -- name: add_to_funnel
 insert into funnel (day, page_id, way, stage, bucket, hits)
-select cast(given.value ->> 0 as bigint), given.value ->> 1, given.value ->> 2, given.value ->> 3,
-       cast(given.value ->> 4 as bigint), cast(given.value ->> 5 as bigint)
-from json_array_elements(cast(:counts as json)) as given
+select day, page_id, way, stage, bucket, hits
+from json_to_recordset(cast(:counts as json)) as given (
+  day bigint, page_id text, way text, stage text, bucket bigint, hits bigint)
 on conflict (day, page_id, way, stage, bucket) do update set hits = funnel.hits + excluded.hits
 
 -- name: add_to_traffic
 insert into traffic (minute, kind, result, hits)
-select cast(given.value ->> 0 as bigint), given.value ->> 1, given.value ->> 2,
-       cast(given.value ->> 3 as bigint)
-from json_array_elements(cast(:counts as json)) as given
+select minute, kind, result, hits
+from json_to_recordset(cast(:counts as json)) as given (minute bigint, kind text, result text, hits bigint)
 on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
 
 -- name: purge_funnel
@@ -179,3 +178,7 @@ with old as materialized (
   select minute, kind, result from traffic where minute < :before limit :most for update skip locked)
 delete from traffic using old where traffic.minute = old.minute and traffic.kind = old.kind
   and traffic.result = old.result
+
+-- name: purge_acts
+delete from acts where id = any (array(
+  select id from acts where at < :before limit :most for update skip locked))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot_linking.stores.api_keys import ApiKeys
 from bot_linking.stores.attempts import Attempts
 from bot_linking.stores.counters import Counters
+from bot_linking.stores.desk import Desk
 from bot_linking.stores.engine import Engine, Follower
 from bot_linking.stores.erasures import Erasures
 from bot_linking.stores.exports import Exports
@@ -33,6 +34,7 @@ class SQLStore(
     Erasures,
     Exports,
     Overview,
+    Desk,
     Tallies,
     Ways,
     Upkeep,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from bot_linking.core.ports.tallies import HOW_MANY, FunnelCount, TrafficCount
-from bot_linking.stores.engine import Tx
+from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 
 
@@ -50,4 +50,9 @@ def settle_abandoned(tx: Tx, before: int) -> None:
 
 def _text_of(counts: Mapping[FunnelCount, int] | Mapping[TrafficCount, int]) -> str:
     """In one order, so that no two writers wait for each other."""
-    return json.dumps([[*count, hits] for count, hits in sorted(counts.items())])
+    rows = [_row_of(count, hits) for count, hits in counts.items()]
+    return json.dumps(sorted(rows, key=lambda row: [str(value) for value in row.values()]))
+
+
+def _row_of(count: FunnelCount | TrafficCount, hits: int) -> Row:
+    return count._asdict() | {"hits": hits}

@@ -40,6 +40,7 @@ RETENTION = {
     "purge_deletions": KEEP_HISTORY_MS,  # so that a status page can be looked at for a year
     "purge_pages": KEEP_REMOVED_PAGES_MS,
     "purge_api_keys": KEEP_HISTORY_MS,  # the history names them
+    "purge_acts": KEEP_HISTORY_MS,
     "purge_funnel": KEEP_HISTORY_MS,
     "purge_traffic": DAY_MS,
 }

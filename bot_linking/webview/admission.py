@@ -19,6 +19,7 @@ FIVE_MINUTES_S, HOUR_S = 300, 3600
 BY_NAME_AN_HOUR = 100
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
 CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
+BUTTONS_OF_CHAT = 3  # in five minutes
 MOST_LOOKED_AFTER = 10_000
 TIMES_THE_ADDRESS_LIMIT = 6  # several people share an address
 
@@ -49,6 +50,7 @@ class Admission:
         self._questions_of_account = Limit("graph-account", QUESTIONS_OF_ACCOUNT, FIVE_MINUTES_S)
         self._chat_links_of_account = Limit("chat-link-account", CHAT_LINKS_OF_ACCOUNT, FIVE_MINUTES_S)
         self._chat_links_of_address = Limit("chat-link-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
+        self._buttons = Limit("new-button", BUTTONS_OF_CHAT, FIVE_MINUTES_S)
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
@@ -93,6 +95,10 @@ class Admission:
 
     def count_cancel(self, address: str) -> None:
         self._throttle.count(self._cancels, address)
+
+    def count_button(self, page_id: str, psid: str) -> None:
+        """Before a new Log In button goes to a chat."""
+        self._throttle.count(self._buttons, _pair(page_id, psid))
 
     def count_kept(self, address: str) -> None:
         """Before an attempt of a person who has not signed in is kept: each costs a row."""

@@ -37,7 +37,7 @@ from bot_linking.webview.held import (
 from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
-from bot_linking.webview.tickets import SESSION, Ticket
+from bot_linking.webview.tickets import SESSION, Ticket, ticket_for
 from bot_linking.webview.trail import Trail
 
 LINKING_TOKEN_AGE_MS = 300_000
@@ -82,12 +82,12 @@ class Attempts:
         kept = self._linking.attempt_of(ticket.attempt_id)
         if ticket.holder == SESSION:
             if kept is None:
-                raise Notice("expired", back=ticket.return_url)
+                raise Notice("expired", back=ticket.return_url, ticket=ticket)
             if not self._browser.holds(kept):
                 raise Notice("elsewhere", back=ticket.return_url)
         if kept is not None and kept.stage in FINAL:
             if kept.stage is not again_at:
-                raise Notice(kept.stage, back=ticket.return_url)
+                raise Notice(kept.stage, back=ticket.return_url, ticket=ticket)
         elif kept is not None and ticket.holder == SESSION and not is_of(ticket, kept):
             raise MovedOn(Held(kept))
         return Form(ticket, kept)
@@ -102,7 +102,8 @@ class Attempts:
             raise Notice("elsewhere")
         if kept.stage in FINAL:
             status = 200 if kept.stage is Stage.DONE else 400
-            raise Notice(kept.stage, status, back=kept.return_url)
+            ticket = ticket_for(kept, holder=SESSION, bound_to=kept.session_digest or "")
+            raise Notice(kept.stage, status, back=kept.return_url, ticket=ticket)
         is_sign_in = page in SIGN_IN_PAGES and allows(kept.stage, Step.GIVE_PASSWORD)
         if not is_sign_in and page_of(kept) != page:
             raise MovedOn(Held(kept))

@@ -60,7 +60,7 @@ class Browser:
 
     # What comes in
 
-    def ticket(self) -> Ticket:
+    def ticket(self, *, max_age_ms: int = MAX_AGE_MS) -> Ticket:
         """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
         `Notice`, one for each cause."""
         self.require_same_site()
@@ -68,9 +68,9 @@ class Browser:
         ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
         if ticket is None:
             raise Notice("expired")
-        if not self._tickets.is_fresh(ticket):
-            raise Notice("expired", back=ticket.return_url)
-        if not self._is_holder(ticket):
+        if not self._tickets.is_fresh(ticket, max_age_ms):
+            raise Notice("expired", back=ticket.return_url, ticket=ticket)
+        if not self.is_holder(ticket):
             raise Notice("elsewhere" if self._has_cookies() else "cookies", back=ticket.return_url)
         return ticket
 
@@ -98,8 +98,9 @@ class Browser:
         forwarded_for = request.headers.getlist("X-Forwarded-For")
         return self._callers.address_of(request.remote_addr, forwarded_for)
 
-    def _is_holder(self, ticket: Ticket) -> bool:
-        """For an attempt's session the caller compares it with what is kept: it may have been renewed."""
+    def is_holder(self, ticket: Ticket) -> bool:
+        """Whether this browser was given the ticket. For an attempt's session the caller compares it with
+        what is kept: it may have been renewed."""
         if ticket.holder == SESSION:
             return ticket.attempt_id in self._sessions()
         secret = self.own_secret()
@@ -129,6 +130,10 @@ class Browser:
             raise Notice("form", 403)
 
     # What goes out
+
+    def signed(self, ticket: Ticket) -> str:
+        """A ticket that we gave out before, to be given again."""
+        return self._tickets.sign(ticket)
 
     def sign(self, attempt: Attempt, secret: str | None = None, *, replaces: str | None = None) -> str:
         """The ticket of a form for this attempt: for its session, or for this browser while none is kept.

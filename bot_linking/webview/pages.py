@@ -23,12 +23,14 @@ from bot_linking.core.reading import read_id
 from bot_linking.translations import best_of, direction_of, translate, translate_count
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
+from bot_linking.webview.tickets import Ticket
 
 
 class Notice(Exception):
     """Leave with a page that says what happened: its name, its status, and where the way on leads.
 
-    `back` is a checked return URL of Messenger's, which leads back without a code.
+    `back` is a checked return URL of Messenger's, which leads back without a code. `ticket` is that of the
+    attempt that is over.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class Notice(Exception):
         *,
         back: str | None = None,
         retry_after: int | None = None,
+        ticket: Ticket | None = None,
     ) -> None:
         super().__init__(name)
         self.name, self.status, self.back, self.retry_after = name, status, back, retry_after
+        self.ticket = ticket
 
 
 class Pages:
@@ -57,6 +61,8 @@ class Pages:
         self._own_headers = _headers(settings)
         #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
         self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
+        #: The ticket of a form that asks for a new button, where it helps; set by who sends them.
+        self.offer: Callable[[Notice], str | None] = lambda notice: None
         self._environment: Environment | None = None
         self._response_class: type[Response] | None = None
 
@@ -100,12 +106,14 @@ class Pages:
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def notice(self, notice: Notice) -> Response:
+        """The page that says what happened."""
         page = self.show(
             "notice",
             notice.status,
             notice=notice.name,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
+            again=self.offer(notice),
             **(self._way_to_chat() if notice.name == "phone" else {}),
         )
         if notice.retry_after is not None:

@@ -10,4 +10,4 @@ def qr_code(url: str) -> Markup:
     import segno
 
     made = segno.make(url, micro=False, error="m")
-    return Markup(made.svg_inline(scale=4, border=4, dark="#000", light="#fff"))  # noqa: S704
+    return Markup(made.svg_inline(omitsize=True, border=4, dark="#000", light="#fff"))  # noqa: S704

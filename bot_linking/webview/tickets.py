@@ -99,5 +99,5 @@ class Tickets:
         except (BadData, TypeError):
             return None
 
-    def is_fresh(self, ticket: Ticket) -> bool:
-        return -LEEWAY_MS <= self._now() - ticket.opened_at <= MAX_AGE_MS
+    def is_fresh(self, ticket: Ticket, max_age_ms: int = MAX_AGE_MS) -> bool:
+        return -LEEWAY_MS <= self._now() - ticket.opened_at <= max_age_ms

@@ -29,6 +29,7 @@ from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
+from bot_linking.webview.again import Again
 from bot_linking.webview.attempts import Attempts, SecondFactor
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
@@ -47,7 +48,8 @@ from bot_linking.webview.viewing import Route, view
 LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
-POSTED = ("second-factor", "consent", "switch", "cancel")  # whose address GET would not know otherwise
+POSTED = ("second-factor", "consent", "switch", "cancel", "again")
+"""The forms whose address GET would not know otherwise."""
 
 
 class Webview:
@@ -84,6 +86,8 @@ class Webview:
             foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
+        self.new_buttons = Again(linking, self.browser, self.admission)
+        self.pages.offer = self.new_buttons.offer
         self.attempts = Attempts(
             linking,
             settings,
@@ -120,6 +124,7 @@ class Webview:
             ("/consent", "approve", self.approve, ["POST"]),
             ("/switch", "switch", self.switch, ["POST"]),
             ("/cancel", "cancel", self.cancel, ["POST"]),
+            ("/again", "again", self.send_button, ["POST"]),
             *((f"/{form}", f"{form}_posted", self.show_posted, ["GET"]) for form in POSTED),
             ("/brand.css", "brand", self.pages.show_brand, ["GET"]),
         ]
@@ -169,11 +174,9 @@ class Webview:
             return self.too_many(form, refusal, limit)
         except TooBusy:
             return self.too_busy(form, refusal)
-        return (
-            self.again(form, refusal)
-            if account is None
-            else self.lead_to(self.attempts.sign_in(form, account))
-        )
+        if account is None:
+            return self.again(form, refusal)
+        return self.lead_to(self.attempts.sign_in(form, account))
 
     def _verified(
         self, username: str, password: str, authenticate: Callable[[str, str], Account | None]
@@ -305,6 +308,11 @@ class Webview:
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
     @view
+    def send_button(self) -> Response:
+        """A new Log In button in the chat, and back to it."""
+        return self.pages.go(self.new_buttons.send())
+
+    @view
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
@@ -331,10 +339,8 @@ class Webview:
         self, form: Form, refusal: Refusal, limit: TooManyAttempts, account: Account | None = None
     ) -> Response:
         self._tell(LinkingRefused(limit.slug, way=form.attempt.way))
-        until = self._now() + limit.retry_after * 1000
-        return self._refused_at_once(
-            form, replace(refusal, reason="many", until=until), 429, limit.retry_after, account
-        )
+        many = replace(refusal, reason="many", until=self._now() + limit.retry_after * 1000)
+        return self._refused_at_once(form, many, 429, limit.retry_after, account)
 
     def too_busy(self, form: Form, refusal: Refusal) -> Response:
         return self._refused_at_once(form, replace(refusal, reason="busy"), 503, BUSY_S)

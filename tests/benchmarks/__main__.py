@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from . import batches, calls, growth, http, imports, outbox, sign_in, slow_disk, store, webhook
+from . import batches, calls, desk, growth, http, imports, outbox, sign_in, slow_disk, store, webhook
 from .drawing import draw
 from .measure import Finding, table
 
@@ -20,6 +20,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Finding]]] = {
     "calls": calls.run,
     "store": store.run,
     "growth": growth.run,
+    "desk": desk.run,
     "imports": imports.run,
     "http": http.run,
     "slow_disk": slow_disk.run,

@@ -34,7 +34,8 @@ PLAN: dict[str, set[str]] = {
         "messenger", "account_link_api", "webview",
     },
     "operators": {
-        "core", "config", "signals", "stores", "doors", "messenger", "account_link_api", "installation",
+        "core", "config", "signals", "stores", "doors", "messenger", "webview",
+        "account_link_api", "installation",
     },
     "external_account": {"core", "config", "stores", "doors", "operators"},
     "verbs": {
@@ -58,6 +59,8 @@ FLASK = {
     "bot_linking.verbs.ways_in",
     "bot_linking.installation",
     "bot_linking.operators.cli",
+    "bot_linking.operators.desk.door",
+    "bot_linking.operators.desk.room",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",

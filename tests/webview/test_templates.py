@@ -500,7 +500,7 @@ SCHEMES = ("light", "dark")
 HARD_BRANDS = ("#ffffff", "#000000", "#ffe100", "#777777", "#e60023", "#fffdf9", "#1f1b17")
 
 
-def _violations(page: Page) -> list[str]:
+def violations(page: Page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page, options={"resultTypes": ["violations"]})
@@ -524,7 +524,7 @@ def test_every_page_fits_its_window_and_excludes_nobody(chromium: Browser, varia
         for width in WIDTHS:
             window.page.set_viewport_size({"width": width, "height": 780})
             page = window.open(variant)
-            assert _violations(page) == [], width
+            assert violations(page) == [], width
             assert _overflow(page) == 0, width
         assert window.elsewhere == []
         assert window.complaints == []
@@ -548,7 +548,7 @@ def test_every_page_fits_its_window_in_chinese_and_from_right_to_left(
 def test_any_brand_colour_leaves_everything_readable(chromium: Browser, color: str, scheme: str) -> None:
     with Window(chromium, Site(brand_color=color), scheme=scheme) as window:
         for variant in ("login", "consent"):
-            assert _violations(window.open(variant)) == [], variant
+            assert violations(window.open(variant)) == [], variant
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

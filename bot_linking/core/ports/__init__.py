@@ -12,6 +12,7 @@ from bot_linking.core.events import Happening
 from bot_linking.core.ports.api_keys import ApiKey, ApiKeys
 from bot_linking.core.ports.attempts import Attempt, Attempts, Awaited, Refusal
 from bot_linking.core.ports.counters import Counters
+from bot_linking.core.ports.desk import Act, Desk
 from bot_linking.core.ports.erasures import Erasure, Erasures
 from bot_linking.core.ports.links import Links
 from bot_linking.core.ports.outbox import Done, Outbox, OutboxEntry
@@ -51,6 +52,7 @@ class Store(
 
 
 __all__ = [
+    "Act",
     "ApiKey",
     "ApiKeys",
     "Attempt",
@@ -60,6 +62,7 @@ __all__ = [
     "Clock",
     "Counters",
     "Deletion",
+    "Desk",
     "Done",
     "Erasure",
     "Erasures",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+MINUTE_MS = 60_000
+CHECK, CHECK_LOOKED, CHECK_WRONG = "check", "looked", "wrong"  # what `check --watch` counts
 HOW_MANY = -1  # the bucket that is no place in a histogram
 
 

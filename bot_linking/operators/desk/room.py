@@ -1,0 +1,139 @@
+"""What every page of the operator's has in hand: who asks, how a page is shown, how an action is asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from flask import Response, request
+
+from bot_linking.core.links import from_ms
+from bot_linking.core.reading import is_unicode
+from bot_linking.core.ways import masked
+from bot_linking.operators.desk.words import how_long, moment_of
+from bot_linking.webview.pages import Notice
+
+if TYPE_CHECKING:
+    from bot_linking.installation import Installation
+    from bot_linking.operators.desk.checks import Checks
+    from bot_linking.webview.stamps import Stamps
+
+LONGEST_FIELD = 320
+ROWS = 50  # of a list on one page
+SOURCES = frozenset(
+    ("login", "web", "menu", "chat", "messenger", "python", "api", "cli", "import", "undo", "site")
+)
+
+_log = logging.getLogger("bot_linking")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An action that is asked for once more. `act` names it in its ticket; `address` is below the operator's
+    page, where the form leads; `fields` say what it is about; `back` is where the way back leads."""
+
+    act: str
+    address: str
+    title: str
+    lines: tuple[str, ...]
+    button: str
+    fields: Mapping[str, str]
+    back: str
+    is_final: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """One request of an operator. `operator` is who it is, as the host says."""
+
+    here: Installation
+    operator: str
+    stamps: Stamps
+    checks: Checks
+
+    @property
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return self.here.linking.now()
+
+    @property
+    def source(self) -> str:
+        """What the history says of a change: the operator's name, told apart from our own sources."""
+        return f"operator:{self.operator}" if self.operator in SOURCES else self.operator
+
+    # What came in
+
+    def given(self, name: str) -> str:
+        """A parameter of the address or, of a POST, a field of the form; empty for what is no text."""
+        values = (request.form if request.method == "POST" else request.args).getlist(name)
+        value = values[0].strip() if len(values) == 1 else ""
+        return value if len(value) <= LONGEST_FIELD and "\0" not in value and is_unicode(value) else ""
+
+    def number(self, name: str, otherwise: int) -> int:
+        """The same as a whole number that the store can keep."""
+        value = self.given(name)
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else otherwise
+
+    def require_ticket(self, act: str, fields: Mapping[str, str]) -> None:
+        """Raise `Notice` unless this form was given to this operator in this browser, for this very thing."""
+        browser = self.here.webview.browser
+        browser.require_same_site()
+        tickets = request.form.getlist("ticket")
+        ticket = tickets[0] if len(tickets) == 1 else ""
+        if not self.stamps.is_good(ticket, f"operator {act}", self._about(fields), browser.own_secret()):
+            raise Notice("form", 403)
+
+    # What goes out
+
+    def show(self, template: str, status: int = 200, /, **context: Any) -> Response:
+        """A page by its template."""
+        return self.here.webview.pages.show(
+            f"operator/{template}",
+            status,
+            operator=self.operator,
+            place=template,
+            ago=self.ago,
+            moment=lambda ms: from_ms(ms).isoformat(timespec="seconds"),
+            masked=masked,
+            query=lambda **values: urlencode({k: v for k, v in values.items() if v not in (None, "")}),
+            done=self.given("done") if request.method == "GET" else "",
+            **context,
+        )
+
+    def ask(self, question: Question) -> Response:
+        """The page that asks once more."""
+        return self.with_ticket(
+            question.act, question.fields, lambda ticket: self.show("ask", ask=question, ticket=ticket)
+        )
+
+    def with_ticket(self, act: str, fields: Mapping[str, str], show: Callable[[str], Response]) -> Response:
+        """A page with a form for this act, whose ticket `show` is given."""
+        browser = self.here.webview.browser
+        secret = browser.secret()
+        ticket = self.stamps.make(f"operator {act}", self._about(fields), secret)
+        return browser.remember(show(ticket), secret)
+
+    def go(self, address: str, **query: str) -> Response:
+        """303 to an address below the operator's page, empty for its first one."""
+        root = f"{self.here.webview.pages.root}/operator"
+        address = f"{root}/{address}" if address else root
+        return self.here.webview.pages.go(f"{address}?{urlencode(query)}" if query else address)
+
+    def note(
+        self, act: str, *, page_id: str | None = None, psid: str | None = None, about: str | None = None
+    ) -> None:
+        """Write down what the operator did, and say it in the log, without the person."""
+        store = self.here.store
+        store.save_act(self.operator, act, self.now, page_id=page_id, psid=psid, about=about)
+        _log.info("operator %s: %s", self.operator, act)
+
+    def ago(self, ms: int | None) -> str:
+        """A time of the store as a person says it."""
+        return "never" if ms is None else how_long(self.now - ms, moment_of(ms))
+
+    def _about(self, fields: Mapping[str, str]) -> str:
+        return json.dumps([self.operator, sorted(fields.items())])
