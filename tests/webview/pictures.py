@@ -27,7 +27,7 @@ def take() -> list[Path]:
     """Write each picture, and say where."""
     from playwright.sync_api import sync_playwright
 
-    from tests.conftest import CHROMIUM_SWITCHES
+    from tests.browser import CHROMIUM_SWITCHES
 
     VARIANTS.update(PICTURES)
     FOLDER.mkdir(exist_ok=True)
