@@ -147,13 +147,12 @@ def test_the_script_shows_the_password_and_says_that_it_is_busy(chromium: Browse
         page.get_by_label("User name").fill("ada")
         password = page.get_by_label("Password", exact=True)
         password.fill("lovelace-1815")
-        show = page.get_by_role("button", name="Show password")
-        show.click()
+        show = page.get_by_role("checkbox", name="Show")
+        show.check()
         assert password.get_attribute("type") == "text"
-        assert show.get_attribute("aria-pressed") == "true"
-        show.click()
+        show.uncheck()
         assert password.get_attribute("type") == "password"
-        show.click()
+        show.check()
         page.evaluate("addEventListener('submit', (event) => event.preventDefault())")  # no answer comes
         page.get_by_role("button", name="Log in").click()
         busy = page.get_by_role("button", name="One moment…")
@@ -170,7 +169,7 @@ def test_without_scripts_nothing_is_missing_and_nothing_is_shown_that_does_not_w
 ) -> None:
     with Window(chromium, site, scripts=False) as window:
         page = window.open("login")
-        assert page.get_by_role("button", name="Show password").count() == 0
+        assert page.get_by_role("checkbox").count() == 0
         page.get_by_label("User name").fill("ada")
         page.get_by_label("Password", exact=True).fill("lovelace-1815")
         with page.expect_request("**/login") as sent:
@@ -184,7 +183,7 @@ def test_with_forced_colours_every_button_and_field_has_an_edge(chromium: Browse
         window.page.emulate_media(forced_colors="active")
         for variant in ("login refused", "consent"):
             page = window.open(variant)
-            for each in page.locator(".button, input:not([type=hidden])").all():
+            for each in page.locator(".button, .reveal, input:not([type=hidden]):not([type=checkbox])").all():
                 width = each.evaluate("(edge) => parseFloat(getComputedStyle(edge).borderTopWidth)")
                 assert width >= 1, each.evaluate("(edge) => edge.outerHTML")
 

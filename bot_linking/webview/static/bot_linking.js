@@ -1,16 +1,20 @@
 // What makes the forms a little kinder where scripts run. Nothing here is needed.
 "use strict";
 
-for (const button of document.querySelectorAll("button.reveal")) {
-  const field = document.getElementById(button.getAttribute("aria-controls"));
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const shown = field.type === "password";
-    field.type = shown ? "text" : "password";
-    button.setAttribute("aria-pressed", String(shown));
-    field.focus();
+for (const row of document.querySelectorAll("[data-show]")) {
+  const field = row.querySelector("input");
+  const label = document.createElement("label");
+  const box = document.createElement("input");
+  label.className = "reveal";
+  label.title = row.dataset.title;
+  box.type = "checkbox";
+  label.append(box, row.dataset.show);
+  row.append(label);
+  box.addEventListener("change", () => { field.type = box.checked ? "text" : "password"; });
+  field.form.addEventListener("submit", () => {
+    box.checked = false;
+    field.type = "password";
   });
-  field.form.addEventListener("submit", () => { field.type = "password"; });
 }
 
 for (const form of document.querySelectorAll("form[data-busy]")) {
