@@ -1,8 +1,8 @@
 """The operator's page with very many links, messages that wait and dead letters, on each store: target 18.
 
 Each page is asked for as an operator's browser asks, without the network, and with its template. The time is
-our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest of twenty to
-the bound.
+our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest of
+twenty to the bound.
 """
 
 from __future__ import annotations
