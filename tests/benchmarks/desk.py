@@ -1,8 +1,8 @@
 """The operator's page with very many links, messages that wait and dead letters, on each store: target 18.
 
 Each page is asked for as an operator's browser asks, without the network, and with its template. The time is
-our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest of
-twenty to the bound.
+our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest to the
+bound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot_linking import AccountLinking
 
 from . import payloads
 from .databases import Database, each_store, fill
-from .measure import Finding, percentile
+from .measure import Finding
 from .ours import nobody, settings
 
 LINKS, MESSAGES, DEAD = 1_000_000, 100_000, 10_000
@@ -35,10 +35,8 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
         app, linking = _desk(database, folder, size)
         for what, path in _pages().items():
             took = [_milliseconds(app, path, clock) for _ in range(TIMES)][1:]
-            at_most, middle = percentile(took, 0.95), median(took)
-            yield Finding(
-                "18", f"operator's page: {what} ({name})", middle, BOUND_MS, at_most, BOUND_MS, "ms"
-            )
+            page, slowest = f"operator's page: {what} ({name})", max(took)
+            yield Finding("18", page, median(took), BOUND_MS, slowest / BOUND_MS, 1.0, "ms")
         linking.store.close()
 
 
