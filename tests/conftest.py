@@ -30,9 +30,9 @@ pytest_plugins = ["tests.hooks"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    """Thousands of apps share what was compiled for the first."""
-    with ready.templates(), ready.url_builders():
+def _quick_apps() -> Iterator[None]:
+    """Thousands of apps share what was compiled for the first, and wait for no disk."""
+    with ready.templates(), ready.url_builders(), ready.unflushed_commits():
         yield
 
 

@@ -16,6 +16,31 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(plugin, "bot_linking")
 
 
+#: The files that take longest, so that none is begun when all others are done: a worker has each to itself.
+LONGEST = (
+    "faults/test_kills.py",
+    "faults/test_every_call.py",
+    "fuzz/test_fuzz.py",
+    "acceptance/test_in_a_browser.py",
+    "webview/test_histories.py",
+    "webview/test_every_way_in.py",
+    "webview/test_templates.py",
+    "cli/test_watching.py",
+    "stores/test_copying.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the others keep their order."""
+
+    def turn(item: pytest.Item) -> int:
+        here = item.path.as_posix()
+        return next((turn for turn, name in enumerate(LONGEST) if here.endswith(f"/{name}")), len(LONGEST))
+
+    items.sort(key=turn)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """On CI nothing may be missing that a test needs: there a skipped test has failed."""

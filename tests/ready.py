@@ -1,8 +1,9 @@
-"""What takes long and is the same for every app is made once in a run: templates, URL builders, tables."""
+"""What makes thousands of apps quick: what all share is made once, and no commit waits for a disk."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot_linking.stores.opening import Steps
 from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.sqlite.files import SIDE_FILES
 
+connect_flushed = File.connect  #: as the product does it
 _OURS = str(Path(bot_linking.__file__).parent)
 _empty_files: dict[str, bytes] = {}  # the schema's steps to a file that they have made
 
@@ -64,6 +66,20 @@ def url_builders() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", look_up_or_compile)
+        yield
+
+
+@contextmanager
+def unflushed_commits() -> Iterator[None]:
+    """Meanwhile commits to SQLite wait for no disk. Whatever the tests kill, the machine stays up."""
+
+    def connect_unflushed(file: File) -> sqlite3.Connection:
+        connection = connect_flushed(file)
+        connection.execute("pragma synchronous = off")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(File, "connect", connect_unflushed)
         yield
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,7 +19,8 @@ from bot_linking.core.ways import CONNECTIONS, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.stamps import Stamps
-from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
+from bot_linking.webview.stops import fields
+from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 NAMES_KEPT_MS = 300_000
 MOST_NAMES = 20  # asked of Messenger for one page
 SOURCE = "site"
-
-View = Callable[..., Response]
-Route = tuple[str, str, View, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +41,6 @@ class Chat:
     since: str
     changed: str
     source: str
-
-
-def _view(method: View) -> View:
-    """Turns what stops a view into its page."""
-
-    @wraps(method)
-    def view(self: OwnerPages, *args: Any, **kwargs: Any) -> Response:
-        try:
-            bound_form()
-            return method(self, *args, **kwargs)
-        except Notice as notice:
-            return self.pages.notice(notice)
-        except STOPS as problem:
-            return self.pages.notice(notice_of(problem))
-
-    return view
 
 
 class OwnerPages:
@@ -96,7 +76,7 @@ class OwnerPages:
 
     # Undo
 
-    @_view
+    @view
     def show_undo(self, token: str) -> Response:
         """What happened, and what undoing does. Nothing changes."""
         page_id, psid, change_id = self._change_of(token)
@@ -117,7 +97,7 @@ class OwnerPages:
         )
         return self._browser.remember(page, secret)
 
-    @_view
+    @view
     def undo(self, token: str) -> Response:
         """Put back what was; the page's own address then says that it was undone."""
         page_id, psid, change_id = self._change_of(token)
@@ -141,7 +121,7 @@ class OwnerPages:
 
     # Connected chats
 
-    @_view
+    @view
     def show_connections(self) -> Response:
         """The chats of who is signed in at the site."""
         account = self._visitor.account()
@@ -158,7 +138,7 @@ class OwnerPages:
         )
         return self._browser.remember(page, secret)
 
-    @_view
+    @view
     def disconnect(self, chat_id: str) -> Response:
         """End one chat's link. A chat of another account is one that does not exist."""
         account = self._visitor.account()
@@ -195,7 +175,7 @@ class OwnerPages:
 
     # Requests to delete
 
-    @_view
+    @view
     def show_deletion(self, code: str) -> Response:
         """How a request of Meta's stands. It names no account, no chat and no id."""
         found = self._linking.store.find_deletion(code)

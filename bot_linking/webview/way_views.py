@@ -6,8 +6,6 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Response, request
@@ -41,36 +39,17 @@ from bot_linking.messenger.signed_request import (
     read_signed,
 )
 from bot_linking.webview.browser import new_attempt_id
-from bot_linking.webview.held import MovedOn
-from bot_linking.webview.pages import Notice
+from bot_linking.webview.held import Held
+from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
-from bot_linking.webview.stops import STOPS, bound_form, fields, notice_of
+from bot_linking.webview.stops import fields
+from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import Webview
 from bot_linking.webview.visitor import Visitor
 
-View = Callable[..., Response]
-Route = tuple[str, str, View, list[str]]
 NameOfPage = Callable[[str], str]
-
-
-def _view(method: View) -> View:
-    """Turns what stops a view into its page."""
-
-    @wraps(method)
-    def view(self: WayPages, *args: Any, **kwargs: Any) -> Response:
-        try:
-            bound_form()
-            return method(self, *args, **kwargs)
-        except Notice as notice:
-            return self.webview.pages.notice(notice)
-        except MovedOn as moved:
-            return self.webview.lead_to(moved.held)
-        except STOPS as problem:
-            return self.webview.pages.notice(notice_of(problem))
-
-    return view
 
 
 class WayPages:
@@ -98,6 +77,13 @@ class WayPages:
         self._name_of_page = name_of_page
         self._stamps = Stamps(settings.secret_key, linking.now)
 
+    @property
+    def pages(self) -> Pages:
+        return self.webview.pages
+
+    def lead_to(self, held: Held) -> Response:
+        return self.webview.lead_to(held)
+
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""
         return [
@@ -112,7 +98,7 @@ class WayPages:
 
     # A web link, in any browser
 
-    @_view
+    @view
     def show_web(self, token: str) -> Response:
         """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
         link = self._ways.open_web(token)
@@ -122,7 +108,7 @@ class WayPages:
         made_at = link.expires_at - MAX_AGE_MS
         return self._begin(WEB, link.page_id, link.psid, proof=link.digest, made_at=made_at)
 
-    @_view
+    @view
     def show_digits(self, attempt_id: str) -> Response:
         """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
         kept = self._linking.attempt_of(attempt_id)
@@ -141,7 +127,7 @@ class WayPages:
             chat_url=f"https://m.me/{quote(name)}",
         )
 
-    @_view
+    @view
     def show_linked(self, attempt_id: str) -> Response:
         """What is true by now of an attempt that links without an answer of the chat."""
         kept = self._linking.attempt_of(attempt_id)
@@ -177,7 +163,7 @@ class WayPages:
 
     # The menu's webview
 
-    @_view
+    @view
     def show_menu(self) -> Response:
         """The only page with a foreign script: Messenger's own, which says who opened it."""
         if self._settings.app_id is None:
@@ -191,7 +177,7 @@ class WayPages:
         )
         return self._with_sdk(self.webview.browser.remember(page, secret))
 
-    @_view
+    @view
     def enter_menu(self) -> Response:
         """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
         self._require_stamp()
@@ -206,7 +192,7 @@ class WayPages:
             return self._begin(MENU, context.page_id, context.psid, proof=proof)
         return self._show_linked_chat(link, proof)
 
-    @_view
+    @view
     def log_out(self) -> Response:
         """The button on the menu's page of a chat that is linked: proved by the same `signed_request`."""
         self._require_stamp()
@@ -266,7 +252,7 @@ class WayPages:
 
     # From the site
 
-    @_view
+    @view
     def show_connect(self) -> Response:
         """An address, a picture and a code by which a chat can be connected with who is signed in here."""
         account = self._visitor.account()

@@ -9,13 +9,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from bot_linking import AccountLinking
+from bot_linking.account_link_api.keys import Keys
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import BotServer
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
 
 CLIENTS = Path(__file__).with_name("clients")
 KEYS = "k3y-of-the-tests-which-is-long-enough-0"
@@ -46,29 +50,57 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, s
     external._here()._store.close()
 
 
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """The Go client, compiled once."""
-    made: list[str] = []
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, AccountLinking]]:
+    """A bot on Flask's own server: the address of its account_link API, and its linking."""
+    folder = tmp_path_factory.mktemp("bot")
+    app = Flask("tests.published_bot", instance_path=str(folder))
+    app.config.update(
+        SECRET_KEY=SECRET_KEY,
+        BOT_LINKING_APP_SECRET=APP_SECRET,
+        BOT_LINKING_PAGE_ACCESS_TOKEN=PAGE_TOKEN,
+        BOT_LINKING_VERIFY_TOKEN=VERIFY_TOKEN,
+        BOT_LINKING_PAGE_ID=PAGE,
+        BOT_LINKING_PUBLIC_URL=SITE,
+        BOT_LINKING_GRAPH_URL="http://127.0.0.1:9",
+        BOT_LINKING_DELIVERY="worker",
+        BOT_LINKING_DATABASE=f"sqlite:///{folder}/links.db",
+    )
+    linking = AccountLinking(app, authenticate=lambda name, password: None)
+    server = BotServer()
+    server.serve(app)
+    yield f"{server.url}/linking/api", linking
+    server.close()
+    linking.store.close()
 
-    def compile_it() -> str:
-        if not made:
-            program = tmp_path_factory.mktemp("go") / "published"
-            environment = {**os.environ, "GOCACHE": str(program.parent / "cache"), "GOFLAGS": "-mod=mod"}
-            subprocess.run(
-                ["go", "build", "-o", str(program), str(CLIENTS / "published.go")],
-                check=True, capture_output=True, text=True, timeout=300, env=environment, cwd=program.parent,
-            )  # fmt: skip
-            made.append(str(program))
-        return made[0]
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """A Go client, compiled once."""
+    folder = tmp_path_factory.mktemp("go")
+    environment = {**os.environ, "GOCACHE": str(folder / "cache"), "GOFLAGS": "-mod=mod"}
+
+    @cache
+    def compile_it(name: str) -> str:
+        program = str(folder / name)
+        subprocess.run(
+            ["go", "build", "-o", program, str(CLIENTS / f"{name}.go")],
+            check=True, capture_output=True, text=True, timeout=300, env=environment, cwd=folder,
+        )  # fmt: skip
+        return program
 
     return compile_it
 
 
-def run(command: list[str], shop: tuple[str, str, str]) -> None:
-    url, user, back_end = shop
+def require(*programs: str) -> None:
+    for needed in programs:
+        if shutil.which(needed) is None:
+            pytest.skip(f"{needed} is not installed")
+
+
+def run(command: list[str], *arguments: str) -> None:
     ran = subprocess.run(
-        [*command, url, "shop", user, back_end],
+        [*command, *arguments],
         cwd=CLIENTS, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
@@ -77,15 +109,40 @@ def run(command: list[str], shop: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize("language", COMMANDS)
 def test_a_client_as_it_is_published_works(shop: tuple[str, str, str], language: str) -> None:
     program, script = COMMANDS[language]
-    for needed in {program, language} - {"python"}:
-        if shutil.which(needed) is None:
-            pytest.skip(f"{needed} is not installed")
-    run([program, script], shop)
+    require(*{program, language} - {"python"})
+    url, *tokens = shop
+    run([program, script], url, "shop", *tokens)
 
 
 def test_a_compiled_client_as_it_is_published_works(
-    shop: tuple[str, str, str], compiled: Callable[[], str]
+    shop: tuple[str, str, str], compiled: Callable[[str], str]
 ) -> None:
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed")
-    run([compiled()], shop)
+    require("go")
+    url, *tokens = shop
+    run([compiled("published")], url, "shop", *tokens)
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)), ids=list(COMMANDS))
+def test_a_client_of_the_account_link_api_works(bot: tuple[str, AccountLinking], number: int) -> None:
+    language = list(COMMANDS)[number]
+    program, script = COMMANDS[language]
+    require(*{program, language} - {"python"})
+    script = script.replace("published", "linking").replace("Published", "Linking")
+    links_and_unlinks([program, script], bot, psid=f"900719925474{number}")
+
+
+def test_a_compiled_client_of_the_account_link_api_works(
+    bot: tuple[str, AccountLinking], compiled: Callable[[str], str]
+) -> None:
+    require("go")
+    links_and_unlinks([compiled("linking")], bot, psid="9007199254749")
+
+
+def links_and_unlinks(command: list[str], bot: tuple[str, AccountLinking], *, psid: str) -> None:
+    """Each client links by a form and by JSON, and unlinks: what it told is in the history."""
+    address, linking = bot
+    run(command, address, Keys(linking.core).create(psid), psid)
+    accounts = [change.account_after for change in linking.core.history_of(psid)]
+    assert accounts[0] == "username:myaccount"
+    assert accounts[-1] is None
+    assert len(accounts) >= 3

@@ -414,6 +414,7 @@ class HTTPCases(Cases):
                 raise ConnectionResetError
 
         body = batch(linked_event(way.bot.browser().code()))
+        way.bot.heard.events.clear()
         for stream in (BytesIO(body[:-1]), Breaking()):
             assert self.post_stream(way, body, stream).status_code == 400
         assert way.bot.heard.events == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -52,9 +53,11 @@ def test_every_test_has_a_time_limit(tmp_path: Path) -> None:
     assert 0 < options["timeout"] <= 600
     (tmp_path / "test_hang.py").write_text("import time\ndef test_hang():\n    time.sleep(600)\n")
     ours = ["-n", "0", "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-o", "timeout=0.2"]
-    command = [sys.executable, "-m", "pytest", *ours, str(tmp_path)]
+    plugins = ["-p", "xdist.plugin", "-p", "pytest_timeout"]  # the others take long to load
+    command = [sys.executable, "-m", "pytest", *plugins, *ours, str(tmp_path)]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     ended = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert ended.returncode == 1
     assert "Timeout" in ended.stdout

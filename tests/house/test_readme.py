@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import requests
 
@@ -50,6 +51,42 @@ def test_every_command_is_in_the_operators_guide() -> None:
 
     shown = between("cli", (ROOT / "bot_linking" / "operators" / "README.md").read_text("utf-8"))
     assert [c.name for c in commands(AccountLinking()._here) if f"flask linking {c.name}" not in shown] == []
+
+
+GUIDES = "".join(path.read_text("utf-8") for path in (ROOT / "bot_linking").glob("*/README.md"))
+
+
+def test_each_command_of_a_group_is_in_a_guide() -> None:
+    from bot_linking.external_account.commands import commands as of_external_accounts
+    from bot_linking.operators.commands import commands
+
+    every = [*commands(AccountLinking()._here), *of_external_accounts(lambda: None)]  # type: ignore[arg-type, return-value]
+    groups = [each for each in every if isinstance(each, click.Group)]
+    names = [f"{group.name} {name}" for group in groups for name in group.commands]
+    assert len(names) > 12
+    assert [name for name in names if name not in GUIDES] == []
+
+
+def test_each_option_of_a_command_is_in_a_guide() -> None:
+    from bot_linking.operators.commands import commands
+
+    options = {
+        (command.name, option)
+        for command in commands(AccountLinking()._here)
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    assert len(options) > 25
+    assert sorted((name, option) for name, option in options if option not in GUIDES) == []
+
+
+def test_each_metric_is_in_the_operators_guide() -> None:
+    source = (ROOT / "bot_linking" / "metrics.py").read_text("utf-8")
+    named = {f"bot_linking_{name}" for name in re.findall(r'"bot_linking_([a-z_]+)"', source)}
+    guide = (ROOT / "bot_linking" / "operators" / "README.md").read_text("utf-8")
+    short = {f"bot_linking_outbox{name}" for name in re.findall(r"`(_[a-z_]+)`", guide)}
+    assert sorted(name for name in named if name not in guide and name not in short) == []
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from flask import Flask
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import BotLinkingError
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.events import AccountLinked, LinkingEvent
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
@@ -22,7 +23,9 @@ ROUND_S = 901  # so that the limits of one round are over in the next one
 KEYS = "k3y-of-the-races-which-is-long-enough-0000"
 PAGE, GUARDED = "page", 7
 PEOPLE = ("first", "second")
-WAIT_S = 120
+WAIT_S = 300
+TRIES = 50
+T = TypeVar("T")
 
 Act = Callable[[int, int], str | None]
 """What a thread does in a round: by its number and the round's, who won with it, None where nobody did."""
@@ -65,12 +68,21 @@ def enrol(database: str, _rounds: int) -> str:
 # What a thread does
 
 
+def insisting(ask: Callable[[], T]) -> T:
+    """Its answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
+    for _ in range(TRIES):
+        with suppress(StoreUnavailable):
+            return ask()
+    return ask()
+
+
 def redeem(database: str, _prepared: Any, _now: list[int]) -> Act:
     store = open_store(database)
 
     def act(thread: int, number: int) -> str | None:
         psid = f"{PEOPLE[thread % 2]}-{number}"
-        outcome = store.receive([LinkingEvent(PAGE, psid, "linked", f"code-{number}", NOW)], NOW)[0]
+        event = LinkingEvent(PAGE, psid, "linked", f"code-{number}", NOW)
+        outcome = insisting(lambda: store.receive([event], NOW)[0])
         return psid if isinstance(outcome, AccountLinked) else None
 
     return act
@@ -83,7 +95,7 @@ def bind(database: str, _prepared: Any, now: list[int]) -> Act:
     def act(thread: int, number: int) -> str | None:
         user = thread % 2 + 1
         try:
-            accounts.bind("shop", user, "wechat", f"pair{number}", NOW)
+            insisting(lambda: accounts.bind("shop", user, "wechat", f"pair{number}", NOW))
         except BotLinkingError:
             return None
         return str(user)
@@ -99,7 +111,8 @@ def pass_second_factor(database: str, uri: Any, now: list[int]) -> Act:
 
     def act(thread: int, number: int) -> str | None:
         try:
-            external.check_second_factor("shop", GUARDED, totp.at(int(clock_of(number))))
+            code = totp.at(int(clock_of(number)))
+            insisting(lambda: external.check_second_factor("shop", GUARDED, code))
         except BotLinkingError:
             return None
         return f"thread {thread}"

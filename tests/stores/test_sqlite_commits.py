@@ -16,7 +16,9 @@ from bot_linking.core.events import AccountLinked, LinkingEvent
 from bot_linking.core.links import Account
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite.engine import LARGEST_GROUP, SQLiteEngine
+from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.store import SQLStore
+from tests import ready
 
 from .conftest import (
     HOUR,
@@ -32,6 +34,13 @@ from .conftest import (
 )
 
 Answer = object
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose commits are flushed, as the product flushes them."""
+    monkeypatch.setattr(File, "connect", ready.connect_flushed)
+    return tmp_path / "links.db"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from html import unescape
+from itertools import count
 from typing import Any, ClassVar
 
 import pytest
@@ -32,6 +33,7 @@ from .guarded import PASSWORDS, Guarded, guarded, in_memory
 from .mailbox import Mailbox
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
+NUMBERS = count()  # a database that was there before is not made anew
 STEPS = 15  # of which each may fill in four forms, one after the other
 FORM = re.compile(
     r'<form [^>]*action="(?:[^"?]*/)?([a-z-]+)[^"]*"(?:(?!<form ).)*?name="ticket" value="([^"]+)"', re.DOTALL
@@ -268,7 +270,7 @@ def code_of(page: TestResponse) -> str | None:
 
 @pytest.fixture
 def world(new_bot: NewBot, site: Any, tmp_path: Any) -> Iterator[Guarded]:
-    database = in_memory(f"histories-{os.getpid()}")
+    database = in_memory(f"histories-{os.getpid()}-{next(NUMBERS)}")
     mailbox = Mailbox()
     made = guarded(
         new_bot,
