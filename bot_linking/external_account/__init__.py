@@ -7,6 +7,9 @@ and signs users in with them.
     app.register_blueprint(external.blueprint)   # routes at /ExternalAccount/...
 
 Needs the extra `bot-linking[external-account]`. Nothing else of the package imports it.
+
+Begin with `endpoint`, then `service`. To add a call: a model in `models`, a method of the service, a route
+in `Endpoint.add_to`, and its operation for the document.
 """
 
 from bot_linking.core.errors import SecondFactorLocked

@@ -26,6 +26,9 @@ laptop; ``web`` the pages. The layers, from the bottom: ``state``, ``posting``, 
 ``acts``, ``callbacks``, ``triggers``, ``engine``, ``simulator``.
 
 Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url http://127.0.0.1:5000/webhook``.
+
+Begin with `simulator`, then `acts`. To add a fault: one switch in `switches`, with the sentence that the
+page shows.
 """
 
 from .login import Outcome

@@ -1,4 +1,9 @@
-"""Where a link is saved. `open_store("sqlite:////var/lib/bot/links.db")` chooses the engine by its scheme."""
+"""Where a link is saved. `open_store("sqlite:////var/lib/bot/links.db")` chooses the engine by its scheme.
+
+Begin with `store`, which composes the families, and `links`, the largest of them. To add a store: an engine
+that keeps the contract in `engine`, its scheme here, and its address in `DATABASES` of
+`tests/stores/conftest.py`; the contract suite then runs over it.
+"""
 
 from __future__ import annotations
 
