@@ -12,6 +12,8 @@
 `linking.link_of(psid)` says whose account a message comes from; `@linking.login_required` asks for a login
 where one is needed and goes on automatically afterwards; the signals tell what happened.
 
+`bot_linking.oidc.OIDC` names an identity provider at which people sign in.
+
 Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
 `webview` (the pages), `account_link_api` (the site tells the bot), `external_account` (applications sign
 users in; optional, imported by no other room), `delivery` (the outbox), `simulator` (a Messenger on a

@@ -33,6 +33,7 @@ from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
 from bot_linking.installation import Installation, install
 from bot_linking.messenger.host import Host
+from bot_linking.oidc import OIDC
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
@@ -53,6 +54,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
 
     - `authenticate`, `current_account`, `create_account`: who a person is.
     - `find_by_email` and `send_code`: who a person is, by a code in an e-mail.
+    - `oidc`: who a person is, as an identity provider says.
     - `may_link`, `resolve_account`: which account a person may be linked to.
     - `on_conflict`, `notify_owner`, `psids_of`: what the account's owner decides, hears and may have deleted.
     - `operator`: who may open the operator's page, `/operator` below the prefix.
@@ -70,6 +72,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         create_account: CreateAccount | None = None,
         find_by_email: FindByEmail | None = None,
         send_code: SendCode | None = None,
+        oidc: OIDC | None = None,
         may_link: MayLink | None = None,
         resolve_account: ResolveAccount | None = None,
         confirmation: Confirmation | None = None,
@@ -90,6 +93,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             create_account=create_account,
             find_by_email=find_by_email,
             send_code=send_code,
+            oidc=oidc,
             may_link=may_link,
             resolve_account=resolve_account,
             confirmation=confirmation,

@@ -54,9 +54,8 @@ from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
 from bot_linking.translations import add_folder
-from bot_linking.webview.code_views import CodePages
-from bot_linking.webview.mailed import mailed_codes
 from bot_linking.webview.owner_views import OwnerPages
+from bot_linking.webview.sign_ins import CodePages, ProviderPages, sign_in_pages
 from bot_linking.webview.views import Webview
 from bot_linking.webview.visitor import Visitor
 from bot_linking.webview.way_views import WayPages
@@ -83,7 +82,7 @@ class Installation:
     login_button: ButtonOf
     webhook: Webhook
     webview: Webview
-    code_pages: CodePages
+    sign_in_pages: tuple[CodePages, ProviderPages]
     owner_pages: OwnerPages
     way_pages: WayPages
     callbacks: Callbacks
@@ -100,9 +99,9 @@ class Installation:
         """What a page is called in an m.me address: its user name, else its id."""
         return name_of_page(self.pages, page_id, settings=self.settings)
 
-    def doors(self) -> tuple[Webview | CodePages | WayPages | OwnerPages | Callbacks, ...]:
+    def doors(self) -> tuple[Webview | CodePages | ProviderPages | WayPages | OwnerPages | Callbacks, ...]:
         """Every room with routes of its own beside the two APIs."""
-        return (self.webview, self.code_pages, self.way_pages, self.owner_pages, self.callbacks)
+        return (self.webview, *self.sign_in_pages, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
         """Deliver from this process, where it is configured so and the process answers requests."""
@@ -338,9 +337,15 @@ class _Parts:
         )
 
     @cached_property
-    def code_pages(self) -> CodePages:
-        mailed = mailed_codes(self.hooks, keys=self.settings.secret_key, in_context=self._in_request)
-        return CodePages(self.linking, webview=self.webview, mailed=mailed)
+    def sign_in_pages(self) -> tuple[CodePages, ProviderPages]:
+        return sign_in_pages(
+            self.linking,
+            webview=self.webview,
+            hooks=self.hooks,
+            keys=self.settings.secret_key,
+            in_context=self._in_request,
+            base_url=self.base_url,
+        )
 
     @cached_property
     def owner_pages(self) -> OwnerPages:

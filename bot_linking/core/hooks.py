@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bot_linking.core.conflicts import OnConflict
 from bot_linking.core.links import Account, Link
@@ -16,6 +16,16 @@ Authenticate = Callable[[str, str], Account | None]
 CurrentAccount = Callable[[], Account | None]
 FindByEmail = Callable[[str], Account | None]
 SendCode = Callable[[str, str], object]
+
+
+class Provider(Protocol):
+    """What the pages show of an identity provider."""
+
+    @property
+    def label(self) -> str:
+        """What the provider is called."""
+
+
 CreateAccount = Callable[[str, str | None, str], Account]
 MayLink = Callable[[str], bool]
 ResolveAccount = Callable[[str | None, str | None, str | None], Account | None]
@@ -46,6 +56,10 @@ class Hooks:
     """`send_code(address, code)`: sends this code of six digits to this e-mail address. It is called in a
     thread of its own, after the page was answered. What it raises is logged by its kind alone. Give your mail
     client a time-out."""
+
+    oidc: Provider | None = None
+    """`bot_linking.oidc.OIDC(issuer=..., client_id=..., client_secret=..., account_of=...)`: the identity
+    provider at which people sign in."""
 
     create_account: CreateAccount | None = None
     """`create_account(username, email, password) -> Account`: makes an account inside the flow; may raise
@@ -95,7 +109,9 @@ class Hooks:
     @property
     def people_sign_in(self) -> bool:
         """Whether people sign in to accounts of the site."""
-        return any((self.authenticate, self.current_account, self.create_account, self.find_by_email))
+        return any(
+            (self.authenticate, self.current_account, self.create_account, self.find_by_email, self.oidc)
+        )
 
 
 NO_HOOKS = Hooks()

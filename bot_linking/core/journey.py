@@ -24,9 +24,11 @@ class Stage(StrEnum):
     """The sign-in page was shown. No account is known."""
     CODE_SENT = auto()
     """A code went to the e-mail address that was typed, if an account has it. No account is known."""
+    PROVIDER_ASKED = auto()
+    """The person was led to the site's identity provider. No account is known."""
     PASSWORD_GIVEN = auto()
-    """The site has named the account: by a password, by a code from an e-mail, by its own session, or as a
-    new one."""
+    """The site has named the account: by a password, by a code from an e-mail, by what its identity provider
+    says, by its own session, or as a new one."""
     SECOND_FACTOR_PASSED = auto()
     """The account's second factor was right, or it has none. Messenger is asked whose login it is."""
     CONSENT_SHOWN = auto()
@@ -51,6 +53,10 @@ class Step(StrEnum):
     sent before is over."""
     GIVE_CODE = auto()
     """The code that was sent last was right, and the site names the account of its address."""
+    ASK_PROVIDER = auto()
+    """The person goes to the identity provider. What was proved or awaited before counts no more."""
+    HEAR_PROVIDER = auto()
+    """The provider's answer was right, and the site names the account of its claims."""
     GIVE_PASSWORD = auto()
     """The site names the account. What was proved before in this attempt counts no more."""
     PASS_SECOND_FACTOR = auto()
@@ -70,13 +76,24 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         Stage.OPENED: {
             Step.REFUSE: Stage.OPENED,
             Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.LEAVE: Stage.LEFT,
         },
         Stage.CODE_SENT: {
             Step.REFUSE: Stage.CODE_SENT,
             Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
             Step.GIVE_CODE: Stage.PASSWORD_GIVEN,
+            Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
+            Step.LINK: Stage.DONE,
+            Step.LEAVE: Stage.LEFT,
+        },
+        Stage.PROVIDER_ASKED: {
+            Step.REFUSE: Stage.PROVIDER_ASKED,
+            Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
+            Step.HEAR_PROVIDER: Stage.PASSWORD_GIVEN,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.LINK: Stage.DONE,
             Step.LEAVE: Stage.LEFT,
@@ -84,6 +101,7 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         Stage.PASSWORD_GIVEN: {
             Step.REFUSE: Stage.PASSWORD_GIVEN,
             Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.PASS_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
             Step.NEED_NO_SECOND_FACTOR: Stage.SECOND_FACTOR_PASSED,
@@ -96,6 +114,7 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         Stage.CONSENT_SHOWN: {
             Step.REFUSE: Stage.CONSENT_SHOWN,
             Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,
@@ -105,6 +124,7 @@ STEPS: Mapping[Stage, Mapping[Step, Stage]] = MappingProxyType(
         Stage.APPROVED: {
             Step.REFUSE: Stage.APPROVED,
             Step.SEND_CODE: Stage.CODE_SENT,
+            Step.ASK_PROVIDER: Stage.PROVIDER_ASKED,
             Step.GIVE_PASSWORD: Stage.PASSWORD_GIVEN,
             Step.ASK_SECOND_FACTOR: Stage.PASSWORD_GIVEN,
             Step.APPROVE: Stage.APPROVED,

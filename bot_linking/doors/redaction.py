@@ -22,6 +22,7 @@ _SLASH = "(?:/|%(?:25)*2F)"
 _IN_A_PATH = re.compile(
     rf"(?i)({_SLASH}(?:web|undo){_SLASH}|(?:\b|(?<=%3D))bl\.(?:yes\.|no\.|erase\.)?)[A-Za-z0-9_-]{{16,}}"
 )
+_ANSWER = re.compile(r"(/oidc\?)[^\s\"']+")  # of an identity provider: a code and a state
 _LOGGERS = (
     "gunicorn.access",
     "gunicorn.error",
@@ -55,7 +56,7 @@ def redact(text: str) -> str:
     """The text with the values of known secret parameters masked: in an address, in JSON, in a traceback."""
     text = _IN_AN_ADDRESS.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
     text = _HEADER.sub(r"\1***", _QUOTED.sub(r"\1***", text))
-    return _IN_A_PATH.sub(r"\1***", text)
+    return _ANSWER.sub(r"\1***", _IN_A_PATH.sub(r"\1***", text))
 
 
 _FORMATTER = logging.Formatter()

@@ -43,6 +43,7 @@ class Admission:
         self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
         self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._code_tries = Limit("code-try", failures, 60)
+        self._providers = Limit("provider", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
         self._kept = Limit("kept", TIMES_THE_ADDRESS_LIMIT * failures, 60)
@@ -89,6 +90,10 @@ class Admission:
         self._throttle.refund(self._codes_by_address, address)
         self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
+
+    def count_provider(self, address: str) -> None:
+        """Before a person is led to the identity provider: each costs a row."""
+        self._throttle.count(self._providers, address)
 
     def count_sign_up(self, address: str) -> None:
         self._throttle.count(self._sign_ups, address)

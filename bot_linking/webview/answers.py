@@ -55,6 +55,15 @@ class Answers:
             self._attempts.as_it_is(form)
         return replace(form, kept=tried)
 
+    def end(self, form: Form, refusal: Refusal) -> Form:
+        """The answer has come, and no other one is taken. The refusal is what is said, unless the next step
+        follows. Of several requests at the same time one goes on."""
+        stage = after(form.attempt.stage, Step.REFUSE)
+        ended = replace(form.attempt, refusal=refusal, stage=stage, awaited=None)
+        if not self._linking.keep(ended, before=form.kept):
+            self._attempts.as_it_is(form)
+        return replace(form, kept=ended)
+
     def sign_in(self, form: Form, account: Account, by: Step) -> Held:
         """The answer was right and named the account: as after a password. It is good once, and for the
         attempt as `form` has it."""

@@ -49,7 +49,8 @@ class Forms:
     @property
     def has_sign_in(self) -> bool:
         """Whether people can sign in on these pages, rather than at the site alone."""
-        return self._hooks.authenticate is not None or self._hooks.find_by_email is not None
+        hooks = self._hooks
+        return any((hooks.authenticate, hooks.find_by_email, hooks.oidc))
 
     def again(self, attempt: Attempt, status: int) -> Response:
         """The page of the form that was refused."""
@@ -77,6 +78,7 @@ class Forms:
             **shown,
             **self._filled_in("login", attempt, secret),
             has_password=self._hooks.authenticate is not None,
+            provider=self._hooks.oidc.label if self._hooks.oidc else None,
             has_email=self._hooks.find_by_email is not None,
             site_login=self.site_login(attempt),
             forgot_url=self._settings.forgot_url,

@@ -138,7 +138,7 @@ class MailedCodes:
                     self._send_code(address, code)
         except Exception as problem:
             # Its text may hold the address and the code.
-            _log.error("a code was not sent: %s", _where(problem))
+            _log.error("a code was not sent: %s", where_of(problem))
         finally:
             self._places.release()
 
@@ -155,7 +155,7 @@ def _digest(key: str, session: str, attempt_id: str, code: str) -> str:
     return digest_for(f"mailed code {key} {session}", f"{attempt_id} {code}")
 
 
-def _where(problem: Exception) -> str:
+def where_of(problem: Exception) -> str:
     """An exception by its kind and its place, without anything that it says."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
     return f"{type(problem).__name__} in {frame.name}, line {frame.lineno} of {frame.filename}"

@@ -9,6 +9,7 @@ from bot_linking.core.ways import SITE_PAGES, WEB
 PAGES = {
     Stage.OPENED: "login",
     Stage.CODE_SENT: "email-code",
+    Stage.PROVIDER_ASKED: "oidc",
     Stage.PASSWORD_GIVEN: "second-factor",
     Stage.SECOND_FACTOR_PASSED: "second-factor",
     Stage.CONSENT_SHOWN: "consent",
@@ -21,6 +22,8 @@ def page_of(attempt: Attempt) -> str:
     """The page that an attempt's own address shows."""
     if attempt.way in SITE_PAGES and attempt.stage is Stage.CONSENT_SHOWN:
         return attempt.way
+    if attempt.stage is Stage.PROVIDER_ASKED and attempt.awaited is None:
+        return "login"  # the provider has answered, and its answer was refused
     is_typed = attempt.way == WEB and attempt.stage is Stage.APPROVED
     return "digits" if is_typed else PAGES.get(attempt.stage, "consent")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -20,7 +21,8 @@ PAGE = "102030405060708"
 HERE = {
     "account_link_api: client", "config: pages", "delivery: celery", "delivery: give-up",
     "external_account: register", "messenger: view", "messenger: ways",
-    "operators: metrics", "operators: metrics-of-several-workers", "webview: owner",
+    "operators: metrics", "operators: metrics-of-several-workers", "operators: operators-page",
+    "webview: email-code", "webview: owner",
 }  # fmt: skip
 IN_HOSTS = {f"messenger: {name}" for name in ("factory", "flask-login", "wall", "fastapi", "quart", "django")}
 
@@ -190,6 +192,37 @@ def test_the_owner_hears_of_a_link_with_a_way_back(
 
 def prompt(linking: AccountLinking, event: dict[str, Any]) -> None:
     linking.prompt_login(event["sender"]["id"], "Log in to go on.")
+
+
+class Post:
+    """A mail server that keeps what it is given."""
+
+    sent: ClassVar[list[EmailMessage]] = []
+
+    def __init__(self, host: str, timeout: float) -> None:
+        self.send_message = self.sent.append
+
+    def __enter__(self) -> Post:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_code_goes_out_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smtplib.SMTP", Post)
+    names = run("webview", "email-code")
+    assert names["find_by_email"]("Ada@example.com").id == "1"
+    names["send_code"]("ada@example.com", "123456")
+    assert "Your code is 123456." in Post.sent[-1].get_content()
+
+
+def test_the_operators_page_is_there_for_who_has_a_name(app: Flask) -> None:
+    given = {"check_password": check_password, "staff_name_of_this_request": lambda: "grace"}
+    linking = run("operators", "operators-page", AccountLinking=AccountLinking, **given)["linking"]
+    linking.init_app(app)
+    assert app.test_client().get("/linking/operator").status_code == 200
+    linking.stop()
+    linking.store.close()
 
 
 def test_external_accounts_are_registered_in_two_lines(

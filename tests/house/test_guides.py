@@ -61,6 +61,7 @@ def test_each_fence_says_what_it_is(path: Path) -> None:
     """Commands are `sh` and code is `python`, which run in tests/guides; nothing is hidden by indentation."""
     assert {each.language for each in blocks_of(path)} <= LANGUAGES
     assert not re.findall(r"(?<=\n\n)    \S.*", prose_of(path))
+    assert [each.text for each in blocks_of(path) if each.language == "python" and not each.mark] == []
 
 
 @pytest.mark.parametrize("path", [README, *GUIDES], ids=name_of)

@@ -29,10 +29,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """The answer from outside that an attempt waits for: the code that was sent to an e-mail address.
+    """The answer from outside that an attempt waits for: the code that was sent to an e-mail address, or
+    what the identity provider says.
 
-    `digest` is all that is kept of the secret; `about` is the address that the person typed. `tries` counts
-    the answers that were judged, `expires_at` is in milliseconds since the epoch.
+    `digest` is all that is kept of the secret; `about` is the e-mail address that the person typed. `tries`
+    counts the answers that were judged, `expires_at` is in milliseconds since the epoch.
     """
 
     kind: str

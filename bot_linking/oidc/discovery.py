@@ -1,0 +1,107 @@
+"""What a provider says of itself: its addresses and its keys, kept for an hour."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from bot_linking.core.addresses import is_guarded
+from bot_linking.oidc.calls import ask
+from bot_linking.oidc.errors import ProviderAway
+
+KEPT_S = 3600.0
+BETWEEN_KEYS_S = 60.0  # an unknown key is looked for once a minute at most
+_ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The provider's discovery document, as far as it is used."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    names_itself: bool
+    """Whether each answer names the issuer."""
+    takes_basic: bool
+    """Whether the token endpoint takes the client's secret as HTTP Basic."""
+
+
+@dataclass
+class _Keys:
+    by_id: list[dict[str, Any]] = field(default_factory=list)
+    read_at: float = float("-inf")
+
+
+class Discovery:
+    """The addresses and the keys of one issuer. `now` is a clock of seconds that only goes on."""
+
+    def __init__(self, issuer: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._issuer = issuer
+        self._now = now
+        self._lock = threading.Lock()
+        self._metadata: Metadata | None = None
+        self._read_at = float("-inf")
+        self._keys = _Keys()
+
+    def metadata(self) -> Metadata:
+        """Raises `ProviderAway`, unless what was read before can stand in."""
+        with self._lock:
+            if self._metadata is None or self._now() - self._read_at > KEPT_S:
+                self._metadata, self._read_at = self._read(), self._now()
+            return self._metadata
+
+    def keys(self, key_id: str | None) -> list[dict[str, Any]]:
+        """The public keys that may have signed: of this id, or all where a token names none. They are read
+        again for an id that is not known. Raises `ProviderAway`."""
+        jwks_uri = self.metadata().jwks_uri
+        with self._lock:
+            found, age = _of_id(self._keys.by_id, key_id), self._now() - self._keys.read_at
+            if age > KEPT_S or (not found and age > BETWEEN_KEYS_S):
+                self._keys.read_at = self._now()
+                self._keys.by_id = _public_keys(*ask("GET", jwks_uri))
+                found = _of_id(self._keys.by_id, key_id)
+            return found
+
+    def _read(self) -> Metadata:
+        url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+        status, given = ask("GET", url)
+        if status != 200 or given.get("issuer") != self._issuer:
+            raise ProviderAway("the discovery document is not this issuer's")
+        if not all(_is_address(given.get(name)) for name in _ADDRESSES):
+            raise ProviderAway("the discovery document lacks an address")
+        methods = given.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+        return Metadata(
+            authorization_endpoint=given["authorization_endpoint"],
+            token_endpoint=given["token_endpoint"],
+            jwks_uri=given["jwks_uri"],
+            names_itself=given.get("authorization_response_iss_parameter_supported") is True,
+            takes_basic="client_secret_basic" in methods,
+        )
+
+
+def _is_address(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(urlsplit(value).hostname) and is_guarded(value)
+    except ValueError:
+        return False
+
+
+def _public_keys(status: int, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Keys to verify with. A symmetric one is none: a token signed with a public text proves nothing."""
+    keys = given.get("keys")
+    if status != 200 or not isinstance(keys, list):
+        raise ProviderAway("the provider shows no keys")
+    return [
+        key
+        for key in keys
+        if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"
+    ]
+
+
+def _of_id(keys: list[dict[str, Any]], key_id: str | None) -> list[dict[str, Any]]:
+    return [key for key in keys if key_id is None or key.get("kid") == key_id]
