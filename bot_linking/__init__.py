@@ -20,6 +20,7 @@ users in; optional, imported by no other room), `delivery` (the outbox), `simula
 laptop), `testing`.
 """
 
+from bot_linking.core.conflicts import Conflict
 from bot_linking.core.errors import (
     AccountUnknown,
     BotLinkingError,
@@ -49,6 +50,7 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
+from bot_linking.core.notices import OwnerNotice
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.inbox import Answer
@@ -68,6 +70,7 @@ from bot_linking.signals import (
     stage_reached,
     webhook_received,
 )
+from bot_linking.verbs.ways import ChatLink
 from bot_linking.webview.refusals import SignUpRefused
 
 __all__ = [
@@ -79,7 +82,9 @@ __all__ = [
     "Answer",
     "BotLinkingError",
     "Change",
+    "ChatLink",
     "ConfigurationError",
+    "Conflict",
     "EventIgnored",
     "GiveUp",
     "GraphError",
@@ -93,6 +98,7 @@ __all__ = [
     "LoginPrompted",
     "MessageFailed",
     "MessageSent",
+    "OwnerNotice",
     "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",
