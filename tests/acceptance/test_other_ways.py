@@ -42,7 +42,7 @@ class Desk:
     def address_in_chat(self, part: str) -> str:
         """The newest address with this in it that the bot has sent."""
         state = self.page.request.get(f"{self.bot.chat_url}simulator/state?psid={ADA}&version=-1").text()
-        return str(re.findall(rf"http://[^\\s\"]*{part}[^\\s\"]*", state)[-1])
+        return str(re.findall(rf'http://[^\s"]*{part}[^\s"]*', state)[-1])
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_from_the_site_to_the_chat_by_the_code_that_is_typed(desk: Open) -> None
     at.page.locator("a[href*='/linking/undo/']").first.click()
     at.page.get_by_role("button", name="Undo").click(timeout=WAIT)
     at.sees("This was undone")
-    at.chat.sees("You are logged out of Acme here")
+    at.chat.sees("This chat is disconnected from Acme")
     assert at.bot.flask("show", ADA).returncode == 1
     assert at.chat.problems == []
 
@@ -94,7 +94,7 @@ def test_from_the_chat_to_any_browser_by_the_digits_of_the_page(desk: Open) -> N
     other.sign_in("grace", "hopper-1906")
     at.visit(address)
     at.sign_in()
-    at.page.get_by_role("button", name="Link", exact=True).click(timeout=WAIT)
+    at.page.get_by_role("button", name="Connect", exact=True).click(timeout=WAIT)
     at.sees("Type this number in the chat")
     digits = re.findall(r"\b\d{3} \d{3}\b", at.page.inner_text("body"))
     assert len(digits) == 1
@@ -117,7 +117,7 @@ def test_from_the_menu_the_webview_says_who_it_is(desk: Open) -> None:
     webview.get_by_label("User name").fill("ada", timeout=WAIT)
     webview.get_by_label("Password", exact=True).fill("lovelace-1815")
     webview.get_by_role("button", name="Log in", exact=True).click()
-    webview.get_by_role("button", name="Link", exact=True).click(timeout=WAIT)
+    webview.get_by_role("button", name="Connect", exact=True).click(timeout=WAIT)
     at.chat.sees("You are now connected to Acme as ada")
     assert '"menu"' in at.bot.flask("history", ADA, "--json").stdout
     assert (at.chat.problems, at.chat.foreign) == ([], [])
