@@ -70,7 +70,6 @@ from bot_linking.signals import (
     stage_reached,
     webhook_received,
 )
-from bot_linking.verbs.ways import ChatLink
 from bot_linking.webview.refusals import SignUpRefused
 
 __all__ = [
@@ -82,7 +81,6 @@ __all__ = [
     "Answer",
     "BotLinkingError",
     "Change",
-    "ChatLink",
     "ConfigurationError",
     "Conflict",
     "EventIgnored",
