@@ -2,8 +2,10 @@
 
     from bot_linking.oidc import OIDC
 
-Needs the extra `oidc` (Authlib), which is imported when the first person signs in. Begin with `provider.py`:
-what a host says of its provider. To add a check of what a provider answers, write it in `tokens.py`.
+Needs the extra `oidc` (Authlib), which is imported when the first person signs in.
+
+Begin with `provider`, what a host configures, then `client`, a sign-in. To add a check of a token: one line
+in `tokens`, and a refusal in its test.
 """
 
 from bot_linking.oidc.provider import OIDC
