@@ -21,6 +21,7 @@ PAGE = "102030405060708"
 HERE = {
     "account_link_api: client", "config: pages", "delivery: celery", "delivery: give-up",
     "external_account: register", "messenger: view", "messenger: ways",
+    "oidc: oidc",
     "operators: metrics", "operators: metrics-of-several-workers", "operators: operators-page",
     "webview: email-code", "webview: owner",
 }  # fmt: skip
@@ -214,6 +215,12 @@ def test_a_code_goes_out_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names["find_by_email"]("Ada@example.com").id == "1"
     names["send_code"]("ada@example.com", "123456")
     assert "Your code is 123456." in Post.sent[-1].get_content()
+
+
+def test_an_identity_provider_is_named_and_its_people_are_known() -> None:
+    account_of = run("oidc", "oidc")["account_of"]
+    assert account_of({"iss": "https://id.example.com", "sub": "248289761001"}).id == "1"
+    assert account_of({"iss": "https://id.example.com", "sub": "another"}) is None
 
 
 def test_the_operators_page_is_there_for_who_has_a_name(app: Flask) -> None:
