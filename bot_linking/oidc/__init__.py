@@ -4,8 +4,8 @@
 
 Needs the extra `oidc` (Authlib), which is imported when the first person signs in.
 
-Begin with `client`, the flow. To add a rule for tokens: one comparison in `tokens`, and a row of `SPOILED` in
-the tests.
+Begin with `provider`, what a host configures, then `client`, a sign-in. To add a check of a token: one line
+in `tokens`, and a refusal in its test.
 """
 
 from bot_linking.oidc.provider import OIDC
