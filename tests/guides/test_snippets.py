@@ -22,7 +22,7 @@ HERE = {
     "account_link_api: client", "config: pages", "delivery: celery", "delivery: give-up",
     "external_account: register", "messenger: view", "messenger: ways",
     "operators: metrics", "operators: metrics-of-several-workers", "operators: operators-page",
-    "webview: email-code", "webview: owner",
+    "oidc: oidc", "webview: email-code", "webview: owner",
 }  # fmt: skip
 IN_HOSTS = {f"messenger: {name}" for name in ("factory", "flask-login", "wall", "fastapi", "quart", "django")}
 
@@ -214,6 +214,16 @@ def test_a_code_goes_out_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names["find_by_email"]("Ada@example.com").id == "1"
     names["send_code"]("ada@example.com", "123456")
     assert "Your code is 123456." in Post.sent[-1].get_content()
+
+
+def test_an_identity_provider_is_named_in_a_few_lines(app: Flask) -> None:
+    names = run("oidc", "oidc")
+    claims = {"iss": "https://id.example.com", "sub": "248289761001", "email": "ada@example.com"}
+    assert names["account_of"](claims).id == "1"
+    names["linking"].init_app(app)
+    assert "Example ID" in str(names["linking"]._hooks.oidc)
+    names["linking"].stop()
+    names["linking"].store.close()
 
 
 def test_the_operators_page_is_there_for_who_has_a_name(app: Flask) -> None:
