@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Response, request
-from werkzeug.exceptions import ClientDisconnected
 
 from bot_linking.account_link_api.codes import NO_KEY, Code, code_of
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.account_link_api.refusals import CallRefused, ConflictRefused, KeyRefused, MessengerSilent
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import BotLinkingError, DeliveryFailed, PayloadUnreadable
+from bot_linking.core.errors import BotLinkingError, DeliveryFailed
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors.body import UNKEPT, answer_json, read_body, this_request
+from bot_linking.doors.body import UNKEPT, address_by, answer_json, read_call
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
 from bot_linking.doors.throttle import Limit, Throttle
@@ -117,8 +116,7 @@ class AccountLinkAPI:
             page_id = self._page_of(key) if key.pages else None
             if page_id is None or self._may_act(key, page_id):
                 return key, page_id
-        forwarded_for = request.headers.getlist("X-Forwarded-For")
-        address = self._callers.address_of(request.remote_addr, forwarded_for)
+        address = address_by(self._callers)
         self._throttle.check(self._by_address, address)
         self._throttle.count(self._by_address, address)
         raise KeyRefused(NO_KEY)
@@ -132,10 +130,7 @@ class AccountLinkAPI:
     # The call
 
     def _read(self) -> Fields:
-        try:
-            body = read_body(this_request(), LARGEST_BODY)
-        except ClientDisconnected:
-            raise PayloadUnreadable("the body ended too soon") from None
+        body = read_call(LARGEST_BODY)
         fields: Fields = _calls().read_fields(request.headers.get("Content-Type"), body)
         return fields
 

@@ -105,5 +105,10 @@ class Link:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
 
+def iso_of(milliseconds: int) -> str:
+    """A moment in RFC 3339, to the millisecond, in UTC."""
+    return from_ms(milliseconds).isoformat(timespec="milliseconds")
+
+
 def _plain(value: object) -> object:
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value

@@ -11,7 +11,8 @@ from flask import Request, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.utils import cached_property as werkzeug_cached_property
 
-from bot_linking.core.errors import PayloadTooLarge
+from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
+from bot_linking.doors.callers import Callers
 
 UNKEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
@@ -44,6 +45,19 @@ def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
     if body is None or len(body) > limit:
         raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
     return body
+
+
+def read_call(most: int) -> bytes:
+    """This request's body. Raises `PayloadTooLarge`, and `PayloadUnreadable` where it ends too soon."""
+    try:
+        return read_body(this_request(), most)
+    except ClientDisconnected:
+        raise PayloadUnreadable("the body ended too soon") from None
+
+
+def address_by(callers: Callers) -> str:
+    """The address of this request's caller, behind the proxies that are trusted."""
+    return callers.address_of(request.remote_addr, request.headers.getlist("X-Forwarded-For"))
 
 
 def _limit(this: Request, most: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.core.links import from_ms
+from bot_linking.core.links import iso_of
 from bot_linking.external_account.apps import save_token
 from bot_linking.external_account.errors import (
     BindRefused,
@@ -176,7 +176,7 @@ def _user_login(row: Row) -> Row:
 
 
 def _rfc3339(milliseconds: int) -> str:
-    return from_ms(milliseconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_of(milliseconds).replace("+00:00", "Z")
 
 
 def _refuse_stranger(owner: Row | None, user_id: int) -> None:

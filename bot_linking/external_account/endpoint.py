@@ -11,12 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
-from werkzeug.exceptions import ClientDisconnected
 
-from bot_linking.core.errors import BotLinkingError, PayloadUnreadable, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
-from bot_linking.doors.body import answer_json, read_body, this_request
+from bot_linking.doors.body import address_by, answer_json, read_call
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
 from bot_linking.external_account.bodies import LARGEST_BODY, Model, read_as
 from bot_linking.external_account.errors import ExternalAccountUnknown, FieldRefused
@@ -105,8 +104,7 @@ class Endpoint:
         return True
 
     def _sign_in(self, path: Path) -> dict[str, Any]:
-        forwarded_for = request.headers.getlist("X-Forwarded-For")
-        address = self._service.callers.address_of(request.remote_addr, forwarded_for)
+        address = address_by(self._service.callers)
         header = request.headers.get("Authorization")
         text, expires_in = self._service.sign_in(
             path["app_key"], header, address, partial(_read, SignInRequest)
@@ -174,11 +172,7 @@ def _account_id(path: Path) -> int:
 
 
 def _read(model: type[Model]) -> Model:
-    try:
-        body = read_body(this_request(), LARGEST_BODY)
-    except ClientDisconnected:
-        raise PayloadUnreadable("the body ended too soon") from None
-    return read_as(model, request.headers.get("Content-Type"), body)
+    return read_as(model, request.headers.get("Content-Type"), read_call(LARGEST_BODY))
 
 
 def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:

@@ -2,8 +2,10 @@
 
     from bot_linking.oidc import OIDC
 
-Needs the extra `oidc` (Authlib), which is imported when the first person signs in. Begin with `provider.py`,
-which is what a host writes. To add a check of an id_token, open `tokens.py`.
+Needs the extra `oidc` (Authlib), which is imported when the first person signs in.
+
+Begin with `provider`, what a host configures, then `client`, a sign-in. To add a check of a token: one line
+in `tokens`, and a refusal in its test.
 """
 
 from bot_linking.oidc.provider import OIDC

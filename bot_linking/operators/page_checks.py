@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 from bot_linking.config.pages import Page
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.operators.ends_checks import check_token
 from bot_linking.operators.findings import Finding
+from bot_linking.operators.setup import rows_of
 
 FIELD = "messaging_account_linking"
 AT_ONCE = 16
@@ -88,7 +88,7 @@ def _page(graph: Graph, page: Page) -> Iterator[Finding]:
 
 def _subscribed_page(graph: Graph) -> Iterator[Finding]:
     try:
-        apps = _rows(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
+        apps = rows_of(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
     except GraphError as problem:
         yield Finding("wrong", f"the page's subscriptions cannot be read: {problem}")
         return
@@ -106,7 +106,7 @@ def _subscribed_app(graph: Graph, page: Page, app_id: str | None) -> Iterator[Fi
         yield Finding("note", "the app's subscriptions cannot be read: Graph does not say which app it is")
         return
     try:
-        rows = _rows(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
+        rows = rows_of(graph.as_app(app_id, page.app_secret).get(f"{app_id}/subscriptions"))
     except GraphError as problem:
         yield Finding("note", f"the app's subscriptions cannot be read: {problem}")
         return
@@ -128,7 +128,7 @@ def _subscribed_app(graph: Graph, page: Page, app_id: str | None) -> Iterator[Fi
 
 def _profile(graph: Graph) -> Iterator[Finding]:
     try:
-        (profile,) = _rows(
+        (profile,) = rows_of(
             graph.get("me/messenger_profile", fields="account_linking_url,subject_to_new_eu_privacy_rules")
         ) or [{}]
     except (GraphError, ValueError):
@@ -139,8 +139,3 @@ def _profile(graph: Graph) -> Iterator[Finding]:
         )
     if not profile.get("account_linking_url"):
         yield Finding("note", "the profile's account_linking_url is not set; the buttons work without it")
-
-
-def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = answer.get("data")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

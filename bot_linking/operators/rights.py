@@ -12,7 +12,7 @@ import click
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import EventIgnored, LinkingRefused
-from bot_linking.core.links import from_ms
+from bot_linking.core.links import iso_of
 from bot_linking.core.ports import Deletion
 from bot_linking.core.rights import export_account, request_deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
@@ -119,4 +119,4 @@ def _row(deletion: Deletion) -> dict[str, str | None]:
 
 
 def _time(ms: int | None) -> str | None:
-    return None if ms is None else from_ms(ms).isoformat(timespec="milliseconds")
+    return None if ms is None else iso_of(ms)

@@ -89,7 +89,7 @@ def _subscribe_page(graph: Graph, app_id: str | None, plan: Plan) -> list[Step]:
 
 def _page_fields(graph: Graph, app_id: str | None) -> list[str]:
     """What the page tells our app of; with only one app there it is ours."""
-    apps = _rows(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
+    apps = rows_of(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
     ours = [app for app in apps if str(app.get("id")) == app_id] or (apps if app_id is None else [])
     return [name for app in ours for name in _names(app.get("subscribed_fields"))]
 
@@ -110,7 +110,7 @@ def _subscribe_app(graph: Graph, app_id: str, page: Page, plan: Plan) -> list[St
 
 
 def _app_subscription(graph: Graph, app_id: str) -> dict[str, Any]:
-    rows = _rows(graph.get(f"{app_id}/subscriptions"))
+    rows = rows_of(graph.get(f"{app_id}/subscriptions"))
     return next((row for row in rows if row.get("object") == "page"), {})
 
 
@@ -127,7 +127,7 @@ def _fill_profile(graph: Graph, plan: Plan) -> list[Step]:
 
 
 def _profile(graph: Graph) -> dict[str, Any]:
-    rows = _rows(graph.get("me/messenger_profile", fields=PROFILE))
+    rows = rows_of(graph.get("me/messenger_profile", fields=PROFILE))
     return rows[0] if rows else {}
 
 
@@ -221,6 +221,7 @@ def _names(values: object) -> list[str]:
     return [name for name in names if isinstance(name, str)]
 
 
-def _rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The objects that an answer of Graph's lists; none where it is of another shape."""
     rows = answer.get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

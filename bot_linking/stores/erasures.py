@@ -14,7 +14,7 @@ from typing import Any
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.links import from_ms, to_ms
+from bot_linking.core.links import iso_of, to_ms
 from bot_linking.core.ports.erasures import Erasure
 from bot_linking.stores.engine import Engine, Tx
 from bot_linking.stores.family import Family
@@ -105,7 +105,7 @@ def read_list(lines: Iterable[str]) -> tuple[set[Erasure], int]:
 def line_of(erasure: Erasure) -> dict[str, Any]:
     """The same as plain JSON values; the time in RFC 3339, the page null where it was every one."""
     return {
-        "erased_at": from_ms(erasure.erased_at).isoformat(timespec="milliseconds"),
+        "erased_at": iso_of(erasure.erased_at),
         "page_id": erasure.page_id or None,
         "psid_digest": erasure.psid_digest,
     }

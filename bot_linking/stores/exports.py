@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot_linking.core.links import from_ms
+from bot_linking.core.links import iso_of
 from bot_linking.stores.engine import Row
 from bot_linking.stores.family import Family
 
@@ -53,7 +53,7 @@ def _plain_value(name: str, value: Any) -> Any:
     if name in _JSON:
         return None if value is None else _without_secrets(json.loads(value))
     if isinstance(value, int) and (name in _TIMES or name.endswith("_at")):
-        return from_ms(value).isoformat(timespec="milliseconds") if value else None
+        return iso_of(value) if value else None
     return value
 
 

@@ -20,6 +20,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt, Tell
+from bot_linking.doors.body import address_by
 from bot_linking.doors.callers import Callers
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stops import fields
@@ -95,8 +96,7 @@ class Browser:
         return value if name == "password" else value.strip()
 
     def address(self) -> str:
-        forwarded_for = request.headers.getlist("X-Forwarded-For")
-        return self._callers.address_of(request.remote_addr, forwarded_for)
+        return address_by(self._callers)
 
     def is_holder(self, ticket: Ticket) -> bool:
         """Whether this browser was given the ticket. For an attempt's session the caller compares it with

@@ -5,16 +5,15 @@ A stamp names what the form is for and what it is about, and is bound to the bro
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData
 
 from bot_linking.core.codes import digest_for
+from bot_linking.webview.signing import LEEWAY_MS, serializer_for
 
 MAX_AGE_MS = 3_600_000
-LEEWAY_MS = 60_000  # clocks of several machines
 
 
 class Stamps:
@@ -22,10 +21,7 @@ class Stamps:
 
     def __init__(self, keys: Sequence[str], now: Callable[[], int]) -> None:
         self._now = now
-        # itsdangerous signs with the last key.
-        self._serializer = URLSafeSerializer(
-            list(reversed(keys)), salt="bot_linking.stamp", signer_kwargs={"digest_method": hashlib.sha256}
-        )
+        self._serializer = serializer_for(keys, "stamp")
 
     def make(self, purpose: str, about: str, secret: str) -> str:
         """A stamp for this purpose and thing, for the browser with this secret."""

@@ -7,17 +7,16 @@ says nothing of how far the attempt has come: that is kept in the store.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData
 
 from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt
 from bot_linking.core.ways import LOGIN
+from bot_linking.webview.signing import LEEWAY_MS, serializer_for
 
-LEEWAY_MS = 60_000  # clocks of several machines
 BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to
 
 
@@ -84,10 +83,7 @@ class Tickets:
 
     def __init__(self, keys: Sequence[str], now: Callable[[], int]) -> None:
         self._now = now
-        # itsdangerous signs with the last key.
-        self._serializer = URLSafeSerializer(
-            list(reversed(keys)), salt="bot_linking.ticket", signer_kwargs={"digest_method": hashlib.sha256}
-        )
+        self._serializer = serializer_for(keys, "ticket")
 
     def sign(self, ticket: Ticket) -> str:
         return str(self._serializer.dumps(asdict(ticket)))

@@ -112,6 +112,21 @@ def sent(graph: ScriptedGraph) -> Counter[str]:
     return Counter(body["recipient"]["id"] for body in graph.sent)
 
 
+@contextmanager
+def slow_after(graph: ScriptedGraph, count: int) -> Iterator[None]:
+    """Meanwhile each message after so many takes a second: the rest waits, however late a signal is heard."""
+    node = graph._node
+
+    def answer(*given: Any) -> Any:
+        if len(graph.sent) > count:
+            time.sleep(1)
+        return node(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "_node", answer)
+        yield
+
+
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_change_is_delivered_at_once_without_waiting_for_the_beat(
     shop: Shop, scripted: ScriptedGraph, pool: str
@@ -128,7 +143,7 @@ def test_a_worker_killed_mid_delivery_and_a_flushed_queue_lose_nothing(
 ) -> None:
     """What was under way at the kill may be said twice; everything is said, and nothing else twice."""
     psids = shop.link(range(30))
-    with shop.worker(every=0.5) as worker:
+    with slow_after(scripted, 8), shop.worker(every=0.5) as worker:
         assert until(lambda: shop.begun() >= 8)
         kill(worker)
     assert 0 < len(sent(scripted)) < 30
@@ -146,7 +161,7 @@ def test_a_worker_that_is_asked_to_end_says_nothing_twice_and_the_next_one_says_
 ) -> None:
     """Celery's warm shutdown: what is being sent is finished, what is not begun is left."""
     psids = shop.link(range(30))
-    with shop.worker(every=0.5, pool=pool) as worker:
+    with slow_after(scripted, 8), shop.worker(every=0.5, pool=pool) as worker:
         assert until(lambda: shop.begun() >= 8)
         worker.terminate()
         assert worker.wait(60) == 0

@@ -20,9 +20,9 @@ from tests.guides.blocks import GUIDES, blocks_of, snippet
 PAGE = "102030405060708"
 HERE = {
     "account_link_api: client", "config: pages", "delivery: celery", "delivery: give-up",
-    "external_account: register", "messenger: view", "messenger: ways",
+    "external_account: register", "messenger: view", "messenger: ways", "oidc: provider",
     "operators: metrics", "operators: metrics-of-several-workers", "operators: operators-page",
-    "oidc: oidc", "webview: email-code", "webview: owner",
+    "webview: email-code", "webview: owner",
 }  # fmt: skip
 IN_HOSTS = {f"messenger: {name}" for name in ("factory", "flask-login", "wall", "fastapi", "quart", "django")}
 
@@ -216,16 +216,6 @@ def test_a_code_goes_out_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Your code is 123456." in Post.sent[-1].get_content()
 
 
-def test_an_identity_provider_is_named_in_a_few_lines(app: Flask) -> None:
-    names = run("oidc", "oidc")
-    claims = {"iss": "https://id.example.com", "sub": "248289761001", "email": "ada@example.com"}
-    assert names["account_of"](claims).id == "1"
-    names["linking"].init_app(app)
-    assert "Example ID" in str(names["linking"]._hooks.oidc)
-    names["linking"].stop()
-    names["linking"].store.close()
-
-
 def test_the_operators_page_is_there_for_who_has_a_name(app: Flask) -> None:
     given = {"check_password": check_password, "staff_name_of_this_request": lambda: "grace"}
     linking = run("operators", "operators-page", AccountLinking=AccountLinking, **given)["linking"]
@@ -243,3 +233,12 @@ def test_external_accounts_are_registered_in_two_lines(
     assert isinstance(external, ExternalAccount)
     bot_server.serve(app)
     assert requests.get(f"{bot_server.url}/ExternalAccount/shop", timeout=10).json()["code"] == 401
+
+
+def test_a_bot_takes_the_identity_provider_that_the_guide_names() -> None:
+    """No address of the provider is asked before a person signs in."""
+    names = run("oidc", "provider")
+    claims = {"iss": "https://id.example.com", "sub": "248289761001"}
+    assert isinstance(names["linking"], AccountLinking)
+    assert names["account_of"](claims) == Account("1", display_name="Ada")
+    assert names["account_of"](claims | {"sub": "1"}) is None
