@@ -20,6 +20,7 @@ users in; optional, imported by no other room), `delivery` (the outbox), `simula
 laptop), `testing`.
 """
 
+from bot_linking.core.conflicts import Conflict
 from bot_linking.core.errors import (
     AccountUnknown,
     BotLinkingError,
@@ -49,6 +50,7 @@ from bot_linking.core.events import (
 )
 from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
+from bot_linking.core.notices import OwnerNotice
 from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.inbox import Answer
@@ -80,6 +82,7 @@ __all__ = [
     "BotLinkingError",
     "Change",
     "ConfigurationError",
+    "Conflict",
     "EventIgnored",
     "GiveUp",
     "GraphError",
@@ -93,6 +96,7 @@ __all__ = [
     "LoginPrompted",
     "MessageFailed",
     "MessageSent",
+    "OwnerNotice",
     "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",

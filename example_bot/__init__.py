@@ -20,9 +20,15 @@ from flask import Flask
 
 from example_bot.bot import add_bot
 from example_bot.shop import Shop
+from example_bot.site import Site
 
 LAST_RUN = "simulator.json"
-BRAND = {"BOT_LINKING_BRAND_NAME": "Acme", "BOT_LINKING_NEXT_STEP": "Try: orders, points."}
+BRAND = {
+    "BOT_LINKING_BRAND_NAME": "Acme",
+    "BOT_LINKING_NEXT_STEP": "Try: orders, points.",
+    "BOT_LINKING_LOGIN_URL": "/login?next={next}",  # the shop's own, for the pages about connected chats
+    "BOT_LINKING_OFFER_WEB": "true",  # for who reads the chat on a desktop
+}
 
 
 def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time) -> Flask:
@@ -40,12 +46,8 @@ def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], f
         app.config[key] = os.environ.get(key, value)
     app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
-    add_bot(app, Shop(instance / "shop.db", demo_customers=_is_a_demo(app)), clock=clock)
-
-    @app.get("/")
-    def home() -> str:
-        return "The example bot is running. Talk to it in Messenger."
-
+    shop = Shop(instance / "shop.db", demo_customers=_is_a_demo(app))
+    add_bot(app, shop, Site(app, shop), clock=clock)
     return app
 
 

@@ -85,14 +85,24 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
             _keep(config, Path(app.instance_path) / LAST_RUN)
             if server.port != first:
                 print(f"Port {first} or {first + 1} is in use: taking {server.port} and {server.port + 1}.")
+            _fill_profile(simulator, app)
             _introduce(simulator, app)
             _serve(app, server)
     return 0
 
 
+def _fill_profile(simulator: Simulator, app: Flask) -> None:
+    """The page's Get Started, menu and domain, as `flask linking setup --menu` makes them at Messenger."""
+    result = app.test_cli_runner().invoke(args=["linking", "setup", "--menu"])
+    if result.exit_code:
+        raise RuntimeError(f"the page's profile was not filled: {result.output.strip()}")
+
+
 def _introduce(simulator: Simulator, app: Flask) -> None:
     print("The example bot is running. Open the chat, say orders, and tap Log In:\n")
     print(f"    {simulator.url}/\n")
+    print(f"The shop's site is {app.extensions['bot_linking'].settings.public_url}/ and its mails are in")
+    print(f"{simulator.url}/mailbox\n")
     for name, _, password in DEMO_CUSTOMERS:
         print(f"    user name {name}, password {password}")
     if api := app.extensions["example_bot.site_api"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 from flask import Flask
 
 from bot_linking import AccountLinking, GraphError, Link
+from example_bot.mail import Mail
 from example_bot.shop import Shop
+from example_bot.site import Site
 
 try:
     from example_bot import site_api
@@ -20,18 +23,23 @@ except ImportError:  # it needs the extra `bot-linking[external-account]`; the b
 
 HELP = "I can tell you about your orders and points. Try: orders, points, log in, log out."
 SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
+GET_STARTED = "GET_STARTED"
 
 _log = logging.getLogger("example_bot")
 
 
-def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -> AccountLinking:
+def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = time.time) -> AccountLinking:
     """Put the bot into the app: its `/webhook` and what it answers."""
 
-    # Linking: who the customers are, and where the pages go.
+    # Linking: who the customers are, what they are told by e-mail, and where the pages go.
+    mail = Mail(app.config.get("BOT_LINKING_GRAPH_URL") or os.environ.get("BOT_LINKING_GRAPH_URL", ""))
     linking = AccountLinking(
         authenticate=shop.check_password,
         create_account=shop.sign_up,
+        current_account=site.current_account,
         resolve_account=shop.find_account,
+        notify_owner=mail.notify_owner,
+        on_conflict="ask",
         clock=clock,
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
@@ -46,13 +54,15 @@ def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -
         for event in linking.events():
             if "text" in event.get("message", ()):
                 answer(event)
+            elif event.get("postback", {}).get("payload") == GET_STARTED:
+                say(event, HELP)
         return "ok"
 
     def answer(event: dict[str, Any]) -> None:
         text = event["message"]["text"].strip().lower()
         if event["message"].get("is_echo"):
             return
-        command = {"orders": orders, "points": points, "log in": log_in, "log out": log_out}.get(text, help_)
+        command = commands.get(text, help_)
         with_code = re.fullmatch(r"points ([0-9]{6})", text)
         try:
             if with_code:
@@ -96,6 +106,14 @@ def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -
         else:
             linking.prompt_login(psid, "Log in to connect this chat with your account.")
 
+    def link(
+        event: dict[str, Any],
+    ) -> None:  # Linking: for any browser
+        linking.prompt_login(event["sender"]["id"], "Connect this chat in your browser.", by="web")
+
+    def forget(event: dict[str, Any]) -> None:  # Linking: asks once more, and only then deletes
+        linking.bot.send_message(event["sender"]["id"], linking.erasure_message())
+
     def log_out(event: dict[str, Any]) -> None:
         psid = event["sender"]["id"]
         if linking.link_of(psid):
@@ -103,4 +121,12 @@ def add_bot(app: Flask, shop: Shop, *, clock: Callable[[], float] = time.time) -
         else:
             say(event, "You are not logged in.")
 
+    commands = {
+        "orders": orders,
+        "points": points,
+        "log in": log_in,
+        "log out": log_out,
+        "link": link,
+        "delete my data": forget,
+    }
     return linking

@@ -61,6 +61,14 @@ class Shop:
             return None
         return Account(str(row[0]), username=row[1], email=row[2])
 
+    def account_of(self, customer_id: str) -> Account | None:
+        """The customer of this number, as they are known by now."""
+        with self._open() as database:
+            row = database.execute(
+                "select id, name, email from customers where id = ?", (customer_id,)
+            ).fetchone()
+        return Account(str(row[0]), username=row[1], email=row[2]) if row else None
+
     def sign_up(self, username: str, email: str | None, password: str) -> Account:
         """A new customer. That a name is taken has to be said to who chooses one; the limit on sign-ups, ten
         a minute and address, bounds how many names a stranger can try."""

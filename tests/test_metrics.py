@@ -294,7 +294,7 @@ def test_nothing_that_is_counted_names_a_person_an_account_a_page_or_a_secret(wa
         for sample in family.samples
         for label in sample.labels
     }
-    assert labels == {"result", "reason", "source", "kind", "le", "what"}
+    assert labels == {"result", "reason", "source", "kind", "le", "what", "stage", "way"}
 
 
 def test_no_route_is_added_and_the_host_serves_it_where_it_likes(watched: Watched) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from . import events, safety
 from .graph_api.api import Graph
 from .graph_api.call import GraphAnswer, GraphRequest
+from .mailbox import Mailbox
 from .person import PEOPLE, Person
 from .postman import RETRY_PAUSES
 from .triggers import Triggers
@@ -66,6 +67,8 @@ class Engine(Triggers):
         self.suggestions = tuple(suggestions)
         self.messaging_type_required = messaging_type_required
         self._running = False
+        #: What the bot would have sent by e-mail; the page ``/mailbox`` shows it.
+        self.mailbox = Mailbox(self.clock)
         self._graph = Graph(self)
         self._calls: deque[GraphCall] = deque(maxlen=_KEEP_CALLS)
         self._call_number = 0
@@ -107,6 +110,7 @@ class Engine(Triggers):
             "BOT_LINKING_APP_ID": self.app_id,
             "BOT_LINKING_GRAPH_URL": self.url,
             "BOT_LINKING_RETURN_HOSTS": self.url,
+            "BOT_LINKING_EXTENSIONS_SDK": f"{self.url}/en_US/messenger.Extensions.js",
         }
 
     # --- what can be seen

@@ -31,7 +31,7 @@ from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
-_ERASED_WHOLE = (
+ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
     *("undos", "undo_tokens", "bars", "web_links", "questions", "acts"),
 )
@@ -262,7 +262,7 @@ class Links(Family):
                 len(ended)
                 + sum(_erase_unbound(tx, row["account_id"]) for row in ended)
                 + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
-                + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in _ERASED_WHOLE)
+                + sum(tx.run(f"erase_{table}", page_id=page_id, psid=psid) for table in ERASED_WHOLE)
                 + sum(tx.run("drop_limit", key=key) for page in pages for key in limits_of(page, psid))
                 + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )

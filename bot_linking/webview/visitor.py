@@ -52,9 +52,16 @@ class Visitor:
                 return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
         return None
 
-    def is_of_site(self) -> bool:
-        """Whether it is the site's own session that says so: our sign-in has asked for the second factor."""
-        return self._webview.attempts.account_of_site() is not None
+    def has_passed(self, account: Account) -> bool:
+        """Whether the account needs no second factor, or this browser has given it to us."""
+        if self._webview.attempts.passes(account):
+            return True
+        ours = self._signed_in_with_us()
+        return ours is not None and ours.id == account.id
+
+    def ask_second_factor(self, page: str, account: Account) -> Response:
+        """The form for the code of who is signed in at the site; it leads back to this page."""
+        return self._first_page(page, account)
 
     def sign_in(self, page: str) -> Response:
         """The way in for a stranger, which leads back to this page. Raises `Notice` where there is none."""
@@ -63,6 +70,9 @@ class Visitor:
             return self._webview.pages.go(self._settings.login_url.replace("{next}", back))
         if not self._can_sign_in:
             raise Notice("sign_in", 403) if self._knows_sessions else Notice("missing", 404)
+        return self._first_page(page, None)
+
+    def _first_page(self, page: str, account: Account | None) -> Response:
         browser, secret = self._webview.browser, self._webview.browser.secret()
         attempt = Attempt(new_attempt_id(), None, "", "", self._linking.now(), way=page)
-        return browser.remember(self._webview.first_page(attempt, None, secret), secret)
+        return browser.remember(self._webview.first_page(attempt, account, secret), secret)

@@ -258,8 +258,8 @@ class WayPages:
         account = self._visitor.account()
         if account is None:
             return self._visitor.sign_in(CONNECT)
-        if self._visitor.is_of_site() and not self.webview.attempts.passes(account):
-            raise Notice("factor", 403)  # a chat link would pass its second factor over
+        if not self._visitor.has_passed(account):  # a chat link would pass its second factor over
+            return self._visitor.ask_second_factor(CONNECT, account)
         page_id = self._page_asked_for()
         if page_id is None:
             return self._choose_page(account)

@@ -1,7 +1,8 @@
 """The operator's page with very many links, messages that wait and dead letters, on each store: target 18.
 
-Each page is asked for as an operator's browser asks, without the network. The time is by the clock on the
-wall, with the template; the ratio is that of the slowest of twenty to the bound.
+Each page is asked for as an operator's browser asks, without the network, and with its template. The time is
+our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest to the
+bound.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bot_linking import AccountLinking
 
 from . import payloads
 from .databases import Database, each_store, fill
-from .measure import Finding, percentile
+from .measure import Finding
 from .ours import nobody, settings
 
 LINKS, MESSAGES, DEAD = 1_000_000, 100_000, 10_000
@@ -29,13 +30,13 @@ BOUND_MS = 100
 def run(folder: Path, quick: bool) -> Iterator[Finding]:
     size = 10 if quick else 1
     for name, new in each_store(folder):
-        app, linking = _desk(new(), folder, size)
+        database = new()
+        clock = time.thread_time if database.name == "SQLite" else time.perf_counter
+        app, linking = _desk(database, folder, size)
         for what, path in _pages().items():
-            took = [_milliseconds(app, path) for _ in range(TIMES)][1:]
-            at_most, middle = percentile(took, 0.95), median(took)
-            yield Finding(
-                "18", f"operator's page: {what} ({name})", middle, BOUND_MS, at_most, BOUND_MS, "ms"
-            )
+            took = [_milliseconds(app, path, clock) for _ in range(TIMES)][1:]
+            page, slowest = f"operator's page: {what} ({name})", max(took)
+            yield Finding("18", page, median(took), BOUND_MS, slowest / BOUND_MS, 1.0, "ms")
         linking.store.close()
 
 
@@ -75,11 +76,11 @@ select '{payloads.PAGE}', cast({payloads.FIRST_PSID} + n * {payloads.PSID_STEP} 
 from numbers""")
 
 
-def _milliseconds(app: Flask, path: str) -> float:
+def _milliseconds(app: Flask, path: str, clock: Callable[[], float]) -> float:
     client: Callable[..., object] = app.test_client().get
-    began = time.perf_counter()
+    began = clock()
     page = client(f"/linking/operator{path}", base_url="http://127.0.0.1")
-    took = (time.perf_counter() - began) * 1000
+    took = (clock() - began) * 1000
     if getattr(page, "status_code", 0) != 200:
         raise AssertionError(f"{path}: {page}")
     return took

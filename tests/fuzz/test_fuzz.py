@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .doors import DOORS
 from .run import run
 
 
+@pytest.mark.timeout(900)  # seconds, on a busy machine
 def test_no_junk_ends_in_an_answer_of_5xx() -> None:
     counts = run(sorted(DOORS), 2000)
     assert set(counts) == set(DOORS)

@@ -16,7 +16,7 @@ README = ROOT / "README.md"
 TEXTS = [README, ROOT / "CHANGELOG.md", ROOT / "example_bot" / "README.md", *GUIDES]
 ROOMS = [
     "account_link_api", "external_account", "messenger", "webview", "stores", "delivery", "operators",
-    "simulator", "testing", "config",
+    "simulator", "testing", "config", "oidc",
 ]  # fmt: skip
 LANGUAGES = {"sh", "python", "ini", "text", "console", "json", "jinja", "mermaid"}
 

@@ -14,6 +14,9 @@ from joserfc import jwk, jwt
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from bot_linking.oidc import OIDC
+from tests.people import ADA
+
 CLIENT_ID, CLIENT_SECRET = "the client", "the secret:of+it"
 
 
@@ -89,6 +92,17 @@ class Provider:
             "nonce": asked["nonce"],
         }
         return _json({"access_token": "a", "token_type": "Bearer", "id_token": self.sign(self.spoil(claims))})
+
+
+def oidc_of(provider: Provider, **given: Any) -> OIDC:
+    right: dict[str, Any] = {
+        "issuer": provider.issuer,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "account_of": lambda claims: ADA if claims["sub"] == "ada" else None,
+        "name": "Example ID",
+    }
+    return OIDC(**right | given)
 
 
 def answer_query(answer: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ from tests.people import ADA
 from tests.webview.guarded import guarded
 from tests.wire import PSID, SITE, batch, code_in, linked_event
 
-from .provider import CLIENT_ID, CLIENT_SECRET, Provider, answer_query, signed_by_text, unsigned
+from .provider import CLIENT_ID, CLIENT_SECRET, Provider, answer_query, oidc_of, signed_by_text, unsigned
 
 FAILED = "The login there did not work."
 
@@ -33,17 +33,6 @@ def provider(clock: Clock) -> Iterator[Provider]:
         provider = Provider(server)
         provider.seconds = clock
         yield provider
-
-
-def oidc_of(provider: Provider, **given: Any) -> OIDC:
-    right: dict[str, Any] = {
-        "issuer": provider.issuer,
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "account_of": lambda claims: ADA if claims["sub"] == "ada" else None,
-        "name": "Example ID",
-    }
-    return OIDC(**right | given)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ KEYS = "k3y-of-the-races-which-is-long-enough-0000"
 PAGE, GUARDED = "page", 7
 PEOPLE = ("first", "second")
 WAIT_S = 300
-TRIES = 50
+TRIES, PAUSE_S = 50, 0.2
 T = TypeVar("T")
 
 Act = Callable[[int, int], str | None]
@@ -33,6 +34,15 @@ Act = Callable[[int, int], str | None]
 
 def clock_of(number: int) -> float:
     return NOW / 1000 + ROUND_S * number
+
+
+def insisting(ask: Callable[[], T]) -> T:
+    """Its answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
+    for _ in range(TRIES):
+        with suppress(StoreUnavailable):
+            return ask()
+        time.sleep(PAUSE_S)
+    return ask()
 
 
 def external_of(database: str, clock: Callable[[], float]) -> ExternalAccount:
@@ -48,7 +58,7 @@ def external_of(database: str, clock: Callable[[], float]) -> ExternalAccount:
 
 def mint_codes(database: str, rounds: int) -> None:
     store = open_store(database)
-    store.migrate()
+    insisting(store.migrate)
     for number in range(rounds):
         attempt = Attempt(f"attempt-{number}", Account(str(number)), "token", "", NOW, PAGE, None)
         assert store.save_code(digest_of(f"code-{number}"), attempt, None, NOW, NOW + 10**9)
@@ -56,24 +66,17 @@ def mint_codes(database: str, rounds: int) -> None:
 
 
 def make_application(database: str, _rounds: int) -> None:
-    external_of(database, lambda: clock_of(0)).create_app("shop")
+    external = external_of(database, lambda: clock_of(0))
+    insisting(lambda: external.create_app("shop"))
 
 
 def enrol(database: str, _rounds: int) -> str:
     external = external_of(database, lambda: clock_of(0))
-    external.create_app("shop")
+    insisting(lambda: external.create_app("shop"))
     return str(external.enable_two_factor("shop", GUARDED).address)
 
 
 # What a thread does
-
-
-def insisting(ask: Callable[[], T]) -> T:
-    """Its answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
-    for _ in range(TRIES):
-        with suppress(StoreUnavailable):
-            return ask()
-    return ask()
 
 
 def redeem(database: str, _prepared: Any, _now: list[int]) -> Act:
@@ -90,7 +93,7 @@ def redeem(database: str, _prepared: Any, _now: list[int]) -> Act:
 
 def bind(database: str, _prepared: Any, now: list[int]) -> Act:
     external = external_of(database, lambda: clock_of(now[0]))
-    accounts = external._here().accounts
+    accounts = insisting(external._here).accounts
 
     def act(thread: int, number: int) -> str | None:
         user = thread % 2 + 1

@@ -107,6 +107,7 @@ def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator, bot: Rece
         "BOT_LINKING_APP_ID": sim.app_id,
         "BOT_LINKING_GRAPH_URL": sim.url,
         "BOT_LINKING_RETURN_HOSTS": sim.url,
+        "BOT_LINKING_EXTENSIONS_SDK": f"{sim.url}/en_US/messenger.Extensions.js",
     }
     elsewhere = sim.settings_for_bot("http://localhost:8000")
     assert elsewhere == {**sim.settings_for_bot(), "BOT_LINKING_PUBLIC_URL": "http://localhost:8000"}

@@ -12,19 +12,24 @@ from itertools import product
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 from werkzeug.test import TestResponse
 
+from bot_linking import Account
 from bot_linking.core.journey import STEPS, Stage, Step, after
 from bot_linking.core.ports import Attempt
+from bot_linking.testing import refresh_of
 from tests.bots import NewBot
 from tests.browser import Browser
 from tests.wire import OTHER_TOKEN, SITE, TOKEN, batch, code_in, linked_event
 
+from ..oidc.provider import Provider, answer_query, oidc_of
 from .guarded import PASSWORDS, Guarded, guarded
 from .mailbox import Mailbox, other_than
 
 BROWSER, SESSIONS = "__Host-bot_linking", "__Host-bot_linking_session"
 GRACE = "2"
+GRACE_THERE = Account(GRACE, username="grace", email="grace@example.com")
 
 Cookies = dict[str, str | list[str]]
 
@@ -43,6 +48,7 @@ class Prize:
     foreign_cookies: dict[str, str]
     foreign_ticket: str
     mailed: str  # the code that was sent last
+    answer: str  # the query that the identity provider leads back with
 
     def attempt(self) -> Attempt | None:
         return self.world.bot.linking.core.attempt_of(self.attempt_id)
@@ -70,6 +76,10 @@ def to_code(browser: Browser, world: Guarded) -> None:
 
 def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
     """Lead a browser that has just opened the login to a stage."""
+    if stage is Stage.PROVIDER_ASKED:
+        browser.submit("oidc")
+        browser.follow()
+        return
     if stage is Stage.CODE_SENT:
         browser.submit("email", email="grace@example.com")
         browser.follow()
@@ -92,23 +102,37 @@ def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
 
 
 @pytest.fixture(params=sorted(set(Stage) - {Stage.SECOND_FACTOR_PASSED}))
-def prize(request: pytest.FixtureRequest, new_bot: NewBot) -> Iterator[Prize]:
+def prize(request: pytest.FixtureRequest, new_bot: NewBot, id_server: HTTPServer) -> Iterator[Prize]:
     stage = request.param
-    mailbox = Mailbox()
-    world = guarded(new_bot, GRACE, find_by_email=mailbox.find_by_email, send_code=mailbox.send_code)
+    mailbox, provider = Mailbox(), Provider(id_server)
+    world = guarded(
+        new_bot,
+        GRACE,
+        find_by_email=mailbox.find_by_email,
+        send_code=mailbox.send_code,
+        oidc=oidc_of(provider, account_of=lambda claims: GRACE_THERE),
+    )
+    provider.seconds = world.bot.clock
     foreign = signed_in(world, "ada", OTHER_TOKEN)
     browser = world.bot.browser()
     browser.open(TOKEN)
     early = browser.form("login").fields["ticket"]
     early_sessions = ""
-    if stage not in (Stage.OPENED, Stage.CODE_SENT, Stage.PASSWORD_GIVEN):
+    if stage not in (Stage.OPENED, Stage.CODE_SENT, Stage.PROVIDER_ASKED, Stage.PASSWORD_GIVEN):
         earlier = signed_in(
             world, "grace", TOKEN
         )  # another pass, of which the secret before the code is kept
         early_sessions = cookies_of(earlier)[SESSIONS]
     lead_to(Stage.APPROVED if stage is Stage.EXPIRED else stage, browser, world)
     mailed = mailbox.code() if stage is Stage.CODE_SENT else ""
-    forms = {Stage.OPENED: "login", Stage.CODE_SENT: "email-code", Stage.PASSWORD_GIVEN: "second-factor"}
+    target = refresh_of(browser.page.text) if stage is Stage.PROVIDER_ASKED else None
+    answer = answer_query(provider.sign_in(target)) if target else ""
+    forms = {
+        Stage.OPENED: "login",
+        Stage.CODE_SENT: "email-code",
+        Stage.PROVIDER_ASKED: "cancel",
+        Stage.PASSWORD_GIVEN: "second-factor",
+    }
     ticket = browser.form(forms[stage]).fields["ticket"] if stage in forms else last_ticket(browser, world)
     read = world.ticket(ticket)
     assert read is not None
@@ -117,6 +141,7 @@ def prize(request: pytest.FixtureRequest, new_bot: NewBot) -> Iterator[Prize]:
     found = Prize(
         world, stage, read.attempt_id, cookies_of(browser), ticket, early, early_sessions,
         cookies_of(foreign), foreign.form("consent").fields["ticket"], mailed,
+        answer,
     )  # fmt: skip
     kept = found.attempt()
     assert kept is not None
@@ -136,6 +161,12 @@ def last_ticket(browser: Browser, world: Guarded) -> str:
         kept = replace(kept, account=account)
     with world.bot.app.test_request_context():
         return world.webview.browser.sign(kept)
+
+
+@pytest.fixture
+def id_server() -> Iterator[HTTPServer]:
+    with HTTPServer() as server:
+        yield server
 
 
 # The shapes
@@ -199,6 +230,7 @@ def posts(prize: Prize) -> dict[str, tuple[dict[str, str], set[Step]]]:
         "email  ": ({"again": "1"}, {Step.SEND_CODE}),
         "email-code": ({"code": other_than(prize.mailed or "0")}, {Step.REFUSE}),
         "email-code ": ({"code": prize.mailed}, {Step.REFUSE, Step.GIVE_CODE}),
+        "oidc": ({}, {Step.ASK_PROVIDER}),
         "consent": ({}, {Step.APPROVE}),
         "switch": ({}, {Step.LEAVE}),
         "cancel": ({}, {Step.LEAVE}),
@@ -206,9 +238,18 @@ def posts(prize: Prize) -> dict[str, tuple[dict[str, str], set[Step]]]:
 
 
 def gets(prize: Prize) -> list[str]:
-    pages = ("login", "signup", "email-code", "second-factor", "consent")
+    pages = ("login", "signup", "email-code", "oidc", "second-factor", "consent")
     own = [f"{page}/{prize.attempt_id}" for page in pages]
-    return [*own, *(f"{page}/{prize.attempt_id}x" for page in pages), *pages, "email", "switch", "cancel"]
+    stranger = f"oidc?code=x&state={prize.attempt_id}.{'x' * 43}"
+    return [
+        *own,
+        *(f"{page}/{prize.attempt_id}x" for page in pages),
+        *pages,
+        "email",
+        "switch",
+        "cancel",
+        stranger,
+    ]
 
 
 # The requests
@@ -251,6 +292,8 @@ def test_looking_shows_the_attempt_to_its_own_browser_alone_and_changes_nothing(
             shown += gives_away(prize, page)
         else:
             assert not gives_away(prize, page), (name, path)
+            if path == "oidc" and prize.answer:
+                assert not gives_away(prize, send(prize, "GET", f"oidc?{prize.answer}", cookies)), name
             assert whose == FOREIGN or 'name="ticket"' not in page.text, (name, path)
     assert world.version() == before
     assert shown

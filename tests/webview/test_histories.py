@@ -306,6 +306,7 @@ def test_the_forms_of_a_page_are_found_as_a_browser_finds_them(world: Guarded) -
         assert forms_on(page) == found != []
 
 
+@pytest.mark.timeout(900 + HISTORIES)  # seconds, on a busy machine
 def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded, mailed: dict[str, str]) -> None:
     TwoBrowsers.world, TwoBrowsers.empty, TwoBrowsers.mailed = world, world.rows(), mailed
     run_state_machine_as_test(

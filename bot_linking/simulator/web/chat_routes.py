@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request
@@ -10,6 +12,7 @@ from markupsafe import escape
 from ..engine import Engine
 from ..graph_api.window import WINDOW
 from ..person import Person
+from ..safety import is_loopback_url
 from ..switches import SWITCH_NOTES
 from .guards import refuse_other_sites
 
@@ -23,6 +26,14 @@ def add_chat_page(app: Flask, engine: Engine) -> None:
     @app.get("/")
     def chat() -> str:
         return render_page(engine)
+
+    @app.get("/mailbox")
+    def mailbox() -> str:
+        mails = [
+            (time.strftime("%H:%M:%S", time.localtime(mail.at)), mail, _parts_of(mail.text))
+            for mail in reversed(engine.mailbox.mails)
+        ]
+        return render_template("simulator/mailbox.html", sim=engine, mails=mails)
 
     @app.get("/simulator/state")
     def state() -> Response:
@@ -95,6 +106,12 @@ def _chat(engine: Engine, psid: str, after: int) -> dict[str, Any]:
     }
 
 
+def _parts_of(text: str) -> list[tuple[str, bool]]:
+    """The text of a mail in pieces, and which of them are addresses on this machine that may be tapped."""
+    return [(part, is_loopback_url(part)) for part in _ADDRESS.split(text) if part]
+
+
+_ADDRESS = re.compile(r"(https?://[^\s<>\"']+)")
 _SVG = "image/svg+xml"
 _COLOURS = ("#0f766e", "#9a3412")
 _PICTURE = (

@@ -18,8 +18,8 @@ POLICY = (
     f"img-src 'self' data: https: {LOOPBACK}; frame-src 'self' {LOOPBACK}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
-#: A header that other sites cannot set, and who sets it: the chat page, and the command of the shell.
-HEADER, OWN = "X-Simulator", ("chat", "shell")
+#: A header that other sites cannot set, and who sets it: the chat page, the command of the shell, a bot.
+HEADER, OWN = "X-Simulator", ("chat", "shell", "bot")
 
 
 def refuse_other_sites() -> None:

@@ -97,6 +97,12 @@ def _get_started(engine: Engine, body: Body) -> dict[str, Any]:
     return {"ok": True}
 
 
+def _mail(engine: Engine, body: Body) -> dict[str, Any]:
+    to, subject, text = (str(body[name]) for name in ("to", "subject", "text"))
+    engine.mailbox.put(to, subject, text)
+    return {"ok": True}
+
+
 def _context(engine: Engine, body: Body) -> dict[str, Any]:
     """Answer for the stand-in of the Messenger Extensions SDK; what it may not know is an ``error``."""
     psid = psid_in(engine, body)
@@ -140,4 +146,5 @@ _VERBS: dict[str, Callable[[Engine, Body], dict[str, Any]]] = {
     "context": _context,
     "extensions": _has_extensions,
     "trigger": _trigger,
+    "mail": _mail,
 }
