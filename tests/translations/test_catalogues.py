@@ -143,11 +143,30 @@ def test_what_a_value_says_is_never_taken_for_a_placeholder(locale: str) -> None
     assert "{brand}{0.x}" in text
 
 
+SPOKEN = {"ar", "de", "en", "es", "fr", "he", "id", "it", "ja", "ko", "pt_BR", "th", "vi", "zh_CN", "zh_TW"}
+
+
+def test_fifteen_languages_are_spoken() -> None:
+    assert set(SHIPPED) == SPOKEN
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_catalogue_says_whether_a_native_speaker_has_read_it(locale: str) -> None:
     first, _, _ = (ROOM / locale / "LC_MESSAGES" / f"{DOMAIN}.po").read_text("utf-8").partition("\n")
     assert first.startswith("# ")
     assert first.endswith(("No native speaker has read it yet.", "A native speaker has read it."))
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ("zh-TW", "zh_TW"), ("zh-Hant", "zh_TW"), ("zh-HK", "zh_TW"), ("zh-Hant-MO", "zh_TW"),
+        ("zh", "zh_CN"), ("pt", "pt_BR"), ("pt-PT", "pt_BR"), ("iw", "he"), ("in-ID", "id"),
+        ("es-419", "es"), ("AR_eg", "ar"),
+    ],
+)  # fmt: skip
+def test_a_language_is_found_by_each_of_its_names(tag: str, found: str) -> None:
+    assert best_of([tag], "en") == found
 
 
 @pytest.mark.parametrize("locale", SHIPPED)
@@ -176,15 +195,15 @@ def write(folder: Path, locale: str, **sentences: str) -> None:
 
 def test_a_host_adds_a_language_and_says_a_sentence_in_its_own_words(folder: Path) -> None:
     write(folder, "nl", Password="Wachtwoord")
-    write(folder, "zh_CN", Password="口令 {made_up}")
+    write(folder, "de", Password="Kennwort {made_up}")
     write(folder, "en", Cancel="Not now")
     translations.add_folder(folder)
     translations.add_folder(folder)
     assert best_of(["nl-BE"], "en") == "nl"
     assert translate("nl", "Password") == "Wachtwoord"
     assert translate("nl", "Cancel") == "Cancel"
-    assert translate("zh-Hans", "Password") == "口令 {made_up}"
-    assert translate("zh-Hans", "Cancel") == "取消"
+    assert translate("de-AT", "Password") == "Kennwort {made_up}"
+    assert translate("de-AT", "Cancel") == "Abbrechen"
     assert translate("en", "Cancel") == "Not now"
 
 
