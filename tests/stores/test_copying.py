@@ -299,8 +299,9 @@ def test_whoever_is_killed_half_way_has_copied_nothing_and_does_it_again(
         if ended.returncode == 0:
             break
         assert ended.returncode == -signal.SIGKILL, ended.stderr
-        assert is_empty(new) or contents(new) == contents(old)
         kills += 1
+        if not is_empty(new):  # killed after the commit
+            break
     assert kills > 2
     assert ended.returncode == 0 or contents(new) == contents(old)
     if is_empty(new):
