@@ -38,7 +38,7 @@ from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Attempt, Counters, SolePage, Store, Tell
 from bot_linking.core.ports.links import Import
-from bot_linking.core.reading import require_storable
+from bot_linking.core.reading import is_storable, require_storable
 from bot_linking.core.undoing import Undoing
 
 _log = logging.getLogger("bot_linking")
@@ -311,7 +311,7 @@ class Linking:
         there was no link; addresses that prove this chat end all the same."""
         link = self.link_of(psid, page_id)
         page_id = link.page_id if link else page_id or self.page_id
-        if page_id is None:
+        if page_id is None or not (is_storable(psid) and is_storable(page_id)):
             return False
         outcome = self.store.unlink(page_id, psid, source, self.now(), audit=audit)
         if link is None and not isinstance(outcome, AccountUnlinked):

@@ -100,10 +100,15 @@ def is_unicode(text: str) -> bool:
     return text.isascii() or _SURROGATE.search(text) is None
 
 
+def is_storable(text: str) -> bool:
+    """Whether every store can keep this text: it has no NUL and no half of a surrogate pair in it."""
+    return "\0" not in text and is_unicode(text)
+
+
 def require_storable(**given: str | None) -> None:
     """`ValueError` for the first of these texts that has NUL or half a surrogate pair in it."""
     for name, value in given.items():
-        if value is not None and ("\0" in value or not is_unicode(value)):
+        if value is not None and not is_storable(value):
             raise ValueError(f"{name} is not Unicode text")
 
 
