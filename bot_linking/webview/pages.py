@@ -97,6 +97,7 @@ class Pages:
             root=self.root,
             lang=locale.replace("_", "-"),
             dir=direction_of(locale),
+            framed=request.headers.get("Sec-Fetch-Dest") == "iframe",  # where browsers refuse autofocus
             brand_name=self._settings.brand_name,
             brand_logo=self._settings.brand_logo,
             privacy_url=self._settings.privacy_url,

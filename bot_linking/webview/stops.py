@@ -25,6 +25,7 @@ _STATUS = {
     PayloadTooLarge.slug: 413,
     CharsetRefused.slug: 415,
     StoreUnavailable.slug: 503,
+    "second_factor_unreadable": 503,  # of a room that ours does not know: the site's key is missing
     PolicyFailed.slug: 503,
 }
 UNFORESEEN = 500

@@ -107,10 +107,11 @@ def test_a_person_logs_in_is_answered_and_logs_out(chat_of: Open, bot: RunningBo
     chat.sees("Log in to see your orders.")
     chat.tap("Log In")
     chat.sign_in()
-    heading = chat.webview.get_by_role("heading", level=1)
-    heading.get_by_text("ada").first.wait_for(timeout=WAIT)
-    assert "Acme" in heading.inner_text()
-    assert "Ada Lovelace" in heading.inner_text()
+    chat.webview.get_by_role("listitem").first.wait_for(timeout=WAIT)
+    account, profile = chat.webview.get_by_role("listitem").all()
+    assert "ada" in account.inner_text()
+    assert "Acme" in account.inner_text()
+    assert "Ada Lovelace" in profile.inner_text()
     chat.press("Connect")
     chat.sees("You are now connected to Acme as ada")
     chat.sees("Order 1042")
@@ -173,6 +174,7 @@ def test_a_wrong_password_says_so_and_keeps_the_name(chat_of: Open) -> None:
     chat.tap("Log In")
     chat.sign_in("ada", "byron-1788")
     chat.webview.get_by_role("alert").get_by_text("Wrong user name or password").wait_for(timeout=WAIT)
+    chat.webview.locator("[name=password]:focus").wait_for(timeout=WAIT)
     assert chat.webview.get_by_label("User name").input_value() == "ada"
 
 

@@ -1,6 +1,9 @@
 // What makes the forms a little kinder where scripts run. Nothing here is needed.
 "use strict";
 
+const wrong = document.querySelector("[aria-invalid=true]");
+if (wrong && document.activeElement === document.body) wrong.focus();
+
 for (const row of document.querySelectorAll("[data-show]")) {
   const field = row.querySelector("input");
   const label = document.createElement("label");
