@@ -37,7 +37,7 @@ from .failing import UNKNOWN, FailingGraph, Faults
 LINKED, UNLINKED, REFUSED, PROMPT, ORDERS = (
     "linked",
     "unlinked",
-    "Sorry, that login",
+    "Sorry, that took",
     "Log in first",
     "orders",
 )
@@ -503,7 +503,9 @@ class SignInThrottle(Flow):
         most = (2 if self.settings else 1) * world.bot.linking.settings.sign_in_limit
         said = [browser.post("/linking/login", fields).status_code for _ in range(most + world.tries)]
         assert set(said) <= {303, 429, 503}
-        assert [status for status in said if status != 503][-1] == 429
+        answered = [status for status in said if status != 503]
+        # Redis may come back in between, with the rest of its own count.
+        assert 429 in answered if self.settings else answered[-1] == 429
         assert world.site.asked.get(person.name, 0) <= most
 
 
