@@ -1,7 +1,7 @@
 // What makes the forms a little kinder where scripts run. Nothing here is needed.
 "use strict";
 
-const wrong = document.querySelector("[aria-invalid=true]");
+const wrong = document.querySelector("[aria-invalid=true]:not([autofocus])");
 if (wrong && document.activeElement === document.body) wrong.focus();
 
 for (const row of document.querySelectorAll("[data-show]")) {
