@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.addresses import is_guarded
 from bot_linking.oidc.errors import ProviderAway
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT_S = (3.05, 5.0)  # to connect, and for each part of an answer
 LONGEST_S = 8.0
@@ -18,6 +19,8 @@ LARGEST = 256 * 1024
 
 def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
     """Status and JSON object of an answer. Raises `ProviderAway`."""
+    import requests
+
     if not isinstance(url, str) or not is_guarded(url):
         raise ProviderAway("an address of the provider is not https")
     try:
@@ -25,7 +28,7 @@ def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
             method, url, timeout=TIMEOUT_S, allow_redirects=False, stream=True, **given
         ) as answer:
             return answer.status_code, _object(_body(answer))
-    except (requests.RequestException, OSError) as problem:
+    except OSError as problem:  # every error of requests is one
         raise ProviderAway(f"no answer ({type(problem).__name__})") from None
 
 
