@@ -44,7 +44,9 @@ class Heard:
     events: list[Any] = field(default_factory=list)
 
     def names(self) -> list[str]:
-        return [type(event).__name__ for event in self.events]
+        """What happened; the stages on the way there are the funnel's."""
+        names = [type(event).__name__ for event in self.events]
+        return [name for name in names if name != "StageReached"]
 
     def of(self, name: str) -> list[Any]:
         return [event for event in self.events if type(event).__name__ == name]

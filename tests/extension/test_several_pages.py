@@ -223,7 +223,7 @@ def test_a_login_on_a_page_whose_token_is_bad_waits_until_it_is_mended(bot: Bot,
     browser.open(TOKEN if page == ONE else "AR-of-two")
     browser.sign_in()
     assert browser.page.status_code == 503
-    assert "tap Log In again" not in browser.page.text
+    assert "Messenger did not answer us" in browser.page.text
     assert not is_linked(bot, page)
     bot.graph.trouble.clear()  # type: ignore[attr-defined]
     bot.clock.advance(301)
