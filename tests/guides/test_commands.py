@@ -108,6 +108,7 @@ def folder(
         "granian ": f"granian --port {free_pair()} ",
         "trigger ": f"trigger --url {messenger.url} ",
         "--webhook-url": "--port 0 --webhook-url",
+        "http://127.0.0.1:5001/": f"{messenger.url}/",
         "--retry 17": "--retry 1",
         "broker": "",
     }
