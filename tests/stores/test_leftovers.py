@@ -131,11 +131,13 @@ def until(is_so: Callable[[], bool]) -> bool:
 
 
 def test_an_app_that_is_closed_leaves_no_thread_and_no_file(new_bot: NewBot) -> None:
+    before = set(threading.enumerate())  # of the tests that ran here earlier
     bot = new_bot(DELIVERY="thread")
     bot.link()
     bot.linking.delivery.start()
     bot.linking.delivery.stop(timeout=30)
     bot.linking.store.close()
-    ours = [thread.name for thread in threading.enumerate() if thread.name.startswith("bot_linking")]
-    assert until(lambda: not [name for name in ours if name in {each.name for each in threading.enumerate()}])
+    assert until(
+        lambda: not [each for each in set(threading.enumerate()) - before if "bot_linking" in each.name]
+    )
     assert open_files(bot.database) == []

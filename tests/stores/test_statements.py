@@ -29,6 +29,8 @@ MAY_SCAN = {
     "look_at_outbox": "it counts the outbox through an index, and touches no row of it",
     "list_api_keys": "an operator asks for it, and a site has a handful",
     "export_history_of_account": "an account's owner asks for it, once",
+    "erase_history_of_account": "an account is erased, once",
+    "erase_bars_of_account": "an account is erased, once; the table holds a day",
     "export_attempts": "a person asks for it, once; the table holds a quarter of an hour",
     "export_unlinks_seen": "a person asks for it, once; the table holds three days",
     "export_resumes": "a person asks for it, once; the table holds an hour",
