@@ -106,8 +106,10 @@ class _Key:
     suppress_health_check=list(HealthCheck),
 )
 def test_the_api_does_what_its_document_says(case: Any) -> None:
-    is_form = case.media_type != "application/json"
-    assume(not (is_form and isinstance(case.body, dict) and None in case.body.values()))  # sent as nothing
+    if case.media_type != "application/json" and isinstance(case.body, dict):
+        assume(None not in case.body.values())  # sent as nothing
+        numbers = [name for name, value in case.body.items() if isinstance(value, int | float)]
+        assume(set(numbers) <= {"timestamp"})  # on the wire a number is the text that it should have been
     case.call_and_validate()
 
 
