@@ -15,7 +15,7 @@ from tests.acceptance.conftest import RunningBot
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
-WAIT = 10_000
+WAIT = 30_000
 Open = Callable[..., "Chat"]
 
 
