@@ -60,6 +60,8 @@ def test_secrets_are_fresh_and_recognisable() -> None:
 
 @pytest.mark.parametrize("server", ["gunicorn", "waitress"])
 def test_it_refuses_to_start_inside_a_production_server(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    for other in ("gunicorn", "waitress"):  # which another test may have imported
+        monkeypatch.delitem(sys.modules, other, raising=False)
     monkeypatch.setitem(sys.modules, server, types.ModuleType(server))
     monkeypatch.setenv("SERVER_SOFTWARE", f"{server}/1")
     with pytest.raises(RuntimeError, match=server):
