@@ -78,6 +78,7 @@ class Installation:
     bots: Bots
     messages: Messages
     prompts: Prompts
+    choice: Choice
     login_url: str
     login_button: ButtonOf
     webhook: Webhook

@@ -7,12 +7,11 @@ rules. Source: Europe and Japan updates; `subject_to_new_eu_privacy_rules` of th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.ways import LOGIN, WEB, Ways
 from bot_linking.messenger.bots import Bots
-from bot_linking.messenger.buttons import ButtonOf, Message, message_with
+from bot_linking.messenger.buttons import Button, ButtonOf, Message, message_with
 from bot_linking.messenger.graph import GraphError
 from bot_linking.translations import translate
 
@@ -48,7 +47,7 @@ class Choice:
     def send(self, psid: str, page_id: str | None, text: str, locale: str, *, by: str = AUTO) -> str:
         """Ask by the way that can work, and return that way. Raises `GraphError`, and
         `ValueError` for a text that is too long."""
-        if by == WEB or (by == AUTO and self._needs_web(page_id)):
+        if self._is_web(page_id, by):
             self._send_web(psid, page_id, text, locale)
             return WEB
         try:
@@ -60,33 +59,49 @@ class Choice:
             self._send_web(psid, page_id, text, locale)
             return WEB
 
-    def _login_message(self, psid: str, page_id: str | None, text: str, locale: str) -> Message:
-        message = message_with(self._login_button(page_id), text)
-        if self._offers_web:
-            button = self._web_button(psid, page_id, translate(locale, "Open in a browser"))
-            message["attachment"]["payload"]["buttons"].append(button)
+    def message(
+        self, psid: str | None, page_id: str | None, text: str, locale: str, *, by: str, **looks: str | None
+    ) -> Message:
+        """What `send` would send, for a host that sends it itself; `looks` are the title, subtitle and
+        picture of a template. Without a PSID it is the Log In button: `ValueError` where `by` wants an
+        address."""
+        if by == WEB and psid is None:
+            raise ValueError("by='web' needs psid=: an address is one chat's")
+        if psid is None or not self._is_web(page_id, by):
+            return self._login_message(psid, page_id, text, locale, **looks)
+        url = self._address(psid, page_id)
+        if self._is_under_rules(page_id):
+            return _plain(text, url)
+        return message_with(_web_button(translate(locale, "Log in"), url), text, **looks)
+
+    def _login_message(
+        self, psid: str | None, page_id: str | None, text: str, locale: str, **looks: str | None
+    ) -> Message:
+        message = message_with(self._login_button(page_id), text, **looks)
+        if self._offers_web and psid is not None:
+            button = _web_button(translate(locale, "Open in a browser"), self._address(psid, page_id))
+            payload = message["attachment"]["payload"]
+            payload.get("elements", [payload])[0]["buttons"].append(button)
         return message
 
     def _send_web(self, psid: str, page_id: str | None, text: str, locale: str) -> None:
         """As a URL button; as plain text with the address where the rules take buttons, too."""
         url = self._address(psid, page_id)
-        button: Any = {"type": "web_url", "title": translate(locale, "Log in"), "url": url}
         if not self._is_under_rules(page_id):
             try:
-                self._send(psid, page_id, message_with(button, text))
+                self._send(psid, page_id, message_with(_web_button(translate(locale, "Log in"), url), text))
                 return
             except GraphError as problem:
                 if (problem.code, problem.subcode) != UNDER_RULES:
                     raise
-        self._send(psid, page_id, {"text": f"{text}\n{url}"})
-
-    def _web_button(self, psid: str, page_id: str | None, title: str) -> dict[str, str]:
-        return {"type": "web_url", "title": title, "url": self._address(psid, page_id)}
+        self._send(psid, page_id, _plain(text, url))
 
     def _address(self, psid: str, page_id: str | None) -> str:
         return f"{self._base_url}/web/{self._ways.web_token(psid, page_id)}"
 
-    def _needs_web(self, page_id: str | None) -> bool:
+    def _is_web(self, page_id: str | None, by: str) -> bool:
+        if by != AUTO:
+            return by == WEB
         return self._preferred[0] == WEB or (WEB in self._preferred and self._is_under_rules(page_id))
 
     def _is_under_rules(self, page_id: str | None) -> bool:
@@ -111,3 +126,11 @@ class Choice:
         from bot_linking.messenger.send import send_with
 
         send_with(self._bots.of(page_id), psid, message)
+
+
+def _web_button(title: str, url: str) -> Button:
+    return {"type": "web_url", "title": title, "url": url}
+
+
+def _plain(text: str, url: str) -> Message:
+    return {"text": f"{text}\n{url}"}

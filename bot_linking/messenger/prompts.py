@@ -66,7 +66,7 @@ class Prompts:
         self._tell(LoginPrompted(page_id or self._linking.page_id, psid))
 
     def require(
-        self, event: Any, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any]
+        self, event: Any, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
     ) -> None:
         """The same for a handler that was called with an event of a person who is not linked.
 
@@ -81,10 +81,10 @@ class Prompts:
         if answered is not None and counters.find_limit(answered, now, _REDELIVERED_S * 1000)[0]:
             return
         try:
-            self.send(psid, text, resume=call, page_id=page_id)
+            self.send(psid, text, resume=call, page_id=page_id, by=by)
         except (GraphError, PageUnknown) as problem:
             passes = isinstance(problem, GraphError) and problem.advice in ("later", "page")
-            kept = passes and self._keep(psid, page_id, text)
+            kept = passes and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
                 MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
@@ -96,13 +96,14 @@ class Prompts:
         """A prompt that Messenger did not take at once, unless it has become pointless."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
         if not is_late and self._linking.link_of(entry.psid, entry.page_id) is None:
-            self.send(entry.psid, entry.payload, page_id=entry.page_id)
+            asked = entry.payload if isinstance(entry.payload, dict) else {"text": entry.payload}
+            self.send(entry.psid, page_id=entry.page_id, **asked)
 
-    def _keep(self, psid: str, page_id: str | None, text: str | None) -> bool:
+    def _keep(self, psid: str, page_id: str | None, text: str | None, by: str) -> bool:
         page_id = page_id or self._linking.page_id
         if page_id is None:
             return False
-        self._linking.queue(page_id, psid, self.kind, text)
+        self._linking.queue(page_id, psid, self.kind, {"text": text, "by": by})
         return True
 
     def _language_of(self, page_id: str | None, psid: str) -> str:

@@ -37,18 +37,20 @@ class Chat(People):
         subtitle: str | None = None,
         image_url: str | None = None,
         page_id: str | None = None,
+        psid: str | None = None,
+        by: str = "auto",
     ) -> Message:
         """A `message` object with a Log In button, for any client's send call.
 
-        A button template, or a generic template when there is a title, subtitle or picture. `ValueError`
-        at once for what Messenger would refuse: text over 640, title or subtitle over 80 characters, an
-        address that is not https.
+        With the `psid` that it is for, it has an address for any browser where the button cannot work; `by`
+        is as in `prompt_login`. A button template, or a generic template when there is a title, subtitle or
+        picture. `ValueError` at once for what Messenger would refuse: text over 640, title or subtitle over
+        80 characters, an address that is not https.
         """
         here = self._here()
         text = text or here.messages.login_prompt(here.settings.locale)
-        return buttons.message_with(
-            self.login_button(page_id=page_id), text, title=title, subtitle=subtitle, image_url=image_url
-        )
+        looks = {"title": title, "subtitle": subtitle, "image_url": image_url}
+        return here.choice.message(psid, page_id, text, here.settings.locale, by=_way(by), **looks)
 
     def logout_message(
         self,
@@ -89,15 +91,13 @@ class Chat(People):
         `"login"` (the Log In button), `"web"` (an address for any browser), or `"auto"`: the button, and the
         address where the button cannot work, as `BOT_LINKING_WAYS` says.
         """
-        if by not in ("auto", "login", "web"):
-            raise ValueError("by is auto, login or web")
-        self._here().prompts.send(psid, text, resume=resume, page_id=page_id, by=by)
+        self._here().prompts.send(psid, text, resume=resume, page_id=page_id, by=_way(by))
 
     @overload
     def login_required(self, handler: Callable[..., Any]) -> Callable[..., Any]: ...
     @overload
     def login_required(
-        self, *, text: str | None = None, cancelled: Callable[..., Any] | None = None
+        self, *, text: str | None = None, cancelled: Callable[..., Any] | None = None, by: str = "auto"
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
     def login_required(
         self,
@@ -105,6 +105,7 @@ class Chat(People):
         *,
         text: str | None = None,
         cancelled: Callable[..., Any] | None = None,
+        by: str = "auto",
     ) -> Any:
         """On a handler of events: runs it with the link, or prompts for a login and runs it afterwards.
 
@@ -119,8 +120,9 @@ class Chat(People):
         process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address
         the person by the event and remember nothing else of the request. When it raises it is run again with
         growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret.
-        `cancelled(event, *args, **kwargs)` is told when the person declines.
+        `cancelled(event, *args, **kwargs)` is told when the person declines. `by` is as in `prompt_login`.
         """
+        by = _way(by)
 
         def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
             runs = runnable(handler)
@@ -133,8 +135,14 @@ class Chat(People):
                 if link is not None:
                     return runs(event, link, *args, **kwargs)
                 call = call_of(name, event, args, kwargs)
-                return self._here().prompts.require(event, psid, page_id, text=text, call=call)
+                return self._here().prompts.require(event, psid, page_id, text=text, call=call, by=by)
 
             return guarded
 
         return decorate if handler is None else decorate(handler)
+
+
+def _way(by: str) -> str:
+    if by not in ("auto", "login", "web"):
+        raise ValueError("by is auto, login or web")
+    return by

@@ -101,3 +101,40 @@ def test_a_log_in_message_may_offer_the_browser_too(new_bot: NewBot) -> None:
     buttons = sent(bot)[0]["attachment"]["payload"]["buttons"]
     assert [each["type"] for each in buttons] == ["account_link", "web_url"]
     assert buttons[1]["title"] == "Open in a browser"
+
+
+def test_a_message_that_the_host_sends_chooses_too(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = bot.linking.login_message
+    assert button_of(message("Log in."))["type"] == "account_link"
+    assert button_of(message("Log in.", psid=PSID))["type"] == "account_link"
+    assert button_of(message("Log in.", psid=PSID, by="web"))["url"].startswith(f"{SITE}/linking/web/")
+    (card,) = message("Log in.", title="Hello", psid=PSID, by="web")["attachment"]["payload"]["elements"]
+    assert (card["title"], card["buttons"][0]["type"]) == ("Hello", "web_url")
+    put_under_rules(bot, monkeypatch)
+    bot.clock.advance(86_401)
+    assert message("Log in.", psid=PSID)["text"].startswith(f"Log in.\n{SITE}/linking/web/")
+    assert button_of(message("Log in.", psid=PSID, by="login"))["type"] == "account_link"
+    assert button_of(message("Log in."))["type"] == "account_link"
+
+
+@pytest.mark.parametrize("wrong", [{"by": "web"}, {"by": "pigeon"}, {"by": "pigeon", "psid": PSID}])
+def test_a_way_that_cannot_be_is_refused_at_once(bot: Bot, wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="by"):
+        bot.linking.login_message("Log in.", **wrong)
+    with pytest.raises(ValueError, match="by"):
+        bot.linking.login_required(by="pigeon")
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["at once", "through the outbox"])
+def test_a_handler_says_by_which_way_it_asks(bot: Bot, is_kept: bool) -> None:
+    @bot.linking.login_required(text="Log in first.", by="web")
+    def orders(event: Any, link: Any) -> None: ...
+
+    bot.graph.down = is_kept
+    with bot.app.app_context():
+        orders(PSID)
+    bot.graph.down = False
+    bot.clock.advance(60)
+    bot.linking.delivery.drain()
+    assert {button_of(message)["type"] for message in sent(bot)} == {"web_url"}
+    assert (bot.linking.store.outbox_depth()["depth"], len(sent(bot)) > is_kept) == (0, True)
