@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import DeliveryFailed
@@ -63,11 +64,18 @@ class OwnersDeliveries:
         self._linking.store.finish_deletion(deletion.code, state, self._linking.now())
 
     def _act(self, deletion: Deletion, people: Sequence[Person]) -> str:
-        if deletion.kind == "deletion":
+        store = self._linking.store
+        is_deletion = deletion.kind == "deletion"
+        if deletion.found_at is None and any(
+            any(store.export(*each).values()) if is_deletion else store.find_link(*each) for each in people
+        ):
+            store.find_for_deletion(deletion.code, self._linking.now())
+            deletion = replace(deletion, found_at=self._linking.now())
+        if is_deletion:
             held = [self._linking.erase(psid, page_id) for page_id, psid in people]
         else:
             held = [self._linking.unlink(psid, page_id, source="deauthorize") for page_id, psid in people]
-        return "done" if any(held) else "nothing"
+        return "done" if deletion.found_at is not None or any(held) else "nothing"
 
     def _people_of(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         """(page id, PSID) of each chat of this person with these pages, or with any; None when it cannot be

@@ -86,6 +86,9 @@ class Owners(Family):
     def list_deletions(self) -> list[Deletion]:
         return [Deletion(**row) for row in self.engine.read("list_deletions")]
 
+    def find_for_deletion(self, code: str, now: int) -> None:
+        self.engine.write(lambda tx: tx.put("find_for_deletion", code=code, now=now))
+
     def finish_deletion(self, code: str, state: str, now: int) -> None:
         self.engine.write(lambda tx: tx.put("finish_deletion", code=code, state=state, now=now))
 

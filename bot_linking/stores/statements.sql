@@ -542,10 +542,13 @@ on conflict (digest) do nothing returning code
 select code from deletions where digest = :digest
 
 -- name: find_deletion
-select code, kind, user_id, state, received_at, finished_at from deletions where code = :code
+select code, kind, user_id, state, received_at, finished_at, found_at from deletions where code = :code
 
 -- name: list_deletions
-select code, kind, user_id, state, received_at, finished_at from deletions order by received_at, code
+select code, kind, user_id, state, received_at, finished_at, found_at from deletions order by received_at, code
+
+-- name: find_for_deletion
+update deletions set found_at = :now where code = :code
 
 -- name: finish_deletion
 update deletions set state = :state, finished_at = :now, user_id = null where code = :code

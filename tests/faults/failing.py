@@ -14,6 +14,7 @@ from bot_linking.core.events import LinkingEvent
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.stores.engine import Engine, Row, Tx
 from bot_linking.stores.opening import Opening
+from tests.wire import PAGE
 
 T = TypeVar("T")
 UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost", "Redis, but its answer is lost")
@@ -175,6 +176,8 @@ class FailingGraph:
     sent: list[tuple[str, str]] = field(default_factory=list)  # PSID and text
     senders: list[str] = field(default_factory=list)  # the page of each
     unlinked: list[str] = field(default_factory=list)
+    payloads: dict[str, dict[str, str]] = field(default_factory=dict)  # PSID to the newest quick replies
+    app_users: dict[str, str] = field(default_factory=dict)  # app-scoped id to PSID
 
     def texts(self, psid: str) -> list[str]:
         return [text for who, text in self.sent if who == psid]
@@ -187,7 +190,7 @@ class FailingGraph:
             self.faults.meet(
                 f"Graph {method} {path.rpartition('/')[2] if '/' in path else ''}", lambda: silent
             )
-            answer = self._answer(self.pages[graph._token], path, params or {}, body.get("json"))
+            answer = self._answer(self.pages.get(graph._token, ""), path, params or {}, body.get("json"))
             if method == "POST":
                 self.faults.meet(UNKNOWN[1], lambda: silent)
             return answer
@@ -198,6 +201,9 @@ class FailingGraph:
         if path == "me/messages":
             self.sent.append((body["recipient"]["id"], _text_of(body["message"])))
             self.senders.append(page_id)
+            if replies := body["message"].get("quick_replies"):
+                offered = {each["title"]: each["payload"] for each in replies}
+                self.payloads[body["recipient"]["id"]] = offered
             return {"recipient_id": body["recipient"]["id"], "message_id": f"m_{len(self.sent)}"}
         if path == "me/unlink_accounts":
             self.unlinked.append(body["psid"])
@@ -207,6 +213,9 @@ class FailingGraph:
             if owner != page_id:
                 raise GraphError("Invalid account_linking_token", status=400, code=10303)
             return {"id": page_id, "recipient": psid}
+        if path.endswith("/ids_for_pages"):
+            psid = self.app_users[path.partition("/")[0]]
+            return {"data": [{"id": psid, "page": {"id": PAGE}}]}
         return {"id": path, "first_name": "Ada", "last_name": "L."}
 
 

@@ -227,16 +227,20 @@ class World:
 
     def settle(self, person: Person) -> None:
         """The worker looks again and again, while time goes by."""
+        self.settle_for(_WATCHED["outbox"], person.psid)
+
+    def settle_for(self, statement: str, value: str) -> None:
+        """The same, until this statement finds nothing more."""
         for _ in range(3 * self.tries):
             try:
                 self.bot.linking.delivery.drain()
             except StoreUnavailable:
                 pass
             else:
-                if not self.rows(_WATCHED["outbox"], person.psid):
+                if not self.rows(statement, value):
                     return
             self.bot.clock.advance(30)
-        raise AssertionError(f"the outbox does not empty: {self.watched(person)['outbox']}")
+        raise AssertionError(f"the outbox does not empty: {self.rows(statement, value)}")
 
     def link(self, person: Person) -> dict[str, Any]:
         """Link, without any fault, and see to the message; the event."""
@@ -317,7 +321,8 @@ class Flow:
         assert len(by_login) <= bool(states)
 
 
-_KINDS = (LINKED, UNLINKED, REFUSED, PROMPT, ORDERS)
+QUESTION = "Connect this chat"
+_KINDS = (LINKED, UNLINKED, REFUSED, PROMPT, ORDERS, QUESTION)
 
 
 class LinkByLogin(Flow):

@@ -41,8 +41,9 @@ from .flows import (
 )
 from .flows_of_apps import FLOWS_OF_APPS
 from .flows_of_operators import FLOWS_OF_OPERATORS
+from .flows_of_ways import FLOWS_OF_WAYS
 
-ALL_FLOWS = FLOWS + FLOWS_OF_APPS + FLOWS_OF_OPERATORS
+ALL_FLOWS = FLOWS + FLOWS_OF_APPS + FLOWS_OF_OPERATORS + FLOWS_OF_WAYS
 MOST_CALLS = 400
 NewWorld = Callable[..., World]
 

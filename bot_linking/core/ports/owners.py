@@ -32,7 +32,8 @@ class Deletion:
     """One request of Meta's. `user_id` is app-scoped, and None once the request is finished.
 
     `state`: `received`, then `done` (data was erased, or with `deauthorize` unlinked), `nothing` (nothing is
-    held under this id) or `unmatched` (it could not be told which person that is). Times in milliseconds.
+    held under this id) or `unmatched` (it could not be told which person that is). `found_at` once something
+    was found to be held, before it is erased or unlinked. Times in milliseconds.
     """
 
     code: str
@@ -41,6 +42,7 @@ class Deletion:
     state: str
     received_at: int
     finished_at: int | None
+    found_at: int | None
 
 
 class Owners(Protocol):
@@ -92,6 +94,10 @@ class Owners(Protocol):
 
     def list_deletions(self) -> list[Deletion]:
         """Every request that the store remembers, in the order in which they were received."""
+
+    def find_for_deletion(self, code: str, now: int) -> None:
+        """Note that something is held under this request, before it goes: who fulfils the request again after
+        a crash finds nothing more."""
 
     def finish_deletion(self, code: str, state: str, now: int) -> None:
         """Say what a request came to, and forget whom it named."""

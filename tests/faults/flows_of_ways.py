@@ -1,0 +1,122 @@
+"""The ways beside the Log In button, what an owner undoes, and what Meta asks to have deleted: each is tried
+again by the person, the browser or Meta."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from bot_linking import Account
+from tests.owners.test_callbacks import signed_request
+from tests.wire import PAGE, SITE, message_event
+
+from .flows import LINKED, PASSWORD, QUESTION, UNLINKED, Flow, Person, _is_done
+
+
+class LinkByWebLink(Flow):
+    """In a browser of its own, and by digits that the chat types."""
+
+    messages, history, is_linked = (LINKED,), ("linked",), True
+
+    def act(self, person: Person) -> None:
+        world, urls = self.world, list[str]()
+        world.do(person, lambda: urls.append(world.bot.linking.web_link(person.psid, PAGE)))
+        browser = world.bot.browser()
+        world.insist(person, lambda: _is_done(browser.get(urls[-1].removeprefix(SITE))))
+        fields = {**browser.form("login").fields, "username": person.name, "password": PASSWORD}
+        world.insist(person, lambda: _is_done(browser.post("/linking/login", fields)))
+        world.show(person, browser, browser.page.headers["Location"])
+        world.show(person, browser, world.press(person, browser, "consent"))
+        (digits,) = re.findall(r"\b(\d{3}) (\d{3})\b", re.sub(r"<[^>]+>", " ", browser.page.text))
+        typed = message_event("".join(digits), psid=person.psid)
+        for _ in range(2):  # Messenger delivers it again
+            world.webhook(person, typed)
+        world.settle(person)
+
+
+class LinkByChatLink(Flow):
+    """From the site to the chat, which is asked and answers."""
+
+    messages, history, is_linked = (QUESTION, LINKED), ("linked",), True
+
+    def act(self, person: Person) -> None:
+        world, made = self.world, list[Any]()
+        account = Account(person.name, username=person.name)
+        world.do(person, lambda: made.append(world.bot.linking.chat_link(account, page_id=PAGE)))
+        (ref,) = parse_qs(urlsplit(made[-1].url).query)["ref"]
+        opened = message_event("", psid=person.psid)
+        del opened["message"]
+        world.webhook(
+            person, opened | {"referral": {"ref": ref, "source": "SHORTLINK", "type": "OPEN_THREAD"}}
+        )
+        world.settle(person)
+        answer = message_event("Connect", psid=person.psid)
+        answer["message"]["quick_reply"] = {"payload": world.graph.payloads[person.psid]["Connect"]}
+        for _ in range(2):
+            world.webhook(person, answer)
+        world.settle(person)
+
+
+class Undo(Flow):
+    """The chat has another account than before, and its owner takes that back."""
+
+    messages, history, is_linked = (LINKED,), ("linked", "linked", "linked"), True
+
+    def prepare(self, person: Person) -> None:
+        self.world.link(person)
+        self.world.call_api(person, "linked", username=f"{person.name}0")
+        self.world.settle(person)
+        self.world.graph.sent.clear()
+
+    def act(self, person: Person) -> None:
+        self.world.do(person, lambda: self.world.bot.linking.undo(person.psid, PAGE))
+        self.world.settle(person)
+
+
+class Deletion(Flow):
+    """Meta asks to have a person's data deleted, until it hears a code."""
+
+    settings: ClassVar[dict[str, Any]] = {"APP_ID": "123456789"}
+    callback = "data-deletion"
+
+    def prepare(self, person: Person) -> None:
+        self.user = f"5550{person.number}"
+        self.world.graph.app_users[self.user] = person.psid
+        self.world.link(person)
+
+    def act(self, person: Person) -> None:
+        world = self.world
+        fields = {"signed_request": signed_request(user_id=self.user)}
+        codes = set[str]()
+
+        def ask() -> bool:
+            answer = world.bot.client().post(f"/linking/{self.callback}", data=fields)
+            if answer.status_code == 200 and answer.is_json:
+                codes.add(answer.get_json()["confirmation_code"])
+            return _is_done(answer)
+
+        world.insist(person, ask)
+        world.settle_for("select 1 from deletions where state = 'received' and user_id = {}", self.user)
+        world.settle(person)
+        assert len(codes) == 1
+        found = world.rows("select state, user_id from deletions where code = {}", codes.pop())
+        assert found == [("done", None)], world.faults.failed
+
+    def judge(self, person: Person) -> None:
+        assert self.world.rows("select 1 from links where psid = {}", person.psid) == []
+        assert self.world.bot.linking.history_of(person.psid, person.page) == []
+        self.judge_codes(person)
+
+
+class Deauthorize(Deletion):
+    """Meta says that the person let the app go."""
+
+    callback = "deauthorize"
+    messages, history, unlink_calls = (LINKED, UNLINKED), ("linked", "unlinked"), 1
+
+    def judge(self, person: Person) -> None:
+        Flow.judge(self, person)
+
+
+FLOWS_OF_WAYS: tuple[type[Flow], ...] = (LinkByWebLink, LinkByChatLink, Undo, Deletion, Deauthorize)
