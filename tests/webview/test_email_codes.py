@@ -391,7 +391,7 @@ def test_a_right_code_starts_the_count_again(new_bot: NewBot, mailbox: Mailbox) 
         assert browser.form("consent")
 
 
-def test_password_and_code_do_not_use_up_each_others_tries(bot: Bot, mailbox: Mailbox) -> None:
+def test_password_and_code_do_not_use_up_each_others_tries(bot: Bot) -> None:
     for _ in range(5):
         browser = bot.browser()
         browser.open()
@@ -423,7 +423,7 @@ def test_more_codes_at_once_than_allowed_are_asked_to_come_again(
 
 @pytest.mark.parametrize("failing", ["find", "send", "type"])
 def test_a_failure_of_the_site_is_logged_without_what_it_says(
-    new_bot: NewBot, mailbox: Mailbox, caplog: pytest.LogCaptureFixture, failing: str
+    new_bot: NewBot, caplog: pytest.LogCaptureFixture, failing: str
 ) -> None:
     done = threading.Event()
 
@@ -580,7 +580,7 @@ def test_a_hostile_address_is_text_on_the_page(bot: Bot) -> None:
 
 
 def test_the_guides_site_signs_in_by_a_code(
-    settings: dict[str, Any], scripted: Any, monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block of the guide, with another mail program."""
     guide = (Path(bot_linking.webview.__file__).parent / "README.md").read_text("utf-8")
