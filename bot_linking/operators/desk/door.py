@@ -22,6 +22,7 @@ from bot_linking.webview.lost import show_lost
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, notice_of
+from bot_linking.webview.viewing import Route
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
@@ -31,7 +32,6 @@ LARGEST_FORM = 16 * 1024
 LONGEST_NAME = 64
 
 View = Callable[[Room], Response]
-Route = tuple[str, str, Callable[..., Response], list[str]]
 
 LOOKS: dict[str, View] = {
     "": now.show,
