@@ -21,7 +21,7 @@ from tests.bots import Bot, Clock, Heard, NewBot
 from tests.browser import CHROMIUM_SWITCHES
 from tests.graph import ScriptedGraph
 from tests.people import Site
-from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
+from tests.wire import SETTINGS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -80,16 +80,10 @@ def scripted(httpserver: HTTPServer) -> ScriptedGraph:
 def settings(scripted: ScriptedGraph, tmp_path: Path) -> dict[str, Any]:
     """Valid `BOT_LINKING_*` settings; tests drive the outbox themselves with `linking.delivery.drain()`."""
     return {
-        "BOT_LINKING_APP_SECRET": APP_SECRET,
-        "BOT_LINKING_PAGE_ACCESS_TOKEN": PAGE_TOKEN,
-        "BOT_LINKING_VERIFY_TOKEN": VERIFY_TOKEN,
-        "BOT_LINKING_PAGE_ID": PAGE,
-        "BOT_LINKING_PUBLIC_URL": SITE,
+        **SETTINGS,
         "BOT_LINKING_GRAPH_URL": scripted.url,
         "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/links.db",
         "BOT_LINKING_BRAND_NAME": "Acme",
-        "BOT_LINKING_DELIVERY": "worker",
-        "SECRET_KEY": SECRET_KEY,
     }
 
 

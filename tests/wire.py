@@ -18,6 +18,16 @@ OLD_SECRET = "old-secret-0123456789abcdef"
 PAGE_TOKEN = "EAAG-page-token-of-the-tests"
 VERIFY_TOKEN = "verify-token-of-the-tests"
 SECRET_KEY = "form-signing-key-of-the-tests"
+#: A bot's settings, but for its database and its Graph; nothing is sent unless a test drains the outbox.
+SETTINGS = {
+    "BOT_LINKING_APP_SECRET": APP_SECRET,
+    "BOT_LINKING_PAGE_ACCESS_TOKEN": PAGE_TOKEN,
+    "BOT_LINKING_VERIFY_TOKEN": VERIFY_TOKEN,
+    "BOT_LINKING_PAGE_ID": PAGE,
+    "BOT_LINKING_PUBLIC_URL": SITE,
+    "BOT_LINKING_DELIVERY": "worker",
+    "SECRET_KEY": SECRET_KEY,
+}
 RETURN_PATH = "https://facebook.com/messenger_platform/account_linking/"
 
 

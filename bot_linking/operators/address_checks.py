@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from bot_linking.core.addresses import is_loopback
 from bot_linking.operators.findings import Finding
@@ -27,7 +26,7 @@ def check_handshake(bot: Installation) -> Iterator[Finding]:
         return
     query = {"hub.mode": "subscribe", "hub.verify_token": tokens[0], "hub.challenge": challenge}
     try:
-        answer = requests.get(f"{url}?{urlencode(query)}", timeout=TIMEOUT_S, allow_redirects=False)
+        answer = requests.get(url, params=query, timeout=TIMEOUT_S, allow_redirects=False)
     except requests.RequestException as problem:
         what = f"{url} cannot be reached from here ({type(problem).__name__}): its handshake was not seen"
         yield Finding("wrong" if is_loopback(url) else "note", what)

@@ -55,7 +55,4 @@ def check_token(as_app: Graph, token: str, now: datetime) -> Iterator[Finding]:
 
 def _number(version: str) -> float:
     """The version as a number, so that v9.0 comes before v10.0."""
-    try:
-        return float(version.lstrip("v"))
-    except ValueError:
-        return float("inf")
+    return float(version.removeprefix("v"))

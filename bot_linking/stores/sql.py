@@ -6,6 +6,7 @@ import re
 from importlib.resources import files
 
 STORES = "bot_linking.stores"
+PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.children import LIMIT_S, child
 
@@ -84,6 +85,14 @@ def free_pair() -> int:
                 continue
             return port
     raise RuntimeError("no two free ports in a row")
+
+
+def is_ready(url: str) -> bool:
+    """Whether the bot at this address says so."""
+    try:
+        return requests.get(f"{url}/linking/health", timeout=10).text.strip() == "ready"
+    except requests.ConnectionError:
+        return False
 
 
 def _wait_for_address(process: subprocess.Popen[str], output: Path) -> str:

@@ -17,7 +17,7 @@ import requests
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests import packed, postgres
-from tests.acceptance.conftest import ROOT, free_pair
+from tests.acceptance.conftest import ROOT, free_pair, is_ready
 from tests.children import LIMIT_S, child, line_from
 from tests.packed import Place
 
@@ -114,18 +114,11 @@ def served(place: Place, url: str, command: list[str], **settings: str) -> Itera
             command, cwd=place.home, env=place.environment(**settings), stdout=file, stderr=file, text=True
         ) as process,
     ):
-        while not _is_ready(url):
+        while not is_ready(url):
             assert process.poll() is None, log.read_text()
         yield log
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=LIMIT_S)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/linking/health", timeout=10).text.strip() == "ready"
-    except requests.ConnectionError:
-        return False
 
 
 def test_a_developer_comes_from_an_empty_folder_to_a_linked_person(shop: Place) -> None:

@@ -78,10 +78,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def was_told(simulator: Simulator) -> bool:
-    return any(b'"linked"' in each.body and each.accepted for each in simulator.deliveries)
-
-
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_person_is_linked_whichever_worker_takes_which_request(tmp_path: Path, first: int) -> None:
     """Sign-in page, password, consent and webhook each go to another worker than the one before, forked from

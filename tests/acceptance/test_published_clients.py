@@ -19,7 +19,7 @@ from bot_linking import AccountLinking
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import BotServer
-from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
+from tests.wire import SETTINGS
 
 CLIENTS = Path(__file__).with_name("clients")
 KEYS = "k3y-of-the-tests-which-is-long-enough-0"
@@ -56,14 +56,8 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Account
     folder = tmp_path_factory.mktemp("bot")
     app = Flask("tests.published_bot", instance_path=str(folder))
     app.config.update(
-        SECRET_KEY=SECRET_KEY,
-        BOT_LINKING_APP_SECRET=APP_SECRET,
-        BOT_LINKING_PAGE_ACCESS_TOKEN=PAGE_TOKEN,
-        BOT_LINKING_VERIFY_TOKEN=VERIFY_TOKEN,
-        BOT_LINKING_PAGE_ID=PAGE,
-        BOT_LINKING_PUBLIC_URL=SITE,
+        SETTINGS,
         BOT_LINKING_GRAPH_URL="http://127.0.0.1:9",
-        BOT_LINKING_DELIVERY="worker",
         BOT_LINKING_DATABASE=f"sqlite:///{folder}/links.db",
     )
     linking = AccountLinking(app, authenticate=lambda name, password: None)

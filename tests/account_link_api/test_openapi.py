@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bot_linking import AccountLinking
 from bot_linking.account_link_api.keys import Keys
-from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
+from tests.wire import SETTINGS
 
 from .conftest import CONTENT_TYPES, Caller, MakeCaller
 
@@ -71,13 +71,7 @@ def _properties(schema: Any) -> list[str]:
 _folder = tempfile.TemporaryDirectory(prefix="bot_linking-schemathesis-")
 _app = Flask("tests.schemathesis", instance_path=_folder.name)
 _app.config.update(
-    SECRET_KEY=SECRET_KEY,
-    BOT_LINKING_APP_SECRET=APP_SECRET,
-    BOT_LINKING_PAGE_ACCESS_TOKEN=PAGE_TOKEN,
-    BOT_LINKING_VERIFY_TOKEN=VERIFY_TOKEN,
-    BOT_LINKING_PAGE_ID=PAGE,
-    BOT_LINKING_PUBLIC_URL=SITE,
-    BOT_LINKING_DELIVERY="worker",
+    SETTINGS,
     BOT_LINKING_API_FAILURE_LIMIT=10_000,
     BOT_LINKING_DATABASE=f"sqlite:///{Path(_folder.name) / 'links.db'}",
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot_linking.core.errors import DeliveryFailed
-from bot_linking.core.events import Happening, MessageFailed, MessageSent
+from bot_linking.core.events import Happening, MessageFailed
 from bot_linking.core.ports import OutboxEntry
 from bot_linking.delivery import Delivery
 from bot_linking.stores import open_store
@@ -80,10 +80,6 @@ class Post:
     @property
     def failures(self) -> list[MessageFailed]:
         return [each for each in self.told if isinstance(each, MessageFailed)]
-
-    @property
-    def successes(self) -> list[MessageSent]:
-        return [each for each in self.told if isinstance(each, MessageSent)]
 
 
 @pytest.fixture

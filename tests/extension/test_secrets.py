@@ -126,9 +126,6 @@ def flow(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Any:
         story.linking.store.close()
 
 
-NESTED = "the mask does not see a parameter behind a percent-encoded ? or &"
-
-
 def _without_nested(line: str) -> str:
     """The line without what stands behind a percent-encoded = ; see the test about nested tokens."""
     return re.sub(r"%3D[A-Za-z0-9_-]+", "", line)

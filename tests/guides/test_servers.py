@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.conftest import free_pair
+from tests.acceptance.conftest import free_pair, is_ready
 from tests.children import LIMIT_S, child
 from tests.guides.blocks import readme_bot
 
@@ -41,7 +40,7 @@ def test_a_person_links_whatever_serves_the_bot(server: str, tmp_path: Path) -> 
         }
         environment = {**os.environ, **settings, "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
         with child(command, cwd=tmp_path, env=environment) as process:
-            while not _is_ready(url):
+            while not is_ready(url):
                 assert process.poll() is None
             ada = messenger.people[0].psid
             messenger.say(ada, "orders")
@@ -49,10 +48,3 @@ def test_a_person_links_whatever_serves_the_bot(server: str, tmp_path: Path) -> 
             assert walk.hears(ada, "Orders of account 1")
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=LIMIT_S)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/linking/health", timeout=10).text.strip() == "ready"
-    except requests.ConnectionError:
-        return False

@@ -271,3 +271,32 @@ def test_writers_at_once_lose_nothing(engine: str, tmp_path: Any) -> None:
         store.purge(2 * DAY + 400 * DAY)
         assert set(funnel_of(store, 2 * DAY, days=2)["stages"].values()) == {0}
         store.close()
+
+
+@pytest.mark.xfail(reason="each prompt is remembered, and none is forgotten", strict=True)
+def test_who_was_prompted_and_never_came_is_forgotten_in_time(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(funnel_module, "REMEMBERED", 10)
+    funnel = bot.linking._here().funnel
+    for number in range(30):
+        funnel.prompt("login", PAGE, str(number))
+    assert len(funnel._seen) <= 10
+
+
+@pytest.mark.writes_later
+@pytest.mark.xfail(reason="a thread that could not be started counts as under way", strict=True)
+def test_a_thread_that_could_not_be_started_is_started_by_the_next_count(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = list[object]()
+
+    def refused(_funnel: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(funnel_module, "write_later", refused)
+    funnel = bot.linking._here().funnel
+    funnel.pass_by("webhook", "other")
+    monkeypatch.setattr(funnel_module, "write_later", begun.append)
+    funnel.pass_by("webhook", "other")
+    assert begun

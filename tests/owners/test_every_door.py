@@ -90,7 +90,6 @@ DOORS: dict[str, Door] = {
     "login": by_login, "web": by_web, "menu": by_menu, "chat": by_chat, "api": by_api, "cli": by_command,
     "import": by_import,
 }  # fmt: skip
-ASKS = ("login", "web", "menu", "chat")
 COMMANDS = ("cli", "import")
 
 
@@ -184,6 +183,7 @@ def test_a_policy_of_the_hosts_own_sees_the_way(make: Callable[..., Bot], tmp_pa
     bot = make(decide)
     DOORS[door](bot, tmp_path)
     assert account_of(bot) == "2"
+    assert seen
     for conflict in seen:
         assert (conflict.link and conflict.link.account_id, conflict.account.id) == ("1", "2")
         assert [each.psid for each in conflict.other_chats] == [MAC_PSID]

@@ -186,7 +186,7 @@ def test_the_address_has_the_pages_user_name_where_it_is_known(new_bot: NewBot) 
     assert bot.linking.chat_link(ADA).url.startswith("https://m.me/acme.shop?ref=bl.")
 
 
-def test_the_menus_button_needs_the_apps_id(new_bot: NewBot, bot: Bot) -> None:
+def test_the_menus_button_needs_the_apps_id(bot: Bot) -> None:
     with pytest.raises(ValueError, match="BOT_LINKING_APP_ID"):
         bot.linking.menu_button()
 

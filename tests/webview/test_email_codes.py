@@ -206,12 +206,11 @@ def test_a_code_is_good_once(bot: Bot, mailbox: Mailbox) -> None:
 def test_a_code_is_good_in_the_browser_and_the_attempt_that_asked_for_it_alone(
     bot: Bot, mailbox: Mailbox
 ) -> None:
-    mine, other = ask_for_code(bot), ask_for_code(bot)
-    second = mailbox.code(2)
-    first = mailbox.code(1)
+    mine, first = ask_for_code(bot), mailbox.code(1)
+    other, second = ask_for_code(bot), mailbox.code(2)
     if first != second:
-        sent = dict(zip(("mine", "other"), (first, second), strict=True))
-        assert WRONG in give(mine, sent["other"]).text or WRONG in give(other, sent["mine"]).text
+        assert WRONG in give(mine, second).text
+        assert WRONG in give(other, first).text
     form = mine.form("email-code")
     stranger = bot.browser()
     for code in (first, second):
@@ -387,10 +386,12 @@ def test_a_new_code_counts_like_the_first_and_the_page_says_so(new_bot: NewBot, 
 def test_a_right_code_starts_the_count_again(new_bot: NewBot, mailbox: Mailbox) -> None:
     bot = mailing(new_bot, mailbox, ADDRESS_LIMIT=2, SIGN_IN_LIMIT=2)
     for number in range(1, 6):
-        give(ask_for_code(bot), mailbox.code(number))
+        browser = ask_for_code(bot)
+        give(browser, mailbox.code(number))
+        assert browser.form("consent")
 
 
-def test_password_and_code_do_not_use_up_each_others_tries(bot: Bot, mailbox: Mailbox) -> None:
+def test_password_and_code_do_not_use_up_each_others_tries(bot: Bot) -> None:
     for _ in range(5):
         browser = bot.browser()
         browser.open()
@@ -422,7 +423,7 @@ def test_more_codes_at_once_than_allowed_are_asked_to_come_again(
 
 @pytest.mark.parametrize("failing", ["find", "send", "type"])
 def test_a_failure_of_the_site_is_logged_without_what_it_says(
-    new_bot: NewBot, mailbox: Mailbox, caplog: pytest.LogCaptureFixture, failing: str
+    new_bot: NewBot, caplog: pytest.LogCaptureFixture, failing: str
 ) -> None:
     done = threading.Event()
 
@@ -526,9 +527,6 @@ def test_what_is_no_address_of_one_person_is_refused_and_reaches_nobody(
     browser = bot.browser()
     browser.open()
     page = browser.submit("email", email=address)
-    if page.status_code == 303 and "email-code" in page.headers["Location"]:
-        assert address.strip() != address  # white space around an address is the keyboard's
-        return
     if page.status_code == 303:
         assert "That is not an email address." in browser.follow().text
     assert not mailbox.asked
@@ -582,7 +580,7 @@ def test_a_hostile_address_is_text_on_the_page(bot: Bot) -> None:
 
 
 def test_the_guides_site_signs_in_by_a_code(
-    settings: dict[str, Any], scripted: Any, monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block of the guide, with another mail program."""
     guide = (Path(bot_linking.webview.__file__).parent / "README.md").read_text("utf-8")

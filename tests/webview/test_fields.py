@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -90,7 +89,7 @@ def test_a_person_of_the_sites_own_session_finds_the_field_for_a_recovery_code(n
 # The name of an account
 
 
-def test_a_site_of_e_mail_addresses_asks_for_one(new_bot: NewBot, site: Any) -> None:
+def test_a_site_of_e_mail_addresses_asks_for_one(new_bot: NewBot) -> None:
     asked: list[tuple[str, str | None]] = []
 
     def create(username: str, email: str | None, password: str) -> Account:

@@ -5,14 +5,12 @@ Who is no operator gets what an address gets that does not exist, whatever they 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
 from bot_linking.core.hooks import Operator
 from bot_linking.core.text import safe_name
@@ -23,6 +21,8 @@ from bot_linking.signals import message_failed, message_sent, webhook_received
 from bot_linking.webview.lost import show_lost
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stamps import Stamps
+from bot_linking.webview.stops import STOPS, notice_of
+from bot_linking.webview.viewing import Route
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
@@ -32,9 +32,6 @@ LARGEST_FORM = 16 * 1024
 LONGEST_NAME = 64
 
 View = Callable[[Room], Response]
-Route = tuple[str, str, Callable[..., Response], list[str]]
-
-_log = logging.getLogger("bot_linking")
 
 LOOKS: dict[str, View] = {
     "": now.show,
@@ -93,9 +90,8 @@ class Desk:
             return self._view_of(path)(room)
         except Notice as notice:
             return pages.notice(notice)
-        except StoreUnavailable as problem:
-            _log.error("operator's page not served: %s", problem)
-            return pages.notice(Notice("busy", 503, retry_after=10))
+        except STOPS as problem:
+            return pages.notice(notice_of(problem))
 
     def _who(self) -> str | None:
         """The operator's name. Raises `TypeError` for an answer that is none."""

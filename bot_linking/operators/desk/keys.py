@@ -29,13 +29,14 @@ def ask_create(room: Room) -> Response:
     scope = f"page {page_id}" if page_id else "every page"
     lines = (f"Who holds it can link every person of {scope} to any account.", "It is shown once.")
     fields = {"name": name, "page": page_id}
-    return room.ask(_question("create", f"Create the key {name}?", lines, "Create", fields))
+    title = f"Create the key {name}?"
+    return room.ask(Question(address="keys/create", title=title, lines=lines, button="Create", fields=fields))
 
 
 def create(room: Room) -> Response:
     """The new key is in this one answer, and nowhere else."""
     fields = {"name": room.given("name"), "page": room.given("page")}
-    room.require_ticket("key create", fields)
+    room.require_ticket("keys/create", fields)
     try:
         key = Keys(room.here.linking).create(fields["name"], [fields["page"]] if fields["page"] else [])
     except KeyNameRefused as refused:
@@ -49,13 +50,13 @@ def ask_revoke(room: Room) -> Response:
     if not any(key.name == name and key.revoked_at is None for key in Keys(room.here.linking).list()):
         raise Notice("missing", 404)
     lines = ("Every call with it is refused from then on, in every process.",)
-    question = _question("revoke", f"Revoke the key {name}?", lines, "Revoke", {"name": name})
-    return room.ask(question)
+    title, fields = f"Revoke the key {name}?", {"name": name}
+    return room.ask(Question(address="keys/revoke", title=title, lines=lines, button="Revoke", fields=fields))
 
 
 def revoke(room: Room) -> Response:
     fields = {"name": room.given("name")}
-    room.require_ticket("key revoke", fields)
+    room.require_ticket("keys/revoke", fields)
     if Keys(room.here.linking).revoke(fields["name"]):
         room.note("revoke key", about=fields["name"])
     return room.go("keys", done="revoked")
@@ -86,15 +87,3 @@ def state_of(page: KnownPage, pause: Pause | None) -> str:
     if pause is not None:
         return "waits for a limit of Messenger's to pass"
     return "in use" if page.access_tokens == 1 else f"in use, {page.access_tokens} tokens at once"
-
-
-def _question(act: str, title: str, lines: tuple[str, ...], button: str, fields: dict[str, str]) -> Question:
-    return Question(
-        act=f"key {act}",
-        address=f"keys/{act}",
-        title=title,
-        lines=lines,
-        button=button,
-        fields=fields,
-        back="keys",
-    )

@@ -38,13 +38,15 @@ def ask_retry(room: Room) -> Response:
         raise Notice("missing", 404)
     reason = reason_of(entry.last_error)
     lines = (f"{reason.words} {reason.advice}", "It is sent as if it were new.")
-    fields = {"id": str(entry.id)}
-    return room.ask(_question("retry", f"Try message {entry.id} again?", lines, "Retry", fields))
+    title, fields = f"Try message {entry.id} again?", {"id": str(entry.id)}
+    return room.ask(
+        Question(address="messages/retry", title=title, lines=lines, button="Retry", fields=fields)
+    )
 
 
 def retry(room: Room) -> Response:
     fields = {"id": room.given("id")}
-    room.require_ticket("retry", fields)
+    room.require_ticket("messages/retry", fields)
     if room.here.store.retry_dead(room.number("id", 0), room.now):
         room.here.delivery.wake()
         room.note("retry", about=f"message {fields['id']}")
@@ -60,26 +62,16 @@ def ask_retry_all(room: Room) -> Response:
     lines = (f"{reason.words} {reason.advice}", f"Each message whose reason has these words: {wanted}")
     many = f"at least {count}" if count >= GROUPED else str(count)
     title = f"Try {many} message{'' if count == 1 else 's'} again?"
-    fields = {"reason": wanted}
-    return room.ask(_question("retry-all", title, lines, f"Retry all {many}", fields))
+    button, fields = f"Retry all {many}", {"reason": wanted}
+    return room.ask(
+        Question(address="messages/retry-all", title=title, lines=lines, button=button, fields=fields)
+    )
 
 
 def retry_all(room: Room) -> Response:
     fields = {"reason": room.given("reason")}
-    room.require_ticket("retry-all", fields)
+    room.require_ticket("messages/retry-all", fields)
     count = room.here.store.retry_all_dead(room.now, reason=fields["reason"]) if fields["reason"] else 0
     room.here.delivery.wake()
     room.note("retry-all", about=f"{count} messages: {fields['reason']}")
     return room.go("messages", done="retried")
-
-
-def _question(act: str, title: str, lines: tuple[str, ...], button: str, fields: dict[str, str]) -> Question:
-    return Question(
-        act=act,
-        address=f"messages/{act}",
-        title=title,
-        lines=lines,
-        button=button,
-        fields=fields,
-        back="messages",
-    )

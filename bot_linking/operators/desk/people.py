@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from bot_linking.core.history import Change
+    from bot_linking.core.ports.owners import Undoable
     from bot_linking.operators.desk.room import Room
 
 Person = tuple[str, str]  # page and PSID
@@ -46,7 +47,7 @@ def show(room: Room) -> Response:
 def unmask(room: Room) -> Response:
     """The same with what is personal, which is written down."""
     page_id, psid = _asked_for(room)
-    room.require_ticket("show", _fields(page_id, psid))
+    room.require_ticket("person/show", _fields(page_id, psid))
     room.note("show", page_id=page_id, psid=psid)
     return _person(room, (page_id, psid), is_shown=True)
 
@@ -65,7 +66,7 @@ def ask_unlink(room: Room) -> Response:
 
 def unlink(room: Room) -> Response:
     page_id, psid = _asked_for(room)
-    room.require_ticket("unlink", _fields(page_id, psid))
+    room.require_ticket("person/unlink", _fields(page_id, psid))
     if room.here.linking.unlink(psid, page_id, source=room.source):
         room.note("unlink", page_id=page_id, psid=psid)
     return room.go("person", page=page_id, psid=psid, done="unlinked")
@@ -73,13 +74,12 @@ def unlink(room: Room) -> Response:
 
 def ask_undo(room: Room) -> Response:
     page_id, psid = _asked_for(room)
-    if not _can_undo(room, page_id, psid):
+    undo = _undoable(room, page_id, psid)
+    if undo is None:
         raise Notice("missing", 404)
-    found = room.here.store.find_undo(page_id, psid)
-    former = found.before if found else None
     line = (
-        f"The chat {hidden(psid)} is connected with {_label(former)} again."
-        if former
+        f"The chat {hidden(psid)} is connected with {_label(undo.before)} again."
+        if undo.before
         else f"The chat {hidden(psid)} is connected with no account then."
     )
     lines = (line, "For one day it cannot be connected with the account that it has now.")
@@ -88,7 +88,7 @@ def ask_undo(room: Room) -> Response:
 
 def undo(room: Room) -> Response:
     page_id, psid = _asked_for(room)
-    room.require_ticket("undo", _fields(page_id, psid))
+    room.require_ticket("person/undo", _fields(page_id, psid))
     outcome = room.here.linking.undoing.undo(page_id, psid, door=room.source)
     if isinstance(outcome, EventIgnored | LinkingRefused):
         return room.go("person", page=page_id, psid=psid, done="not-undone")
@@ -109,7 +109,7 @@ def ask_erase(room: Room) -> Response:
 
 def erase(room: Room) -> Response:
     page_id, psid = _asked_for(room)
-    room.require_ticket("erase", _fields(page_id, psid))
+    room.require_ticket("person/erase", _fields(page_id, psid))
     rows = room.here.linking.erase(psid, page_id)
     room.note("erase", about=f"{rows} rows about one person")
     return room.go("people", done="erased")
@@ -143,13 +143,11 @@ def _question(
     room: Room, act: str, title: str, lines: tuple[str, ...], button: str, *, is_final: bool = False
 ) -> Question:
     return Question(
-        act=act,
         address=f"person/{act}",
         title=title,
         lines=lines,
         button=button,
         fields=_fields(*_asked_for(room)),
-        back="person",
         is_final=is_final,
     )
 
@@ -171,11 +169,11 @@ def _person(room: Room, person: Person, *, q: str = "", is_shown: bool = False) 
         "history": [_change(change, is_shown=is_shown) for _, change in history[:ROWS]],
         "older": history[ROWS - 1][0] if len(history) > ROWS else None,
         "messages": [(entry, reason_of(entry.last_error) if entry.dead_at else None) for entry in messages],
-        "can_undo": _can_undo(room, page_id, psid),
+        "can_undo": _undoable(room, page_id, psid) is not None,
         "is_known": bool(link or history or messages),
     }
     return room.with_ticket(
-        "show", _fields(page_id, psid), lambda ticket: room.show("person", ticket=ticket, **shown)
+        "person/show", _fields(page_id, psid), lambda ticket: room.show("person", ticket=ticket, **shown)
     )
 
 
@@ -194,9 +192,10 @@ def _change(change: Change, *, is_shown: bool) -> dict[str, Any]:
     return values
 
 
-def _can_undo(room: Room, page_id: str, psid: str) -> bool:
+def _undoable(room: Room, page_id: str, psid: str) -> Undoable | None:
     undo = room.here.store.find_undo(page_id, psid)
-    return undo is not None and not undo.undone and room.now - undo.changed_at <= UNDO_MAX_AGE_MS
+    is_good = undo is not None and not undo.undone and room.now - undo.changed_at <= UNDO_MAX_AGE_MS
+    return undo if is_good else None
 
 
 def _label(link: Link | None) -> str:

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
-from bot_linking.core.links import from_ms
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.ways import masked
 from bot_linking.operators.desk.words import how_long, moment_of
+from bot_linking.operators.terminal import time_of
 from bot_linking.webview.pages import Notice
 
 if TYPE_CHECKING:
@@ -33,17 +33,20 @@ _log = logging.getLogger("bot_linking")
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """An action that is asked for once more. `act` names it in its ticket; `address` is below the operator's
-    page, where the form leads; `fields` say what it is about; `back` is where the way back leads."""
+    """An action that is asked for once more. `address` is below the operator's page, where the form leads,
+    and names the act in its ticket; `fields` say what it is about."""
 
-    act: str
     address: str
     title: str
     lines: tuple[str, ...]
     button: str
     fields: Mapping[str, str]
-    back: str
     is_final: bool = False
+
+    @property
+    def back(self) -> str:
+        """Where the way back leads."""
+        return self.address.partition("/")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class Room:
             operator=self.operator,
             place=template,
             ago=self.ago,
-            moment=lambda ms: from_ms(ms).isoformat(timespec="seconds"),
+            moment=time_of,
             masked=masked,
             query=lambda **values: urlencode({k: v for k, v in values.items() if v not in (None, "")}),
             done=self.given("done") if request.method == "GET" else "",
@@ -107,7 +110,7 @@ class Room:
     def ask(self, question: Question) -> Response:
         """The page that asks once more."""
         return self.with_ticket(
-            question.act, question.fields, lambda ticket: self.show("ask", ask=question, ticket=ticket)
+            question.address, question.fields, lambda ticket: self.show("ask", ask=question, ticket=ticket)
         )
 
     def with_ticket(self, act: str, fields: Mapping[str, str], show: Callable[[str], Response]) -> Response:

@@ -26,6 +26,12 @@ WAITING = (
     *("save_undo", "drop_undo", "drop_web_links_of_person", "drop_typed_of_person"),
     *("drop_question_of_person", "drop_resumes", "save_heard", "hit", "supersede", "queue"),
 )
+_ASKED_BY = {
+    "find_code": ("digest",),
+    "find_person": ("page_id", "psid"),
+    "find_limit": ("key",),
+    "is_unlink_seen": ("page_id", "psid", "event_ms"),
+}
 _RANK = {name: rank for rank, name in enumerate(WAITING)}
 _CHANGES_A_PERSON = {"save_link", "save_unlink", "save_heard"}
 _SEEN = {"seen": 1}
@@ -181,13 +187,7 @@ class Gathered:
 
 
 def _key_of(name: str, values: Row) -> Key:
-    columns = {
-        "find_code": ("digest",),
-        "find_person": ("page_id", "psid"),
-        "find_limit": ("key",),
-        "is_unlink_seen": ("page_id", "psid", "event_ms"),
-    }
-    return tuple(values[column] for column in columns.get(name, ()))
+    return tuple(values[column] for column in _ASKED_BY.get(name, ()))
 
 
 def _columns(rows: Sequence[Key], count: int) -> list[list[Any]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot_linking.stores.sql import load_statements
+from bot_linking.stores.sql import PARAMETER, load_statements
 
-_PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _NUMBERS = {
     *("now", "at", "event_ms", "code_tick", "unlinked_ms", "linked_at", "updated_at", "expires_at"),
     *("heard_at", "newest"),
@@ -31,7 +30,7 @@ def for_many(statement: str) -> str:
     `delete from t where a = :a` becomes `delete from t using unnest(:a) as given (p_a) where a = p_a`.
     """
     text = re.sub(r"\s+returning\s.*", "", re.sub(r"--[^\n]*\n", "", statement), flags=re.DOTALL).strip()
-    given, text = _given(text), _PARAMETER.sub(r"p_\1", text)
+    given, text = _given(text), PARAMETER.sub(r"p_\1", text)
     if match := _INSERT.fullmatch(text):
         into, values, conflict = match.groups()
         return " ".join([into, "select", values, "from", given, "order by p_nth", conflict or ""]).strip()
@@ -43,7 +42,7 @@ def for_many(statement: str) -> str:
 
 
 def _given(text: str) -> str:
-    names = list(dict.fromkeys(_PARAMETER.findall(text)))
+    names = list(dict.fromkeys(PARAMETER.findall(text)))
     arrays = (f"cast(:{name} as {'bigint' if name in _NUMBERS else 'text'}[])" for name in names)
     columns = (f"p_{name}" for name in names)
     return f"unnest({', '.join(arrays)}) with ordinality as given ({', '.join(columns)}, p_nth)"
