@@ -14,7 +14,6 @@ import weakref
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from enum import StrEnum
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
@@ -134,7 +133,7 @@ class Funnel:
         """Count one who was asked to link, and remember when, until it is known who has opened what."""
         self.reach(Reached.PROMPTED, way, page_id)
         with self._mine():
-            self._seen[hash((Reached.PROMPTED, psid))] = self._now()
+            self._remember(hash((Reached.PROMPTED, psid)), self._now())
 
     def measure_opening(self, way: str, page_id: str | None, psid: str, opened_at: int) -> None:
         """Add the time from this person's last prompt to the opening, where this process has seen both."""
@@ -200,8 +199,10 @@ class Funnel:
             if self._is_due:
                 return
             self._is_due = True
-        with suppress(RuntimeError):  # the interpreter is ending: `atexit` writes
+        try:
             write_later(self)
+        except RuntimeError:  # no thread can begin now; where the interpreter is ending, `atexit` writes
+            self._is_due = False
 
     # Inside
 
@@ -234,10 +235,13 @@ class Funnel:
         with self._mine():
             if number in self._seen:
                 return False
-            self._seen[number] = now
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+            self._remember(number, now)
             return True
+
+    def _remember(self, number: int, now: int) -> None:
+        self._seen[number] = now
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
 
     def _time_of(self, stage: Reached, key: Hashable) -> int | None:
         """When this process saw the stage before."""

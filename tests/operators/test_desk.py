@@ -215,7 +215,6 @@ def test_an_operator_with_a_name_of_a_source_is_told_apart(desk: Desk, bot: Bot,
     assert bot.graph.calls_to("me/unlink_accounts")
 
 
-@pytest.mark.xfail(reason="the names of our sources are listed by hand, without this one", strict=True)
 def test_an_operator_with_the_name_of_metas_callback_is_told_apart(
     desk: Desk, bot: Bot, staff: Staff
 ) -> None:

@@ -273,7 +273,6 @@ def test_writers_at_once_lose_nothing(engine: str, tmp_path: Any) -> None:
         store.close()
 
 
-@pytest.mark.xfail(reason="each prompt is remembered, and none is forgotten", strict=True)
 def test_who_was_prompted_and_never_came_is_forgotten_in_time(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +284,6 @@ def test_who_was_prompted_and_never_came_is_forgotten_in_time(
 
 
 @pytest.mark.writes_later
-@pytest.mark.xfail(reason="a thread that could not be started counts as under way", strict=True)
 def test_a_thread_that_could_not_be_started_is_started_by_the_next_count(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

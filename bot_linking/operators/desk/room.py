@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
+from bot_linking.core.links import WAYS
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.ways import masked
 from bot_linking.operators.desk.words import how_long, moment_of
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 LONGEST_FIELD = 320
 ROWS = 50  # of a list on one page
-SOURCES = frozenset(
-    ("login", "web", "menu", "chat", "messenger", "python", "api", "cli", "import", "undo", "site")
-)
+SOURCES = frozenset(WAYS) | {
+    *("messenger", "python", "api", "cli", "import", "undo", "site", "deauthorize"),
+}
 
 _log = logging.getLogger("bot_linking")
 
