@@ -30,7 +30,7 @@ from bot_linking.webview.admission import TooBusy
 from bot_linking.webview.answers import Answers
 from bot_linking.webview.held import Form, Held, MovedOn, required
 from bot_linking.webview.mailed import where_of
-from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import SESSION, ticket_for
 from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import Webview
@@ -51,17 +51,11 @@ class ProviderPages:
     ) -> None:
         self._linking = linking
         self._webview = webview
+        self.pages, self.lead_to = webview.pages, webview.lead_to
         self._answers = Answers(linking, webview.attempts)
         self._oidc = oidc
         self._client = Client(oidc, redirect_uri) if oidc is not None else None
         self._keys = keys
-
-    @property
-    def pages(self) -> Pages:
-        return self._webview.pages
-
-    def lead_to(self, held: Held) -> Response:
-        return self._webview.lead_to(held)
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""

@@ -39,8 +39,7 @@ from bot_linking.messenger.signed_request import (
     read_signed,
 )
 from bot_linking.webview.browser import new_attempt_id
-from bot_linking.webview.held import Held
-from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
@@ -70,19 +69,13 @@ class WayPages:
         self._linking = linking
         self._settings = settings
         self.webview = webview
+        self.pages, self.lead_to = webview.pages, webview.lead_to
         self._ways = ways
         self._tell = tell
         self._served = served
         self._visitor = visitor
         self._name_of_page = name_of_page
         self._stamps = Stamps(settings.secret_key, linking.now)
-
-    @property
-    def pages(self) -> Pages:
-        return self.webview.pages
-
-    def lead_to(self, held: Held) -> Response:
-        return self.webview.lead_to(held)
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""
