@@ -316,7 +316,7 @@ class Webview:
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
-        newest = self.attempts.newest()
+        newest = next(self.attempts.of_browser(), None)
         if newest is None:
             raise Notice("expired", 405)
         return self.lead_to(Held(newest))
@@ -357,7 +357,7 @@ class Webview:
     def _come_back(self, form: str) -> Response:
         """The address of a form that was refused at once, opened by GET: that form again; else an ordinary
         visit."""
-        newest = self.attempts.newest()
+        newest = next(self.attempts.of_browser(), None)
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
             raise Notice("phone")
         return self.forms.again(newest, 200)
