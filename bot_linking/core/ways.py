@@ -20,11 +20,7 @@ from bot_linking.core.conflicts import PolicyFailed, for_later
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import CHAT as CHAT
-from bot_linking.core.links import LOGIN as LOGIN
-from bot_linking.core.links import MENU as MENU
-from bot_linking.core.links import WEB as WEB
-from bot_linking.core.links import Account, Link
+from bot_linking.core.links import CHAT, WEB, Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
 
 CONNECT, CONNECTIONS = "connect", "connections"

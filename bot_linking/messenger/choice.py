@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.core.ways import LOGIN, WEB, Ways
+from bot_linking.core.links import LOGIN, WEB
+from bot_linking.core.ways import Ways
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import ButtonOf, Message, message_with
 from bot_linking.messenger.graph import GraphError

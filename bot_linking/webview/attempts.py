@@ -16,9 +16,9 @@ from bot_linking.core.events import LinkingEvent, LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import LOGIN, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB, digest_of_digits, digits_of
+from bot_linking.core.ways import SITE_PAGES, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission

@@ -21,9 +21,9 @@ from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import LOGIN, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB
+from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots

@@ -16,19 +16,9 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account, Link
+from bot_linking.core.links import CHAT, MENU, WEB, Account, Link
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import (
-    CHAT,
-    CONNECT,
-    MAX_AGE_MS,
-    MENU,
-    PREFIX,
-    WEB,
-    Ways,
-    label_of,
-    shown,
-)
+from bot_linking.core.ways import CONNECT, MAX_AGE_MS, PREFIX, Ways, label_of, shown
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
