@@ -6,7 +6,7 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Response, request
 
@@ -20,6 +20,7 @@ from bot_linking.core.links import CHAT, MENU, WEB, Account, Link
 from bot_linking.core.ports import Attempt, Tell
 from bot_linking.core.ways import CONNECT, MAX_AGE_MS, PREFIX, Ways, label_of, shown
 from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.messenger.m_me import m_me
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
     Context,
@@ -107,7 +108,7 @@ class WayPages:
             "digits",
             digits=self.webview.attempts.digits(attempt),
             minutes=whole_minutes(attempt.expires_at - self._linking.now()),
-            chat_url=f"https://m.me/{quote(name)}",
+            chat_url=m_me(name),
         )
 
     @view
@@ -252,7 +253,7 @@ class WayPages:
             self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
-        url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
+        url = m_me(self._name_of_page(page_id), ref=PREFIX + made.token)
         link = {"url": url, "code": shown(made.code)}
         return self.webview.pages.show(
             "connect", account=account.label, choices=[], link=link, svg=qr_code(url)
