@@ -56,7 +56,6 @@ class Made:
 
     token: str
     code: str
-    page_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Ways:
 
     def make_chat_link(self, account: Account, page_id: str | None = None, *, resume: Any = None) -> Made:
         """An address and a code that prove this account for a quarter of an hour."""
-        made = Made(secrets.token_urlsafe(24), _new_code(), page_id)
+        made = Made(secrets.token_urlsafe(24), _new_code())
         ends = self._linking.now() + MAX_AGE_MS
         link = ChatLink(digest_of(made.token), page_id, account, resume, ends, used=False)
         self._store.save_chat_link(link, digest_of(made.code))
