@@ -40,7 +40,7 @@ from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, 
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
-from bot_linking.webview.stops import LARGEST_FORM
+from bot_linking.webview.stops import LARGEST_FORM, fields
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
 from bot_linking.webview.viewing import Route, view
@@ -247,7 +247,7 @@ class Webview:
         form = self.attempts.form()
         account = self.attempts.waiting(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
-        kind = "recovery" if request.form.get("kind") == "recovery" else "code"
+        kind = "recovery" if fields().get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
             return self.again(form, replace(refusal, reason=f"{kind}_missing"), account)
