@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from bot_linking.core.ports.tallies import TrafficCount
+from bot_linking.core.ports.tallies import MINUTE_MS, TrafficCount
 
 if TYPE_CHECKING:
     from flask import Response
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bot_linking.operators.desk.room import Room
     from bot_linking.operators.findings import Finding
 
-MINUTE_MS = 60_000
 MINUTES = 60
 _FAILING = ("wrong", "note", "ok")  # the worst first
 
