@@ -106,9 +106,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
         else:
             linking.prompt_login(psid, "Log in to connect this chat with your account.")
 
-    def link(
-        event: dict[str, Any],
-    ) -> None:  # Linking: for any browser
+    def link(event: dict[str, Any]) -> None:  # Linking: for any browser
         linking.prompt_login(event["sender"]["id"], "Connect this chat in your browser.", by="web")
 
     def forget(event: dict[str, Any]) -> None:  # Linking: asks once more, and only then deletes

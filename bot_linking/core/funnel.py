@@ -25,9 +25,8 @@ from bot_linking.core.events import (
     StageReached,
 )
 from bot_linking.core.links import WAYS
-from bot_linking.core.ports.tallies import HOW_MANY, FunnelCount, Tallies, TrafficCount
+from bot_linking.core.ports.tallies import HOW_MANY, MINUTE_MS, FunnelCount, Tallies, TrafficCount
 
-MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 ABANDONED_MS = 30 * MINUTE_MS  # opened so long ago and not ended: no attempt lives longer than half of it
 WRITTEN_AFTER_S = 4.0

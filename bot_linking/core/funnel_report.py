@@ -10,14 +10,13 @@ from bot_linking.core.funnel import (
     ABANDONED_MS,
     CANCELLED,
     DAY_MS,
-    MINUTE_MS,
     OPEN,
     REFUSED,
     SECONDS,
     STAGES,
 )
 from bot_linking.core.links import WAYS
-from bot_linking.core.ports.tallies import HOW_MANY, FunnelCount, Tallies
+from bot_linking.core.ports.tallies import HOW_MANY, MINUTE_MS, FunnelCount, Tallies
 
 DAYS = 30
 MOST_DAYS = 400  # older numbers are forgotten

@@ -10,12 +10,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.marks import folded
 from bot_linking.core.reading import is_unicode
 
-LOGIN, WEB, MENU, CHAT = WAYS = (
-    "login",
-    "web",
-    "menu",
-    "chat",
-)  # values of `Link.source`
+LOGIN, WEB, MENU, CHAT = WAYS = ("login", "web", "menu", "chat")  # values of `Link.source`
 _EPOCH_MS = 1000
 _LONGEST_ID = 255
 _NAME_SPACES = ("username:", "email:", "tel:")

@@ -20,11 +20,7 @@ from bot_linking.core.conflicts import PolicyFailed, for_later
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import CHAT as CHAT
-from bot_linking.core.links import LOGIN as LOGIN
-from bot_linking.core.links import MENU as MENU
-from bot_linking.core.links import WEB as WEB
-from bot_linking.core.links import Account, Link
+from bot_linking.core.links import CHAT, WEB, Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
 
 CONNECT, CONNECTIONS = "connect", "connections"
@@ -60,7 +56,6 @@ class Made:
 
     token: str
     code: str
-    page_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,7 @@ class Ways:
 
     def make_chat_link(self, account: Account, page_id: str | None = None, *, resume: Any = None) -> Made:
         """An address and a code that prove this account for a quarter of an hour."""
-        made = Made(secrets.token_urlsafe(24), _new_code(), page_id)
+        made = Made(secrets.token_urlsafe(24), _new_code())
         ends = self._linking.now() + MAX_AGE_MS
         link = ChatLink(digest_of(made.token), page_id, account, resume, ends, used=False)
         self._store.save_chat_link(link, digest_of(made.code))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.core.ways import LOGIN, WEB, Ways
+from bot_linking.core.links import LOGIN, WEB
+from bot_linking.core.ways import Ways
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Button, ButtonOf, Message, message_with
 from bot_linking.messenger.graph import GraphError

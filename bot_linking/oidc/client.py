@@ -26,10 +26,10 @@ class Secrets:
 class Client:
     """The client of one provider; `redirect_uri` is the address that it sends people back to."""
 
-    def __init__(self, oidc: OIDC, redirect_uri: str, *, discovery: Discovery | None = None) -> None:
-        self._oidc = oidc
+    def __init__(self, oidc: OIDC, redirect_uri: str) -> None:
+        self.oidc = oidc
         self._redirect_uri = redirect_uri
-        self._discovery = discovery or Discovery(oidc.issuer)
+        self._discovery = Discovery(oidc.issuer)
 
     def require_there(self) -> None:
         """Raises `ProviderAway`."""
@@ -41,9 +41,9 @@ class Client:
 
         query = {
             "response_type": "code",
-            "client_id": self._oidc.client_id,
+            "client_id": self.oidc.client_id,
             "redirect_uri": self._redirect_uri,
-            "scope": self._oidc.scope,
+            "scope": self.oidc.scope,
             "state": secrets.state,
             "nonce": secrets.nonce,
             "code_challenge": create_s256_code_challenge(secrets.verifier),
@@ -55,7 +55,7 @@ class Client:
     def require_issuer(self, named: list[str]) -> None:
         """Whether an answer comes from this provider: it names itself rightly, and does so where it always
         does. Raises `AnswerRefused` and `ProviderAway`."""
-        if named != [self._oidc.issuer] and (named or self._discovery.metadata().names_itself):
+        if named != [self.oidc.issuer] and (named or self._discovery.metadata().names_itself):
             raise AnswerRefused("the answer is another provider's")
 
     def claims(self, code: str, secrets: Secrets, *, now: int) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Client:
         return verified_claims(
             tokens.get("id_token"),
             keys=self._discovery.keys,
-            issuer=self._oidc.issuer,
-            client_id=self._oidc.client_id,
+            issuer=self.oidc.issuer,
+            client_id=self.oidc.client_id,
             nonce=secrets.nonce,
             now=now,
             access_token=tokens.get("access_token"),
@@ -80,7 +80,7 @@ class Client:
             "redirect_uri": self._redirect_uri,
             "code_verifier": secrets.verifier,
         }
-        client_id, client_secret = self._oidc.client_id, self._oidc.client_secret
+        client_id, client_secret = self.oidc.client_id, self.oidc.client_secret
         given: dict[str, Any] = {"data": form}
         if metadata.takes_basic:
             given["auth"] = (quote_plus(client_id), quote_plus(client_secret))

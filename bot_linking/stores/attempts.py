@@ -7,9 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot_linking.core.journey import MAX_AGE_MS, Stage, Step, StepRefused, after
-from bot_linking.core.links import Account
+from bot_linking.core.links import WEB, Account
 from bot_linking.core.ports.attempts import MOST_CODES, Attempt, Awaited, Refusal
-from bot_linking.core.ways import WEB
 from bot_linking.stores.engine import Row, Tx
 from bot_linking.stores.family import Family
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from bot_linking.core.funnel import Reached
 from bot_linking.core.links import WEB, Account
 from bot_linking.core.ways import PREFIX, shown
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.erasure import PAYLOAD
+from bot_linking.messenger.m_me import m_me
 from bot_linking.messenger.replies import with_replies
 from bot_linking.translations import translate
 from bot_linking.verbs.registered import Registered
@@ -55,7 +55,7 @@ class LinkWays(Registered):
         here = self._here()
         page = page_id or here.linking.only_page()
         made = here.ways.make_chat_link(account, page, resume=resume)
-        url = f"https://m.me/{quote(here.name_of_page(page))}?ref={PREFIX}{made.token}"
+        url = m_me(here.name_of_page(page), ref=PREFIX + made.token)
         return ChatLink(url, shown(made.code), qr_code(url))
 
     def menu_button(self, title: str | None = None) -> dict[str, Any]:

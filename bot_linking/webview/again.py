@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot_linking.core.linking import Linking
-from bot_linking.core.ways import LOGIN
+from bot_linking.core.links import LOGIN
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.admission import Admission
 from bot_linking.webview.browser import Browser

@@ -7,7 +7,7 @@ is by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -16,9 +16,9 @@ from bot_linking.core.events import LinkingEvent, LinkingRefused
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage, Step, StepRefused, after, allows
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import LOGIN, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB, digest_of_digits, digits_of
+from bot_linking.core.ways import SITE_PAGES, digest_of_digits, digits_of
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
@@ -109,13 +109,12 @@ class Attempts:
             raise MovedOn(Held(kept))
         return kept
 
-    def newest(self) -> Attempt | None:
-        """This browser's newest attempt of which something is kept."""
+    def of_browser(self) -> Iterator[Attempt]:
+        """This browser's attempts of which something is kept, newest first."""
         for attempt_id in self._browser.attempt_ids():
             kept = self._linking.attempt_of(attempt_id)
             if kept is not None and self._browser.holds(kept):
-                return kept
-        return None
+                yield kept
 
     def account_of_site(self) -> Account | None:
         """Who is signed in at the site itself, as it says."""

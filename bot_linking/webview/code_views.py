@@ -15,7 +15,7 @@ from bot_linking.webview.answers import Answers
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
-from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.pages import Notice
 from bot_linking.webview.stops import fields
 from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import LONGEST_CODE, LONGEST_NAME, Webview
@@ -27,15 +27,9 @@ class CodePages:
     def __init__(self, linking: Linking, *, webview: Webview, mailed: MailedCodes | None) -> None:
         self._now = linking.now
         self._webview = webview
+        self.pages, self.lead_to = webview.pages, webview.lead_to
         self._answers = Answers(linking, webview.attempts)
         self._mailed = mailed
-
-    @property
-    def pages(self) -> Pages:
-        return self._webview.pages
-
-    def lead_to(self, held: Held) -> Response:
-        return self._webview.lead_to(held)
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""

@@ -11,8 +11,9 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.conflicts import Foresight
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import MAX_AGE_MS
+from bot_linking.core.links import LOGIN, MENU
 from bot_linking.core.ports import Attempt, Refusal
-from bot_linking.core.ways import LOGIN, MENU, SITE_PAGES, label_of, masked
+from bot_linking.core.ways import SITE_PAGES, label_of, masked
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.opening import asked_kind, query_of, query_with, token_of_web_link
 from bot_linking.webview.pages import Notice, Pages

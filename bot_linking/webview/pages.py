@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,19 +82,12 @@ class Pages:
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
         """A page by its template's name."""
         locale = self.locale()
-
-        def _(message: str, **values: str) -> str:
-            return translate(locale, message, **values)
-
-        def count_of(one: str, several: str, count: int, **values: str) -> str:
-            return translate_count(locale, one, several, count, **values)
-
         html = render_template(
             self._template(name),
             base=self._template("base"),
             form_page=self._template("form"),
-            _=_,
-            _n=count_of,
+            _=partial(translate, locale),
+            _n=partial(translate_count, locale),
             root=self.root,
             lang=locale.replace("_", "-"),
             dir=direction_of(locale),

@@ -11,7 +11,7 @@ import hmac
 import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from bot_linking.webview.admission import TooBusy
 from bot_linking.webview.answers import Answers
 from bot_linking.webview.held import Form, Held, MovedOn, required
 from bot_linking.webview.mailed import where_of
-from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import SESSION, ticket_for
 from bot_linking.webview.viewing import Route, view
 from bot_linking.webview.views import Webview
@@ -51,17 +51,10 @@ class ProviderPages:
     ) -> None:
         self._linking = linking
         self._webview = webview
+        self.pages, self.lead_to = webview.pages, webview.lead_to
         self._answers = Answers(linking, webview.attempts)
-        self._oidc = oidc
         self._client = Client(oidc, redirect_uri) if oidc is not None else None
         self._keys = keys
-
-    @property
-    def pages(self) -> Pages:
-        return self._webview.pages
-
-    def lead_to(self, held: Held) -> Response:
-        return self._webview.lead_to(held)
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""
@@ -105,9 +98,11 @@ class ProviderPages:
         except ProviderAway as problem:
             _log.warning("the identity provider is away: %s", problem)
             raise Notice("busy", 503, retry_after=10, back=attempt.return_url or None) from None
-        name = self._oidc.label if self._oidc else ""
         return self.pages.show(
-            "provider", target=target, provider=name, ticket=self._webview.browser.sign(attempt)
+            "provider",
+            target=target,
+            provider=client.oidc.label,
+            ticket=self._webview.browser.sign(attempt),
         )
 
     # The way back
@@ -150,16 +145,7 @@ class ProviderPages:
         except AnswerRefused as problem:
             _log.warning("an answer of the identity provider was refused: %s", problem)
             return None, "provider_failed"
-        return self._account_of(claims)
-
-    def _account_of(self, claims: dict[str, Any]) -> tuple[Account | None, str]:
-        account_of: Callable[[dict[str, Any]], Account | None] = self._require_oidc().account_of
-        try:
-            account = account_of(claims)
-            return None if account is None else required(account), "provider_unknown"
-        except Exception as problem:
-            _log.error("account_of failed: %s", where_of(problem))  # its text may hold the claims
-            return None, "provider_failed"
+        return _account_of(client.oidc, claims)
 
     def _attempt(self) -> Attempt:
         """The attempt that an answer names, in the browser that asked. Raises `Notice`."""
@@ -200,9 +186,14 @@ class ProviderPages:
             raise Notice("missing", 404)
         return self._client
 
-    def _require_oidc(self) -> OIDC:
-        assert self._oidc is not None, "a client has a provider"
-        return self._oidc
+
+def _account_of(oidc: OIDC, claims: dict[str, Any]) -> tuple[Account | None, str]:
+    try:
+        account = oidc.account_of(claims)
+        return None if account is None else required(account), "provider_unknown"
+    except Exception as problem:
+        _log.error("account_of failed: %s", where_of(problem))  # its text may hold the claims
+        return None, "provider_failed"
 
 
 def _code() -> str:

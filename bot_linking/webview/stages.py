@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot_linking.core.journey import Stage
+from bot_linking.core.links import WEB
 from bot_linking.core.ports import Attempt
-from bot_linking.core.ways import SITE_PAGES, WEB
+from bot_linking.core.ways import SITE_PAGES
 
 PAGES = {
     Stage.OPENED: "login",

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from itsdangerous import BadData
 
 from bot_linking.core.journey import MAX_AGE_MS
+from bot_linking.core.links import LOGIN
 from bot_linking.core.ports import Attempt
-from bot_linking.core.ways import LOGIN
 from bot_linking.webview.signing import LEEWAY_MS, serializer_for
 
 BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to

@@ -21,9 +21,9 @@ from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account
+from bot_linking.core.links import LOGIN, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
-from bot_linking.core.ways import LOGIN, SITE_PAGES, WEB
+from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
@@ -40,7 +40,7 @@ from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, 
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
 from bot_linking.webview.stages import page_of
-from bot_linking.webview.stops import LARGEST_FORM
+from bot_linking.webview.stops import LARGEST_FORM, fields
 from bot_linking.webview.tickets import Tickets
 from bot_linking.webview.trail import Trail
 from bot_linking.webview.viewing import Route, view
@@ -247,7 +247,7 @@ class Webview:
         form = self.attempts.form()
         account = self.attempts.waiting(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
-        kind = "recovery" if request.form.get("kind") == "recovery" else "code"
+        kind = "recovery" if fields().get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
         if not code:
             return self.again(form, replace(refusal, reason=f"{kind}_missing"), account)
@@ -316,7 +316,7 @@ class Webview:
     def show_posted(self) -> Response:
         """A form's address, come back to by GET ("open in browser", a webview that was restored): this
         browser's newest attempt, wherever it is by now."""
-        newest = self.attempts.newest()
+        newest = next(self.attempts.of_browser(), None)
         if newest is None:
             raise Notice("expired", 405)
         return self.lead_to(Held(newest))
@@ -357,7 +357,7 @@ class Webview:
     def _come_back(self, form: str) -> Response:
         """The address of a form that was refused at once, opened by GET: that form again; else an ordinary
         visit."""
-        newest = self.attempts.newest()
+        newest = next(self.attempts.of_browser(), None)
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
             raise Notice("phone")
         return self.forms.again(newest, 200)

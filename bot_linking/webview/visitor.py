@@ -45,10 +45,8 @@ class Visitor:
         return self._webview.attempts.account_of_site() or self._signed_in_with_us()
 
     def _signed_in_with_us(self) -> Account | None:
-        browser = self._webview.browser
-        for attempt_id in browser.attempt_ids():
-            kept = self._linking.attempt_of(attempt_id)
-            if kept is not None and kept.way in SITE_PAGES and browser.holds(kept):
+        for kept in self._webview.attempts.of_browser():
+            if kept.way in SITE_PAGES:
                 return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
         return None
 

@@ -6,7 +6,7 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Response, request
 
@@ -16,20 +16,11 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Account, Link
+from bot_linking.core.links import CHAT, MENU, WEB, Account, Link
 from bot_linking.core.ports import Attempt, Tell
-from bot_linking.core.ways import (
-    CHAT,
-    CONNECT,
-    MAX_AGE_MS,
-    MENU,
-    PREFIX,
-    WEB,
-    Ways,
-    label_of,
-    shown,
-)
+from bot_linking.core.ways import CONNECT, MAX_AGE_MS, PREFIX, Ways, label_of, shown
 from bot_linking.doors.throttle import TooManyAttempts
+from bot_linking.messenger.m_me import m_me
 from bot_linking.messenger.pages import Pages as ServedPages
 from bot_linking.messenger.signed_request import (
     Context,
@@ -39,8 +30,7 @@ from bot_linking.messenger.signed_request import (
     read_signed,
 )
 from bot_linking.webview.browser import new_attempt_id
-from bot_linking.webview.held import Held
-from bot_linking.webview.pages import Notice, Pages
+from bot_linking.webview.pages import Notice
 from bot_linking.webview.qr import qr_code
 from bot_linking.webview.refusals import whole_minutes
 from bot_linking.webview.stamps import Stamps
@@ -70,19 +60,13 @@ class WayPages:
         self._linking = linking
         self._settings = settings
         self.webview = webview
+        self.pages, self.lead_to = webview.pages, webview.lead_to
         self._ways = ways
         self._tell = tell
         self._served = served
         self._visitor = visitor
         self._name_of_page = name_of_page
         self._stamps = Stamps(settings.secret_key, linking.now)
-
-    @property
-    def pages(self) -> Pages:
-        return self.webview.pages
-
-    def lead_to(self, held: Held) -> Response:
-        return self.webview.lead_to(held)
 
     def routes(self) -> list[Route]:
         """Rule, endpoint, view, methods."""
@@ -124,7 +108,7 @@ class WayPages:
             "digits",
             digits=self.webview.attempts.digits(attempt),
             minutes=whole_minutes(attempt.expires_at - self._linking.now()),
-            chat_url=f"https://m.me/{quote(name)}",
+            chat_url=m_me(name),
         )
 
     @view
@@ -269,7 +253,7 @@ class WayPages:
             self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
-        url = f"https://m.me/{quote(self._name_of_page(page_id))}?ref={PREFIX}{made.token}"
+        url = m_me(self._name_of_page(page_id), ref=PREFIX + made.token)
         link = {"url": url, "code": shown(made.code)}
         return self.webview.pages.show(
             "connect", account=account.label, choices=[], link=link, svg=qr_code(url)
