@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from bot_linking.oidc.errors import ProviderAway
 
 KEPT_S = 3600.0
 BETWEEN_KEYS_S = 60.0  # an unknown key is looked for once a minute at most
+AGAIN_S = 5.0  # a provider that did not answer is asked again after that, by one request
+LONGEST_WAIT_S = 3.0  # for another request that asks
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -45,27 +48,43 @@ class Discovery:
         self._now = now
         self._lock = threading.Lock()
         self._metadata: Metadata | None = None
-        self._read_at = float("-inf")
+        self._read_at = self._failed_at = float("-inf")
         self._keys = _Keys()
 
     def metadata(self) -> Metadata:
         """Raises `ProviderAway`, unless what was read before can stand in."""
-        with self._lock:
-            if self._metadata is None or self._now() - self._read_at > KEPT_S:
-                self._metadata, self._read_at = self._read(), self._now()
+        with self._turn():
+            if self._now() - self._read_at > KEPT_S and self._now() - self._failed_at > AGAIN_S:
+                try:
+                    self._metadata, self._read_at = self._read(), self._now()
+                except ProviderAway:
+                    self._failed_at = self._now()
+                    if self._metadata is None:
+                        raise
+            if self._metadata is None:
+                raise ProviderAway("it did not answer a moment ago")
             return self._metadata
 
     def keys(self, key_id: str | None) -> list[dict[str, Any]]:
         """The public keys that may have signed: of this id, or all where a token names none. They are read
         again for an id that is not known. Raises `ProviderAway`."""
         jwks_uri = self.metadata().jwks_uri
-        with self._lock:
+        with self._turn():
             found, age = _of_id(self._keys.by_id, key_id), self._now() - self._keys.read_at
             if age > KEPT_S or (not found and age > BETWEEN_KEYS_S):
-                self._keys.read_at = self._now()
-                self._keys.by_id = _public_keys(*ask("GET", jwks_uri))
+                self._keys = _Keys(_public_keys(*ask("GET", jwks_uri)), self._now())
                 found = _of_id(self._keys.by_id, key_id)
             return found
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One request asks; the others wait for it, but not for as long as a silent provider would take."""
+        if not self._lock.acquire(timeout=LONGEST_WAIT_S):
+            raise ProviderAway("it has not answered yet")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _read(self) -> Metadata:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"

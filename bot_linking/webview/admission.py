@@ -80,6 +80,12 @@ class Admission:
         self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.count(self._codes_by_name, name)
 
+    def refund_code(self, name: str, address: str) -> None:
+        """No code was sent after all."""
+        self._throttle.refund(self._codes_by_address, address)
+        self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._codes_by_name, name)
+
     def count_code_try(self, address: str) -> None:
         """Before a code that was typed is judged; each code has tries of its own beside."""
         self._throttle.count(self._code_tries, address)

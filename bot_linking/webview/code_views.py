@@ -52,12 +52,14 @@ class CodePages:
             refusal = Refusal("login", "email_wrong", email=address, field="email")
         if not is_address(address):
             return self._webview.again(form, refusal)
+        counted = canonical_name(address), self._webview.browser.address()
         try:
-            self._webview.admission.count_code(canonical_name(address), self._webview.browser.address())
+            self._webview.admission.count_code(*counted)
             return self.lead_to(self._sent(mailed, form, address))
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except TooManyCodes:
+            self._webview.admission.refund_code(*counted)
             return self._webview.too_busy(form, refusal)
 
     def _sent(self, mailed: MailedCodes, form: Form, address: str) -> Held:

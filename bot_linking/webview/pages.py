@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from jinja2.defaults import (
     VARIABLE_END_STRING,
     VARIABLE_START_STRING,
 )
+from markupsafe import Markup
 from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
@@ -118,7 +119,7 @@ class Pages:
     def _way_to_chat(self) -> dict[str, Any]:
         """For who opened the Log In button's address outside of Messenger: the chat with its page."""
         chat = self.chat_of(read_id(request.args.get("page")))
-        return {"chat_url": chat, "chat_code": qr_code(chat)} if chat else {}
+        return {"chat_url": chat, "chat_code": _code_of(chat)} if chat else {}
 
     def go(self, location: str) -> Response:
         """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
@@ -149,6 +150,12 @@ class Pages:
         response.own_headers = self._own_headers  # type: ignore[attr-defined]
         response.headers.update(self._own_headers)
         return response
+
+
+@lru_cache(maxsize=256)
+def _code_of(chat: str) -> Markup:
+    """The picture of a page's own address, which is the same on each visit."""
+    return qr_code(chat)
 
 
 def _without_overrides(html: str) -> str:

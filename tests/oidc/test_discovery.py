@@ -21,7 +21,6 @@ SILENT_S = 0.2
 AT_ONCE = 8
 
 
-@pytest.mark.xfail(strict=True, reason="known keys are none for a minute after the first reading failed")
 def test_keys_that_could_not_be_read_are_read_by_the_next_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail_once(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
         if url.endswith("/jwks"):
@@ -37,7 +36,6 @@ def test_keys_that_could_not_be_read_are_read_by_the_next_sign_in(monkeypatch: p
         assert len(keys("k1")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="each request waits for those before it, under one lock")
 def test_requests_at_the_same_time_wait_for_a_silent_provider_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def stay_silent(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
         time.sleep(SILENT_S)
@@ -54,3 +52,29 @@ def test_requests_at_the_same_time_wait_for_a_silent_provider_once(monkeypatch: 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(ask_it, range(AT_ONCE)))
     assert time.monotonic() - began < SILENT_S * AT_ONCE / 2
+
+
+def test_what_was_read_before_stands_in_for_a_provider_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, now = list[str](), [0.0]
+
+    def be_away(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
+        asked.append(url)
+        raise ProviderAway("no answer")
+
+    with HTTPServer() as server:
+        known = Discovery(Provider(server).issuer, now=lambda: now[0])
+        before = known.metadata()
+        monkeypatch.setattr(discovery, "ask", be_away)
+        now[0] += discovery.KEPT_S + 1
+        assert [known.metadata() for _ in range(3)] == [before] * 3
+        assert len(asked) == 1
+        now[0] += discovery.AGAIN_S + 1
+        assert known.metadata() == before
+        assert len(asked) == 2
+
+
+def test_no_request_waits_long_for_another_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "LONGEST_WAIT_S", 0.01)
+    away = Discovery("https://id.example.com")
+    with away._lock, pytest.raises(ProviderAway, match="not answered yet"):
+        away.metadata()

@@ -421,7 +421,6 @@ def test_more_codes_at_once_than_allowed_are_asked_to_come_again(
     mailbox.code(2)
 
 
-@pytest.mark.xfail(strict=True, reason="what was too busy to be sent counts like a code that was sent")
 def test_a_code_that_was_not_sent_for_being_too_busy_is_not_counted(
     new_bot: NewBot, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
