@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    if not options.live:  # the first run on a laptop makes a database: no reason to warn
+        logging.getLogger("bot_linking.stores").addFilter(lambda line: "made a new database" not in line.msg)
     try:
         return _run_live(options) if options.live else _run_with_simulator(options)
     except (ConfigurationError, ValueError, RuntimeError, OSError) as problem:

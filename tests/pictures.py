@@ -18,10 +18,10 @@ from bot_linking.testing import BotServer
 from tests.browser import CHROMIUM_SWITCHES
 
 PICTURE = Path(__file__).parents[1] / "example_bot" / "screenshot.png"
-WIDTH, HEIGHT = 390, 760
+WIDTH, HEIGHT = 390, 800
 ROW = """<!doctype html><style>
 body { margin: 0; padding: 24px; display: flex; gap: 24px; background: #e6ecee }
-img { width: 390px; height: 760px; border: 10px solid #11181f; border-radius: 44px }
+img { width: 390px; height: 800px; border: 10px solid #11181f; border-radius: 44px }
 </style>"""
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     with running() as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
         pictures = [base64.b64encode(picture).decode() for picture in walk(browser, address)]
-        page = browser.new_page(viewport={"width": 1758, "height": 828})
+        page = browser.new_page(viewport={"width": 1758, "height": 868})
         page.set_content(ROW + "".join(f'<img src="data:image/png;base64,{each}">' for each in pictures))
         page.screenshot(path=PICTURE)
         browser.close()

@@ -14,6 +14,7 @@ export function drawPeople(news, switchTo) {
     const focused = document.activeElement && document.activeElement.dataset.psid;
     byId("people").replaceChildren(...news.people.map((each, place) => personItem(each, place, switchTo)));
     if (focused) byId("people").querySelector(`[data-psid="${focused}"]`)?.focus();
+    byId("people").querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   byId("forget").hidden = !person();
   byId("forget").textContent = `Forget ${person()?.first_name || ""}`;
