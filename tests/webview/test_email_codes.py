@@ -546,6 +546,10 @@ def test_what_is_no_address_of_one_person_is_refused_and_reaches_nobody(
         ("ada@exampl\u0435.com", "ada@example.com", False),  # Cyrillic: no database takes it for the same
         ("MI\u212aE@example.com", "mike@example.com", True),  # the Kelvin sign
         ("strasse@example.com", "straße@example.com", True),
+        ("mike@g\u0131thub.com", "mike@github.com", True),  # a dotless i, whose capital is that of i
+        ("mike@to\u00f8ls.example", "mike@tools.example", True),  # struck letters are base letters to MySQL
+        ("mike@too\u0142s.example", "mike@tools.example", True),
+        ("c\u00e6sar@example.com", "caesar@example.com", True),
         ("second@example.com", "ada@example.com", False),  # a second address of the same account
         ("ada@example.com", None, False),
     ],
