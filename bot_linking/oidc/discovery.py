@@ -14,6 +14,7 @@ from bot_linking.oidc.calls import ask
 from bot_linking.oidc.errors import ProviderAway
 
 KEPT_S = 3600.0
+BETWEEN_TRIES_S = 5.0  # one that is away is asked so often at most: each request that waits holds a thread
 BETWEEN_KEYS_S = 60.0  # an unknown key is looked for once a minute at most
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -45,14 +46,17 @@ class Discovery:
         self._now = now
         self._lock = threading.Lock()
         self._metadata: Metadata | None = None
-        self._read_at = float("-inf")
+        self._read_at = self._failed_at = float("-inf")
         self._keys = _Keys()
 
     def metadata(self) -> Metadata:
         """Raises `ProviderAway`, unless what was read before can stand in."""
         with self._lock:
-            if self._metadata is None or self._now() - self._read_at > KEPT_S:
-                self._metadata, self._read_at = self._read(), self._now()
+            is_old = self._now() - self._read_at > KEPT_S
+            if is_old and self._now() - self._failed_at > BETWEEN_TRIES_S:
+                self._refresh()
+            if self._metadata is None:
+                raise ProviderAway("it was away a moment ago")
             return self._metadata
 
     def keys(self, key_id: str | None) -> list[dict[str, Any]]:
@@ -66,6 +70,15 @@ class Discovery:
                 self._keys.by_id = _public_keys(*ask("GET", jwks_uri))
                 found = _of_id(self._keys.by_id, key_id)
             return found
+
+    def _refresh(self) -> None:
+        """Raises `ProviderAway` where nothing was read before."""
+        try:
+            self._metadata, self._read_at = self._read(), self._now()
+        except ProviderAway:
+            self._failed_at = self._now()
+            if self._metadata is None:
+                raise
 
     def _read(self) -> Metadata:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"

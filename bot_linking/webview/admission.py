@@ -53,6 +53,7 @@ class Admission:
         self._chat_links_of_address = Limit("chat-link-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._buttons = Limit("new-button", BUTTONS_OF_CHAT, FIVE_MINUTES_S)
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
+        self._provider_places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
         """Count a try before its outcome is known. Raises `TooManyAttempts`; a try that one limit refuses
@@ -130,12 +131,25 @@ class Admission:
     def place(self) -> Iterator[None]:
         """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile. Raises
         `TooBusy` at once where all places are taken."""
-        if not self._places.acquire(blocking=False):
-            raise TooBusy
-        try:
+        with _a_place_of(self._places):
             yield
-        finally:
-            self._places.release()
+
+    @contextmanager
+    def provider_place(self) -> Iterator[None]:
+        """The same for answers that are exchanged at the identity provider: while it is slow, passwords are
+        checked all the same."""
+        with _a_place_of(self._provider_places):
+            yield
+
+
+@contextmanager
+def _a_place_of(places: threading.BoundedSemaphore) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise TooBusy
+    try:
+        yield
+    finally:
+        places.release()
 
 
 class _InProcess:
