@@ -80,7 +80,8 @@ def test_the_name_of_an_attempt_without_its_secret_sends_nothing(bot: Bot) -> No
     browser.submit("consent")
     fields = browser.form("again").fields
     other = bot.browser()
-    other.headers = {"Cookie": f"__Host-bot_linking_session={attempt_id}.{'x' * 43}"}
+    session = f"{attempt_id}.{'x' * 43}"
+    other.client.set_cookie("__Host-bot_linking_session", session, domain="bot.example", secure=True)
     page = other.post("/linking/again", fields)
     assert page.status_code == 400
     assert "/again" not in page.text
