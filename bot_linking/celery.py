@@ -59,7 +59,7 @@ def install(celery_app: Celery, linking: AccountLinking, *, every: float = 2.0) 
             _log.error("delivery waits: %s", problem)
 
     worker_shutting_down.connect(end, weak=False)
-    deliver: Any = celery_app.task(name=TASK, ignore_result=True)(work)
+    deliver: Any = celery_app.task(name=TASK, ignore_result=True, shared=False)(work)
     delivery.on_wake = _Bell(lambda: deliver.apply_async(expires=EXPIRES_S, retry=False)).ring
     celery_app.conf.beat_schedule = {
         **(celery_app.conf.beat_schedule or {}),

@@ -178,7 +178,8 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         from bot_linking.operators.desk.door import Desk
 
         for rule, endpoint, view, methods in Desk(installation, operator).routes():
-            state.add_url_rule(rule, endpoint, view, methods=methods)
+            # A redirect from a doubled slash would tell that the page is there.
+            state.add_url_rule(rule, endpoint, view, methods=methods, merge_slashes=False)
 
     def _host_of(self, app: Flask) -> Host:
         return Host(

@@ -269,8 +269,8 @@ def shown(code: str) -> str:
 
 def masked(label: str) -> str:
     """Enough of a name to be known by its owner, and by no one else: `a••@example.com`."""
-    name, at, domain = label.partition("@")
-    return f"{name[:1]}••{at}{domain}"
+    _, at, domain = label[1:].partition("@")
+    return f"{label[:1]}••{at}{domain}"
 
 
 def label_of(link: Link) -> str:

@@ -54,13 +54,9 @@ class Discovery:
     def metadata(self) -> Metadata:
         """Raises `ProviderAway`, unless what was read before can stand in."""
         with self._turn():
-            if self._now() - self._read_at > KEPT_S and self._now() - self._failed_at > AGAIN_S:
-                try:
-                    self._metadata, self._read_at = self._read(), self._now()
-                except ProviderAway:
-                    self._failed_at = self._now()
-                    if self._metadata is None:
-                        raise
+            is_old = self._now() - self._read_at > KEPT_S
+            if is_old and self._now() - self._failed_at > AGAIN_S:
+                self._refresh()
             if self._metadata is None:
                 raise ProviderAway("it did not answer a moment ago")
             return self._metadata
@@ -85,6 +81,15 @@ class Discovery:
             yield
         finally:
             self._lock.release()
+
+    def _refresh(self) -> None:
+        """Raises `ProviderAway` where nothing was read before."""
+        try:
+            self._metadata, self._read_at = self._read(), self._now()
+        except ProviderAway:
+            self._failed_at = self._now()
+            if self._metadata is None:
+                raise
 
     def _read(self) -> Metadata:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"

@@ -15,8 +15,9 @@ from bot_linking.config.settings import Settings
 from bot_linking.core.linking import Linking
 from bot_linking.doors.throttle import Limit, Throttle
 
-FIVE_MINUTES_S, HOUR_S = 300, 3600
+FIVE_MINUTES_S, HOUR_S, DAY_S = 300, 3600, 86_400
 BY_NAME_AN_HOUR = 100
+WRONG_CODES_A_DAY = 20  # for one e-mail address from one network: of six digits each guess counts
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
 CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
 BUTTONS_OF_CHAT = 3  # in five minutes
@@ -43,6 +44,8 @@ class Admission:
         self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
         self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._code_tries = Limit("code-try", failures, 60)
+        self._code_tries_by_name_and_address = Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S)
+        self._code_tries_by_name = Limit("code-try-name", 10 * WRONG_CODES_A_DAY, DAY_S)
         self._providers = Limit("provider", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
@@ -53,6 +56,7 @@ class Admission:
         self._chat_links_of_address = Limit("chat-link-address", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._buttons = Limit("new-button", BUTTONS_OF_CHAT, FIVE_MINUTES_S)
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
+        self._provider_places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
         """Count a try before its outcome is known. Raises `TooManyAttempts`; a try that one limit refuses
@@ -86,13 +90,18 @@ class Admission:
         self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
 
-    def count_code_try(self, address: str) -> None:
-        """Before a code that was typed is judged; each code has tries of its own beside."""
+    def count_code_try(self, name: str, address: str) -> None:
+        """Before a code that was typed is judged; each code has tries of its own beside. `name` is the e-mail
+        address that it went to, in its canonical spelling."""
         self._throttle.count(self._code_tries, address)
+        self._throttle.count(self._code_tries_by_name_and_address, _pair(name, address))
+        self._throttle.count(self._code_tries_by_name, name)
 
     def forgive_code(self, name: str, address: str) -> None:
         """The code was right: its address begins anew."""
         self._throttle.refund(self._code_tries, address)
+        self._throttle.forget(self._code_tries_by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._code_tries_by_name, name)
         self._throttle.refund(self._codes_by_address, address)
         self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
@@ -136,12 +145,25 @@ class Admission:
     def place(self) -> Iterator[None]:
         """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile. Raises
         `TooBusy` at once where all places are taken."""
-        if not self._places.acquire(blocking=False):
-            raise TooBusy
-        try:
+        with _a_place_of(self._places):
             yield
-        finally:
-            self._places.release()
+
+    @contextmanager
+    def provider_place(self) -> Iterator[None]:
+        """The same for answers that are exchanged at the identity provider: while it is slow, passwords are
+        checked all the same."""
+        with _a_place_of(self._provider_places):
+            yield
+
+
+@contextmanager
+def _a_place_of(places: threading.BoundedSemaphore) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise TooBusy
+    try:
+        yield
+    finally:
+        places.release()
 
 
 class _InProcess:

@@ -29,7 +29,7 @@ class Again:
         ticket = notice.ticket
         if ticket is None or notice.name not in OFFERED_WITH or _chat_of(ticket) is None:
             return None
-        return self._browser.signed(ticket) if self._browser.is_holder(ticket) else None
+        return self._browser.signed(ticket) if self._browser.had_page_of(ticket) else None
 
     def send(self) -> str:
         """Send the button, and say where it is: the address that leads back to Messenger. Raises `Notice`."""
@@ -37,6 +37,8 @@ class Again:
         chat = _chat_of(ticket)
         if chat is None:
             raise Notice("expired", back=ticket.return_url)
+        if not self._browser.had_page_of(ticket):
+            raise Notice("elsewhere", back=ticket.return_url)
         try:
             self._admission.count_button(*chat)
         except TooManyAttempts as limit:

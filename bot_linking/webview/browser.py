@@ -106,6 +106,14 @@ class Browser:
         secret = self.own_secret()
         return secret is not None and _same(digest_for(BROWSER, secret), ticket.bound_to)
 
+    def had_page_of(self, ticket: Ticket) -> bool:
+        """Whether this browser has the very secret that the ticket is bound to. For where nothing is kept of
+        an attempt any more to compare with."""
+        if ticket.holder != SESSION:
+            return self.is_holder(ticket)
+        session = self.session_of(ticket.attempt_id)
+        return session is not None and _same(digest_of_session(session), ticket.bound_to)
+
     def own_secret(self) -> str | None:
         """This browser's own secret, as it was given with a page of ours."""
         value = request.cookies.get(self._cookie, "")

@@ -83,7 +83,8 @@ class CodePages:
         if reason := self._flaw(awaited, code):
             return self._webview.again(form, _refusal(reason))
         try:
-            self._webview.admission.count_code_try(self._webview.browser.address())
+            name, address = canonical_name(awaited.about), self._webview.browser.address()
+            self._webview.admission.count_code_try(name, address)
         except TooManyAttempts as limit:
             return self._webview.too_many(form, _refusal("many"), limit)
         form = self._answers.use_try(form, awaited, _refusal(_after_try(awaited)))

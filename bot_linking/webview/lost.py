@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from flask import Response, request
@@ -14,16 +15,18 @@ def lost_below(prefix: str, pages: Pages) -> Callable[[], Response | None]:
     """What the app asks before each request. Without a prefix each address could be ours, so none is. The API
     below the same prefix answers for itself."""
     ours = f"{prefix.rstrip('/')}/"
-    api = f"{ours}api"
+    api, desk = f"{ours}api", f"{ours}operator"
 
     def lost() -> Response | None:
         problem = request.routing_exception
         if problem is None or not isinstance(problem, NotFound | MethodNotAllowed):
             return None
-        path = request.path
+        path = re.sub("//+", "/", request.path)  # the router merges them, too
         if not path.startswith(ours) or path.casefold().startswith(api.casefold()):
             return None
-        return show_lost(pages, problem)
+        # A strange method must not tell whether there is an operator's page.
+        is_desk = path == desk or path.startswith(f"{desk}/")
+        return show_lost(pages, NotFound() if is_desk else problem)
 
     return lost if prefix.strip("/") else lambda: None
 

@@ -132,7 +132,7 @@ class ProviderPages:
     def _judged(self, client: Client, secrets: Secrets) -> tuple[Account | None, str]:
         """Whose account it is, or why it is no one's."""
         try:
-            with self._webview.admission.place():
+            with self._webview.admission.provider_place():
                 client.require_issuer(request.args.getlist("iss"))
                 if error := request.args.get("error"):
                     return None, "provider_denied" if error == "access_denied" else "provider_failed"

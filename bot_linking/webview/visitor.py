@@ -47,8 +47,15 @@ class Visitor:
     def _signed_in_with_us(self) -> Account | None:
         for kept in self._webview.attempts.of_browser():
             if kept.way in SITE_PAGES:
-                return kept.account if kept.stage is Stage.CONSENT_SHOWN else None
+                return self._proved_by(kept)
         return None
+
+    def _proved_by(self, kept: Attempt) -> Account | None:
+        """Whose sign-in it is, second factor included, also where it was switched on since."""
+        if kept.stage is not Stage.CONSENT_SHOWN or kept.account is None:
+            return None
+        has_passed = kept.second_factor_at is not None or self._webview.attempts.passes(kept.account)
+        return kept.account if has_passed else None
 
     def has_passed(self, account: Account) -> bool:
         """Whether the account needs no second factor, or this browser has given it to us."""

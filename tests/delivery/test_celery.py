@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from flask import Flask
 
 from bot_linking import AccountLinking, ConfigurationError
-from bot_linking.celery import _Bell, install
+from bot_linking.celery import TASK, _Bell, install
 from bot_linking.core.identifiers import Identifiers
 from tests.graph import ScriptedGraph
 from tests.wire import PAGE
@@ -194,8 +195,6 @@ def test_nothing_about_anybody_is_in_the_queue(shop: Shop, server: Server) -> No
 
 
 def test_threads_and_celery_do_not_both_deliver(settings: dict[str, Any]) -> None:
-    from celery import Celery
-
     app = Flask("tests.host")
     app.config.update(settings, BOT_LINKING_DELIVERY="thread", TESTING=True)
     linking = AccountLinking(app)
@@ -208,6 +207,16 @@ def test_the_hosts_own_beat_schedule_stays(shop: Shop) -> None:
     shop.celery.conf.beat_schedule = {"theirs": {"task": "theirs", "schedule": 60}}
     install(shop.celery, shop.linking)
     assert set(shop.celery.conf.beat_schedule) == {"theirs", "bot_linking.deliver"}
+
+
+def test_two_celery_apps_of_one_process_deliver_each_its_own_bot(shop: Shop, server: Server) -> None:
+    other = Celery("another", broker=server.url)
+    deliver = shop.celery.tasks[TASK]
+    assert TASK not in other.tasks
+    assert install(other, shop.linking).name == TASK
+    assert shop.celery.tasks[TASK] is deliver
+    assert other.tasks[TASK].app is other
+    other.close()
 
 
 def test_many_rings_are_told_in_a_few_and_the_last_one_is_not_missed() -> None:

@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 
 from bot_linking import Account, ConfigurationError
 from bot_linking.oidc import OIDC
-from bot_linking.oidc.discovery import BETWEEN_KEYS_S, Discovery
+from bot_linking.oidc.discovery import AGAIN_S, BETWEEN_KEYS_S, KEPT_S, Discovery
+from bot_linking.oidc.errors import ProviderAway
 from bot_linking.testing import refresh_of
 from tests.bots import Bot, Clock, NewBot
 from tests.browser import Browser
@@ -338,6 +339,48 @@ def test_while_the_provider_is_away_the_page_says_so(bot: Bot, provider: Provide
     browser.submit("oidc")
     refused(browser, browser.follow(), "We cannot reach that login just now.")
     assert browser.sign_in().status_code == 200
+
+
+def test_a_provider_that_is_away_is_not_waited_for_by_one_person_after_the_other(provider: Provider) -> None:
+    """Each waits in a thread that webhooks need, too."""
+    seconds = [1000.0]
+    discovery = Discovery(provider.issuer, now=lambda: seconds[0])
+    provider.is_down = True
+    for _ in range(20):
+        with pytest.raises(ProviderAway):
+            discovery.metadata()
+    assert provider.calls == ["openid-configuration"]
+    provider.is_down = False
+    seconds[0] += AGAIN_S + 1
+    assert discovery.metadata().token_endpoint == f"{provider.issuer}/token"
+
+
+def test_an_hour_later_what_was_read_stands_in_for_a_provider_that_is_away(provider: Provider) -> None:
+    seconds = [1000.0]
+    discovery = Discovery(provider.issuer, now=lambda: seconds[0])
+    read = discovery.metadata()
+    provider.is_down = True
+    seconds[0] += KEPT_S + 1
+    for _ in range(20):
+        assert discovery.metadata() == read
+    assert provider.calls.count("openid-configuration") == 2
+
+
+def test_a_slow_provider_takes_no_place_of_a_password(new_bot: NewBot, provider: Provider) -> None:
+    bot = new_bot(oidc=oidc_of(provider), SIGN_IN_CONCURRENCY=1)
+    browser, target = led_there(bot)
+    meanwhile: list[TestResponse] = []
+
+    def spoil(claims: dict[str, Any]) -> dict[str, Any]:
+        other = bot.browser()
+        other.open()
+        meanwhile.append(other.submit("login", username="grace", password="hopper-1906"))
+        return claims
+
+    provider.spoil = spoil
+    back(browser, provider.sign_in(target))
+    assert browser.form("consent")
+    assert [page.status_code for page in meanwhile] == [303]
 
 
 def test_a_provider_that_goes_away_meanwhile_signs_nobody_in(bot: Bot, provider: Provider) -> None:

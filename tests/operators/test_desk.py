@@ -105,6 +105,21 @@ def test_who_is_no_operator_gets_the_very_404_of_an_unknown_path(
     assert answer(ROOT + path) == unknown
 
 
+@pytest.mark.parametrize("path", ["", "/people", "//people"])
+@pytest.mark.parametrize("method", ["GET", "POST", "TRACE", "PROPFIND", "X"])
+@pytest.mark.parametrize("up", ["/linking", "/linking/", "//linking"])
+def test_neither_a_strange_method_nor_a_doubled_slash_tells_that_there_is_an_operators_page(
+    bot: Bot, staff: Staff, path: str, method: str, up: str
+) -> None:
+    staff.name = None
+
+    def answer(name: str) -> tuple[int, str, list[tuple[str, str]]]:
+        page = bot.client().open(f"{up}/{name}{path}", method=method, base_url=SITE)
+        return page.status_code, page.text, sorted(page.headers.items())
+
+    assert answer("operator") == answer("there-is-no-such-path")
+
+
 def test_without_the_callable_there_is_no_such_page(new_bot: NewBot) -> None:
     client = new_bot().client()
     page, unknown = (client.get(path, base_url=SITE) for path in (ROOT, "/linking/unknown"))

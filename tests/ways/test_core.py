@@ -460,7 +460,14 @@ def test_a_code_is_shown_so_that_it_can_be_typed_back(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("label", "is_shown"),
-    [("ada@example.com", "a••@example.com"), ("ada", "a••"), ("+44 1815", "+••"), ("", "••")],
+    [
+        ("ada@example.com", "a••@example.com"),
+        ("ada", "a••"),
+        ("+44 1815", "+••"),
+        ("", "••"),
+        ("@ada", "@••"),  # a handle is no address: all of it is the name
+        ("@ada@social.example", "@••@social.example"),
+    ],
 )
 def test_a_name_is_masked(label: str, is_shown: str) -> None:
     assert masked(label) == is_shown

@@ -381,6 +381,23 @@ def test_a_second_factor_is_asked_for_on_the_way_to_the_address(bot: Bot) -> Non
     assert "m.me" in browser.follow().text
 
 
+@pytest.mark.parametrize("page", ["connect", "connections"])
+def test_who_signed_in_with_us_before_a_second_factor_was_switched_on_signs_in_again(
+    bot: Bot, page: str
+) -> None:
+    browser = bot.browser()
+    browser.get(f"/linking/{page}")
+    assert 'type="password"' not in browser.sign_in().text
+    bot.linking._here().webview.second_factor = lambda account, code: code == "123456"
+    browser.get(f"/linking/{page}")
+    assert browser.form("login")
+    browser.sign_in()
+    browser.submit("second-factor", code="123456")
+    browser.follow()
+    assert browser.get(f"/linking/{page}").status_code == 200
+    assert 'type="password"' not in browser.page.text
+
+
 def test_with_several_pages_the_person_chooses(new_bot: NewBot, site: Any) -> None:
     pages = {
         page: {

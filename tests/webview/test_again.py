@@ -70,6 +70,26 @@ def test_another_browser_sends_nothing_and_is_offered_nothing(bot: Bot) -> None:
     assert buttons(bot) == []
 
 
+def test_the_name_of_an_attempt_without_its_secret_sends_nothing(bot: Bot) -> None:
+    """A cookie is composed by who sends it; a ticket is no secret, and names its attempt."""
+    browser = bot.browser()
+    browser.open()
+    browser.sign_in()
+    attempt_id = browser.location.rpartition("/")[2]
+    bot.clock.advance(901)
+    browser.submit("consent")
+    fields = browser.form("again").fields
+    other = bot.browser()
+    session = f"{attempt_id}.{'x' * 43}"
+    other.client.set_cookie("__Host-bot_linking_session", session, domain="bot.example", secure=True)
+    page = other.post("/linking/again", fields)
+    assert page.status_code == 400
+    assert "/again" not in page.text
+    page = other.post("/linking/consent", fields)
+    assert "/again" not in page.text
+    assert buttons(bot) == []
+
+
 @pytest.mark.parametrize("ticket", ["", "x", "x.y.z"])
 def test_a_made_up_ticket_sends_nothing(bot: Bot, ticket: str) -> None:
     assert over(bot).post("/linking/again", {"ticket": ticket}).status_code == 400

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 import bot_linking.webview
 from bot_linking import Account, ConfigurationError
 from bot_linking.webview import mailed
+from bot_linking.webview.admission import WRONG_CODES_A_DAY
 from bot_linking.webview.mailed import MailedCodes, is_address, is_impostor
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
@@ -383,6 +384,25 @@ def test_a_new_code_counts_like_the_first_and_the_page_says_so(new_bot: NewBot, 
     assert "Too many attempts" in browser.get("/linking/email").text or browser.follow().text
 
 
+def test_guesses_at_ever_new_codes_are_few_in_a_day(bot: Bot, mailbox: Mailbox) -> None:
+    """Six digits are found in weeks by who may ask for a new code whenever three guesses are used up."""
+    judged = 0
+    for number in range(1, 13):
+        browser, code = ask_for_code(bot), mailbox.code(number)
+        form = browser.form("email-code")
+        for _ in range(3):
+            page = browser.post("/linking/email-code", {**form.fields, "code": other_than(code)})
+            judged += page.status_code == 303
+        bot.clock.advance(301)
+    assert judged == WRONG_CODES_A_DAY
+    assert page.status_code == 429
+    assert "Too many attempts" in page.text
+    page = give(ask_for_code(bot, "grace@example.com"), mailbox.code(13))
+    assert "grace" in page.text
+    bot.clock.advance(86_400)
+    assert "ada" in give(ask_for_code(bot), mailbox.code(14)).text
+
+
 def test_a_right_code_starts_the_count_again(new_bot: NewBot, mailbox: Mailbox) -> None:
     bot = mailing(new_bot, mailbox, ADDRESS_LIMIT=2, SIGN_IN_LIMIT=2)
     for number in range(1, 6):
@@ -553,6 +573,10 @@ def test_what_is_no_address_of_one_person_is_refused_and_reaches_nobody(
         ("ada@exampl\u0435.com", "ada@example.com", False),  # Cyrillic: no database takes it for the same
         ("MI\u212aE@example.com", "mike@example.com", True),  # the Kelvin sign
         ("strasse@example.com", "straße@example.com", True),
+        ("mike@g\u0131thub.com", "mike@github.com", True),  # a dotless i, whose capital is that of i
+        ("mike@to\u00f8ls.example", "mike@tools.example", True),  # struck letters are base letters to MySQL
+        ("mike@too\u0142s.example", "mike@tools.example", True),
+        ("c\u00e6sar@example.com", "caesar@example.com", True),
         ("second@example.com", "ada@example.com", False),  # a second address of the same account
         ("ada@example.com", None, False),
     ],

@@ -255,7 +255,7 @@ def test_an_unknown_name_is_limited_like_a_known_one(bot: Bot) -> None:
     assert answers == [WRONG] * 5 + [LIMITED]
 
 
-@pytest.mark.parametrize("spelling", ["ADA", " ada ", "Ada", "ａｄａ", "ＡＤＡ"])
+@pytest.mark.parametrize("spelling", ["ADA", " ada ", "Ada", "ａｄａ", "ＡＤＡ", "ađa"])
 def test_another_spelling_of_a_name_is_the_same_name(bot: Bot, spelling: str) -> None:
     for _ in range(5):
         wrong(bot.browser(), spelling)
