@@ -101,7 +101,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
         psid = event["sender"]["id"]
         if link := linking.link_of(psid):
             linking.bot.send_message(
-                psid, linking.logout_message(f"You are logged in as {link.username}. Log out?")
+                psid, linking.logout_message(f"You are logged in as {link.username}. Log out?", psid=psid)
             )
         else:
             linking.prompt_login(psid, "Log in to connect this chat with your account.")
@@ -115,7 +115,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
     def log_out(event: dict[str, Any]) -> None:
         psid = event["sender"]["id"]
         if linking.link_of(psid):
-            linking.bot.send_message(psid, linking.logout_message("Do you want to log out?"))
+            linking.bot.send_message(psid, linking.logout_message("Do you want to log out?", psid=psid))
         else:
             say(event, "You are not logged in.")
 

@@ -28,7 +28,8 @@ SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way le
 MAX_AGE_MS = 900_000
 MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
 HOUR_MS = 3_600_000
-PREFIX = "bl."  # of what is ours in a `ref` or a quick reply's payload
+PREFIX = "bl."  # of what is ours in a `ref` or a payload
+OUT = "bl.out"  # the payload of a Log Out button of ours
 LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # none is mistaken for another, and they spell no word
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 _DIGITS = re.compile(r"([0-9]{3}) ?([0-9]{3})")
@@ -126,9 +127,12 @@ class Ways:
         return True
 
     def take_answer(self, event: ChatEvent, payload: str) -> bool:
-        """Whether a quick reply was the answer to a question of ours; only `yes` links."""
+        """Whether a tap was the answer to a question of ours, of which only `yes` links, or our Log Out."""
         if not payload.startswith(PREFIX):
             return False
+        if payload == OUT:
+            self._leave(event)
+            return True
         match = _ANSWER.fullmatch(payload)
         if match is None:
             self._refuse(event, "question_unknown", Say.QUESTION_OLD)
@@ -137,6 +141,11 @@ class Ways:
         return True
 
     # Inside
+
+    def _leave(self, event: ChatEvent) -> None:
+        """As Messenger's own Log Out, in the order of the chat. Messenger may hold a link as well."""
+        self._linking.receive([LinkingEvent(event.page_id, event.psid, "unlinked", None, event.timestamp)])
+        self._linking.queue(event.page_id, event.psid, "unlink_call", None)
 
     def _typed(self, event: ChatEvent) -> Typed:
         key = _counter_of(event)

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bot_linking.core.addresses import is_guarded
+from bot_linking.core.links import LOGIN
+from bot_linking.core.ways import OUT
+from bot_linking.translations import translate
 
 Message = dict[str, Any]
 Button = dict[str, str]
@@ -28,6 +31,14 @@ def login_button(url: str) -> Button:
 def logout_button() -> Button:
     """A button that unlinks on Messenger's side, which then sends an `unlinked` event."""
     return {"type": "account_unlink"}
+
+
+def way_out(source: str, locale: str) -> Button:
+    """The Log Out button of a link by its source. Only of a Log In does Messenger know; the page says nothing
+    of what its own button does for others, so theirs is a postback to us."""
+    if source == LOGIN:
+        return logout_button()
+    return {"type": "postback", "title": translate(locale, "Log Out"), "payload": OUT}
 
 
 def message_with(

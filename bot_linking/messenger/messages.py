@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot_linking.core.links import Link
 from bot_linking.core.text import safe_name
-from bot_linking.messenger.buttons import ButtonOf, Message, logout_button, message_with, shortened
+from bot_linking.messenger.buttons import ButtonOf, Message, message_with, shortened, way_out
 from bot_linking.translations import translate
 
 
@@ -27,7 +27,7 @@ class Messages:
             text = translate(locale, "You are now connected to {brand}. Welcome!", brand=self._brand)
         step = self._next_step or translate(locale, "You can go on here now.")
         out = translate(locale, "To disconnect, tap Log Out.")
-        return message_with(logout_button(), shortened(f"{text}\n{step}\n{out}"))
+        return message_with(way_out(link.source, locale), shortened(f"{text}\n{step}\n{out}"))
 
     def unlinked(self, page_id: str, locale: str) -> Message:
         """A short farewell, and the way back."""

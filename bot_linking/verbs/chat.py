@@ -26,7 +26,7 @@ class Chat(People):
         return self._here().login_button(page_id)
 
     def logout_button(self) -> Button:
-        """`{"type": "account_unlink"}`."""
+        """`{"type": "account_unlink"}`, which knows of a Log In alone; see `logout_message(psid=)`."""
         return buttons.logout_button()
 
     def login_message(
@@ -59,13 +59,20 @@ class Chat(People):
         title: str | None = None,
         subtitle: str | None = None,
         image_url: str | None = None,
+        page_id: str | None = None,
+        psid: str | None = None,
     ) -> Message:
-        """The same with a Log Out button."""
+        """The same with a Log Out button.
+
+        Messenger's own knows of a Log In alone. With the `psid` that it is for, there is one that works
+        however the chat was linked.
+        """
         here = self._here()
-        text = text or here.messages.logout_prompt(here.settings.locale)
-        return buttons.message_with(
-            self.logout_button(), text, title=title, subtitle=subtitle, image_url=image_url
-        )
+        locale = here.settings.locale
+        text = text or here.messages.logout_prompt(locale)
+        link = self.link_of(psid, page_id) if psid is not None else None
+        button = buttons.way_out(link.source, locale) if link is not None else self.logout_button()
+        return buttons.message_with(button, text, title=title, subtitle=subtitle, image_url=image_url)
 
     @property
     def bot(self) -> Any:

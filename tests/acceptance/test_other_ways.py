@@ -104,6 +104,9 @@ def test_from_the_chat_to_any_browser_by_the_digits_of_the_page(desk: Open) -> N
     at.page.get_by_role("heading", name="Linked").wait_for(timeout=WAIT)
     at.chat.say("orders")
     at.chat.sees("Order 1042")
+    at.chat.page.get_by_role("button", name="Log Out", exact=True).last.click(timeout=WAIT)
+    at.chat.sees("This chat is disconnected from Acme")
+    assert at.bot.flask("show", ADA).returncode == 1
     gone = at.visit(address)
     assert gone.get_by_label("User name").count() == 0
     assert at.chat.problems == []
@@ -120,4 +123,6 @@ def test_from_the_menu_the_webview_says_who_it_is(desk: Open) -> None:
     webview.get_by_role("button", name="Connect", exact=True).click(timeout=WAIT)
     at.chat.sees("You are now connected to Acme as ada")
     assert '"menu"' in at.bot.flask("history", ADA, "--json").stdout
+    at.chat.page.get_by_role("button", name="Log Out", exact=True).last.click(timeout=WAIT)
+    at.chat.sees("This chat is disconnected from Acme")
     assert (at.chat.problems, at.chat.foreign) == ([], [])

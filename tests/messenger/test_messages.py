@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from bot_linking import Link
-from bot_linking.messenger.buttons import LONGEST_TEXT, Button
+from bot_linking.messenger.buttons import LONGEST_TEXT, Button, length_of, way_out
 from bot_linking.messenger.messages import Messages
+from bot_linking.translations import SHIPPED
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LINK = Link("1", "2", "3", "ada", "ada@example.com", "+44 1", "login", NOON, NOON)
@@ -64,6 +65,17 @@ def test_the_confirmation_says_the_next_step_and_the_way_out() -> None:
     message = messages.linked(LINK, "en")
     assert "Try: orders." in message["attachment"]["payload"]["text"]
     assert message["attachment"]["payload"]["buttons"] == [{"type": "account_unlink"}]
+
+
+@pytest.mark.parametrize("source", ["web", "menu", "chat", "api", "cli", "import", "undo"])
+def test_the_way_out_of_a_link_that_messenger_does_not_hold_is_a_postback_to_us(source: str) -> None:
+    (button,) = MESSAGES.linked(replace(LINK, source=source), "de")["attachment"]["payload"]["buttons"]
+    assert button == {"type": "postback", "title": "Abmelden", "payload": "bl.out"}
+
+
+@pytest.mark.parametrize("locale", SHIPPED)
+def test_the_title_of_our_log_out_fits_a_button(locale: str) -> None:
+    assert 0 < length_of(way_out("web", locale)["title"]) <= 20
 
 
 def test_the_farewell_and_the_refusal_bring_a_log_in_button() -> None:

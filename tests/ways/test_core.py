@@ -22,6 +22,7 @@ from bot_linking.core.ports import Attempt, WebLink
 from bot_linking.core.ways import (
     MAX_AGE_MS,
     MOST_WRONG,
+    OUT,
     ChatEvent,
     Made,
     Ways,
@@ -399,6 +400,33 @@ def test_a_late_unlink_of_before_the_answer_does_not_end_the_link(world: World) 
     world.tap(asked)
     world.linking.receive([LinkingEvent(PAGE, PSID, "unlinked", None, before)])
     assert world.account() == "1"
+
+
+# Log Out
+
+
+def test_our_log_out_ends_a_link_says_farewell_and_tells_messenger(world: World) -> None:
+    world.type(world.digits())
+    world.said()
+    assert world.ways.take_answer(world.chat(), OUT)
+    assert world.account() is None
+    assert sorted(world.said()) == ["unlink_call", "unlinked"]
+
+
+def test_our_log_out_that_comes_again_does_not_end_what_was_linked_since(world: World) -> None:
+    world.type(world.digits())
+    world.now += 1
+    tap = world.chat()
+    assert world.ways.take_answer(tap, OUT)
+    world.now += 1
+    world.type(world.digits(number=2, proof="another"))
+    assert world.ways.take_answer(tap, OUT)
+    assert world.account() == "1"
+
+
+def test_our_log_out_of_a_chat_that_is_not_linked_says_nothing(world: World) -> None:
+    assert world.ways.take_answer(world.chat(), OUT)
+    assert world.said() == ["unlink_call"]
 
 
 # Races
