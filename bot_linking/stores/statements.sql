@@ -325,7 +325,9 @@ where id in (select id from outbox where dead_at >= :since and kind <> 'event'
              and (:reason = '' or instr(lower(coalesce(last_error, '')), lower(:reason)) > 0) limit :most)
 
 -- name: outbox_depth
-select count(*) as depth, min(case when o.held_for = 'window' then null else o.created_at end) as oldest,
+-- What has had its messages of the hour is not late before the next one.
+select count(*) as depth,
+       min(case o.held_for when 'window' then null when 'hour' then o.next_at else o.created_at end) as oldest,
        coalesce(sum(case when o.held_for = 'page' or p.page_id is not null then 1 else 0 end), 0) as held
 from outbox o left join page_pauses p on p.page_id = o.page_id and p.cause is not null
 where o.dead_at is null
@@ -864,7 +866,7 @@ delete from acts where id in (select id from acts where at < :before limit :most
 -- What `outbox_depth` says, by indexes alone; the oldest is one of the hundred that came first.
 select
   (select count(*) from outbox where dead_at is null) as depth,
-  (select min(created_at) from (select created_at from outbox
+  (select min(due) from (select case held_for when 'hour' then next_at else created_at end as due from outbox
      where dead_at is null and (held_for is null or held_for <> 'window') order by id limit 100) as first) as oldest,
   (select count(*) from outbox o join page_pauses p on p.page_id = o.page_id
      where o.dead_at is null and p.cause is not null)

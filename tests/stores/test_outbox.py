@@ -552,3 +552,10 @@ def test_the_depth_of_the_outbox_is_known(store: SQLStore) -> None:
 def test_what_waits_for_its_person_makes_the_outbox_no_older(store: SQLStore) -> None:
     _waiting(store)
     assert store.outbox_depth() == {"depth": 1, "oldest": None, "held": 0, "dead": 0}
+
+
+def test_what_is_held_for_the_hour_is_not_late_before_it_may_go_out(store: SQLStore) -> None:
+    (entry, *others) = _four(store)
+    settle(store, Postponed(entry, NOW + DAY, "enough", "hour"), *(Buried(each, "no") for each in others))
+    assert store.outbox_depth() == {"depth": 1, "oldest": NOW + DAY, "held": 0, "dead": 3}
+    assert store.look_at_outbox() == store.outbox_depth()

@@ -171,8 +171,8 @@ class Outbox(Protocol):
 
     def outbox_depth(self) -> dict[str, Any]:
         """For monitoring: `depth` (entries that are not dead), `oldest` (when the first of those that do not
-        wait for their person was queued, in ms, or None), `held` (how many wait until a page or the app is
-        mended) and `dead`."""
+        wait for their person was queued, or may go out where it is held for the hour, in ms, or None), `held`
+        (how many wait until a page or the app is mended) and `dead`."""
 
     def count_waiting(self) -> int:
         """How many entries wait for their person to write."""
