@@ -123,6 +123,10 @@ class Attempts:
 
     # The steps
 
+    def begin(self, attempt: Attempt) -> Held:
+        """Keep an attempt at its first page; as it was after too many of these from one address."""
+        return self._take_if_few(attempt) or Held(attempt)
+
     def refuse(self, form: Form, refusal: Refusal, account: Account | None = None) -> Held:
         """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
         is kept, and the attempt comes back as it was, after too many of these from one address."""

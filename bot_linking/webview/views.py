@@ -21,7 +21,7 @@ from bot_linking.core.funnel import Funnel
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import LOGIN, WEB, Account
+from bot_linking.core.links import LOGIN, MENU, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
@@ -151,6 +151,11 @@ class Webview:
         site_login = self.forms.site_login(attempt)
         if not self.forms.has_sign_in and site_login is not None and not come_back:
             return self.pages.go(site_login)
+        if (
+            attempt.way == MENU and self._create_account is not None
+        ):  # the sign-up needs an address of its own
+            held = self.attempts.begin(attempt)
+            return self._hand(self.forms.login(held.attempt, secret=secret), held)
         return self.forms.login(attempt, secret=secret)
 
     @view

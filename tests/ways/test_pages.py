@@ -238,6 +238,21 @@ def test_from_the_menu_the_signed_request_proves_the_chat_and_links_at_once(menu
     assert (link.account_id, link.source) == ("1", "menu")
 
 
+def test_a_new_customer_may_sign_up_from_the_menu_and_go_back_to_the_sign_in(
+    new_bot: NewBot, site: Any
+) -> None:
+    bot = new_bot(APP_ID="42", create_account=site.create_account)
+    browser = enter(bot, signed_request(bot.clock()))
+    for link, form in (("Create an account", "signup"), ("Log in", "login")):
+        address = re.search(rf'<a[^>]*href="([^"]+)"[^>]*>\s*{link}', browser.page.text)
+        assert address is not None, link
+        browser.get(address[1])
+        assert browser.form(form)
+    browser.sign_in()
+    assert browser.submit("consent").status_code == 303
+    assert bot.linking.link_of(PSID) is not None
+
+
 def test_a_signed_request_links_once(menu: Bot) -> None:
     text = signed_request(menu.clock())
     browser = enter(menu, text)
