@@ -76,9 +76,12 @@ class Host:
         yield from self._about_csrf()
         yield from self._about_limits()
 
+    def webhook_paths(self) -> list[str]:
+        """Where the host's own webhooks are."""
+        return sorted({rule.rule for rule in self._rules_under()})
+
     def _about_views(self) -> Iterator[Remark]:
-        paths = sorted({rule.rule for rule in self._rules_under()})
-        if paths:
+        if paths := self.webhook_paths():
             yield Remark("ok", f"the webhook is at {', '.join(paths)}")
         elif self._has_handler():
             yield Remark("ok", "the webhook is the blueprint's own, with on_message")

@@ -16,23 +16,39 @@ TIMEOUT_S = 5.0
 
 
 def check_handshake(bot: Installation) -> Iterator[Finding]:
-    """Ask our own webhook for a challenge, from outside. That the address cannot be reached from this very
-    machine may be the network's: a note, but on a loopback address."""
+    """Ask for a challenge from outside, at the bot's own webhooks and at ours: Meta knows one of them. That
+    the address cannot be reached from this very machine may be the network's: a note, but on a loopback
+    address."""
     import requests
 
-    url, challenge = f"{bot.base_url}/webhook", secrets.token_hex(8)
     tokens = bot.pages.all()[0].verify_tokens if bot.pages.all() else ()
     if not tokens:
         return
-    query = {"hub.mode": "subscribe", "hub.verify_token": tokens[0], "hub.challenge": challenge}
+    urls = [f"{bot.settings.public_url}{path}" for path in bot.host.webhook_paths() if "<" not in path]
+    urls.append(f"{bot.base_url}/webhook")
     try:
-        answer = requests.get(url, params=query, timeout=TIMEOUT_S, allow_redirects=False)
+        statuses = {url: _status_of(url, tokens[0]) for url in urls}
     except requests.RequestException as problem:
-        what = f"{url} cannot be reached from here ({type(problem).__name__}): its handshake was not seen"
-        yield Finding("wrong" if is_loopback(url) else "note", what)
+        what = f"{urls[0]} cannot be reached from here ({type(problem).__name__}): its handshake was not seen"
+        if is_loopback(urls[0]):
+            yield Finding("wrong", f"{what}: start the bot")
+        else:
+            yield Finding("note", what)
         return
-    if answer.status_code == 200 and answer.text == challenge:
-        yield Finding("ok", f"{url} answers Messenger's handshake")
+    answering = [url for url, status in statuses.items() if status is None]
+    if answering:
+        yield Finding("ok", f"{answering[0]} answers Messenger's handshake")
         return
-    what = f"{url} answers {answer.status_code} and not Messenger's handshake: does it lead to this bot?"
+    status = statuses[urls[0]]
+    what = f"{urls[0]} answers {status} and not Messenger's handshake: does it lead to this bot?"
     yield Finding("wrong", what)
+
+
+def _status_of(url: str, token: str) -> int | None:
+    """What it answers in place of the challenge; None for the challenge. Raises `RequestException`."""
+    import requests
+
+    challenge = secrets.token_hex(8)
+    query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": challenge}
+    answer = requests.get(url, params=query, timeout=TIMEOUT_S, allow_redirects=False)
+    return None if answer.status_code == 200 and answer.text == challenge else answer.status_code

@@ -7,17 +7,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from prometheus_client import CollectorRegistry
 
 from bot_linking import metrics
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.refusals import TABLE, About
+from bot_linking.operators.address_checks import check_handshake
 from bot_linking.operators.ends_checks import check_token, check_version
+from bot_linking.operators.findings import Finding
 from bot_linking.operators.setup import _remedy
 from bot_linking.operators.upkeep import _note
 from bot_linking.testing import BotServer
-from tests.bots import Bot
+from tests.bots import Bot, NewBot
 
 from .test_commands import Shell, shell
 
@@ -88,7 +90,7 @@ def test_a_token_that_ends_within_seven_days_is_wrong_and_never_shown(told: Any,
 def test_a_public_address_that_does_not_answer_our_handshake_is_wrong(
     shell: Shell, bot_server: BotServer
 ) -> None:
-    assert "answers Messenger's handshake" in shell.quick("check").out
+    assert "/linking/webhook answers Messenger's handshake" in shell.quick("check").out
     bot_server.serve(Flask("another"))
     elsewhere = shell.quick("check")
     assert elsewhere.status == 1
@@ -96,7 +98,18 @@ def test_a_public_address_that_does_not_answer_our_handshake_is_wrong(
     nowhere = shell.quick("check", BOT_LINKING_PUBLIC_URL="http://127.0.0.1:9")
     assert nowhere.status == 1
     assert "cannot be reached from here" in nowhere.out
+    assert "start the bot" in nowhere.out
     assert "verify" not in nowhere.out + elsewhere.out
+
+
+def test_the_handshake_is_asked_for_at_the_bots_own_webhook(new_bot: NewBot, bot_server: BotServer) -> None:
+    bot = new_bot(PUBLIC_URL=bot_server.url)
+    bot.app.add_url_rule("/messages", view_func=bot.linking.webhook(lambda: "ok"), methods=["POST"])
+    public = Flask("public")
+    public.add_url_rule("/messages", "webhook", lambda: request.args["hub.challenge"])
+    bot_server.serve(public)
+    (finding,) = check_handshake(bot.linking._here())
+    assert finding == Finding("ok", f"{bot_server.url}/messages answers Messenger's handshake")
 
 
 def test_what_a_watch_found_last_is_a_metric(bot: Bot) -> None:
