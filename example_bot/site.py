@@ -22,8 +22,14 @@ PAGE = """<!doctype html>
 <head>
   <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
   <meta name="color-scheme" content="light dark"><title>{{ title }}</title>
-  <style>body { font: 1rem/1.5 system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem }
-  label, input, button { display: block; margin: .5rem 0; font: inherit }</style>
+  <style>
+  :root { color-scheme: light dark; --accent: light-dark(#0b6e5f, #5fd0bd); --on: light-dark(#fff, #06231e) }
+  body { font: 1rem/1.5 system-ui; max-width: 24rem; margin: 3rem auto; padding: 0 1rem }
+  a { color: var(--accent) } label { font-weight: 600 }
+  label, input, button { display: block; box-sizing: border-box; width: 100%; font: inherit }
+  input, button { min-height: 3rem; margin: .25rem 0 1rem; padding: 0 .75rem; border-radius: .75rem }
+  input { border: 1px solid GrayText } button { border: 0; background: var(--accent); color: var(--on) }
+  </style>
 </head>
 <body><main><h1>{{ title }}</h1>
 {% if customer %}

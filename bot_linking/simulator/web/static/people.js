@@ -40,7 +40,7 @@ function personItem(each, place, switchTo) {
 
 export function drawStanding(news) {
   const linked = Boolean(person()?.linked);
-  byId("link-state").textContent = linked ? "Account linked" : "Account not linked";
+  byId("link-state").textContent = linked ? "Account linked" : "Not linked by Log In";
   byId("link-state").classList.toggle("on", linked);
   byId("window-state").textContent = windowWords(news.window);
 }
