@@ -215,7 +215,6 @@ class Settings(SiteSettings):
         "Where the menu's page loads Messenger's script from.",
         "https://connect.facebook.net/en_US/messenger.Extensions.js",
     )
-    m_me_url: str = _key(read.address, "What the addresses that open a chat begin with.", "https://m.me")
     page_username: str | None = _key(
         read.page_username, "The page's user name, for `https://m.me/NAME` buttons and QR codes.", None
     )

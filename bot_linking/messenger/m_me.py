@@ -9,9 +9,9 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.messenger.pages import Pages
 
 
-def m_me(name: str, *, settings: Settings, ref: str = "") -> str:
+def m_me(name: str, *, ref: str = "") -> str:
     """The address that opens the chat with the page of this name; the chat is told the `ref`."""
-    return f"{settings.m_me_url}/{quote(name)}" + (f"?ref={ref}" if ref else "")
+    return f"https://m.me/{quote(name)}" + (f"?ref={ref}" if ref else "")
 
 
 def name_of_page(pages: Pages, page_id: str, *, settings: Settings) -> str:
@@ -26,6 +26,6 @@ def chat_of(pages: Pages, page_id: str | None, *, settings: Settings) -> str | N
     if page_id is None and len(all_pages) == 1:
         page_id = all_pages[0].id
     try:
-        return page_id and m_me(name_of_page(pages, page_id, settings=settings), settings=settings)
+        return page_id and m_me(name_of_page(pages, page_id, settings=settings))
     except PageUnknown:
         return None

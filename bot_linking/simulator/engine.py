@@ -111,7 +111,6 @@ class Engine(Triggers):
             "BOT_LINKING_GRAPH_URL": self.url,
             "BOT_LINKING_RETURN_HOSTS": self.url,
             "BOT_LINKING_EXTENSIONS_SDK": f"{self.url}/en_US/messenger.Extensions.js",
-            "BOT_LINKING_M_ME_URL": f"{self.url}/m.me",
         }
 
     # --- what can be seen

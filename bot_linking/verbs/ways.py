@@ -55,7 +55,7 @@ class LinkWays(Registered):
         here = self._here()
         page = page_id or here.linking.only_page()
         made = here.ways.make_chat_link(account, page, resume=resume)
-        url = m_me(here.name_of_page(page), settings=here.settings, ref=PREFIX + made.token)
+        url = m_me(here.name_of_page(page), ref=PREFIX + made.token)
         return ChatLink(url, shown(made.code), qr_code(url))
 
     def menu_button(self, title: str | None = None) -> dict[str, Any]:

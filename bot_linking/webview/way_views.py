@@ -108,7 +108,7 @@ class WayPages:
             "digits",
             digits=self.webview.attempts.digits(attempt),
             minutes=whole_minutes(attempt.expires_at - self._linking.now()),
-            chat_url=m_me(name, settings=self._settings),
+            chat_url=m_me(name),
         )
 
     @view
@@ -253,7 +253,7 @@ class WayPages:
             self._tell(LinkingRefused(refusal.slug, way=CHAT))
             raise Notice("many", 429, retry_after=refusal.retry_after) from None
         made = self._ways.make_chat_link(account, page_id)
-        url = m_me(self._name_of_page(page_id), settings=self._settings, ref=PREFIX + made.token)
+        url = m_me(self._name_of_page(page_id), ref=PREFIX + made.token)
         link = {"url": url, "code": shown(made.code)}
         return self.webview.pages.show(
             "connect", account=account.label, choices=[], link=link, svg=qr_code(url)

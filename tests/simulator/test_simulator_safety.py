@@ -110,7 +110,6 @@ def test_the_settings_for_a_bot_lead_to_this_simulator(sim: Simulator, bot: Rece
         "BOT_LINKING_GRAPH_URL": sim.url,
         "BOT_LINKING_RETURN_HOSTS": sim.url,
         "BOT_LINKING_EXTENSIONS_SDK": f"{sim.url}/en_US/messenger.Extensions.js",
-        "BOT_LINKING_M_ME_URL": f"{sim.url}/m.me",
     }
     elsewhere = sim.settings_for_bot("http://localhost:8000")
     assert elsewhere == {**sim.settings_for_bot(), "BOT_LINKING_PUBLIC_URL": "http://localhost:8000"}
