@@ -239,8 +239,8 @@ def _content_security_policy(settings: Settings, scripts: str) -> str:
     targets = " ".join(["'self'", *sorted(settings.origins)])
     frames = " ".join(settings.frame_origins) or "'none'"
     return (
-        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src {images}; form-action {targets}; "
-        f"frame-ancestors {frames}; base-uri 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src {images}; "
+        f"form-action {targets}; frame-ancestors {frames}; base-uri 'none'"
     )
 
 
