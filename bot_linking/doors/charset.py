@@ -6,12 +6,12 @@ import re
 from encodings.aliases import aliases
 from typing import ClassVar
 
-from werkzeug.http import parse_options_header
-
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
 
 UTF_8, ASCII, LATIN_1 = "utf-8", "ascii", "latin-1"
 _CODECS = {"utf_8": UTF_8, "ascii": ASCII, "latin_1": LATIN_1}
+# However it is written: with blanks, in quotes, twice, behind another comma or none, as RFC 2231 has it.
+_DECLARED = re.compile(r"(?<![\w-])charset(\*[0-9]*\*?)?\s*[=:]\s*([^;]*)", re.IGNORECASE | re.ASCII)
 
 
 class CharsetRefused(BotLinkingError):
@@ -22,8 +22,22 @@ class CharsetRefused(BotLinkingError):
 
 def codec_of(content_type: str | None) -> str:
     """The codec for a body with this `Content-Type`: UTF-8 where no charset is declared. Raises
-    `CharsetRefused` for another one than UTF-8, US-ASCII and ISO-8859-1."""
-    return codec_named(parse_options_header(content_type)[1].get("charset", ""))
+    `CharsetRefused` for another one than UTF-8, US-ASCII and ISO-8859-1, and for more than one."""
+    return declared_codec(content_type) or UTF_8
+
+
+def declared_codec(content_type: str | None) -> str | None:
+    """The same; None where no charset is declared."""
+    found = {_codec_in(*each.groups()) for each in _DECLARED.finditer(content_type or "")} - {None}
+    if len(found) > 1:
+        raise CharsetRefused("the body declares more than one charset: send it in UTF-8")
+    return found.pop() if found else None
+
+
+def _codec_in(extended: str | None, value: str) -> str | None:
+    value = value.strip(" \t\"'")
+    value = value.rpartition("'")[2] if extended else value
+    return codec_named(value) if value else None
 
 
 def codec_named(charset: str) -> str:

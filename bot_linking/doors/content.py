@@ -14,13 +14,14 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.reading import read_json
-from bot_linking.doors.charset import LATIN_1, UTF_8, codec_named, codec_of, decoded
+from bot_linking.doors.charset import LATIN_1, UTF_8, codec_named, codec_of, declared_codec, decoded
 
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MOST_FIELDS = 100
 CHARSET_FIELD = "_charset_"
+_AS_IT_IS = {"7bit", "8bit", "binary"}
 
 Pairs = list[tuple[str, str]]
 
@@ -47,10 +48,9 @@ def read_content(content_type: str | None, body: bytes) -> Content:
     `PayloadTooLarge` for more than `MOST_FIELDS` fields, and `PayloadUnreadable`.
     """
     kind, options = parse_options_header(content_type)
-    kind, codec = kind.lower(), codec_of(content_type)
+    kind, declared = kind.lower(), declared_codec(content_type)
     if kind == JSON or body.lstrip(b" \t\r\n").startswith(b"{"):
-        return Content(_read_object(body, codec), [])
-    declared = codec if options.get("charset") else None
+        return Content(_read_object(body, declared or UTF_8), [])
     if kind == URLENCODED:
         return Content(None, _in_its_charset(partial(_read_urlencoded, body), declared))
     if kind == MULTIPART:
@@ -110,6 +110,8 @@ def _parts_of(body: bytes, boundary: bytes, codec: str) -> Iterator[tuple[str, s
 
 
 def _codec_of_part(part: Field, codec: str) -> str:
+    if part.headers.get("Content-Transfer-Encoding", "8bit").strip().lower() not in _AS_IT_IS:
+        raise PayloadUnreadable("a part of the body is in a transfer encoding that is not read here")
     declared = part.headers.get("Content-Type")
     return codec if declared is None else codec_of(declared)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from flask import Flask, Response
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, PathConverter
 
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.doors.body import UNKEPT
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
     from werkzeug.routing import Map
 
-WORD = "bot_linking_word"
+WORD, BELOW = "bot_linking_word", "bot_linking_below"
 View = Callable[..., Any]
 
 
@@ -51,7 +51,13 @@ class Word(BaseConverter):
 
     def __init__(self, map: Map, word: str) -> None:
         super().__init__(map)
-        self.regex = f"(?i:{re.escape(word)})"
+        self.regex = f"(?ai:{re.escape(word)})"
+
+
+class Below(PathConverter):
+    """The rest of an address, whatever marks it holds: Werkzeug's own stops at a line break."""
+
+    regex = "(?s:[^/].*?)"
 
 
 def any_case(path: str) -> str:
@@ -75,7 +81,7 @@ def add_door(state: BlueprintSetupState, path: str, endpoint: str, view: View) -
 
 def add_below(state: BlueprintSetupState, path: str, endpoint: str, view: View) -> None:
     """Add a view for everything below this path that no other rule takes."""
-    _add_rule(state, f"{any_case(path)}/<path:below>", endpoint, lambda **_: view())
+    _add_rule(state, f"{any_case(path)}/<{BELOW}:below>", endpoint, lambda **_: view())
 
 
 def _with_variables(view: View) -> View:
@@ -87,7 +93,7 @@ def _with_variables(view: View) -> View:
 
 def _add_rule(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
     app = cast(Flask, state.app)
-    app.url_map.converters[WORD] = Word
+    app.url_map.converters |= {WORD: Word, BELOW: Below}
     endpoint = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
     path = (state.url_prefix or "").rstrip("/") + rule
     # Not by add_url_rule, which wants the methods told one by one.

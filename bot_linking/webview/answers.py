@@ -30,7 +30,7 @@ class Answers:
             try:
                 stage = after(stage_of(before), by)
             except StepRefused as refusal:
-                raise Notice(refusal.stage, back=form.ticket.return_url) from None
+                raise Notice(refusal.stage, back=form.ticket.return_url, ticket=form.ticket) from None
             session = new_session()
             waiting = replace(named(before or form.attempt, None), stage=stage, awaited=awaited(session))
             if held := self._attempts.take(waiting, before, session):

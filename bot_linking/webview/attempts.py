@@ -84,7 +84,7 @@ class Attempts:
             if kept is None:
                 raise Notice("expired", back=ticket.return_url, ticket=ticket)
             if not self._browser.holds(kept):
-                raise Notice("elsewhere", back=ticket.return_url)
+                raise Notice("elsewhere", back=ticket.return_url, ticket=ticket)
         if kept is not None and kept.stage in FINAL:
             if kept.stage is not again_at:
                 raise Notice(kept.stage, back=ticket.return_url, ticket=ticket)
@@ -274,7 +274,7 @@ class Attempts:
             try:
                 stage = after(stage_of(before), *steps)
             except StepRefused as refusal:
-                raise Notice(refusal.stage, back=form.ticket.return_url) from None
+                raise Notice(refusal.stage, back=form.ticket.return_url, ticket=form.ticket) from None
             if held := self.take(replace(proved, stage=stage), before):
                 return held
         return self.as_it_is(form)

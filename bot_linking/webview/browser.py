@@ -72,7 +72,8 @@ class Browser:
         if not self._tickets.is_fresh(ticket, max_age_ms):
             raise Notice("expired", back=ticket.return_url, ticket=ticket)
         if not self.is_holder(ticket):
-            raise Notice("elsewhere" if self._has_cookies() else "cookies", back=ticket.return_url)
+            name = "elsewhere" if self._has_cookies() else "cookies"
+            raise Notice(name, back=ticket.return_url, ticket=ticket)
         return ticket
 
     def secret(self) -> str:

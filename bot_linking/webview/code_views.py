@@ -9,6 +9,7 @@ from flask import Response
 
 from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
+from bot_linking.core.links import Account
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.answers import Answers
@@ -87,18 +88,20 @@ class CodePages:
             self._webview.admission.count_code_try(name, address)
         except TooManyAttempts as limit:
             return self._webview.too_many(form, _refusal("many"), limit)
-        form = self._answers.use_try(form, awaited, _refusal(_after_try(awaited)))
-        return self._judge(mailed, form, awaited, code)
-
-    def _judge(self, mailed: MailedCodes, form: Form, awaited: Awaited, code: str) -> Response:
-        attempt_id, browser = form.attempt.attempt_id, self._webview.browser
-        session = browser.session_of(attempt_id)
-        is_right = session is not None and mailed.is_right(awaited, code, attempt_id, session)
-        account = mailed.account_of(awaited.about) if is_right else None
+        refusal = _refusal(_after_try(awaited))
+        form = self._answers.use_try(form, awaited, refusal)
+        account = self._judged(mailed, form.attempt.attempt_id, awaited, code)
         if account is None:
+            self._webview.trail.refused(form.attempt, refusal)
             return self.lead_to(Held(form.attempt))
-        self._webview.admission.forgive_code(canonical_name(awaited.about), browser.address())
+        self._webview.admission.forgive_code(name, address)
         return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
+
+    def _judged(self, mailed: MailedCodes, attempt_id: str, awaited: Awaited, code: str) -> Account | None:
+        """Whose account a right code signs in to."""
+        session = self._webview.browser.session_of(attempt_id)
+        is_right = session is not None and mailed.is_right(awaited, code, attempt_id, session)
+        return mailed.account_of(awaited.about) if is_right else None
 
     def _flaw(self, awaited: Awaited, code: str) -> str | None:
         """Why a code is not even judged."""

@@ -15,20 +15,23 @@ def lost_below(prefix: str, pages: Pages) -> Callable[[], Response | None]:
     """What the app asks before each request. Without a prefix each address could be ours, so none is. The API
     below the same prefix answers for itself."""
     ours = f"{prefix.rstrip('/')}/"
-    api, desk = f"{ours}api", f"{ours}operator"
+    api, desk = f"{ours}api".casefold(), f"{ours}operator"
 
     def lost() -> Response | None:
         problem = request.routing_exception
         if problem is None or not isinstance(problem, NotFound | MethodNotAllowed):
             return None
         path = re.sub("//+", "/", request.path)  # the router merges them, too
-        if not path.startswith(ours) or path.casefold().startswith(api.casefold()):
+        if not path.startswith(ours) or _is_at(api, path.casefold()):
             return None
         # A strange method must not tell whether there is an operator's page.
-        is_desk = path == desk or path.startswith(f"{desk}/")
-        return show_lost(pages, NotFound() if is_desk else problem)
+        return show_lost(pages, NotFound() if _is_at(desk, path) else problem)
 
     return lost if prefix.strip("/") else lambda: None
+
+
+def _is_at(address: str, path: str) -> bool:
+    return path == address or path.startswith(f"{address}/")
 
 
 def show_lost(pages: Pages, problem: HTTPException) -> Response:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from werkzeug.datastructures import Headers
 
 from bot_linking.config.settings import Settings
+from bot_linking.core.links import LOGIN, MENU
 from bot_linking.core.reading import read_id
 from bot_linking.translations import best_of, direction_of, translate, translate_count
 from bot_linking.webview.qr import qr_code
@@ -60,7 +61,8 @@ class Pages:
     def __init__(self, settings: Settings, root: str) -> None:
         self._settings = settings
         self.root = root
-        self._own_headers = _headers(settings)
+        self._own_headers = _headers(settings, "'self'")
+        self._webview_headers = _headers(settings, f"'self' {_origin_of(settings.extensions_sdk)}")
         #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
         self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
         #: The ticket of a form that asks for a new button, where it helps; set by who sends them.
@@ -101,12 +103,23 @@ class Pages:
         )
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
+    def show_in_webview(self, name: str, status: int = 200, **context: Any) -> Response:
+        """A page on which Messenger's own script may run, as on no other: it says who opened the webview from
+        the menu, and closes it."""
+        page = self.show(name, status, sdk=self._settings.extensions_sdk, **context)
+        page.own_headers = self._webview_headers  # type: ignore[attr-defined]
+        page.headers.update(self._webview_headers)
+        return page
+
     def notice(self, notice: Notice) -> Response:
-        """The page that says what happened."""
-        page = self.show(
+        """The page that says what happened. Who left what the menu opened is back in the chat by it."""
+        way = notice.ticket.way if notice.ticket else LOGIN
+        show = self.show_in_webview if (way, notice.name) == (MENU, "left") else self.show
+        page = show(
             "notice",
             notice.status,
             notice=notice.name,
+            way=way,
             back=notice.back,
             minutes=whole_minutes((notice.retry_after or 60) * 1000),
             again=self.offer(notice),
@@ -199,9 +212,9 @@ def _guarded_class(response_class: type[Response]) -> type[Response]:
     return Guarded
 
 
-def _headers(settings: Settings) -> dict[str, str]:
+def _headers(settings: Settings, scripts: str) -> dict[str, str]:
     headers = {
-        "Content-Security-Policy": _content_security_policy(settings),
+        "Content-Security-Policy": _content_security_policy(settings, scripts),
         "Cache-Control": "no-store",
         "Vary": "Cookie, Accept-Language",
         "Referrer-Policy": "no-referrer",
@@ -215,15 +228,19 @@ def _headers(settings: Settings) -> dict[str, str]:
     return headers
 
 
-def _content_security_policy(settings: Settings) -> str:
+def _origin_of(url: str) -> str:
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
+
+
+def _content_security_policy(settings: Settings, scripts: str) -> str:
     logo = urlsplit(settings.brand_logo or "")
     images = f"'self' https://{logo.netloc}" if logo.netloc else "'self'"
     # Chrome applies form-action to the redirect that follows a form, too: it must name where we lead.
     targets = " ".join(["'self'", *sorted(settings.origins)])
     frames = " ".join(settings.frame_origins) or "'none'"
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; form-action {targets}; "
-        f"frame-ancestors {frames}; base-uri 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src {images}; "
+        f"form-action {targets}; frame-ancestors {frames}; base-uri 'none'"
     )
 
 

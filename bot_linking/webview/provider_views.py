@@ -171,7 +171,10 @@ class ProviderPages:
         return None
 
     def _end(self, form: Form, reason: str) -> Response:
-        return self.lead_to(Held(self._answers.end(form, Refusal("login", reason)).attempt))
+        refusal = Refusal("login", reason)
+        ended = self._answers.end(form, refusal).attempt
+        self._webview.trail.refused(ended, refusal)
+        return self.lead_to(Held(ended))
 
     def _secrets(self, attempt_id: str, session: str) -> Secrets:
         return _secrets(self._keys[0], session, attempt_id)

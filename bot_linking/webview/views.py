@@ -297,7 +297,7 @@ class Webview:
             return self.pages.go(self._address_of("login", form.attempt))
         held = self.attempts.leave(form)
         if form.ticket.way != LOGIN:
-            return self._hand(self.pages.notice(Notice("left", 200)), held)
+            return self._hand(self.pages.notice(Notice("left", 200, ticket=form.ticket)), held)
         return self._hand(self.pages.go(f"login?{query_of(form.attempt)}&switch=1"), held)
 
     @view
@@ -309,7 +309,7 @@ class Webview:
         self._linking.cancel(who.page_id, who.psid)
         self.trail.cancelled(form.attempt)
         if form.ticket.way != LOGIN:
-            return self._hand(self.pages.notice(Notice("left", 200)), held)
+            return self._hand(self.pages.notice(Notice("left", 200, ticket=form.ticket)), held)
         return self._hand(self.pages.go(form.ticket.return_url), held)
 
     @view

@@ -6,7 +6,6 @@ They prove a chat or an account, and then join the very journey of the Log In bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from flask import Response, request
 
@@ -121,7 +120,7 @@ class WayPages:
             raise Notice("done", 200)
         if kept.way != MENU:
             return self.webview.pages.show("linked", sdk=None)
-        return self._with_sdk(self.webview.pages.show("linked", sdk=self._settings.extensions_sdk))
+        return self.webview.pages.show_in_webview("linked")
 
     def _has_linked(self, attempt: Attempt) -> bool:
         """Whether this browser's attempt is over, and its chat linked to its account now."""
@@ -153,13 +152,9 @@ class WayPages:
         if self._settings.app_id is None:
             raise Notice("missing", 404)
         secret = self.webview.browser.secret()
-        page = self.webview.pages.show(
-            "menu",
-            app_id=self._settings.app_id,
-            sdk=self._settings.extensions_sdk,
-            ticket=self._stamps.make("menu", "", secret),
-        )
-        return self._with_sdk(self.webview.browser.remember(page, secret))
+        ticket = self._stamps.make("menu", "", secret)
+        page = self.webview.pages.show_in_webview("menu", app_id=self._settings.app_id, ticket=ticket)
+        return self.webview.browser.remember(page, secret)
 
     @view
     def enter_menu(self) -> Response:
@@ -185,7 +180,7 @@ class WayPages:
         except SignedRequestRefused as refusal:
             return self._refused(refusal)
         self._linking.unlink(context.psid, context.page_id, source=MENU)
-        return self._with_sdk(self.webview.pages.show("logged_out", sdk=self._settings.extensions_sdk))
+        return self.webview.pages.show_in_webview("logged_out")
 
     def _show_linked_chat(self, link: Link, proof: str) -> Response:
         """With whom a chat is linked, Log Out, and the sign-in for another account."""
@@ -222,17 +217,6 @@ class WayPages:
         if signed.secret not in self._served.secrets_of(context.page_id):
             raise SignedRequestRefused(Flaw.PAGE)
         return context, digest_of((text or "").partition(".")[2])
-
-    def _with_sdk(self, page: Response) -> Response:
-        """Messenger's script may run on this page, and on no other."""
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._settings.extensions_sdk))
-        headers: dict[str, str] = page.own_headers  # type: ignore[attr-defined]
-        policy = headers["Content-Security-Policy"]
-        policy = "; ".join(part for part in policy.split("; ") if not part.startswith("script-src"))
-        allowed = {"Content-Security-Policy": f"{policy}; script-src 'self' {origin}"}
-        page.own_headers = headers | allowed  # type: ignore[attr-defined]
-        page.headers.update(allowed)
-        return page
 
     # From the site
 

@@ -34,6 +34,8 @@ def test_any_spelling_of_the_path_and_the_method_is_the_same_call(
         "/linking/API/v1/link",
         "/linking/api/%2e%2e/login",
         "/linking/api/é",
+        "/linking/api/%0a",
+        "/linking/api/x%0ay",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "PROPFIND"])
@@ -45,6 +47,15 @@ def test_below_the_address_is_nothing_and_the_envelope_says_so(
     assert answer.status_code == said["error_code"] == said["error"]["code"] == 404
     assert (said["result"], said["request_id"], said["error"]["type"]) == (False, "", "NotFoundException")
     assert "/linking/api" in said["error_message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/linking/apis", "/linking/apı", "/linking/API%20", "/linking/api;v=1", "/linking/api%0a"]
+)
+def test_what_only_begins_like_the_address_is_not_the_api(caller: Caller, path: str) -> None:
+    answer = caller.bot.client().post(path, json=CALL, headers={"APIKEY": caller.key})
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "bot_linking.css" in answer.text, "the page is ours"
 
 
 def test_options_names_the_method_and_changes_nothing(caller: Caller) -> None:

@@ -105,6 +105,42 @@ def test_a_charset_that_is_read_here_is(caller: Caller, kind: str, charset: str)
     assert answer.get_json()["result"] is True
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "; charset= gbk", "; charset = gbk", ";charset\t=\tgbk", "; CHARSET='gbk'", '; charset="gbk',
+        "; charset:gbk",
+        "; charset=gbk; charset=utf-8", "; charset=utf-8; charset=gbk", "; charset=utf-8,gbk", " charset=gbk",
+        "; charset*=utf-8''gbk", "; charset*0=g; charset*1=bk", ", text/plain; charset=gbk", ";;charset=gbk;",
+        '; x="a;b"; charset=gbk', "; charset=utf-8; charset=iso-8859-1",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [FORM, "application/json"])
+def test_a_charset_is_never_overlooked_however_it_is_written(
+    caller: Caller, kind: str, parameters: str
+) -> None:
+    body = urlencode(RIGHT).encode() if kind == FORM else json.dumps(a_call(username="ada")).encode()
+    assert caller.post(body, kind + parameters).status_code == 415
+    assert caller.bot.linking.link_of(PSID) is None
+
+
+@pytest.mark.parametrize(
+    "parameters", ["; charset = utf-8", "; charset=UTF-8; charset=utf8", "; charset:utf-8"]
+)
+def test_a_charset_that_is_read_here_may_be_written_in_these_ways_too(
+    caller: Caller, parameters: str
+) -> None:
+    assert caller.post(json.dumps(a_call(username="a")).encode(), f"text/json{parameters}").status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["base64", "Quoted-Printable", "x-other"])
+def test_a_part_in_a_transfer_encoding_is_not_taken_for_its_text(caller: Caller, encoding: str) -> None:
+    body = _multipart(RIGHT, part_type=f"text/plain\r\nContent-Transfer-Encoding: {encoding}")
+    assert caller.post(body, "multipart/form-data; boundary=x").status_code == 400
+    plain = body.replace(encoding.encode(), b"8BIT")
+    assert caller.post(plain, "multipart/form-data; boundary=x").status_code == 200
+
+
 def test_a_body_in_latin_1_is_read_as_that(caller: Caller) -> None:
     name = "Müller"
     fields = {**RIGHT, "account_linking.username": name}

@@ -155,7 +155,13 @@ def test_an_application_is_named_to_the_letter(shop: Shop, app_key: str) -> None
 
 @pytest.mark.parametrize(
     "path",
-    ["/ExternalAccount", "/externalaccount/", "/ExternalAccount/shop/1/2", "/ExternalAccount/shop/SignIn/x"],
+    [
+        "/ExternalAccount",
+        "/externalaccount/",
+        "/ExternalAccount/shop/1/2",
+        "/ExternalAccount/shop/SignIn/x",
+        "/ExternalAccount/shop/1/%0a",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "MOVE"])
 def test_where_no_call_is_the_envelope_says_so(shop: Shop, path: str, method: str) -> None:

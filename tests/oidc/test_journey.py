@@ -127,6 +127,7 @@ def test_who_declines_there_reads_so_and_may_try_again(bot: Bot, provider: Provi
     state = provider.sign_in(target)["state"]
     page = back(browser, {"error": "access_denied", "state": state})
     refused(browser, page, "You did not log in there")
+    assert bot.linking.funnel()["refused"] == {"login_provider_denied": 1}
     browser.submit("oidc")
     browser.follow()
     again = refresh_of(browser.page.text)

@@ -238,6 +238,40 @@ def test_from_the_menu_the_signed_request_proves_the_chat_and_links_at_once(menu
     assert (link.account_id, link.source) == ("1", "menu")
 
 
+def test_who_cancels_in_the_menus_webview_is_back_in_the_chat_and_told_of_the_menu(menu: Bot) -> None:
+    """No word of a Log In button, which this person never had; the address itself says the same again."""
+    browser = enter(menu, signed_request(menu.clock()))
+    browser.sign_in()
+    own = browser.location
+    left = browser.submit("cancel")
+    for page in (left, browser.get(own)):
+        assert "open this page from the menu again" in page.text
+        assert "tap Log In" not in page.text
+        assert re.search(r'<script src="[^"]*menu.js" data-close="1"></script>', page.text)
+        assert "https://connect.facebook.net" in page.headers["Content-Security-Policy"]
+    assert menu.linking.link_of(PSID) is None
+
+
+def test_who_cancels_on_the_page_of_a_web_link_may_open_it_again(bot: Bot) -> None:
+    address = path_of(bot.linking.web_link(PSID))
+    browser = bot.browser()
+    browser.get(address)
+    browser.sign_in()
+    left = browser.submit("cancel")
+    assert "Open the page again" in left.text
+    assert "tap Log In" not in left.text
+    assert "connect.facebook.net" not in left.headers["Content-Security-Policy"]
+    assert bot.browser().get(address).status_code == 200
+
+
+def test_a_page_from_the_menu_that_is_too_old_leads_to_the_menu(menu: Bot) -> None:
+    browser = enter(menu, signed_request(menu.clock()))
+    menu.clock.advance(1000)
+    page = browser.submit("login", username="ada", password="lovelace-1815")
+    assert page.status_code == 400
+    assert "open this page from the menu again" in page.text
+
+
 def test_a_new_customer_may_sign_up_from_the_menu_and_go_back_to_the_sign_in(
     new_bot: NewBot, site: Any
 ) -> None:

@@ -159,6 +159,23 @@ def test_a_wrong_code_is_said_and_the_fourth_try_is_none(bot: Bot, mailbox: Mail
     assert browser.form("email-code")
 
 
+def test_each_wrong_code_is_told_to_the_funnel_as_a_wrong_password_is(bot: Bot, mailbox: Mailbox) -> None:
+    browser = ask_for_code(bot)
+    for _ in range(4):
+        give(browser, other_than(mailbox.code()))
+    refused = {"email-code_mailed_wrong": 2, "email-code_mailed_over": 2}
+    assert bot.linking.funnel()["refused"] == refused
+
+
+def test_a_right_code_of_no_account_is_told_to_the_funnel_as_a_wrong_one(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = ask_for_code(bot, "nobody@example.com")
+    monkeypatch.setattr(MailedCodes, "is_right", lambda *_: True)
+    give(browser, "123456")
+    assert bot.linking.funnel()["refused"] == {"email-code_mailed_wrong": 1}
+
+
 def test_a_right_third_try_is_taken(bot: Bot, mailbox: Mailbox) -> None:
     browser = ask_for_code(bot)
     for _ in range(2):
