@@ -161,8 +161,14 @@ class TwoBrowsers(RuleBasedStateMachine):
         fields = {"username": name, "password": PASSWORDS[name] if kind == "right" else "wrong"}
         if (sent := self.send(which, "login", place, fields)) and kind == "right":
             attempt_id, page = sent
-            if page.headers.get("Location", "").startswith(("consent/", "second-factor/")):
-                self.named[attempt_id] = PEOPLE[name]
+            account, location = PEOPLE[name], page.headers.get("Location", "")
+            leads = location.startswith("second-factor/") or (
+                location.startswith("consent/") and account not in self.world.codes.guarded
+            )
+            if (
+                leads and self.shown_account(which) == account
+            ):  # else an old form, led to where its attempt is
+                self.named[attempt_id] = account
                 self.proved.pop(attempt_id, None)
                 self.waiting.pop(attempt_id, None)
 
@@ -186,7 +192,7 @@ class TwoBrowsers(RuleBasedStateMachine):
         sent = self.send(which, "email-code", place, {"code": code})
         if sent and good and code == good and attempt_id in self.waiting:
             location = sent[1].headers.get("Location", "")
-            if location.startswith(("consent/", "second-factor/")):
+            if location.startswith(("consent/", "second-factor/")) and self.shown_account(which) == account:
                 self.named[attempt_id] = account
                 self.waiting.pop(attempt_id)
                 type(self).mailed_in += 1
@@ -221,6 +227,11 @@ class TwoBrowsers(RuleBasedStateMachine):
             type(self).won += 1
 
     # Inside
+
+    def shown_account(self, which: int) -> str | None:
+        """Whose the page is that the browser was led to."""
+        read = [self.world.ticket(ticket) for _, ticket in forms_on(self.browsers[which].page)]
+        return next((ticket.account_id for ticket in read if ticket and ticket.account_id), None)
 
     def ticket_for(self, form: str, place: int) -> str | None:
         own = [ticket for name, ticket in self.forms if name == form]
