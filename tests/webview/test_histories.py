@@ -167,7 +167,7 @@ class TwoBrowsers(RuleBasedStateMachine):
             )
             if (
                 leads and self.shown_account(which) == account
-            ):  # else an old form, led to where its attempt is
+            ):  # else an old form, led on
                 self.named[attempt_id] = account
                 self.proved.pop(attempt_id, None)
                 self.waiting.pop(attempt_id, None)
