@@ -90,7 +90,7 @@ def free_pair() -> int:
 def is_ready(url: str) -> bool:
     """Whether the bot at this address says so."""
     try:
-        return requests.get(f"{url}/linking/health", timeout=10).text.strip() == "ready"
+        return requests.get(f"{url}/linking/health", timeout=30).text.strip() == "ready"
     except requests.ConnectionError:
         return False
 

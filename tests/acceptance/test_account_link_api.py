@@ -45,7 +45,7 @@ class Site:
 
     def post(self, body: bytes, content_type: str, at: int = 0) -> requests.Response:
         headers = {"APIKEY": self.key, "Content-Type": content_type}
-        return requests.post(self.endpoints[at], data=body, headers=headers, timeout=10)
+        return requests.post(self.endpoints[at], data=body, headers=headers, timeout=30)
 
     def client(self, at: int = 0) -> Client:
         return Client(self.endpoints[at], self.key)
@@ -239,5 +239,5 @@ def test_a_call_that_is_too_large_is_answered_in_the_envelope(site: Site) -> Non
 
 
 def test_the_document_is_served(site: Site) -> None:
-    document = requests.get(site.endpoints[0].removesuffix("api") + "openapi.json", timeout=10).json()
+    document = requests.get(site.endpoints[0].removesuffix("api") + "openapi.json", timeout=30).json()
     assert "/linking/api" in document["paths"]

@@ -113,18 +113,18 @@ def test_points_signs_the_linked_person_in_and_asks_the_shops_own_api(town: Town
     town.messenger.say(ADA, "points")
     town.walk.link(ADA, "ada", "lovelace-1815")
     assert town.walk.hears(ADA, "You have 1815 points, ada.")
-    assert requests.get(f"{town.url}/api/points", timeout=5).status_code == 401
+    assert requests.get(f"{town.url}/api/points", timeout=30).status_code == 401
     back_end = (town.instance / "back_end_token").read_text()
     assert (town.instance / "back_end_token").stat().st_mode & 0o777 == 0o600
     headers = {"Authorization": f"Bearer {back_end}"}
     pair = {"unionID": ADA, "platform": "messenger"}
     sign_in = f"{town.url}/ExternalAccount/acme/SignIn"
-    token = requests.post(sign_in, json=pair, headers=headers, timeout=5).json()["data"]["access_token"]
+    token = requests.post(sign_in, json=pair, headers=headers, timeout=30).json()["data"]["access_token"]
     points = {"headers": {"Authorization": f"Bearer {token}"}, "timeout": 5}
     assert requests.get(f"{town.url}/api/points", **points).json() == {"points": 1815}  # type: ignore[arg-type]
     assert town.flask("unlink", ADA).returncode == 0
     assert requests.get(f"{town.url}/api/points", **points).status_code == 401  # type: ignore[arg-type]
-    assert requests.post(sign_in, json=pair, headers=headers, timeout=5).status_code == 404
+    assert requests.post(sign_in, json=pair, headers=headers, timeout=30).status_code == 404
 
 
 def test_a_person_with_a_second_factor_needs_it_on_the_pages_and_in_the_chat(town: Town) -> None:

@@ -93,7 +93,7 @@ def simulator_of(place: Place, webhook_url: str) -> Iterator[dict[str, str]]:
         text=True,
     ) as process:
         chat = line_from(process).strip()
-        assert requests.get(chat, timeout=10).status_code == 200
+        assert requests.get(chat, timeout=30).status_code == 200
         assert process.stderr is not None
         settings = {"CHAT": chat}
         while "BOT_LINKING_RETURN_HOSTS" not in settings:  # the last

@@ -32,7 +32,7 @@ class Workers:
             self.pids.append(self.ask()["pid"])
 
     def ask(self) -> dict[str, Any]:
-        return dict(requests.get(f"{self.url}/worker", timeout=10).json())
+        return dict(requests.get(f"{self.url}/worker", timeout=30).json())
 
     @contextmanager
     def only(self, number: int) -> Iterator[None]:
@@ -73,7 +73,7 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).ok
+        return requests.get(url, timeout=30).ok
     except requests.ConnectionError:
         return False
 

@@ -42,7 +42,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            requests.get(url, timeout=5).raise_for_status()
+            requests.get(url, timeout=30).raise_for_status()
         except requests.ConnectionError:
             time.sleep(0.05)
         else:

@@ -42,7 +42,7 @@ class Shop:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         url = f"{self.url}/ExternalAccount/{app}{path}"
-        answer = self.session.request(method, url, headers=headers, timeout=10, **kwargs)
+        answer = self.session.request(method, url, headers=headers, timeout=30, **kwargs)
         assert answer.headers["Cache-Control"] == "no-store"
         if method != "HEAD":
             assert answer.json()["code"] == answer.status_code

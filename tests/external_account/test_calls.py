@@ -348,7 +348,7 @@ def test_another_method_is_refused_in_the_envelope(shop: Shop, method: str, path
 
 @pytest.mark.parametrize(("path", "allowed"), [("", "GET, POST"), ("/1", "PUT, DELETE"), ("/SignIn", "POST")])
 def test_options_tells_what_a_path_takes(shop: Shop, path: str, allowed: str) -> None:
-    answer = shop.session.options(f"{shop.url}/ExternalAccount/shop{path}", timeout=10)
+    answer = shop.session.options(f"{shop.url}/ExternalAccount/shop{path}", timeout=30)
     assert (answer.status_code, answer.headers["Allow"]) == (204, f"{allowed}, OPTIONS")
 
 

@@ -166,7 +166,7 @@ def test_each_other_way_begins_with_a_line(
     ada = messenger.people[0].psid
     with app.app_context():
         names = run("messenger", "ways", linking=linking, Account=Account, psid=ada)
-    assert requests.get(names["address"], timeout=10).status_code == 200
+    assert requests.get(names["address"], timeout=30).status_code == 200
     assert "<svg" in names["receipt"]
     assert "Log in to go on." in str(messenger.messages(ada))
 
@@ -184,7 +184,7 @@ def test_the_owner_hears_of_a_link_with_a_way_back(
     linking_walk.link(ada, "ada", "lovelace-1815")
     assert messenger.wait_until(lambda: bool(mails))
     assert "was linked by login" in mails[0][1]
-    undo = requests.get(mails[0][1].rpartition(" ")[2], timeout=10)
+    undo = requests.get(mails[0][1].rpartition(" ")[2], timeout=30)
     assert undo.status_code == 200
     linking.stop()
     linking.store.close()
@@ -232,7 +232,7 @@ def test_external_accounts_are_registered_in_two_lines(
     external = run("external_account", "register", app=app, linking=linking)["external"]
     assert isinstance(external, ExternalAccount)
     bot_server.serve(app)
-    assert requests.get(f"{bot_server.url}/ExternalAccount/shop", timeout=10).json()["code"] == 401
+    assert requests.get(f"{bot_server.url}/ExternalAccount/shop", timeout=30).json()["code"] == 401
 
 
 def test_a_bot_takes_the_identity_provider_that_the_guide_names() -> None:

@@ -113,7 +113,7 @@ def requests_to_graph(settings: dict[str, Any]) -> Any:
             settings["BOT_LINKING_GRAPH_URL"] + "/v2.6/me/messages",
             params={"access_token": settings["BOT_LINKING_PAGE_ACCESS_TOKEN"]},
             json={"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": {"text": text}},
-            timeout=10,
+            timeout=30,
         )
         answer.raise_for_status()
 
@@ -387,8 +387,8 @@ def test_the_flow_goes_through_the_guides_bot_of_another_framework(
     assert world.messenger.handshake()
     world.go()
     url = world.settings["BOT_LINKING_PUBLIC_URL"] + "/webhook"
-    assert requests.post(url, data=b"{}", timeout=10).status_code == 403
-    assert requests.get(url, params={"hub.mode": "subscribe"}, timeout=10).status_code == 403
+    assert requests.post(url, data=b"{}", timeout=30).status_code == 403
+    assert requests.get(url, params={"hub.mode": "subscribe"}, timeout=30).status_code == 403
 
 
 # The guide's other pieces of code

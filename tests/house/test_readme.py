@@ -146,7 +146,7 @@ def test_check_prints_the_lines_that_the_readme_shows(
     requests.delete(
         f"{messenger.url}/v26.0/me/subscribed_apps",
         params={"access_token": messenger.page_access_token},
-        timeout=10,
+        timeout=30,
     )
     names: dict[str, Any] = {"__name__": "readme"}
 

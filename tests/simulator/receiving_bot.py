@@ -101,7 +101,7 @@ class GraphClient:
     def call(self, method: str, path: str, *, token: str | None = None, **kwargs: Any) -> requests.Response:
         params = {"access_token": self.sim.page_access_token if token is None else token}
         params.update(kwargs.pop("params", {}))
-        return requests.request(method, f"{self.sim.url}/{path}", params=params, timeout=5, **kwargs)
+        return requests.request(method, f"{self.sim.url}/{path}", params=params, timeout=30, **kwargs)
 
     def send(self, message: object, psid: str = ADA, **extra: object) -> requests.Response:
         body = {"recipient": {"id": psid}, "messaging_type": "RESPONSE", "message": message, **extra}

@@ -62,7 +62,7 @@ def test_coming_back_with_a_code_links_and_tells_the_bot(
     sim: Simulator, bot: ReceivingBot, slash: str
 ) -> None:
     url = redirect_uri(sim.open_login(ADA, LOGIN)).replace("account_linking/?", f"account_linking{slash}?")
-    page = requests.get(url + "&authorization_code=c%2B1", timeout=5)
+    page = requests.get(url + "&authorization_code=c%2B1", timeout=30)
     assert page.status_code == 200
     assert "Account linked" in page.text
     assert sim.is_linked(ADA)
@@ -77,7 +77,7 @@ def test_coming_back_with_a_code_links_and_tells_the_bot(
 
 @pytest.mark.parametrize("tail", ["", "&authorization_code="])
 def test_coming_back_without_a_code_links_nothing(sim: Simulator, tail: str) -> None:
-    page = requests.get(redirect_uri(sim.open_login(ADA, LOGIN)) + tail, timeout=5)
+    page = requests.get(redirect_uri(sim.open_login(ADA, LOGIN)) + tail, timeout=30)
     assert "Account not linked" in page.text
     assert not sim.is_linked(ADA)
     assert sim.deliveries == []
@@ -89,7 +89,7 @@ def test_a_token_dies_after_five_minutes(sim: Simulator, clock: Clock) -> None:
     assert sim.return_to(early + "&authorization_code=c") is Outcome.LINKED
     clock.ahead = 301
     assert sim.return_to(late + "&authorization_code=c") is Outcome.EXPIRED
-    page = requests.get(late + "&authorization_code=c", timeout=5)
+    page = requests.get(late + "&authorization_code=c", timeout=30)
     assert "Account linking failed" in page.text
     assert "five minutes" in page.text
 
@@ -104,13 +104,13 @@ def test_a_token_is_used_once_even_when_fifty_come_at_the_same_time(
     assert outcomes.count(Outcome.USED) == 49
     assert sim.wait_until(lambda: bot.bodies)
     assert len(bot.events) == 1
-    assert "used already" in requests.get(url, timeout=5).text
+    assert "used already" in requests.get(url, timeout=30).text
 
 
 def test_a_token_that_nobody_minted_links_nothing(sim: Simulator) -> None:
     url = f"{sim.url}/messenger_platform/account_linking/?account_linking_token=ARx&authorization_code=c"
     assert sim.return_to(url) is Outcome.UNKNOWN
-    assert "Account linking failed" in requests.get(url, timeout=5).text
+    assert "Account linking failed" in requests.get(url, timeout=30).text
     assert sim.deliveries == []
 
 
@@ -126,12 +126,12 @@ def test_linking_fails_when_the_page_does_not_subscribe_to_it(sim: Simulator) ->
     url = redirect_uri(sim.open_login(ADA, LOGIN)) + "&authorization_code=c"
     assert sim.return_to(url) is Outcome.UNSUBSCRIBED
     assert not sim.is_linked(ADA)
-    assert "messaging_account_linking" in requests.get(url, timeout=5).text
+    assert "messaging_account_linking" in requests.get(url, timeout=30).text
 
 
 def test_a_head_request_uses_nothing_up(sim: Simulator) -> None:
     url = redirect_uri(sim.open_login(ADA, LOGIN)) + "&authorization_code=c"
-    assert requests.head(url, timeout=5).status_code == 200
+    assert requests.head(url, timeout=30).status_code == 200
     assert not sim.is_linked(ADA)
     assert sim.return_to(url) is Outcome.LINKED
 
@@ -143,7 +143,7 @@ def test_only_the_return_address_is_a_return_address(sim: Simulator, url: str) -
 
 
 def test_the_return_page_may_be_framed_by_the_chat_only_and_leaks_no_referrer(sim: Simulator) -> None:
-    page = requests.get(redirect_uri(sim.open_login(ADA, LOGIN)), timeout=5)
+    page = requests.get(redirect_uri(sim.open_login(ADA, LOGIN)), timeout=30)
     assert "frame-ancestors 'self' http://127.0.0.1:*" in page.headers["Content-Security-Policy"]
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"

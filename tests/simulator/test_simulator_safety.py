@@ -132,9 +132,9 @@ def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process(bot: Re
 @pytest.mark.parametrize("path", ["", "me", "simulator/state", "messenger_platform/account_linking/"])
 def test_another_name_that_points_here_is_refused(sim: Simulator, path: str) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1"):
-        answer = requests.get(f"{sim.url}/{path}", headers={"Host": host}, timeout=5)
+        answer = requests.get(f"{sim.url}/{path}", headers={"Host": host}, timeout=30)
         assert answer.status_code == 403, host
-    assert requests.get(f"{sim.url}/", headers={"Host": "localhost:1"}, timeout=5).ok
+    assert requests.get(f"{sim.url}/", headers={"Host": "localhost:1"}, timeout=30).ok
 
 
 def test_loopback_is_known_in_all_its_spellings() -> None:
@@ -159,15 +159,15 @@ def test_only_the_chat_pages_own_script_changes_anything(
     sim: Simulator, verb: str, body: dict[str, Any]
 ) -> None:
     url = f"{sim.url}/simulator/{verb}"
-    assert requests.post(url, json=body, timeout=5).status_code == 403
+    assert requests.post(url, json=body, timeout=30).status_code == 403
     foreign = {**CHAT, "Origin": "https://evil.example"}
-    assert requests.post(url, json=body, headers=foreign, timeout=5).status_code == 403
+    assert requests.post(url, json=body, headers=foreign, timeout=30).status_code == 403
     assert sim.conversation(ADA)["entries"] == []
     assert not sim.switches.batch
     own = {**CHAT, "Origin": sim.url}
-    assert requests.post(url, json=body, headers=own, timeout=5).status_code == 200
+    assert requests.post(url, json=body, headers=own, timeout=30).status_code == 200
     assert (
-        requests.options(url, headers=foreign, timeout=5).headers.get("Access-Control-Allow-Origin") is None
+        requests.options(url, headers=foreign, timeout=30).headers.get("Access-Control-Allow-Origin") is None
     )
 
 
@@ -186,18 +186,20 @@ def test_only_the_chat_pages_own_script_changes_anything(
     ],
 )
 def test_the_chat_pages_routes_refuse_nonsense(sim: Simulator, verb: str, body: object) -> None:
-    assert requests.post(f"{sim.url}/simulator/{verb}", json=body, headers=CHAT, timeout=5).status_code == 400
+    assert (
+        requests.post(f"{sim.url}/simulator/{verb}", json=body, headers=CHAT, timeout=30).status_code == 400
+    )
 
 
 def test_the_chat_pages_routes_know_only_the_people(sim: Simulator) -> None:
     body = {"psid": "1", "text": "hi"}
-    assert requests.post(f"{sim.url}/simulator/say", json=body, headers=CHAT, timeout=5).status_code == 404
-    assert requests.get(f"{sim.url}/simulator/state", params={"psid": "1"}, timeout=5).status_code == 404
-    assert requests.get(f"{sim.url}/simulator/people/1.svg", timeout=5).status_code == 404
+    assert requests.post(f"{sim.url}/simulator/say", json=body, headers=CHAT, timeout=30).status_code == 404
+    assert requests.get(f"{sim.url}/simulator/state", params={"psid": "1"}, timeout=30).status_code == 404
+    assert requests.get(f"{sim.url}/simulator/people/1.svg", timeout=30).status_code == 404
 
 
 def test_the_pages_have_a_strict_policy_and_no_inline_code(sim: Simulator) -> None:
-    page = requests.get(f"{sim.url}/", timeout=5)
+    page = requests.get(f"{sim.url}/", timeout=30)
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -211,14 +213,14 @@ def test_the_state_shows_neither_secrets_nor_codes(sim: Simulator, bot: Receivin
     url = sim.open_login(ADA, bot.url).split("account_linking_token=")[1].split("&")[0]
     sim.finish_login(url, "a-very-secret-code")
     assert sim.wait_until(lambda: sim.deliveries)
-    answer = requests.get(f"{sim.url}/simulator/state", params={"psid": ADA}, timeout=5)
+    answer = requests.get(f"{sim.url}/simulator/state", params={"psid": ADA}, timeout=30)
     for secret in (sim.app_secret, sim.page_access_token, sim.verify_token, url, "a-very-secret-code"):
         assert secret not in answer.text
     assert {each["psid"]: each["linked"] for each in answer.json()["people"]} == {ADA: True, GRACE: False}
 
 
 def test_nothing_is_logged(sim: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
-    requests.get(f"{sim.url}/me", params={"access_token": sim.page_access_token}, timeout=5)
+    requests.get(f"{sim.url}/me", params={"access_token": sim.page_access_token}, timeout=30)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
 

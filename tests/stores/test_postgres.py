@@ -265,7 +265,7 @@ def test_when_all_connections_are_busy_one_waits_a_while_and_is_then_refused(
     monkeypatch.setattr(connections, "MOST", 2)
     monkeypatch.setattr(connections, "STATEMENT_S", 0.3)
     store = open_store(url)
-    release, busy = threading.Event(), threading.Barrier(3, timeout=10)
+    release, busy = threading.Event(), threading.Barrier(3, timeout=30)
 
     def occupy(tx: Any) -> None:
         busy.wait()
