@@ -13,7 +13,8 @@ from bot_linking.core.links import Link
 class LinkingEvent:
     """One `account_linking` webhook event, read and normalised. `timestamp` is in milliseconds, or None
     where the event had none. `authorization_code` is only present when `status` is `linked`; a code that a
-    person named in another way is given by its digest."""
+    person named in another way is given by its digest. `by_our_button`: logged out by a button of ours, and
+    Messenger, which may hold a link as well, has to be told."""
 
     page_id: str
     psid: str
@@ -21,6 +22,7 @@ class LinkingEvent:
     authorization_code: str | None = None
     timestamp: int | None = None
     code_digest: str | None = field(default=None, repr=False)
+    by_our_button: bool = False
 
     @property
     def digest(self) -> str | None:

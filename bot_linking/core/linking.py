@@ -334,10 +334,11 @@ class Linking:
             self._wake()
         return ended
 
-    def erase(self, psid: str, page_id: str | None = None) -> int:
-        """Remove everything about a person. The number of rows that went."""
+    def erase(self, psid: str, page_id: str | None = None, *, asked: str | None = None) -> int:
+        """Remove everything about a person. The number of rows that went. `asked` is the counter of the
+        question whose answer this is, which the chat is then told."""
         require_storable(psid=psid, page_id=page_id)
-        rows = self.store.erase(page_id, psid, self.now())
+        rows = self.store.erase(page_id, psid, self.now(), asked=asked)
         self._tell(PersonErased(rows))
         return rows
 

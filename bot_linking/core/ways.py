@@ -143,9 +143,10 @@ class Ways:
     # Inside
 
     def _leave(self, event: ChatEvent) -> None:
-        """As Messenger's own Log Out, in the order of the chat. Messenger may hold a link as well."""
-        self._linking.receive([LinkingEvent(event.page_id, event.psid, "unlinked", None, event.timestamp)])
-        self._linking.queue(event.page_id, event.psid, "unlink_call", None)
+        """As Messenger's own Log Out, in the order of the chat."""
+        who = {"page_id": event.page_id, "psid": event.psid, "timestamp": event.timestamp}
+        self._linking.receive([LinkingEvent(status="unlinked", by_our_button=True, **who)])
+        self._linking.wake()
 
     def _typed(self, event: ChatEvent) -> Typed:
         key = _counter_of(event)
@@ -236,12 +237,16 @@ class Ways:
         if not _is_settled_before(outcomes[0]):
             self._answered(event, asked, yes=yes)
         self._linking.tell_all([_on_this_way(outcome) for outcome in outcomes])
-        if (said := _said_of(outcomes[0])) is not None:
-            self._say(event, said)
+        self._linking.wake()
 
     def _answer(self, event: ChatEvent, question: str, *, yes: bool) -> list[Outcome]:
         now, policy = self._linking.now(), self._linking.policy
-        terms: dict[str, Any] = {"now": now, "event_ms": event.timestamp, "policy": policy}
+        terms: dict[str, Any] = {
+            "now": now,
+            "event_ms": event.timestamp,
+            "policy": policy,
+            "reply": _reply_to,
+        }
         try:
             return self._store.answer(event.page_id, event.psid, question, yes=yes, **terms)
         except PolicyFailed as problem:
@@ -316,7 +321,7 @@ def _on_this_way(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _said_of(outcome: Outcome) -> Say | None:
+def _reply_to(outcome: Outcome) -> Say | None:
     match outcome:
         case EventIgnored(reason="declined"):
             return Say.DECLINED

@@ -28,21 +28,16 @@ class Erasure:
         match = _SURE.fullmatch(payload)
         if match is None:
             return False
-        if self._was_asked(event, match[1]):
-            self._linking.erase(event.psid, event.page_id)
-            self._linking.queue(event.page_id, event.psid, "say", "erased")
+        key, now = _key(event, match[1]), self._linking.now()
+        if self._linking.store.find_limit(key, now, ASKED_MS)[0]:
+            self._linking.erase(event.psid, event.page_id, asked=key)
+            self._linking.wake()
         return True
 
     def _ask(self, event: ChatEvent) -> None:
         question, now = secrets.token_urlsafe(16), self._linking.now()
         self._linking.store.hit(_key(event, question), now + ASKED_MS, now)
         self._linking.queue(event.page_id, event.psid, "erase", question)
-
-    def _was_asked(self, event: ChatEvent, question: str) -> bool:
-        key, now = _key(event, question), self._linking.now()
-        asked, _ = self._linking.store.find_limit(key, now, ASKED_MS)
-        self._linking.store.drop_limit(key)
-        return asked > 0
 
 
 def _key(event: ChatEvent, question: str) -> str:

@@ -250,7 +250,7 @@ class Links(Family):
         """What happened to this person's links, oldest first."""
         return [change_of(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
 
-    def erase(self, page_id: str | None, psid: str, now: int) -> int:
+    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
 
         def work(tx: Tx) -> int:
@@ -258,7 +258,7 @@ class Links(Family):
             save_erasure(tx, erasure)
             pages = [page_id] if page_id is not None else _pages_of(tx, psid)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
-            return (
+            rows = (
                 len(ended)
                 + sum(_erase_unbound(tx, row["account_id"]) for row in ended)
                 + tx.run("erase_codes", page_id=page_id, psid=psid, now=now)
@@ -266,6 +266,9 @@ class Links(Family):
                 + sum(tx.run("drop_limit", key=key) for page in pages for key in limits_of(page, psid))
                 + sum(follower.erase(tx, page_id, psid) for follower in self.followers)
             )
+            if asked is not None and tx.run("drop_limit", key=asked):
+                tx.put("queue", page_id=page_id, psid=psid, kind="say", payload='"erased"', now=now)
+            return rows
 
         erasure = erasure_of(page_id, psid, now)
         rows = self.engine.write(work)

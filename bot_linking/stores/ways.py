@@ -8,7 +8,7 @@ from typing import Any
 from bot_linking.core.conflicts import Consent, Policy
 from bot_linking.core.events import EventIgnored, LinkingRefused, Outcome
 from bot_linking.core.links import Account
-from bot_linking.core.ports.ways import ChatLink, Typed, WebLink
+from bot_linking.core.ports.ways import ChatLink, Reply, Typed, WebLink
 from bot_linking.stores.attempts import identity_of
 from bot_linking.stores.changes import end_others, look_up, put_link, settle, welcome
 from bot_linking.stores.engine import Row, Tx
@@ -88,13 +88,13 @@ class Ways(Family):
         now: int,
         event_ms: int | None,
         policy: Policy,
+        reply: Reply,
     ) -> list[Outcome]:
         held: dict[str, Any] = {"psids": [psid]}
         if policy.minds_other_chats:
             held |= self._held_for(page_id, psid)
 
-        def work(tx: Tx) -> list[Outcome]:
-            tx.hold(**held)
+        def settled(tx: Tx) -> list[Outcome]:
             asked = tx.one("find_question", page_id=page_id, psid=psid)
             if asked is None or asked["id"] != question:
                 return [LinkingRefused("question_unknown", page_id, psid)]
@@ -105,7 +105,15 @@ class Ways(Family):
                 return [EventIgnored("declined", page_id, psid)]
             return _connect(tx, page_id, psid, asked, now, event_ms, policy)
 
-        return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
+        def work(tx: Tx) -> list[Outcome]:
+            tx.hold(**held)
+            outcomes = self.followed(tx, settled(tx), now)
+            if (said := reply(outcomes[0])) is not None:
+                text = json.dumps(said)
+                tx.put("queue", page_id=page_id, psid=psid, kind="say", payload=text, now=now)
+            return outcomes
+
+        return self.engine.write(work)
 
     def find_asked_link(self, page_id: str, psid: str, question: str) -> ChatLink | None:
         asked = self.engine.read("find_question", page_id=page_id, psid=psid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot_linking.core.journey import Stage
-from bot_linking.core.links import WEB
+from bot_linking.core.links import MENU, WEB
 from bot_linking.core.ports import Attempt
 from bot_linking.core.ways import SITE_PAGES
 
@@ -25,6 +25,8 @@ def page_of(attempt: Attempt) -> str:
         return attempt.way
     if attempt.stage is Stage.PROVIDER_ASKED and attempt.awaited is None:
         return "login"  # the provider has answered, and its answer was refused
+    if attempt.way in (MENU, WEB) and attempt.stage is Stage.DONE:
+        return "linked"
     is_typed = attempt.way == WEB and attempt.stage is Stage.APPROVED
     return "digits" if is_typed else PAGES.get(attempt.stage, "consent")
 

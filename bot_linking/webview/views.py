@@ -273,7 +273,9 @@ class Webview:
     @view
     def approve(self) -> Response:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
-        form = self.attempts.form()
+        form = self.attempts.form(again_at=Stage.DONE)
+        if form.attempt.stage is Stage.DONE:  # pressed again
+            return self.lead_to(Held(form.attempt))
         code, held = self.attempts.approve(form, locale=self.pages.locale())
         if held.attempt.way != LOGIN:
             return self._hand(self._proved_end(held.attempt, code), held)

@@ -9,9 +9,32 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot_linking import Account
 from tests.owners.test_callbacks import signed_request
+from tests.ways.test_pages import signed_request as signed_for_webview
 from tests.wire import PAGE, SITE, message_event
 
-from .flows import LINKED, PASSWORD, QUESTION, UNLINKED, Flow, Person, _is_done
+from .flows import (
+    DECLINED,
+    ERASED,
+    LINKED,
+    PASSWORD,
+    QUESTION,
+    SURE,
+    UNLINKED,
+    Flow,
+    Person,
+    World,
+    _is_done,
+)
+
+
+def tap(world: World, person: Person, title: str, payload: str = "", *, times: int = 2) -> None:
+    """A quick reply, which Messenger delivers twice; by default of the newest question."""
+    answer = message_event(title, psid=person.psid)
+    chosen = payload or world.graph.payloads[person.psid][title]
+    answer["message"]["quick_reply"] = {"payload": chosen}
+    for _ in range(times):
+        world.webhook(person, answer)
+    world.settle(person)
 
 
 class LinkByWebLink(Flow):
@@ -39,6 +62,7 @@ class LinkByChatLink(Flow):
     """From the site to the chat, which is asked and answers."""
 
     messages, history, is_linked = (QUESTION, LINKED), ("linked",), True
+    answer = "Connect"
 
     def act(self, person: Person) -> None:
         world, made = self.world, list[Any]()
@@ -51,11 +75,68 @@ class LinkByChatLink(Flow):
             person, opened | {"referral": {"ref": ref, "source": "SHORTLINK", "type": "OPEN_THREAD"}}
         )
         world.settle(person)
-        answer = message_event("Connect", psid=person.psid)
-        answer["message"]["quick_reply"] = {"payload": world.graph.payloads[person.psid]["Connect"]}
-        for _ in range(2):
-            world.webhook(person, answer)
+        tap(world, person, self.answer)
+
+
+class DeclineChatLink(LinkByChatLink):
+    """The chat says No, and hears that nothing was connected."""
+
+    messages, history, is_linked = (QUESTION, DECLINED), (), False
+    answer = "No"
+
+
+class LinkByMenu(Flow):
+    """In the webview that the menu opens, by what Messenger signed."""
+
+    messages, history, is_linked = (LINKED,), ("linked",), True
+    settings: ClassVar[dict[str, Any]] = {"APP_ID": "123456789"}
+
+    def act(self, person: Person) -> None:
+        world, browser = self.world, self.world.bot.browser()
+        world.insist(person, lambda: _is_done(browser.get("/linking/menu")))
+        signed = signed_for_webview(world.bot.clock(), psid=person.psid)
+        (ticket,) = re.findall(r'name="ticket" value="([^"]+)"', browser.page.text)
+        entered = {"ticket": ticket, "signed_request": signed}
+        world.insist(person, lambda: _is_done(browser.post("/linking/menu", entered)))
+        fields = {**browser.form("login").fields, "username": person.name, "password": PASSWORD}
+        world.insist(person, lambda: _is_done(browser.post("/linking/login", fields)))
+        world.show(person, browser, browser.page.headers["Location"])
+        consent = browser.form("consent").fields
+        pressed = lambda: _is_done(browser.post("/linking/consent", consent))  # noqa: E731
+        world.insist(person, pressed, but="codes")  # one that was not used yet ends with the attempt
+        world.show(person, browser, browser.page.headers["Location"])
+        assert "You can close this page" in browser.page.text
         world.settle(person)
+
+
+class LogOutByOurs(Flow):
+    """The Log Out button that a confirmation of ours brings, where Messenger holds no link."""
+
+    messages, history, unlink_calls = (LINKED, UNLINKED), ("linked", "unlinked"), 1
+
+    def prepare(self, person: Person) -> None:
+        self.world.link(person)
+        self.world.bot.clock.advance(1)
+
+    def act(self, person: Person) -> None:
+        tapped = message_event("", psid=person.psid) | {"timestamp": self.world.bot.clock.ms}
+        del tapped["message"]
+        for _ in range(2):
+            self.world.webhook(person, tapped | {"postback": {"title": "Log Out", "payload": "bl.out"}})
+        self.world.settle(person)
+
+
+class EraseFromChat(Flow):
+    """Two taps, and the person is told that everything is gone."""
+
+    messages = (LINKED, SURE, ERASED)
+
+    def prepare(self, person: Person) -> None:
+        self.world.link(person)
+
+    def act(self, person: Person) -> None:
+        tap(self.world, person, "Delete my data", "bl.erase", times=1)
+        tap(self.world, person, "Yes, delete it")
 
 
 class Undo(Flow):
@@ -119,4 +200,7 @@ class Deauthorize(Deletion):
         Flow.judge(self, person)
 
 
-FLOWS_OF_WAYS: tuple[type[Flow], ...] = (LinkByWebLink, LinkByChatLink, Undo, Deletion, Deauthorize)
+FLOWS_OF_WAYS: tuple[type[Flow], ...] = (
+    LinkByWebLink, LinkByChatLink, DeclineChatLink, LinkByMenu, LogOutByOurs, EraseFromChat, Undo, Deletion,
+    Deauthorize,
+)  # fmt: skip

@@ -178,7 +178,7 @@ class MemoryStore(Roles):
         self._announce(who, "linked", now)
         return [LinkChanged(link, changed)]
 
-    def erase(self, page_id: str | None, psid: str, now: int) -> int:
+    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
         whom = {who for who in self._t["people"] if who[1] == psid and page_id in (None, who[0])}
         keys: set[Any] = whom | {key for who in whom for key in limits_of(*who)}
         for name in ("people", "limits"):

@@ -420,8 +420,10 @@ def test_our_log_out_that_comes_again_does_not_end_what_was_linked_since(world: 
     assert world.ways.take_answer(tap, OUT)
     world.now += 1
     world.type(world.digits(number=2, proof="another"))
+    world.said()
     assert world.ways.take_answer(tap, OUT)
     assert world.account() == "1"
+    assert world.said() == [], "nor is Messenger asked to end it"
 
 
 def test_our_log_out_of_a_chat_that_is_not_linked_says_nothing(world: World) -> None:

@@ -163,7 +163,7 @@ class Links(Protocol):
         nothing is resumed, and followers who only tell do not hear of it. `judge_only` writes nothing.
         """
 
-    def erase(self, page_id: str | None, psid: str, now: int) -> int:
+    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
         """Remove every row about a person, on every page where `page_id` is None; the number of rows.
 
         Links, attempts, seen timestamps, interrupted work, outbox, history and the followers' rows go. Codes
@@ -171,6 +171,9 @@ class Links(Protocol):
         used; pending codes and attempts without a PSID go when their account was linked to the person. When
         this returns, as little as the database allows is left in its files. The list of erasures
         (`core.ports.erasures`) gets the digest of the PSID, so that no backup brings the person back.
+
+        `asked` is the counter of a question that this very chat has answered: it goes with the rest, and the
+        chat is told what was done by an outbox entry (`say`, `erased`) of the same transaction, once.
         """
 
     def erase_account(self, account_id: str, now: int) -> int:

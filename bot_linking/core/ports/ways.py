@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot_linking.core.conflicts import Policy
 from bot_linking.core.events import Outcome
 from bot_linking.core.links import Account
+
+Reply = Callable[[Outcome], str | None]
+"""What a chat is told of what its answer came to; None where nothing is left to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,10 @@ class Ways(Protocol):
         now: int,
         event_ms: int | None,
         policy: Policy,
+        reply: Reply,
     ) -> list[Outcome]:
-        """Settle a question, and with `yes` link the chat to its account, in one transaction.
+        """Settle a question, and with `yes` link the chat to its account, in one transaction. What `reply`
+        makes of the first outcome is queued in it, too, as a `say` entry.
 
         `EventIgnored("duplicate")` when this very question was settled already. `LinkingRefused`:
         `question_unknown` when the chat was asked another one since or none, `chat_link_used`,
