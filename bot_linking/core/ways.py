@@ -144,8 +144,8 @@ class Ways:
 
     def _leave(self, event: ChatEvent) -> None:
         """As Messenger's own Log Out, in the order of the chat."""
-        who = {"page_id": event.page_id, "psid": event.psid, "timestamp": event.timestamp}
-        self._linking.receive([LinkingEvent(status="unlinked", by_our_button=True, **who)])
+        page_id, psid, at = event.page_id, event.psid, event.timestamp
+        self._linking.receive([LinkingEvent(page_id, psid, "unlinked", None, at, by_our_button=True)])
         self._linking.wake()
 
     def _typed(self, event: ChatEvent) -> Typed:

@@ -61,7 +61,9 @@ class LinkByWebLink(Flow):
 class LinkByChatLink(Flow):
     """From the site to the chat, which is asked and answers."""
 
-    messages, history, is_linked = (QUESTION, LINKED), ("linked",), True
+    messages: ClassVar[tuple[str, ...]] = (QUESTION, LINKED)
+    history: ClassVar[tuple[str, ...]] = ("linked",)
+    is_linked = True
     answer = "Connect"
 
     def act(self, person: Person) -> None:
@@ -81,7 +83,8 @@ class LinkByChatLink(Flow):
 class DeclineChatLink(LinkByChatLink):
     """The chat says No, and hears that nothing was connected."""
 
-    messages, history, is_linked = (QUESTION, DECLINED), (), False
+    messages, history = (QUESTION, DECLINED), ()
+    is_linked = False
     answer = "No"
 
 

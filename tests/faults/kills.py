@@ -52,6 +52,11 @@ PLACES = (
     Place("K12", "command", "within a migration"),
     Place("K13", "command", "while an API key is rotated"),
     Place("K14", "command", "within an erasure"),
+    Place("K15", "web", "after the digits have linked, before the 200"),
+    Place("K16", "web", "after Connect has linked, before the 200"),
+    Place("K17", "web", "after the menu's consent, before its link"),
+    Place("K18", "web", "after a request of Meta's is recorded, before it is answered"),
+    Place("K19", "worker", "after Meta's request was fulfilled, before it is marked"),
 )
 
 
@@ -117,6 +122,17 @@ def arm(kill: Kill) -> None:
                 _wrap(SQLStore, name, before=axe.swing, after=axe.swing)
         case "K14":
             _at_statement("run", lambda name, values: name.startswith("erase_"), before=axe.swing)
+        case "K15":
+            _wrap(import_module("bot_linking.core.ways").Ways, "_take_digits", after=axe.swing)
+        case "K16":
+            _wrap(SQLStore, "answer", after=axe.swing)
+        case "K17":
+            _wrap(import_module("bot_linking.webview.attempts").Attempts, "link_at_once", before=axe.swing)
+        case "K18":
+            _wrap(SQLStore, "save_deletion", after=axe.swing)
+        case "K19":
+            for name in ("erase", "unlink"):
+                _wrap(SQLStore, name, after=axe.swing)
         case _:
             raise ValueError(f"there is no place {kill.place}")
 

@@ -4,6 +4,7 @@ counts what reaches it."""
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot_linking.testing import forms_of, refresh_of
+from tests.owners.test_callbacks import signed_request
+from tests.ways.test_pages import signed_request as signed_for_webview
 from tests.wire import PAGE, batch, code_in, return_url, signature
 
 PATIENCE_S = 60.0
@@ -55,6 +58,7 @@ class Graph:
         self.hurry.set()
         self.called = threading.Event()
         self.sent = list[tuple[str, str, str]]()  # entry, PSID, text or "unlink"
+        self.replies = dict[str, dict[str, str]]()  # PSID to the newest quick replies, payload by title
         self._server = make_server("127.0.0.1", 0, self._app, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -85,6 +89,9 @@ class Graph:
         self.hurry.wait(0.5)
         body = request.get_json(silent=True) or {}
         if request.path.endswith("/me/messages"):
+            replies = body["message"].get("quick_replies") or ()
+            if replies:
+                self.replies[body["recipient"]["id"]] = {each["title"]: each["payload"] for each in replies}
             self._note(request, body["recipient"]["id"], str(body["message"].get("text")))
         elif request.path.endswith("/me/unlink_accounts"):
             self._note(request, body["psid"], "unlink")
@@ -120,7 +127,14 @@ class Outside:
     def unlink(self, psid: str) -> None:
         self._insist(f"/site/unlink/{psid}", b"", {})
 
-    def _insist(self, path: str, body: bytes, headers: dict[str, str]) -> None:
+    def ask_for(self, callback: str, user_id: str) -> str:
+        """Meta's request about a person; the code under which it is known."""
+        form = urlencode({"signed_request": signed_request(user_id=user_id)}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._insist(f"/linking/{callback}", form, headers)
+        return str(answer.json()["confirmation_code"])
+
+    def _insist(self, path: str, body: bytes, headers: dict[str, str]) -> requests.Response:
         deadline, last = time.monotonic() + PATIENCE_S, "never tried"
         while time.monotonic() < deadline:
             try:
@@ -128,7 +142,7 @@ class Outside:
                     session.trust_env = False
                     answer = session.post(self.url + path, data=body, headers=headers, timeout=REQUEST_S)
                 if answer.status_code == 200:
-                    return
+                    return answer
                 last = str(answer.status_code)
             except requests.RequestException as problem:
                 last = type(problem).__name__
@@ -151,6 +165,34 @@ class Outside:
         if not target or "authorization_code=" not in target:
             raise Lost(f"the consent led nowhere ({page.status_code})")
         return code_in(target)
+
+    def walk_web(self, token: str, account: str, password: str) -> str:
+        """From a web link to the digits that its last page shows."""
+        with requests.Session() as browser:
+            browser.trust_env = False
+            page = self._press(browser, "GET", f"{self.url}/linking/web/{token}")
+            page = self._sign_in_and_consent(browser, page, account, password)
+        (digits,) = re.findall(r"\b(\d{3}) (\d{3})\b", re.sub(r"<[^>]+>", " ", page.text))
+        return "".join(digits)
+
+    def walk_menu(self, psid: str, account: str, password: str) -> None:
+        """In the webview that the menu opens, up to the page that says that it is done."""
+        with requests.Session() as browser:
+            browser.trust_env = False
+            page = self._press(browser, "GET", f"{self.url}/linking/menu")
+            signed = signed_for_webview(time.time(), psid=psid)
+            page = self._submit(browser, page, "menu", signed_request=signed)
+            page = self._sign_in_and_consent(browser, page, account, password)
+        if "You can close this page" not in page.text:
+            raise Lost(f"the menu's consent led nowhere ({page.status_code})")
+
+    def _sign_in_and_consent(
+        self, browser: requests.Session, page: requests.Response, account: str, password: str
+    ) -> requests.Response:
+        page = self._submit(browser, page, "login", username=account, password=password)
+        page = self._press(browser, "GET", urljoin(page.url, page.headers["Location"]))
+        page = self._submit(browser, page, "consent")
+        return self._press(browser, "GET", urljoin(page.url, page.headers["Location"]))
 
     def _submit(
         self, browser: requests.Session, page: requests.Response, name: str, **fields: str

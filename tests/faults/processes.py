@@ -18,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot_linking import Account, AccountLinking
 from tests.stores.processes import SPAWN
+from tests.wire import PAGE
 
 from .kills import Kill, arm, break_promise
 
@@ -27,6 +28,7 @@ if sys.platform == "linux":
             "__main__",
             "tests.faults.__main__",  # and all that it needs, so that no process has to load it again
             "tests.faults.rounds",
+            "tests.faults.loads_of_ways",
             "psycopg",
             "sqlite_utils",
             "requests",
@@ -47,6 +49,7 @@ def create_app() -> Flask:
         resolve_account=lambda username, _email, _phone_number: Account(username) if username else None,
         confirmation=lambda link: {"text": f"linked to {link.account_id}"},
         farewell=lambda page_id, psid: {"text": "unlinked"},
+        psids_of=lambda user_id: [(PAGE, user_id)],
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
 

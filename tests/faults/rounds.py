@@ -219,6 +219,7 @@ class Round:
             "BOT_LINKING_DELIVERY": "worker",
             "BOT_LINKING_SECRET_KEY": SECRET_KEY,
             "BOT_LINKING_ADDRESS_LIMIT": "10000",
+            "BOT_LINKING_APP_ID": "123456789",
             "LEASE_S": str(pace.lease_s),
             "POLL_S": str(pace.poll_s),
             "BROKEN": broken,
@@ -227,9 +228,13 @@ class Round:
             self.settings["BOT_LINKING_EXTERNAL_KEYS"] = processes.EXTERNAL_KEY
 
     def play(self) -> Outcome:
+        from .loads_of_ways import PLANS, LoadOfWays
+
         try:
             if self.place.where == "command":
                 Operator(self).play()
+            elif self.place.name in PLANS:
+                LoadOfWays(self).play()
             else:
                 Load(self).play()
         except Exception as problem:
@@ -293,9 +298,19 @@ class Load:
 
     @contextmanager
     def _processes(self) -> Iterator[list[Process]]:
-        most = {"K6": self.round.pace.batch, "K4": 4, "K5": 4, "K7": 2, "K8": 2, "K10": 2}.get(
-            self.place.name, 6
-        )
+        most = {
+            "K6": self.round.pace.batch,
+            "K4": 4,
+            "K5": 4,
+            "K7": 2,
+            "K8": 2,
+            "K10": 2,
+            "K15": 3,
+            "K16": 3,
+            "K17": 3,
+            "K18": 3,
+            "K19": 2,
+        }.get(self.place.name, 6)
         kill = None if self.place.name == "K0" else Kill(self.place.name, self.rng.randint(1, most))
         settings, after = self.round.settings, self.round.after_a_kill
         port, to_web = self.round.port, kill if self.place.where == "web" else None
@@ -360,14 +375,14 @@ class Load:
 
     def _log_in(self, psid: str, rng: random.Random) -> dict[str, Any]:
         """The pages' end, without the pages."""
-        account = _account(psid, rng)
+        account = account_for(psid, rng)
         attempt = Attempt(rng.randbytes(8).hex(), account, "token", "", now_ms(), PAGE, psid)
         code = insist(lambda: self.linking.approve(attempt))
         assert code is not None
         return self._come_with(code, psid, account.id)
 
     def _walk_in(self, psid: str, rng: random.Random) -> dict[str, Any]:
-        account = _account(psid, rng)
+        account = account_for(psid, rng)
         code = self.round.outside.walk(psid, account.id, processes.PASSWORD)
         return self._come_with(code, psid, account.id)
 
@@ -396,7 +411,7 @@ class Load:
             self._note(psid)
 
     def _call(self, psid: str, rng: random.Random) -> None:
-        account = _account(psid, rng)
+        account = account_for(psid, rng)
         self.round.outside.call(
             self.key, psid, "linked", username=account.id, email=f"{account.id}@example.com"
         )
@@ -473,7 +488,8 @@ class Load:
     def _judge_messages(self, psid: str, accounts: list[str | None], ends: Counter[bool]) -> None:
         """The last message is about the last change, and none is without a change of its kind. Which account
         it names is the link's at the time, also when it is repeated."""
-        sent = [(entry, text) for entry, text in self.round.graph.of(psid) if text != "unlink"]
+        heard = self.round.graph.of(psid)
+        sent = [(entry, text) for entry, text in heard if text.startswith((UNLINKED, "linked to"))]
         if Counter(text == UNLINKED for text in dict(sent).values()) - ends:
             self.round.outcome.doubled.append(f"{psid}: {accounts}, and messages without a change: {sent}")
         if len(sent) - len(dict(sent)) > self.round.outcome.kills:
@@ -484,7 +500,7 @@ class Load:
             self.round.outcome.lost.append(f"{psid}: {accounts}, and the last message was {last}")
 
 
-def _account(psid: str, rng: random.Random) -> Account:
+def account_for(psid: str, rng: random.Random) -> Account:
     name = f"{psid}-{rng.choice('ab')}"
     return Account(name, username=name)
 

@@ -15,7 +15,7 @@ from .kills import PLACES, Place
 from .rounds import Pace, Round
 
 QUICK = Pace(lease_s=1, poll_s=0.05, people=3, batch=60)
-ON_POSTGRES = {"K2", "K5", "K9", "K11b", "K11c", "K12", "K14"}
+ON_POSTGRES = {"K2", "K5", "K9", "K11b", "K11c", "K12", "K14", "K15", "K19"}
 AT = {place.name: place for place in PLACES}
 
 
