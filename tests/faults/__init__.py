@@ -5,15 +5,16 @@ permanent failures; no link without a used code, never two; no code lives on aft
 acknowledged is lost; what was refused has changed nothing; a person gets one message again at most for each
 fault, and as many people as a process sends to at once.
 
-- `test_every_call`: in every flow of `flows`, `flows_of_ways`, `flows_of_apps` and `flows_of_operators`, the
-  first call to the database, Messenger or Redis fails, then the second, and so on until the flow comes through (`failing`); one
-  at a time, four in a row, and at random. A call fails before, within or after its work, when only the answer
-  is lost.
-- `test_kills`: real processes (`processes`) under load (`rounds`, `loads_of_ways`) are killed at the places of `kills` and started
-  again, while Messenger insists (`messenger`); judged by `tests.core.model` (`rounds`). Commands are killed
-  and given again (`by_hand`). The long run is `python -m tests.faults --rounds 100 [--store sqlite|postgres]
-  [--only K4 K5] [--gunicorn] [--save FILE]`, which prints one table. A dead worker's lease is shorter there
-  than in the product, unless `--lease` says otherwise. With `--gunicorn` it is one of its workers that dies.
+- `test_every_call`: in every flow of `flows`, `flows_of_ways`, `flows_of_apps` and `flows_of_operators`,
+  the first call to the database, Messenger or Redis fails, then the second, and so on until the flow comes
+  through (`failing`); one at a time, four in a row, and at random. A call fails before, within or after its
+  work, when only the answer is lost.
+- `test_kills`: real processes (`processes`) under load are killed at the places of `kills` and started
+  again, while Messenger insists (`messenger`); judged by `tests.core.model` (`rounds`, `loads_of_ways`).
+  Commands are killed and given again (`by_hand`). The long run is `python -m tests.faults --rounds 100
+  [--store sqlite|postgres] [--only K4 K5] [--gunicorn] [--save FILE]`, which prints one table. A dead
+  worker's lease is shorter there than in the product, unless `--lease` says otherwise. With `--gunicorn` it
+  is one of its workers that dies.
 - `test_named_faults`: faults from outside that no other room's tests show.
 
 Which test shows which fault:
