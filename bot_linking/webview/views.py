@@ -275,6 +275,8 @@ class Webview:
         """The consent button: commit a pending code, then lead the browser back to Messenger."""
         form = self.attempts.form(again_at=Stage.DONE)
         if form.attempt.stage is Stage.DONE:  # pressed again
+            if form.ticket.way == LOGIN:
+                raise Notice("done", back=form.ticket.return_url, ticket=form.ticket)
             return self.lead_to(Held(form.attempt))
         code, held = self.attempts.approve(form, locale=self.pages.locale())
         if held.attempt.way != LOGIN:

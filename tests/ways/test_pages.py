@@ -238,6 +238,17 @@ def test_from_the_menu_the_signed_request_proves_the_chat_and_links_at_once(menu
     assert (link.account_id, link.source) == ("1", "menu")
 
 
+def test_connect_pressed_twice_in_the_menus_webview_shows_twice_that_it_is_linked(menu: Bot) -> None:
+    browser = enter(menu, signed_request(menu.clock()))
+    browser.sign_in()
+    form = browser.form("consent")
+    for _ in range(2):
+        assert browser.post("/linking/consent", form.fields).status_code == 303
+        browser.location = "/linking/consent"
+        assert "You can close this page" in browser.follow().text
+    assert len(menu.linking.history_of(PSID)) == 1
+
+
 def test_who_cancels_in_the_menus_webview_is_back_in_the_chat_and_told_of_the_menu(menu: Bot) -> None:
     """No word of a Log In button, which this person never had; the address itself says the same again."""
     browser = enter(menu, signed_request(menu.clock()))
