@@ -1,4 +1,5 @@
-"""A thousand random histories of link, undo, unlink, erase and deletion end where a model of them ends."""
+"""A thousand random histories of link, undo, unlink, Log Out, erase and deletion end where a model of them
+ends."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, OutboxEntry
 from bot_linking.core.rights import request_deletion
+from bot_linking.core.ways import OUT, ChatEvent, Ways
 from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
@@ -69,6 +71,8 @@ class Stage:
             psids_of=lambda user_id: [(PAGE, self.app_users[user_id])],
         )
         self.linking = Linking(self.store, tell=self.told.append, hooks=hooks, page_id=PAGE)
+        counted: Any = None  # no log-out is counted in the funnel
+        self.ways = Ways(self.linking, counted)
         bots: Any = None  # the host is asked, never Graph
         self.requests = OwnersDeliveries(self.linking, bots, hooks=hooks, app_id=None, undo_url="")
 
@@ -111,6 +115,14 @@ class Stage:
     def log_out(self, who: str) -> None:
         self.linking.receive([LinkingEvent(PAGE, who, "unlinked", None, self.now)])
         self.model.touch(who)  # when they logged out, to know it when it comes again
+        self.model.unlink(who)
+
+    def log_out_by_ours(self, who: str) -> None:
+        """The button that our own confirmations bring, whose tap may be delivered again."""
+        tap = ChatEvent(PAGE, who, self.now)
+        for _ in range(2):
+            assert self.ways.take_answer(tap, OUT)
+        self.model.touch(who)
         self.model.unlink(who)
 
     def undo(self, who: str) -> None:
@@ -164,6 +176,7 @@ WHAT: tuple[tuple[Do, float], ...] = (
     (Stage.bind, 3),
     (Stage.unlink, 1),
     (Stage.log_out, 1),
+    (Stage.log_out_by_ours, 1),
     (Stage.undo, 4),
     (Stage.erase, 0.5),
     (Stage.delete, 0.5),

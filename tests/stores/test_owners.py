@@ -401,3 +401,24 @@ def test_a_finished_request_says_what_it_came_to_and_forgets_whom_it_named(store
     assert found is not None
     assert (found.state, found.user_id, found.received_at, found.finished_at) == ("done", None, NOW, NOW + 5)
     assert store.find_deletion("another") is None
+
+
+def test_what_is_found_for_a_request_is_noted_before_it_goes_and_ends_nothing(store: SQLStore) -> None:
+    """Who fulfils it again after a crash finds nothing more, and still says that something was deleted."""
+    for code in ("CODE1", "CODE2"):
+        store.save_deletion("deletion", "42", f"digest of {code}", code, NOW)
+    store.find_for_deletion("CODE1", NOW + 3)
+    store.find_for_deletion("another", NOW + 3)  # unknown or forgotten: nothing is noted
+    (found, other) = store.list_deletions()
+    assert (found.state, found.user_id, found.found_at, found.finished_at) == (
+        "received",
+        "42",
+        NOW + 3,
+        None,
+    )
+    assert (other.state, other.found_at) == ("received", None)
+    assert store.find_deletion("another") is None
+    store.finish_deletion("CODE1", "done", NOW + 5)
+    done = store.find_deletion("CODE1")
+    assert done is not None
+    assert (done.state, done.user_id, done.found_at, done.finished_at) == ("done", None, NOW + 3, NOW + 5)
