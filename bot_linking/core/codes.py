@@ -40,18 +40,20 @@ def digest_for(purpose: str, secret: str) -> str:
 
 
 class PersonLimits(NamedTuple):
-    """The keys under which a person's messages of an hour, the refusals told to them and what they typed are
-    counted. They are all that is counted of a person, and go when the person is erased."""
+    """The keys under which a person's messages of an hour, the refusals told to them, what they typed and how
+    often they logged out in vain are counted. They are all that is counted of a person, and go when they are
+    erased."""
 
     messages: str
     refused: str
     typed: str
+    left: str
 
 
 def limits_of(page_id: str, psid: str) -> PersonLimits:
     """The keys of this person's counters."""
     person = digest_of(f"{page_id} {psid}")
-    return PersonLimits(f"messages:{person}", f"refused:{person}", f"typed:{person}")
+    return PersonLimits(*(f"{name}:{person}" for name in PersonLimits._fields))
 
 
 @dataclass(frozen=True, slots=True)
