@@ -47,7 +47,6 @@ class PersonLimits(NamedTuple):
     messages: str
     refused: str
     typed: str
-    left: str
 
 
 def limits_of(page_id: str, psid: str) -> PersonLimits:

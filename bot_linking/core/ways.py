@@ -11,7 +11,6 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -29,7 +28,6 @@ SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way le
 MAX_AGE_MS = 900_000
 MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
 HOUR_MS = 3_600_000
-LEFT_APART_MS = 600_000  # between two questions to Messenger for a chat that is not linked here
 PREFIX = "bl."  # of what is ours in a `ref` or a payload
 OUT = "bl.out"  # the payload of a Log Out button of ours
 LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # none is mistaken for another, and they spell no word
@@ -148,20 +146,8 @@ class Ways:
         """As Messenger's own Log Out, in the order of the chat. Messenger may hold a link as well."""
         page_id, psid = event.page_id, event.psid
         outcomes = self._linking.receive([LinkingEvent(page_id, psid, "unlinked", None, event.timestamp)])
-        if self._asks_messenger(event, outcomes):
+        if any(isinstance(outcome, AccountUnlinked) for outcome in outcomes):
             self._linking.queue(page_id, psid, "unlink_call", None)
-
-    def _asks_messenger(self, event: ChatEvent, outcomes: Sequence[Outcome]) -> bool:
-        """Each call costs the page's quota: a tap of before the present link needs none, and however often
-        the button of a chat is tapped that is not linked, one in ten minutes is enough."""
-        match outcomes:
-            case [EventIgnored(reason="not_linked")]:
-                now = self._linking.now()
-                key = limits_of(event.page_id, event.psid).left
-                return self._store.hit(key, now + LEFT_APART_MS, now) == 1
-            case [AccountUnlinked()]:
-                return True
-        return False
 
     def _typed(self, event: ChatEvent) -> Typed:
         key = _counter_of(event)

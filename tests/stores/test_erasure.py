@@ -169,7 +169,7 @@ def test_no_counter_of_an_erased_person_is_left(store: SQLStore) -> None:
             store.hit(key, NOW + HOUR, NOW)
     store.erase(None, PSID, NOW)
     for page in (PAGE, "another"):
-        assert [store.find_limit(key, NOW, HOUR)[0] for key in limits_of(page, PSID)] == [0, 0, 0, 0]
+        assert [store.find_limit(key, NOW, HOUR)[0] for key in limits_of(page, PSID)] == [0, 0, 0]
 
 
 def test_a_person_who_was_never_linked_leaves_no_counter(store: SQLStore) -> None:
