@@ -11,7 +11,6 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -148,20 +147,19 @@ class Ways:
         """As Messenger's own Log Out, in the order of the chat. Messenger may hold a link as well."""
         page_id, psid = event.page_id, event.psid
         outcomes = self._linking.receive([LinkingEvent(page_id, psid, "unlinked", None, event.timestamp)])
-        if self._asks_messenger(event, outcomes):
-            self._linking.queue(page_id, psid, "unlink_call", None)
-
-    def _asks_messenger(self, event: ChatEvent, outcomes: Sequence[Outcome]) -> bool:
-        """Each call costs the page's quota: a tap of before the present link needs none, and however often
-        the button of a chat is tapped that is not linked, one in ten minutes is enough."""
         match outcomes:
-            case [EventIgnored(reason="not_linked")]:
-                now = self._linking.now()
-                key = limits_of(event.page_id, event.psid).left
-                return self._store.hit(key, now + LEFT_APART_MS, now) == 1
             case [AccountUnlinked()]:
-                return True
-        return False
+                self._linking.queue(page_id, psid, "unlink_call", None)
+            case [EventIgnored(reason="not_linked")]:
+                self._ask_messenger_sometimes(page_id, psid)
+
+    def _ask_messenger_sometimes(self, page_id: str, psid: str) -> None:
+        """Each call costs the page's quota, and a button can be tapped as often as one likes."""
+        now, key = self._linking.now(), limits_of(page_id, psid).left
+        asked, _ = self._store.find_limit(key, now, LEFT_APART_MS)
+        if not asked:
+            self._linking.queue(page_id, psid, "unlink_call", None)
+            self._store.hit(key, now + LEFT_APART_MS, now)
 
     def _typed(self, event: ChatEvent) -> Typed:
         key = _counter_of(event)
