@@ -40,9 +40,8 @@ def digest_for(purpose: str, secret: str) -> str:
 
 
 class PersonLimits(NamedTuple):
-    """The keys under which a person's messages of an hour, the refusals told to them, what they typed and how
-    often they logged out in vain are counted. They are all that is counted of a person, and go when they are
-    erased."""
+    """The keys under which a person's messages of an hour, the refusals told to them and what they typed are
+    counted. They are all that is counted of a person, and go when the person is erased."""
 
     messages: str
     refused: str

@@ -28,9 +28,11 @@ class Erasure:
         match = _SURE.fullmatch(payload)
         if match is None:
             return False
-        if self._was_asked(event, match[1]):
+        key = _key(event, match[1])
+        if self._was_asked(key):
             self._linking.erase(event.psid, event.page_id)
             self._linking.queue(event.page_id, event.psid, "say", "erased")
+            self._linking.store.drop_limit(key)  # last: until then a tap that comes again does it again
         return True
 
     def _ask(self, event: ChatEvent) -> None:
@@ -38,10 +40,8 @@ class Erasure:
         self._linking.store.hit(_key(event, question), now + ASKED_MS, now)
         self._linking.queue(event.page_id, event.psid, "erase", question)
 
-    def _was_asked(self, event: ChatEvent, question: str) -> bool:
-        key, now = _key(event, question), self._linking.now()
-        asked, _ = self._linking.store.find_limit(key, now, ASKED_MS)
-        self._linking.store.drop_limit(key)
+    def _was_asked(self, key: str) -> bool:
+        asked, _ = self._linking.store.find_limit(key, self._linking.now(), ASKED_MS)
         return asked > 0
 
 
