@@ -51,7 +51,7 @@ class PersonLimits(NamedTuple):
 def limits_of(page_id: str, psid: str) -> PersonLimits:
     """The keys of this person's counters."""
     person = digest_of(f"{page_id} {psid}")
-    return PersonLimits(f"messages:{person}", f"refused:{person}", f"typed:{person}")
+    return PersonLimits(*(f"{name}:{person}" for name in PersonLimits._fields))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,11 +50,11 @@ class Attempts(Family):
         typed: str | None = None,
     ) -> bool:
         attempt_id, identity = attempt.attempt_id, identity_of(attempt.account)
-        proved = [attempt.psid] if attempt.proof is not None and attempt.psid is not None else []
+        person = [attempt.psid] if attempt.psid is not None else []
 
         def work(tx: Tx) -> bool:
-            # What proved the chat is good for one link: who consumes it holds the person.
-            tx.hold(attempts=[attempt_id], psids=proved)
+            # Who ends what is under way of a person or an account sees this code, or is seen by it.
+            tx.hold(attempts=[attempt_id], psids=person, accounts=[identity["account_id"]])
             if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
                 return False
             if attempt.proof is not None and not _is_proof_good(tx, attempt.way, attempt.proof):
@@ -87,7 +87,7 @@ class Attempts(Family):
 
     def drop_pending(self, account_id: str) -> None:
         def work(tx: Tx) -> None:
-            tx.hold(account_id=account_id)
+            tx.hold(account_id=account_id, accounts=[account_id])
             tx.put("drop_codes_of_account", account_id=account_id)
             tx.put("drop_attempts_of_account", account_id=account_id)
             tx.put("drop_chat_links_of_account", account_id=account_id)

@@ -28,7 +28,7 @@ class Tx(Protocol):
     ) -> None:
         """Until the transaction ends, no other transaction that holds them too changes these people, the
         attempts of these codes (by digest), these attempts, what is pending of this account, and which chats
-        `accounts` have.
+        and new codes `accounts` have.
 
         Call it once, before anything is read: every later statement sees what the former holder committed.
         Locks are taken in one order, so that two holders never wait for each other.

@@ -31,6 +31,7 @@ from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
+MOST_PAGES = 1000  # on which one person's accounts are held while the person is erased
 ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
     *("undos", "undo_tokens", "bars", "web_links", "questions", "acts"),
@@ -111,6 +112,10 @@ class Links(Family):
 
     def _psids_of(self, accounts: Sequence[str]) -> list[str]:
         return [link.psid for account_id in accounts for link in self.find_links_of_account(account_id)]
+
+    def _accounts_of(self, psid: str) -> list[str]:
+        rows = self.engine.read("find_by_psid", value=psid, limit=MOST_PAGES)
+        return sorted({row["account_id"] for row in rows})
 
     def _receive_one(self, tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
         return self.followed(tx, apply_event(tx, event, now, policy), now)
@@ -254,7 +259,7 @@ class Links(Family):
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
 
         def work(tx: Tx) -> int:
-            tx.hold(psids=[psid])
+            tx.hold(psids=[psid], accounts=accounts)
             save_erasure(tx, erasure)
             pages = [page_id] if page_id is not None else _pages_of(tx, psid)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
@@ -271,6 +276,7 @@ class Links(Family):
             return rows
 
         erasure = erasure_of(page_id, psid, now)
+        accounts = self._accounts_of(psid)
         rows = self.engine.write(work)
         self.engine.scrub()
         if (path := self.engine.beside()) is not None:
@@ -282,7 +288,7 @@ class Links(Family):
         tables = ("unbound_attempts", "chat_links_of_account", "history_of_account", "bars_of_account")
 
         def work(tx: Tx) -> int:
-            tx.hold(account_id=account_id)
+            tx.hold(account_id=account_id, accounts=[account_id])
             rows = sum(tx.run(f"erase_{table}", account_id=account_id) for table in tables)
             return rows + tx.run("erase_codes_of_account", account_id=account_id, now=now)
 

@@ -109,22 +109,14 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
     if link is None:
         if event_ms is not None and event_ms > (person.unlinked_ms or -1):
             save_unlink(tx, page_id, psid, "messenger", event_ms, now)
-        if not seen_before:
-            _tell_messenger(tx, event, now)
         return EventIgnored("not_linked", page_id, psid)
     if is_stale_unlink(event, person, seen_before=seen_before):
         return EventIgnored("stale", page_id, psid)
     unlinked_ms = event_ms if event_ms is not None else person.event_ms
     outcome = end_link(tx, link, person, "messenger", unlinked_ms=unlinked_ms, now=now)
-    _tell_messenger(tx, event, now)
-    return outcome
-
-
-def _tell_messenger(tx: Tx, event: LinkingEvent, now: int) -> None:
-    """Of a log-out that Messenger does not know of, by a button of ours."""
     if event.by_our_button:
-        who = {"page_id": event.page_id, "psid": event.psid}
-        tx.put("queue", kind="unlink_call", payload="null", now=now, **who)
+        tx.put("queue", page_id=page_id, psid=psid, kind="unlink_call", payload="null", now=now)
+    return outcome
 
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:

@@ -18,6 +18,7 @@ from bot_linking.doors.throttle import Limit, Throttle
 FIVE_MINUTES_S, HOUR_S, DAY_S = 300, 3600, 86_400
 BY_NAME_AN_HOUR = 100
 WRONG_CODES_A_DAY = 20  # for one e-mail address from one network: of six digits each guess counts
+CODES_A_DAY = 20  # to one e-mail address from one network, whose mailbox it need not be
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
 CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
 BUTTONS_OF_CHAT = 3  # in five minutes
@@ -42,6 +43,7 @@ class Admission:
         self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._codes_by_address = Limit("code-address", failures, 60)
         self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
+        self._codes_of_day = Limit("code-day", CODES_A_DAY, DAY_S)
         self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._code_tries = Limit("code-try", failures, 60)
         self._code_tries_by_name_and_address = Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S)
@@ -79,15 +81,17 @@ class Admission:
 
     def count_code(self, name: str, address: str) -> None:
         """Before a code is sent to the e-mail address `name`, in its canonical spelling: counted like a try
-        at a password. Raises `TooManyAttempts`."""
+        at a password, and by the day. Raises `TooManyAttempts`."""
         self._throttle.count(self._codes_by_address, address)
         self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.count(self._codes_of_day, _pair(name, address))
         self._throttle.count(self._codes_by_name, name)
 
     def refund_code(self, name: str, address: str) -> None:
         """No code was sent after all."""
         self._throttle.refund(self._codes_by_address, address)
         self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.refund(self._codes_of_day, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
 
     def count_code_try(self, name: str, address: str) -> None:
@@ -104,6 +108,7 @@ class Admission:
         self._throttle.refund(self._code_tries_by_name, name)
         self._throttle.refund(self._codes_by_address, address)
         self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
+        self._throttle.forget(self._codes_of_day, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
 
     def count_provider(self, address: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.tree import PACKAGE, ROOT
+from tests.house.tree import PACKAGE, ROOT, arrows
 
 ROOMS = (ROOT / PACKAGE / "core" / "ports", ROOT / PACKAGE / "stores")
 LEAST_WORDS = 8
@@ -47,3 +47,16 @@ def test_each_role_of_a_store_is_a_module_of_the_ports_and_a_family_of_the_store
     ports, stores = ROOMS
     for room in (ports, stores):
         assert Path(room / f"{role}.py").is_file()
+
+
+def test_a_third_store_is_written_from_the_prose_in_300_lines() -> None:
+    """It passes the contract suite, which names it among its stores, and it knows nothing of `stores`."""
+    store = ROOT / "tests" / "stores" / "memory.py"
+    assert sorted(store.parent.glob("memory*.py")) == [store]
+    assert len(store.read_text("utf-8").splitlines()) <= 300
+    assert not [
+        arrow
+        for arrow in arrows("tests/stores")
+        if arrow.source == "tests.stores.memory" and ".stores" in arrow.target
+    ]
+    assert "MemoryStore()" in (store.parent / "test_contract.py").read_text("utf-8")

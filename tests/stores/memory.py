@@ -1,257 +1,300 @@
 """A store in memory, written from the prose of `core.ports` alone: it shows that the prose is the contract.
 
-It has the roles of the contract suite, with the policy `move`. One lock makes each method one transaction.
+It has the roles of the contract suite and the policy `move`. One lock makes each method one transaction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import astuple, replace
+from itertools import count
+from operator import attrgetter
+from threading import RLock
+from typing import Any
 
 from bot_linking.core.codes import PendingCode, is_shaped_as_ours, limits_of
-from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored, LinkChanged, LinkingEvent
-from bot_linking.core.events import LinkingRefused as Refused
-from bot_linking.core.history import NO_AUDIT, Audit, Change
+from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored, LinkChanged, LinkingRefused
+from bot_linking.core.history import NO_AUDIT, Change
 from bot_linking.core.identifiers import LONGEST, Identifiers, account_after, changed_identifiers
 from bot_linking.core.journey import Stage
-from bot_linking.core.links import Account, Link, from_ms, to_ms
+from bot_linking.core.links import Link, from_ms
 from bot_linking.core.ordering import Person, is_outrun, is_stale_unlink, refusal_of
-from bot_linking.core.ports import Attempt
-from bot_linking.core.ports.attempts import MOST_CODES
-from bot_linking.core.ports.links import Contact
+from bot_linking.core.ports import ApiKey, Attempt, OutboxEntry, attempts, links, outbox
 
-from .memory_roles import MINUTE, Key, Roles
-
-HOUR, DAY = 3_600_000, 86_400_000
-CONSENTED = {Stage.CONSENT_SHOWN, Stage.APPROVED}
-
-
-class Row(NamedTuple):
-    person: Person = Person()
-    link: Link | None = None
-    locale: str | None = None
-    changed_at: int = 0
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+NEWS = {"linked", "unlinked", "unlink_call", "refused"}
+Key = tuple[str, str]
+who_of: Any = attrgetter("page_id", "psid")
+identifiers_of: Any = attrgetter(*LONGEST)
 
 
-class MemoryStore(Roles):
-    def _row(self, who: Key) -> Row:
-        row: Row = self._t["people"].get(who, Row())
-        return row
+def keep(table: dict[Any, Any], where: Any) -> None:
+    for key in [key for key, value in table.items() if not where(value)]:
+        del table[key]
 
-    # Links
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._lock, self._numbers, self._tick = RLock(), count(1), 0
+        self._people, self._links = dict[Key, Person](), dict[Key, Link | None]()
+        self._locales, self._changed_at = dict[Key, str | None](), dict[Key, int]()
+        self._history, self._seen = dict[int, Change](), dict[tuple[Key, int], int]()
+        self._attempts, self._codes = dict[str, Attempt](), dict[str, PendingCode]()
+        self._outbox, self._dead = dict[int, OutboxEntry](), dict[int, OutboxEntry]()
+        self._due_at, self._until, self._keys = dict[int, int](), dict[int, int](), dict[str, ApiKey]()
+        self._resumes, self._limits = dict[Key, tuple[int, str]](), dict[str, tuple[int, int]]()
+        self.find_attempt = self._attempts.get
+        self.check = self.close = lambda: None  # there is nothing to open and nothing that may fail
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return found if name.startswith("_") else lambda *given, **named: self._alone(found, given, named)
+
+    def _alone(self, method: Any, given: Any, named: Any) -> Any:
+        with self._lock:
+            return method(*given, **named)
 
     def find_link(self, page_id: str, psid: str) -> Link | None:
-        return self._row((page_id, psid)).link
+        return self._links.get((page_id, psid))
 
     def find_links_of_psid(self, psid: str) -> list[Link]:
         return [link for link in self.list_links() if link.psid == psid][:2]
 
     def find_links_of_account(self, account_id: str) -> list[Link]:
         found = [link for link in self.list_links() if link.account_id == account_id]
-        return sorted(found, key=lambda link: link.updated_at)
+        return sorted(found, key=attrgetter("updated_at"))
 
-    def list_links(self) -> Iterator[Link]:
-        rows = [self._t["people"][who] for who in sorted(self._t["people"])]
-        return iter([row.link for row in rows if row.link is not None])
+    def list_links(self) -> Any:
+        return iter([link for _, link in sorted(self._links.items()) if link is not None])
 
     def find_pages(self) -> list[str]:
-        pages = sorted({page for page, _ in self._t["people"]})
-        return sorted({*pages[:1], *pages[-1:]})
+        return sorted({pick(page for page, _ in self._links) for pick in (min, max)}) if self._links else []
 
-    def contact_of(self, page_id: str, psid: str) -> Contact:
-        return Contact(self._row((page_id, psid)).locale)
+    def contact_of(self, page_id: str, psid: str) -> links.Contact:
+        return links.Contact(self._locales.get((page_id, psid)))
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
-        return [x for x in self._t["history"].values() if x.psid == psid and page_id in (None, x.page_id)]
+        return [x for x in self._history.values() if x.psid == psid and page_id in (None, x.page_id)]
 
-    def receive(self, events: list[LinkingEvent], now: int) -> list[Any]:
-        return [self._receive(event, (event.page_id, event.psid), now) for event in events]
+    def receive(self, events: list[Any], now: int) -> list[Any]:
+        return [self._receive(event, who_of(event), event.timestamp, now) for event in events]
 
-    def _receive(self, event: LinkingEvent, who: Key, now: int) -> Any:
-        if abs(event.timestamp or 0) >= 2**63:  # what a database could not keep
-            self._queue(who, "event", [event.status, event.timestamp], now, dead_at=now)
-            return Refused("event_failed", *who)
-        return self._linked(event, who, now) if event.status == "linked" else self._unlinked(event, who, now)
-
-    def _linked(self, event: LinkingEvent, who: Key, now: int) -> Any:
-        code: Any = self._t["codes"].get(event.digest)
-        refusal = refusal_of(code, event, now_ms=now)
-        if refusal == "duplicate":
-            return EventIgnored("duplicate", *who)
-        if refusal is not None:
-            is_ours = code or event.code_digest or is_shaped_as_ours(event.authorization_code)
-            return self._refuse(who, refusal, now) if is_ours else Refused(refusal, *who)
-        for digest, each in self._t["codes"].items():
-            if each.attempt_id == code.attempt_id and each.consumed_at is None:
-                self._t["codes"][digest] = replace(each, consumed_at=now, consumed_by=event.psid)
-        if (attempt := self.find_attempt(code.attempt_id)) is not None:
-            self._t["attempts"][code.attempt_id] = replace(attempt, stage=Stage.DONE)
-        if is_outrun(code, event, self._row(who).person):
+    def _receive(self, event: Any, who: Key, at: int | None, now: int) -> Any:
+        if abs(at or 0) >= 2**63:  # what a database could not keep
+            self._queue(who, "event", [event.status, at], now, dead_at=now)
+            return LinkingRefused("event_failed", *who)
+        if event.status == "linked":
+            return self._redeem(event, who, now)
+        person, is_seen = self._people.get(who, Person()), (who, at) in self._seen
+        if at is not None:
+            self._seen.setdefault((who, at), now)
+        if self._links.get(who) and is_stale_unlink(event, person, seen_before=is_seen):
             return EventIgnored("stale", *who)
-        account = Account(code.account_id, code.username, code.email, code.phone_number)
-        times = Person(account.id, event.timestamp, code.tick)
-        return self._link(who, account, times, now, code.source, locale=code.locale)
+        if not self._links.get(who) and (at is None or at <= (person.unlinked_ms or -1)):
+            return EventIgnored("not_linked", *who)
+        return self._end(who, "messenger", person.event_ms if at is None else at, now)
 
-    def _link(self, who: Key, to: Account, times: Person, now: int, source: str, **more: Any) -> Any:
-        row, at = self._row(who), from_ms(now)
-        same = row.link if row.link is not None and row.link.account_id == to.id else None
-        names: list[Any] = [getattr(to, name) or getattr(same, name, None) for name in LONGEST]
-        began = same.linked_at if same else at
-        link = Link(who[0], who[1], to.id, names[0], names[1], names[2], source, began, at)
-        last, tick = row.person, len(self._t["ticks"])
-        ended: dict[str, Any] = {"unlinked_ms": last.unlinked_ms, "unlinked_tick": last.unlinked_tick}
-        person = replace(times, changed_tick=tick, **ended)
-        self._t["people"][who] = Row(person, link, more.get("locale") or row.locale, now)
-        self._record(who, row.link, link, source, now, more.get("audit", NO_AUDIT))
+    def _redeem(self, event: Any, who: Key, now: int) -> Any:
+        reason = refusal_of(code := self._codes.get(event.digest), event, now_ms=now)
+        if reason == "duplicate":
+            return EventIgnored(reason, *who)
+        if code is None or reason is not None:
+            key, is_ours = limits_of(*who).refused, is_shaped_as_ours(event.authorization_code)
+            if (code or event.code_digest or is_ours) and self.hit(key, now + 10 * MINUTE, now) == 1:
+                self._queue(who, "refused", None, now)
+            return LinkingRefused(reason or "", *who)
+        for digest, each in self._codes.items():
+            if each.attempt_id == code.attempt_id and each.consumed_at is None:
+                self._codes[digest] = replace(each, consumed_at=now, consumed_by=event.psid)
+        if (attempt := self._attempts.get(code.attempt_id)) is not None:
+            self._attempts[code.attempt_id] = replace(attempt, stage=Stage.DONE)
+        if is_outrun(code, event, self._people.get(who, Person())):
+            return EventIgnored("stale", *who)
+        self._locales[who] = code.locale or self._locales.get(who)
+        return self._link(who, code.account_id, code, (event.timestamp, code.tick), code.source, now)
+
+    def bind(self, page_id: str, psid: str, given: Identifiers, source: str, now: int, **audit: Any) -> Any:
+        account = account_after(given, link := self.find_link(page_id, psid), None)
+        if link and link.account_id == account.id and not changed_identifiers(link, account):
+            return [EventIgnored("unchanged", page_id, psid)]
+        return [self._link((page_id, psid), account.id, account, (None, 0), source, now, **audit)]
+
+    def _link(self, who: Key, to: Any, names: Any, times: Any, source: str, now: int, **audit: Any) -> Any:
+        last, link, (at, tick) = self._people.get(who, Person()), self._links.get(who), times
+        same = link if link is not None and link.account_id == to else None
+        called = map(lambda new, old: new or old, identifiers_of(names), identifiers_of(same or names))
+        made = (source, from_ms(now)) if same is None else (source if tick else same.source, same.linked_at)
+        values: Any = (*who, to, *called, *made, from_ms(now))
+        link = Link(*values)
+        person = replace(last, account_id=to, event_ms=at, code_tick=tick, changed_tick=self._tick)
+        person = last if same and not tick else person  # no code, no other account: no event
+        self._write(who, person, link, source, now, is_news=not (same and tick), **audit)
         if same is not None:
-            return EventIgnored("unchanged", *who)
-        resume = self._take(who, now - HOUR)
-        self._announce(who, "linked", now)
+            names = changed_identifiers(same, link)
+            return EventIgnored("unchanged", *who) if tick else LinkChanged(link, names)
+        resume = self.take_resume(*who, since=now - HOUR)
         if resume is not None:
             self._queue(who, "resume", resume, now)
-        return AccountLinked(link, row.person.account_id, resume)
+        return AccountLinked(link, last.account_id, resume)
 
-    def _unlinked(self, event: LinkingEvent, who: Key, now: int) -> Any:
-        row, at, seen = self._row(who), event.timestamp, (who, event.timestamp) in self._t["seen"]
-        if at is not None:
-            self._t["seen"].setdefault((who, at), now)
-        if row.link is None:
-            if at is not None and at > (row.person.unlinked_ms or -1):
-                self._forget(who, at, now)
+    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Any:
+        who = (page_id, psid)
+        return self._end(who, source, now, now) if self._links.get(who) else EventIgnored("not_linked", *who)
+
+    def _end(self, who: Key, source: str, at: int | None, now: int) -> Any:
+        link, former, tick = self._links.get(who), self._people.get(who, Person()), self._tick
+        last = max(filter(None, (at, former.unlinked_ms)), default=None)
+        self._write(who, Person(changed_tick=tick, unlinked_ms=last, unlinked_tick=tick), None, source, now)
+        if link is None:
             return EventIgnored("not_linked", *who)
-        if is_stale_unlink(event, row.person, seen_before=seen):
-            return EventIgnored("stale", *who)
-        return self._end(who, row.link, "messenger", row.person.event_ms if at is None else at, now)
-
-    def _end(self, who: Key, link: Link, source: str, at: Any, now: int, audit: Audit = NO_AUDIT) -> Any:
-        self._record(who, link, None, source, now, audit)
-        times = [ms for ms in (at, self._row(who).person.unlinked_ms) if ms is not None]
-        self._forget(who, max(times, default=None), now)
-        self._announce(who, "unlinked", now)
         if source != "messenger":
             self._queue(who, "unlink_call", None, now)
         return AccountUnlinked(*who, link.account_id, source, link)
 
-    def _forget(self, who: Key, at: int | None, now: int) -> None:
-        tick = len(self._t["ticks"])
-        person = Person(changed_tick=tick, unlinked_ms=at, unlinked_tick=tick)
-        self._t["people"][who] = Row(person, None, self._row(who).locale, now)
-
-    def _refuse(self, who: Key, reason: str, now: int) -> Any:
-        key = limits_of(*who).refused
-        if self.find_limit(key, now, 10 * MINUTE)[0] == 0:
-            self.hit(key, now + 10 * MINUTE, now)
-            self._queue(who, "refused", None, now)
-        return Refused(reason, *who)
-
-    def _record(self, who: Key, old: Any, new: Any, source: str, now: int, audit: Audit) -> None:
-        was, becomes, names = old and old.account_id, new and new.account_id, changed_identifiers(old, new)
-        if was != becomes or names:
-            what: Any = "unlinked" if new is None else "changed" if was == becomes else "linked"
-            change = Change(from_ms(now), *who, source, what, was, becomes, names)
-            about: dict[str, Any] = {
-                "key_id": audit.key_id,
-                "request_id": audit.request_id,
-                "meta": audit.meta,
-            }
-            self._t["history"][len(self._t["history"])] = replace(change, **about)
-
-    def unlink(self, page_id: str, psid: str, source: str, now: int) -> Any:
-        who, link = (page_id, psid), self.find_link(page_id, psid)
-        return self._end(who, link, source, now, now) if link else EventIgnored("not_linked", *who)
-
-    def bind(
-        self, page_id: str, psid: str, given: Identifiers, source: str, now: int, *, audit: Audit = NO_AUDIT
-    ) -> list[Any]:
-        who, row = (page_id, psid), self._row((page_id, psid))
-        after = account_after(given, row.link, None)
-        if row.link is None or row.link.account_id != after.id:
-            return [self._link(who, after, Person(after.id), now, source, audit=audit)]
-        if not (changed := changed_identifiers(row.link, after)):
-            return [EventIgnored("unchanged", *who)]
-        names = {name: getattr(after, name) for name in LONGEST}
-        link = replace(row.link, updated_at=from_ms(now), **names)
-        self._t["people"][who] = row._replace(link=link)
-        self._record(who, row.link, link, source, now, audit)
-        self._announce(who, "linked", now)
-        return [LinkChanged(link, changed)]
+    def _write(self, who: Key, person: Person, link: Link | None, source: str, now: int, **more: Any) -> None:
+        before, was = self._links.get(who), self._people.get(who, Person()).account_id
+        self._people[who], self._links[who], self._changed_at[who] = person, link, now
+        names, kind = changed_identifiers(before, link), "linked" if link else "unlinked"
+        if was != person.account_id or names:
+            how: Any = "changed" if was == person.account_id else kind
+            about = (was, person.account_id, names, *astuple(more.get("audit", NO_AUDIT)))
+            self._history[next(self._numbers)] = Change(from_ms(now), *who, source, how, *about)
+        if (before or link) and more.get("is_news", True):
+            keep(self._outbox, lambda x: who_of(x) != who or x.kind not in NEWS or self._until[x.id] > now)
+            self._queue(who, kind, None, now)
 
     def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
-        whom = {who for who in self._t["people"] if who[1] == psid and page_id in (None, who[0])}
-        keys: set[Any] = whom | {key for who in whom for key in limits_of(*who)}
-        for name in ("people", "limits"):
-            self._keep(name, lambda key, _: key not in keys)
+        whom = [who for who in self._links if who[1] == psid and page_id in (None, who[0])]
+        for who in whom:
+            for table in (self._people, self._links, self._locales, self._changed_at):
+                table.pop(who, None)
+            for key in limits_of(*who):
+                self.drop_limit(key)
         return len(whom)
 
-    # Attempts
-
     def save_attempt(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
-        kept = self._t["attempts"].get(attempt.attempt_id)
-        known, seen = (each and (each.stage, each.session_digest) for each in (kept, before))
-        if known != seen:
-            return False
-        self._t["attempts"][attempt.attempt_id] = attempt
-        if attempt.stage is Stage.LEFT:
-            self._keep("codes", lambda _, code: code.attempt_id != attempt.attempt_id or code.consumed_at)
-        return True
-
-    def find_attempt(self, attempt_id: str) -> Any:
-        return self._t["attempts"].get(attempt_id)
+        name, kept = attempt.attempt_id, self._attempts.get(attempt.attempt_id)
+        known, seen = (each and (each.stage, each.session_digest, each.awaited) for each in (kept, before))
+        if known == seen:
+            self._attempts[name] = attempt
+            keep(self._codes, lambda x: x.attempt_id != name or x.consumed_at or attempt.stage != Stage.LEFT)
+        return known == seen
 
     def save_code(self, digest: str, attempt: Attempt, locale: Any, now: int, expires_at: int) -> bool:
-        name, account, kept = attempt.attempt_id, attempt.account, self.find_attempt(attempt.attempt_id)
-        assert account is not None
-        codes = [code for code in self._t["codes"].values() if code.attempt_id == name]
+        name, account, kept = attempt.attempt_id, attempt.account, self._attempts.get(attempt.attempt_id)
+        stage = kept.stage if kept is not None and kept.account == account else None
+        is_mine = kept is not None and kept.session_digest == attempt.session_digest and now < kept.expires_at
+        fits = is_mine and stage in {Stage.CONSENT_SHOWN, Stage.APPROVED}
         if attempt.stage is Stage.OPENED:
-            fits = kept is None or (kept.stage is Stage.APPROVED and kept.account == account)
-        else:
-            fits = kept is not None and kept.stage in CONSENTED and now < kept.expires_at
-            fits = fits and (kept.session_digest, kept.account) == (attempt.session_digest, account)
-        is_over = any(code.consumed_at is not None or code.account_id != account.id for code in codes)
-        if not fits or is_over or len(codes) >= MOST_CODES:
+            fits = kept is None or stage is Stage.APPROVED
+        former = [code for code in self._codes.values() if code.attempt_id == name]
+        is_over = any(code.consumed_at or account is None or code.account_id != account.id for code in former)
+        if account is None or not fits or is_over or len(former) >= attempts.MOST_CODES:
             return False
-        tick = self._t["ticks"][digest] = len(self._t["ticks"]) + 1
-        known = (account.id, account.username, account.email, account.phone_number, locale, now, expires_at)
-        code = PendingCode(tick, name, attempt.page_id, attempt.psid, *known, None, None)
-        self._t["codes"][digest] = replace(code, source=attempt.way)
-        self._t["attempts"][name] = replace(kept or attempt, stage=Stage.APPROVED)
+        self._tick += 1
+        whose: Any = (name, attempt.page_id, attempt.psid, account.id, *identifiers_of(account))
+        known: Any = (self._tick, *whose, locale, now, expires_at, None, None, None, attempt.way)
+        self._codes[digest] = PendingCode(*known)
+        self._attempts[name] = replace(kept or attempt, stage=Stage.APPROVED)
         return True
 
     def account_of_code(self, digest: str) -> str | None:
-        code = self._t["codes"].get(digest)
+        code = self._codes.get(digest)
         return code.account_id if code is not None and code.consumed_at is None else None
 
     def drop_pending(self, account_id: str) -> None:
-        self._keep("codes", lambda _, code: code.account_id != account_id or code.consumed_at is not None)
-        self._keep("attempts", lambda _, each: each.account is None or each.account.id != account_id)
+        keep(self._codes, lambda code: code.account_id != account_id or code.consumed_at is not None)
+        keep(self._attempts, lambda each: each.account is None or each.account.id != account_id)
 
     def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None:
-        self._t["resumes"][page_id, psid] = (now, json.dumps(payload))
+        self._resumes[page_id, psid] = (now, json.dumps(payload))
 
-    def take_resume(self, page_id: str, psid: str) -> Any:
-        return self._take((page_id, psid), 0)
-
-    def _take(self, who: Key, since: int) -> Any:
-        kept = [self._t["resumes"].pop(key, (-1, "")) for key in {who, ("", who[1])}]
+    def take_resume(self, page_id: str, psid: str, *, since: int = 0) -> Any:
+        kept = [self._resumes.pop(key, (-1, "")) for key in {(page_id, psid), ("", psid)}]
         return json.loads(max([each for each in kept if each[0] >= since], default=(0, "null"))[1])
 
-    # Upkeep
+    def due_pages(self, now: int, *, most: int) -> list[str]:
+        return sorted({entry.page_id for entry in self._due(now)})[:most]
+
+    def claim_due(self, now: int, until: int, shares: dict[str, int], *, settled: Any = ()) -> Any:
+        for each in settled:
+            self._settle(each, each.entry.id, now)
+        due = {page: [entry for entry in self._due(now) if entry.page_id == page] for page in shares}
+        ids = sorted(entry.id for page, share in shares.items() for entry in due[page][:share])
+        for number in ids:
+            entry, self._until[number] = self._outbox[number], until
+            self._outbox[number] = replace(entry, claim=str(next(self._numbers)), attempts=entry.attempts + 1)
+        return [self._outbox[number] for number in ids]
+
+    def list_dead(self) -> list[OutboxEntry]:
+        return [entry for _, entry in sorted(self._dead.items())]
+
+    def _due(self, now: int) -> list[OutboxEntry]:
+        alone = [x for x in self._outbox.values() if x.kind == "unlink_call" and self._until[x.id] <= now]
+        first = {who_of(x): x for x in reversed(self._outbox.values()) if x not in alone}
+        due = [x for x in [*alone, *first.values()] if self._due_at[x.id] <= now >= self._until[x.id]]
+        return sorted(due, key=lambda x: (self._due_at[x.id], x.id))
+
+    def _queue(self, who: Key, kind: str, payload: Any, now: int, *, dead_at: int | None = None) -> None:
+        entry = OutboxEntry(next(self._numbers), "", *who, kind, payload, now, 0, dead_at=dead_at)
+        (self._outbox if dead_at is None else self._dead)[entry.id] = entry
+        self._due_at[entry.id], self._until[entry.id] = now, 0
+
+    def _settle(self, each: Any, number: int, now: int) -> None:
+        if isinstance(each, outbox.Done):
+            self._outbox.pop(number, None)
+        elif number in self._outbox and self._outbox[number].claim == each.entry.claim:
+            self._outbox[number] = replace(each.entry, claim="", last_error=getattr(each, "reason", None))
+            self._due_at[number], self._until[number] = getattr(each, "next_at", now), 0
+            if isinstance(each, outbox.Buried):
+                self._dead[number] = replace(self._outbox.pop(number), dead_at=now)
+
+    def hit(self, key: str, expires_at: int, now: int) -> int:
+        hits, ends = self.find_limit(key, now, expires_at - now)
+        self._limits[key] = (hits + 1, ends if hits else expires_at)
+        return hits + 1
+
+    def refund(self, key: str, now: int) -> None:
+        hits, ends = self._limits.get(key, (0, 0))
+        self._limits[key] = (max(0, hits - (ends > now)), ends)
+
+    def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
+        hits, ends = self._limits.get(key, (0, 0))
+        return (hits, ends) if now < ends <= now + window + 2 * MINUTE else (0, now)
+
+    def drop_limit(self, key: str) -> None:
+        self._limits.pop(key, None)
+
+    def save_api_key(self, key: ApiKey) -> bool:
+        names = {each.name for each in self._keys.values() if each.revoked_at is None}
+        is_new = key.name not in names and key.digest not in {each.digest for each in self._keys.values()}
+        self._keys.update({key.id: key} if is_new else {})
+        return is_new
+
+    def find_api_key(self, digest: str) -> ApiKey | None:
+        return next((x for x in self._keys.values() if x.digest == digest and x.revoked_at is None), None)
+
+    def list_api_keys(self) -> list[ApiKey]:
+        return sorted(self._keys.values(), key=attrgetter("created_at", "id"))
+
+    def touch_api_key(self, key_id: str, now: int) -> None:
+        self._keys[key_id] = replace(key := self._keys[key_id], last_used_at=max(now, key.last_used_at or 0))
+
+    def revoke_api_key(self, name: str, now: int) -> bool:
+        active = [key for key in self._keys.values() if key.name == name and key.revoked_at is None]
+        self._keys.update({key.id: replace(key, revoked_at=now) for key in active})
+        return bool(active)
 
     def purge(self, now: int) -> None:
-        old = now - 3 * DAY
-        self._keep("attempts", lambda _, each: each.expires_at >= now)
-        self._keep("limits", lambda _, limit: limit[1] >= now)
-        self._keep("resumes", lambda _, resume: resume[0] >= now - HOUR)
-        self._keep("codes", lambda _, code: code.expires_at >= old)
-        self._keep("seen", lambda _, at: at >= now - 400 * DAY)
-        self._keep("people", lambda _, row: row.link is not None or row.changed_at >= old)
-        self._keep("outbox", lambda _, w: (w.entry.dead_at or now) >= now - 30 * DAY)
-        self._keep("history", lambda _, each: to_ms(each.at) >= now - 400 * DAY)
-        self._keep("keys", lambda _, key: (key.revoked_at or now) >= now - 400 * DAY)
-
-    def check(self) -> None:
-        return None
-
-    migrate = close = check
+        old, very_old = now - 3 * DAY, now - 400 * DAY
+        for who in [who for who, at in self._changed_at.items() if at < old and not self._links[who]]:
+            for table in (self._people, self._links, self._locales, self._changed_at):
+                table.pop(who, None)
+        keep(self._attempts, lambda attempt: attempt.expires_at >= now)
+        keep(self._limits, lambda limit: limit[1] >= now)
+        keep(self._resumes, lambda resume: resume[0] >= now - HOUR)
+        keep(self._codes, lambda code: code.expires_at >= old)
+        keep(self._dead, lambda entry: entry.dead_at >= now - 30 * DAY)
+        keep(self._seen, lambda at: at >= very_old)
+        keep(self._history, lambda change: change.at >= from_ms(very_old))
+        keep(self._keys, lambda key: (key.revoked_at or now) >= very_old)

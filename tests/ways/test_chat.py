@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
+from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.links import Account
 from bot_linking.messenger.events import mentions_ours
 from tests.bots import Bot, NewBot
@@ -153,6 +154,27 @@ def test_erasing_from_the_chat_takes_two_taps(hosted: Hosted) -> None:
     assert hosted.bot.linking.history_of(PSID) == []
     assert len(hosted.said()) == 1
     assert PSID not in str(hosted.bot.rows())
+
+
+def test_an_erasure_that_failed_is_done_when_messenger_sends_the_tap_again(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said of it is queued by the same transaction, whose every call the fault sweep lets fail."""
+    hosted.bot.link()
+    hosted.post(quick_reply("bl.erase"))
+    (sure,) = payloads(hosted.said()[-1]).values()
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("for a moment")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(hosted.bot.linking.store, "erase", away)
+        assert hosted.post(quick_reply(sure)) == 503
+    assert hosted.post(quick_reply(sure)) == 200
+    assert hosted.bot.linking.link_of(PSID) is None
+    assert len(hosted.said()) == 1
+    assert hosted.post(quick_reply(sure)) == 200
+    assert hosted.said() == []
 
 
 def test_a_postback_button_may_ask_to_erase_too(hosted: Hosted) -> None:

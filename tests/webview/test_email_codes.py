@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 import bot_linking.webview
 from bot_linking import Account, ConfigurationError
 from bot_linking.webview import mailed
-from bot_linking.webview.admission import WRONG_CODES_A_DAY
+from bot_linking.webview.admission import CODES_A_DAY, WRONG_CODES_A_DAY
 from bot_linking.webview.mailed import MailedCodes, is_address, is_impostor
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
@@ -418,6 +418,20 @@ def test_guesses_at_ever_new_codes_are_few_in_a_day(bot: Bot, mailbox: Mailbox) 
     assert "grace" in page.text
     bot.clock.advance(86_400)
     assert "ada" in give(ask_for_code(bot), mailbox.code(14)).text
+
+
+def test_a_stranger_fills_no_mailbox(bot: Bot, mailbox: Mailbox) -> None:
+    """Who need not own the mailbox may have a few codes sent to it in a day; its owner begins anew."""
+    for number in range(1, CODES_A_DAY + 1):
+        browser = ask_for_code(bot)
+        mailbox.code(number)
+        bot.clock.advance(61)
+    another = bot.browser()
+    another.open()
+    assert another.submit("email", email=ADDRESS).status_code == 429
+    assert int(another.page.headers["Retry-After"]) > 3600
+    assert "ada" in give(browser, mailbox.code(CODES_A_DAY)).text
+    assert ask_for_code(bot).form("email-code")
 
 
 def test_a_right_code_starts_the_count_again(new_bot: NewBot, mailbox: Mailbox) -> None:
