@@ -34,7 +34,7 @@ from bot_linking.webview.held import (
     required,
     stage_of,
 )
-from bot_linking.webview.identity import Identity, IdentityRefused, Profile, TokenExpired
+from bot_linking.webview.identity import Identity, IdentityBusy, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
 from bot_linking.webview.tickets import SESSION, Ticket, ticket_for
@@ -251,7 +251,7 @@ class Attempts:
         admit = partial(self._admission.count_cancel, self._browser.address())
         try:
             return self._identity.of(attempt.linking_token, attempt.page_hint, with_name=False, admit=admit)
-        except (TooManyAttempts, TokenExpired, IdentityRefused):
+        except (TooManyAttempts, TokenExpired, IdentityRefused, IdentityBusy):
             return Profile()
 
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
@@ -365,6 +365,8 @@ class Attempts:
         except IdentityRefused:
             self._tell(LinkingRefused("messenger_refused", way=LOGIN))
             raise Notice("silent", 503, back=back) from None
+        except IdentityBusy:
+            raise Notice("silent", 503, retry_after=10, back=back) from None
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug, way=attempt.way))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None

@@ -41,6 +41,10 @@ class IdentityRefused(Exception):
     """Messenger refuses for good to say whose login it is, until the page's settings are mended."""
 
 
+class IdentityBusy(Exception):
+    """Other requests have been asking Messenger about the same person for as long as a question may take."""
+
+
 class Profile(NamedTuple):
     """A person in one page's Messenger; all None when Messenger was silent."""
 
@@ -85,8 +89,8 @@ class Identity:
     ) -> Profile:
         """The owner of a token; `hint` is the page that the button's address named.
 
-        An empty profile while Messenger is away. Raises `TokenExpired`, `IdentityRefused`, and what `admit`
-        raises, which is called before Graph is.
+        An empty profile while Messenger is away. Raises `TokenExpired`, `IdentityRefused`, `IdentityBusy`,
+        and what `admit` raises, which is called before Graph is.
         """
         with self._answer_for("token", linking_token) as answer:
             if answer.until <= self._now():
@@ -102,8 +106,8 @@ class Identity:
             return Profile(answer.owner.page_id, answer.owner.psid, answer.name if with_name else None)
 
     def named(self, person: Recipient, *, admit: Callable[[], None] = lambda: None) -> Profile:
-        """A person whom another way than the linking token has proved, with their name. Raises what `admit`
-        raises, which is called before Graph is."""
+        """A person whom another way than the linking token has proved, with their name. Raises
+        `IdentityBusy`, and what `admit` raises, which is called before Graph is."""
         with self._answer_for("person", f"{person.page_id} {person.psid}") as answer:
             if answer.until <= self._now():
                 admit()
@@ -112,14 +116,19 @@ class Identity:
 
     @contextmanager
     def _answer_for(self, kind: str, about: str) -> Iterator[_Answer]:
-        """The answer for one token or one person, for one request at a time."""
+        """The answer for one token or one person, for one request at a time. While Messenger is slow, those
+        that wait for it in a row would hold every thread."""
         key = digest_for(kind, about)
         with self._lock:
             answer = self._answers.setdefault(key, _Answer())
             while len(self._answers) > MOST_REMEMBERED:
                 del self._answers[next(iter(self._answers))]
-        with answer.turn:
+        if not answer.turn.acquire(timeout=LONGEST_WAIT_S):
+            raise IdentityBusy
+        try:
             yield answer
+        finally:
+            answer.turn.release()
 
     def _ask(self, answer: _Answer, linking_token: str, hint: str | None) -> None:
         """Find the owner, or that there is none. Raises `_Away`, of which nothing is remembered."""

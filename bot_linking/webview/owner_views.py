@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMES_KEPT_MS = 300_000
 MOST_NAMES = 20  # asked of Messenger for one page
+NAMES_S = 3.0  # after which no more are asked: a chat may stand there without its name
 SOURCE = "site"
 
 
@@ -132,7 +135,7 @@ class OwnerPages:
         page = self.pages.show(
             "connections",
             account=account.label,
-            chats=[self._chat(link, number < MOST_NAMES) for number, link in enumerate(links)],
+            chats=self._chats(links),
             ticket=self._stamps.make("disconnect", account.id, secret),
             can_connect=True,
         )
@@ -151,20 +154,29 @@ class OwnerPages:
         self._linking.unlink(links[0].psid, links[0].page_id, source=SOURCE)
         return self.pages.go("../../connections")
 
+    def _chats(self, links: Sequence[Link]) -> list[Chat]:
+        ends = monotonic() + NAMES_S
+        return [
+            self._chat(link, number < MOST_NAMES and monotonic() < ends) for number, link in enumerate(links)
+        ]
+
     def _chat(self, link: Link, may_ask: bool) -> Chat:
-        name = self._name_of(link) if may_ask else None
+        name = self._name_of(link, may_ask)
         since, changed = link.linked_at.date().isoformat(), link.updated_at.date().isoformat()
         return Chat(_id_of(link), name, link.page_id, since, changed, link.source)
 
-    def _name_of(self, link: Link) -> str | None:
+    def _name_of(self, link: Link, may_ask: bool) -> str | None:
         """What Messenger calls the person, asked at most once in five minutes."""
         now, who = self._linking.now(), (link.page_id, link.psid)
         known = self._names.get(who)
-        if known is None or now - known[1] > NAMES_KEPT_MS:
-            if len(self._names) > 1000:
-                self._names.clear()
-            known = self._names[who] = (self._ask_name(link), now)
-        return known[0]
+        if known is not None and now - known[1] <= NAMES_KEPT_MS:
+            return known[0]
+        if not may_ask:
+            return None
+        if len(self._names) > 1000:
+            self._names.clear()
+        self._names[who] = name, _ = self._ask_name(link), now
+        return name
 
     def _ask_name(self, link: Link) -> str | None:
         try:

@@ -32,7 +32,7 @@ class Visitor:
         self._linking = linking
         self._settings = settings
         self._knows_sessions = hooks.current_account is not None
-        self._can_sign_in = hooks.authenticate is not None
+        self._can_sign_in = webview.forms.has_sign_in
         self._base_url = base_url
 
     @property

@@ -11,11 +11,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.core.links import Account
+from bot_linking.core.links import Account, Link
 from bot_linking.core.notices import OwnerNotice
+from bot_linking.webview import owner_views
+from bot_linking.webview.owner_views import OwnerPages
 from tests.bots import Bot, NewBot
 from tests.owners.test_callbacks import call
 from tests.people import ADA, GRACE
+from tests.webview.mailbox import ADDRESS, Mailbox, mailing
 from tests.wire import OTHER_PSID, PAGE, PSID, SITE
 
 
@@ -234,6 +237,41 @@ def test_messenger_is_asked_for_a_name_once_in_five_minutes(signed_in: Bot) -> N
     for _ in range(5):
         get(signed_in.client(), "/linking/connections")
     assert len(signed_in.graph.calls_to(PSID)) == 1
+
+
+def test_a_slow_messenger_holds_the_page_up_for_a_moment_only(
+    signed_in: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many chats' names, one after the other, would hold a thread for minutes."""
+    seconds, asked = [0.0], list[str]()
+
+    def ask(_pages: OwnerPages, link: Link) -> str:
+        seconds[0] += 2
+        asked.append(link.psid)
+        return f"Name {link.psid}"
+
+    monkeypatch.setattr(owner_views, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(OwnerPages, "_ask_name", ask)
+    for number in range(5):
+        relink(signed_in, ADA, f"900{number}")
+    page = get(signed_in.client(), "/linking/connections")
+    assert len(asked) == 2
+    assert page.text.count("/disconnect") == 6
+    assert set(re.findall("Name ([0-9]+)", page.text)) == set(asked)
+    get(signed_in.client(), "/linking/connections")
+    assert len(asked) == len(set(asked)) == 4, "what is known is shown, and others are asked for"
+
+
+def test_who_signs_in_by_a_code_alone_sees_their_chats_too(new_bot: NewBot) -> None:
+    mailbox = Mailbox()
+    bot = mailing(new_bot, mailbox, authenticate=None)
+    relink(bot, ADA)
+    browser = bot.browser()
+    browser.get("/linking/connections")
+    browser.submit("email", email=ADDRESS)
+    browser.follow()
+    browser.submit("email-code", code=mailbox.code())
+    assert "/disconnect" in browser.follow().text
 
 
 # Requests to delete

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
 
 from bot_linking import Account
+from bot_linking.webview import identity
 from tests.bots import NewBot
 from tests.people import ADA, Site
 from tests.wire import PSID, TOKEN, code_in
@@ -46,6 +50,35 @@ def test_while_messenger_is_away_a_code_is_unbound(new_bot: NewBot) -> None:
     browser.open()
     browser.sign_in()
     assert code_in(browser.consent())
+
+
+def test_no_request_waits_long_for_others_that_ask_the_same(
+    new_bot: NewBot, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Messenger is slow, whoever is signed in could hold every thread with one made-up token."""
+    monkeypatch.setattr(identity, "LONGEST_WAIT_S", 0.01)
+    site.signed_in = ADA
+    bot = new_bot(current_account=site.current_account)
+    asked, slow = threading.Event(), threading.Event()
+    owner_of = identity.Identity._owner_of
+
+    def wait(*given: Any) -> Any:
+        asked.set()
+        assert slow.wait(30)
+        return owner_of(*given)
+
+    monkeypatch.setattr(identity.Identity, "_owner_of", wait)
+    first = bot.browser()
+    thread = threading.Thread(target=first.open)
+    thread.start()
+    assert asked.wait(30)
+    for _ in range(3):
+        page = bot.browser().open()
+        assert page.status_code == 503
+        assert page.headers["Retry-After"] == "10"
+    slow.set()
+    thread.join(30)
+    assert first.page.status_code == 200
 
 
 def test_no_override_mark_stands_on_a_page(new_bot: NewBot) -> None:
