@@ -572,10 +572,13 @@ class TwoPages(LinkByLogin):
 
     def prepare(self, person: Person) -> None:
         self.other = self.world.new_person(OTHER_PAGE)
+        self.code = self.world.approve(self.other)
 
     def act(self, person: Person) -> None:
-        for each in (person, self.other):
-            super().act(each)
+        super().act(person)
+        event = linked_event(self.code, psid=self.other.psid, page=OTHER_PAGE, at=self.world.bot.clock.ms)
+        self.world.webhook(self.other, event)
+        self.world.settle(self.other)
 
     def judge(self, person: Person) -> None:
         for each in (person, self.other):
