@@ -139,7 +139,7 @@ class World:
             failed = len(self.faults.failed)
             if step():
                 return
-            if not set(self.faults.failed[failed:]) & set(UNKNOWN):
+            if before is not None and not set(self.faults.failed[failed:]) & set(UNKNOWN):
                 assert self.watched(person) | {but: []} == before | {but: []}, self.faults.failed
         raise AssertionError(f"not done after {self.tries} tries; failed: {self.faults.failed}")
 
