@@ -68,6 +68,7 @@ class Pages:
         #: The ticket of a form that asks for a new button, where it helps; set by who sends them.
         self.offer: Callable[[Notice], str | None] = lambda notice: None
         self._environment: Environment | None = None
+        self._templates: dict[str, Template] = {}
         self._response_class: type[Response] | None = None
 
     def locale(self) -> str:
@@ -148,7 +149,12 @@ class Pages:
         return response
 
     def _template(self, name: str) -> Template:
-        return self._jinja().select_template([f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"])
+        """The host's own, else ours: looked for once, unless the app reloads templates."""
+        jinja = self._jinja()
+        if name not in self._templates or jinja.auto_reload:
+            names = [f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"]
+            self._templates[name] = jinja.select_template(names)
+        return self._templates[name]
 
     def _jinja(self) -> Environment:
         """The host's loader, filters and globals, under Jinja's own syntax, whichever the host has chosen."""
