@@ -63,10 +63,10 @@ stage_reached = _signal_of(events.StageReached)
 """`StageReached`: a person came to a stage of linking, from the prompt to the confirmation."""
 
 login_prompted = _signal_of(events.LoginPrompted)
-"""`LoginPrompted`: somebody was shown a Log In button."""
+"""`LoginPrompted`: a person was shown a Log In button."""
 
 login_cancelled = _signal_of(events.LoginCancelled)
-"""`LoginCancelled`: somebody left the linking page with Cancel."""
+"""`LoginCancelled`: a person left the linking page with Cancel."""
 
 message_sent = _signal_of(events.MessageSent)
 """`MessageSent`: an outbox entry got through."""
@@ -75,10 +75,10 @@ message_failed = _signal_of(events.MessageFailed)
 """`MessageFailed`: an outbox entry did not get through, for now or for good."""
 
 graph_failed = _signal_of(events.GraphFailed)
-"""`GraphFailed`: a call of Graph's failed, whatever becomes of what it was made for."""
+"""`GraphFailed`: a call of Graph's failed; what it was made for may be tried again."""
 
 webhook_received = _signal_of(events.WebhookReceived)
-"""`WebhookReceived`: a webhook was answered. Only made when somebody listens, as it is one for each."""
+"""`WebhookReceived`: a webhook was answered. Made only for a listener, as each webhook is one."""
 
 person_erased = _signal_of(events.PersonErased)
 """`PersonErased`: everything about a person was removed."""

@@ -25,7 +25,7 @@ from bot_linking.core.ports import ChatLink, Typed, WebLink
 from bot_linking.core.text import one_line
 
 CONNECT, CONNECTIONS = "connect", "connections"
-SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and links nobody
+SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and makes no link
 MAX_AGE_MS = 900_000
 MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
 HOUR_MS = 3_600_000

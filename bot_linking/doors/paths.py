@@ -55,7 +55,7 @@ class Word(BaseConverter):
 
 
 class Below(PathConverter):
-    """The rest of an address, whatever marks it holds: Werkzeug's own stops at a line break."""
+    """The rest of an address with every mark in it: Werkzeug's own stops at a line break."""
 
     regex = "(?s:[^/].*?)"
 

@@ -91,7 +91,7 @@ class Callbacks:
 
 def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:
     """The pages that an app speaks for, where others have apps of their own; None where it is the only one.
-    An id is scoped to its app: to another one it is somebody else's."""
+    An id is scoped to its app: for another app it may name another person."""
     own = owners[secret]
     if own is None or all(pages is not None and set(pages) <= set(own) for pages in owners.values()):
         return None

@@ -2,7 +2,7 @@
 
 Begin with `store`, which composes the families, and `links`, the largest of them. To add a store: an engine
 that keeps the contract in `engine`, its scheme here, and its address in `DATABASES` of
-`tests/stores/conftest.py`; the contract suite then runs over it.
+`tests/stores/given.py`; the contract suite then runs over it.
 """
 
 from __future__ import annotations

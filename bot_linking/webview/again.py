@@ -10,7 +10,7 @@ from bot_linking.webview.browser import Browser
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import Ticket
 
-MAX_AGE_MS = 86_400_000  # after a day nobody waits for the button any more
+MAX_AGE_MS = 86_400_000  # after a day the person no longer waits for the button
 OFFERED_WITH = frozenset({"expired", "left"})
 
 
@@ -49,7 +49,7 @@ class Again:
 
 def _chat_of(ticket: Ticket) -> tuple[str, str] | None:
     """The page and the person, where Messenger has said them. On another way than the button's the address
-    may have been sent on: whoever opened it is not known to be in the chat."""
+    may have been sent on: the person who opened it may not be in the chat."""
     if ticket.way != LOGIN or ticket.page_id is None or ticket.psid is None:
         return None
     return ticket.page_id, ticket.psid

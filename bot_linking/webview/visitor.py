@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class Visitor:
     """The owner of an account, on a page of theirs. Our own sign-in is the one of the linking pages, second
-    factor and limits included; it ends after a quarter of an hour, and links nobody."""
+    factor and limits included; it ends after a quarter of an hour, and makes no link."""
 
     def __init__(
         self, webview: Webview, settings: Settings, *, linking: Linking, hooks: Hooks, base_url: str

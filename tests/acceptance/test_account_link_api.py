@@ -21,9 +21,9 @@ import requests
 from bot_linking.account_link_api import Client, KeyNotValid
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
-from tests.acceptance.conftest import ROOT, free_pair
+from tests.acceptance.running import ROOT, free_pair
 from tests.acceptance.test_processes import live_bot
-from tests.account_link_api.conftest import CONTENT_TYPES, SAMPLE_PSID, SAMPLES
+from tests.account_link_api.calls import CONTENT_TYPES, SAMPLE_PSID, SAMPLES
 
 ADA, GRACE = "24680135791357", "24680135792468"
 

@@ -19,7 +19,7 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.conftest import ROOT, RunningBot, free_pair
+from tests.acceptance.running import ROOT, RunningBot, free_pair
 from tests.acceptance.test_processes import live_bot
 
 CLIENTS = Path(__file__).with_name("clients")

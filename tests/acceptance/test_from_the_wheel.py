@@ -17,7 +17,7 @@ import requests
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests import packed, postgres
-from tests.acceptance.conftest import ROOT, free_pair, is_ready
+from tests.acceptance.running import ROOT, free_pair, is_ready
 from tests.children import LIMIT_S, child, line_from
 from tests.packed import Place
 

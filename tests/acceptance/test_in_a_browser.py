@@ -10,7 +10,7 @@ import pyotp
 import pytest
 
 from example_bot.site_api import DEMO_SECRET
-from tests.acceptance.conftest import RunningBot
+from tests.acceptance.running import RunningBot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Locator, Page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.conftest import RunningBot
+from tests.acceptance.running import RunningBot
 from tests.acceptance.test_in_a_browser import WAIT, Chat
 
 if TYPE_CHECKING:

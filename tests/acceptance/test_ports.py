@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.conftest import ROOT, free_pair
+from tests.acceptance.running import ROOT, free_pair
 from tests.children import LIMIT_S, child, line_from
 
 

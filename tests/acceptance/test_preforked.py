@@ -16,7 +16,7 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.conftest import ROOT, free_pair
+from tests.acceptance.running import ROOT, free_pair
 from tests.children import LIMIT_S, child
 
 ADA = "24680135791357"

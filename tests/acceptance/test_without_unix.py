@@ -11,7 +11,7 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.conftest import ROOT, free_pair
+from tests.acceptance.running import ROOT, free_pair
 from tests.children import LIMIT_S, child, line_from
 
 #: Names that Python does not have on Windows, taken away before anything of ours is imported.

@@ -31,7 +31,7 @@ from bot_linking.account_link_api import (
 from bot_linking.testing import BotServer
 from tests.wire import PSID
 
-from .conftest import MakeCaller
+from .calls import MakeCaller
 
 KEY = "bl_canary-key-0123456789"
 

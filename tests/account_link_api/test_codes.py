@@ -11,7 +11,7 @@ import pytest
 from bot_linking.core.errors import StoreUnavailable
 from tests.wire import PSID
 
-from .conftest import Caller, MakeCaller, a_call, as_form, changed
+from .calls import Caller, MakeCaller, a_call, as_form, changed
 
 RIGHT = a_call(username="ada")
 WRONG: dict[int, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from bot_linking.account_link_api.endpoint import LARGEST_BODY
 from bot_linking.account_link_api.keys import Keys
 from tests.doors.cases import Answer, Cases, Door
 
-from .conftest import API, Caller, a_call
+from .calls import API, Caller, a_call
 
 
 class AccountLink(Door):

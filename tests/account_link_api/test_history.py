@@ -9,7 +9,7 @@ import pytest
 from bot_linking.core.identifiers import Identifiers
 from tests.wire import OTHER_PSID, PAGE, PSID, batch, unlinked_event
 
-from .conftest import Caller, a_call, changed
+from .calls import Caller, a_call, changed
 
 
 def lines(caller: Caller, psid: str = PSID) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from bot_linking.account_link_api.keys import KeyNameRefused, Keys
 from tests.bots import NewBot
 from tests.wire import PAGE, PSID
 
-from .conftest import Caller, MakeCaller, a_call
+from .calls import Caller, MakeCaller, a_call
 
 RIGHT = a_call(username="ada")
 

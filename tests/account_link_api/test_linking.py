@@ -9,7 +9,7 @@ import pytest
 from bot_linking import Account
 from tests.wire import OTHER_PSID, PAGE, PSID, SITE, batch, linked_event, unlinked_event
 
-from .conftest import Caller, MakeCaller, a_call
+from .calls import Caller, MakeCaller, a_call
 
 
 def facts(caller: Caller, psid: str = PSID) -> tuple[Any, ...] | None:

@@ -17,7 +17,7 @@ from bot_linking import AccountLinking
 from bot_linking.account_link_api.keys import Keys
 from tests.wire import SETTINGS
 
-from .conftest import CONTENT_TYPES, Caller, MakeCaller
+from .calls import CONTENT_TYPES, Caller, MakeCaller
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.children import run_together
 from tests.wire import PAGE, PSID
 
-from .conftest import Caller
+from .calls import Caller
 
 PROCESSES = 4
 CALLS = 25

@@ -9,7 +9,7 @@ from flask import Flask, url_for
 
 from tests.wire import PSID
 
-from .conftest import Caller, MakeCaller, a_call
+from .calls import Caller, MakeCaller, a_call
 
 CALL = a_call(username="ada")
 

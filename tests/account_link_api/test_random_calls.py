@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.wire import PAGE
 
-from .conftest import Caller, a_call, as_form
+from .calls import Caller, a_call, as_form
 
 PSIDS = ("1", "2")
 Call = tuple[str, str, dict[str, str], bool]

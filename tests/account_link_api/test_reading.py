@@ -11,7 +11,7 @@ import pytest
 
 from tests.wire import PSID
 
-from .conftest import API, CONTENT_TYPES, SAMPLE_PSID, SAMPLES, Caller, a_call, as_form, changed
+from .calls import API, CONTENT_TYPES, SAMPLE_PSID, SAMPLES, Caller, a_call, as_form, changed
 
 FORM = "application/x-www-form-urlencoded"
 RIGHT = as_form(a_call(username="ada"))

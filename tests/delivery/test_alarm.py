@@ -9,7 +9,7 @@ import pytest
 from bot_linking.delivery.alarm import MANY, WITHIN_S, Alarm
 from tests.bots import Clock
 
-from .conftest import Post, Refusal
+from .post import Post, Refusal
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from bot_linking.delivery.worker import THREADS
 from tests.bots import Clock
 
 from ..stores.processes import LIMIT_S, SPAWN, one_process, run_together
-from .conftest import Post
+from .post import Post
 from .processes import after_the_lease, deliver_in_a_forked_child, deliver_until_killed, drain_into
 
 

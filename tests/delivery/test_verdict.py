@@ -12,7 +12,7 @@ from bot_linking.delivery.backoff import LONGEST_PROBE_S, SHORTEST_PROBE_S
 from bot_linking.delivery.pauses import FOR_EVER_MS
 from bot_linking.delivery.verdict import NOBODY_WROTE, deadline_of, is_over, pause_after, verdict_on
 
-from .conftest import Refusal
+from .post import Refusal
 
 NOW = 1_800_000_000_000
 HOUR, DAY = 3_600_000, 86_400_000

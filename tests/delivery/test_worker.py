@@ -23,7 +23,7 @@ from bot_linking.delivery.backoff import MESSAGE_MAX_AGE_S
 from bot_linking.delivery.leases import LEASE_S, RENEW_EVERY_S
 from tests.bots import Clock
 
-from .conftest import Post, Refusal
+from .post import Post, Refusal
 
 LOG = "bot_linking.delivery"
 

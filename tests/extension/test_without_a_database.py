@@ -14,7 +14,7 @@ from flask import Flask
 
 from bot_linking.external_account import ExternalAccount
 from bot_linking.stores import opening
-from tests.account_link_api.conftest import API, a_call
+from tests.account_link_api.calls import API, a_call
 from tests.bots import Bot, NewBot
 from tests.wire import PAGE, PSID, batch, linked_event, message_event
 

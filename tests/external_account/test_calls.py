@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import OTHER_USER, UNION, USER, MakeShop, Shop
+from .shop import OTHER_USER, UNION, USER, MakeShop, Shop
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot_linking.external_account.tokens import mint_token
 
-from .conftest import KEYS, USER, MakeShop
+from .shop import KEYS, USER, MakeShop
 
 
 def test_nothing_secret_is_written_anywhere(

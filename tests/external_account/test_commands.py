@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from click.testing import Result
 
-from .conftest import UNION, USER, Shop
+from .shop import UNION, USER, Shop
 
 TOKEN = re.compile(r"ea_[A-Za-z0-9_-]{43}\n")
 

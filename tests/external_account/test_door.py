@@ -9,7 +9,7 @@ import pytest
 from bot_linking.external_account.bodies import LARGEST_BODY
 from tests.doors.cases import Answer, Cases, Door
 
-from .conftest import UNION, USER, Shop
+from .shop import UNION, USER, Shop
 
 
 class Accounts(Door):

@@ -23,7 +23,7 @@ from bot_linking.external_account.following import decimal_user_id
 from tests.bots import Bot, NewBot
 from tests.wire import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, batch, linked_event, unlinked_event
 
-from .conftest import KEYS, Authenticator
+from .shop import KEYS, Authenticator
 
 
 @dataclass

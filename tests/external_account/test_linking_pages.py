@@ -11,7 +11,7 @@ from tests.browser import Browser
 from tests.people import ADA, Site
 from tests.wire import OTHER_TOKEN
 
-from .conftest import KEYS, Authenticator
+from .shop import KEYS, Authenticator
 
 
 @pytest.fixture

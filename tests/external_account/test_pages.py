@@ -14,7 +14,7 @@ from tests.bots import NewBot
 from tests.external_account.test_following import Pair
 from tests.wire import OTHER_PSID, PAGE, PSID, batch, linked_event, unlinked_event
 
-from .conftest import KEYS
+from .shop import KEYS
 from .test_following import new_pair
 
 __all__ = ["new_pair"]

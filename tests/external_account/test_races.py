@@ -20,7 +20,7 @@ from bot_linking.external_account.service import MIGRATIONS, ROOM
 from bot_linking.stores import open_store
 from tests.children import run_together
 
-from .conftest import KEYS, UNION, MakeShop, Shop
+from .shop import KEYS, UNION, MakeShop, Shop
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,7 +145,7 @@ except SecondFactorRefused:
 def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
     kind: str, door: str, tmp_path: Path
 ) -> None:
-    from tests.stores.conftest import DATABASES, NOW, PAGE, PSID, link
+    from tests.stores.given import DATABASES, NOW, PAGE, PSID, link
 
     with DATABASES[kind](tmp_path) as database:
         store, leaving = open_store(database), list[Thread]()
@@ -178,7 +178,7 @@ def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_processes_share_one_truth(kind: str, new_shop: MakeShop, tmp_path: Path) -> None:
     """Four processes bind the same forty pairs for two users and use one code: one owner each, one pass."""
-    from tests.stores.conftest import DATABASES
+    from tests.stores.given import DATABASES
 
     with DATABASES[kind](tmp_path) as database:
         shop = new_shop(database)

@@ -20,7 +20,7 @@ from bot_linking.external_account import (
 )
 from bot_linking.external_account.two_factor import Vault
 
-from .conftest import KEYS, USER, MakeShop, Shop
+from .shop import KEYS, USER, MakeShop, Shop
 
 
 @pytest.fixture

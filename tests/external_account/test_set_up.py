@@ -16,7 +16,7 @@ from bot_linking.external_account import ExternalAccount
 from tests.bots import NewBot
 from tests.wire import batch, unlinked_event
 
-from .conftest import UNION, USER, MakeShop
+from .shop import UNION, USER, MakeShop
 
 ROOT = Path(__file__).parents[2]
 

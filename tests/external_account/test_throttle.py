@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import UNION, MakeShop, Shop
+from .shop import UNION, MakeShop, Shop
 
 
 def test_one_union_id_fails_so_often_in_a_minute(new_shop: MakeShop) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bot_linking.core.codes import digest_of
 
-from .conftest import OTHER_USER, UNION, USER, MakeShop, Shop
+from .shop import OTHER_USER, UNION, USER, MakeShop, Shop
 
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", "", []),

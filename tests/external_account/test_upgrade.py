@@ -18,7 +18,7 @@ from bot_linking.external_account.tokens import mint_token
 from bot_linking.external_account.two_factor import Vault
 from bot_linking.stores import open_store, sql
 from bot_linking.stores.store import SQLStore
-from tests.stores.conftest import DATABASES, NOW
+from tests.stores.given import DATABASES, NOW
 from tests.stores.test_migrations import run
 
 FIRST_NEW = {sql.STORES: "schema_0030", ROOM: "schema_0003"}

@@ -16,7 +16,7 @@ import pytest
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
 from tests import postgres, redis_server
-from tests.acceptance.conftest import free_pair
+from tests.acceptance.running import free_pair
 from tests.children import child
 from tests.guides.blocks import GUIDES, commands_of, readme_bot, snippet
 

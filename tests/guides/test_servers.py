@@ -13,7 +13,7 @@ import pytest
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.conftest import free_pair, is_ready
+from tests.acceptance.running import free_pair, is_ready
 from tests.children import LIMIT_S, child
 from tests.guides.blocks import readme_bot
 

@@ -77,8 +77,8 @@ def pseudonyms(top: str = PACKAGE) -> list[str]:
 
 def _prose(text: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | Function) and (doc := ast.get_docstring(node)):
-            yield getattr(node, "lineno", 1), doc
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # of a name, too
+            yield node.lineno, str(node.value.value)
     for number, line in enumerate(text.splitlines(), 1):
         if "#" in line:
             yield number, line.partition("#")[2]

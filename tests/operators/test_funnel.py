@@ -19,7 +19,7 @@ from bot_linking.core.ports.tallies import HOW_MANY, FunnelCount
 from bot_linking.stores import open_store
 from tests.bots import Bot, NewBot
 from tests.people import GRACE
-from tests.stores.conftest import DATABASES
+from tests.stores.given import DATABASES
 from tests.ways.test_chat import Hosted, payloads, quick_reply
 from tests.ways.test_pages import digits_on, say, walk_web
 from tests.wire import OTHER_TOKEN, PAGE, PSID, batch, linked_event

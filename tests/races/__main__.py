@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.stores.conftest import DATABASES
+from tests.stores.given import DATABASES
 
 from .racing import RACES
 from .rounds import LIMIT_S, race

@@ -10,7 +10,7 @@ import requests
 
 from bot_linking.simulator import PortTaken, Simulator, listen_in_a_row, ports
 from bot_linking.simulator.__main__ import environment_line, main
-from tests.acceptance.conftest import free_pair
+from tests.acceptance.running import free_pair
 
 
 def test_neighbouring_ports_are_taken_together_or_not_at_all() -> None:

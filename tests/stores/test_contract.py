@@ -31,7 +31,7 @@ from bot_linking.stores.engine import Tx
 from bot_linking.stores.store import SQLStore
 from bot_linking.stores.upkeep import PURGED_AT_ONCE, RETENTION
 
-from .conftest import (
+from .given import (
     ADA,
     DATABASES,
     DAY,

@@ -25,7 +25,7 @@ from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .conftest import GRACE, NOW, PAGE, attempt_for, bury, claim, link, linked, save_code, unlinked
+from .given import GRACE, NOW, PAGE, attempt_for, bury, claim, link, linked, save_code, unlinked
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW, PAGE, PSID
+from .given import NOW, PAGE, PSID
 
 OTHER = "24680135792468"
 

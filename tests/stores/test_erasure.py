@@ -21,7 +21,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .conftest import (
+from .given import (
     DAY,
     GRACE,
     HOUR,

@@ -21,7 +21,7 @@ from bot_linking.core.ports.links import Import
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 
-from .conftest import GRACE, NOW, PAGE, PSID, attempt_for, link, linked, queued, save_code, unlinked
+from .given import GRACE, NOW, PAGE, PSID, attempt_for, link, linked, queued, save_code, unlinked
 
 OTHER = "24680135792468"
 THEN = from_ms(NOW) - timedelta(days=100)

@@ -12,7 +12,7 @@ from bot_linking.stores.sealing import NotReadable, Seal
 from bot_linking.stores.store import SQLStore
 from bot_linking.stores.upkeep import KEEP_REMOVED_PAGES_MS
 
-from .conftest import NOW
+from .given import NOW
 
 
 def kept(store: SQLStore, after: int = 0) -> list[tuple[str, str | None]]:

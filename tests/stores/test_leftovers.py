@@ -17,7 +17,7 @@ from bot_linking.stores.store import SQLStore
 from tests import postgres
 from tests.bots import NewBot
 
-from .conftest import NOW, PAGE, PSID, link
+from .given import NOW, PAGE, PSID, link
 
 FILES = Path("/proc/self/fd")
 pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="only Linux says which files a process has open")

@@ -10,7 +10,7 @@ from bot_linking.core.links import Account
 from bot_linking.stores import open_store, sql
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW, PAGE, link
+from .given import NOW, PAGE, link
 from .test_migrations import run
 
 BEFORE = "schema_0030"

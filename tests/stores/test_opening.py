@@ -22,7 +22,7 @@ from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .conftest import NOW, PAGE, PSID, link
+from .given import NOW, PAGE, PSID, link
 
 ANSWERED_S = 5.0
 

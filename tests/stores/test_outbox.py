@@ -9,7 +9,7 @@ from bot_linking.core.ports.outbox import Buried, Done, GivenBack, Pause, Postpo
 from bot_linking.stores.outbox import FRESH_MS, RETRIED_AT_ONCE
 from bot_linking.stores.store import SQLStore
 
-from .conftest import (
+from .given import (
     DAY,
     HOUR,
     MINUTE,

@@ -17,7 +17,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .conftest import ADA, GRACE, NOW, PAGE, PSID, attempt_for, link, save_code
+from .given import ADA, GRACE, NOW, PAGE, PSID, attempt_for, link, save_code
 
 LONGEST_S = 20.0
 DIGEST = "digest-of-the-new-code"

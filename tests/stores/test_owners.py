@@ -20,7 +20,7 @@ from bot_linking.core.ports.owners import BAR_MS, UNDO_MAX_AGE_MS, Undoable
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
 
-from .conftest import (
+from .given import (
     ADA,
     DAY,
     GRACE,

@@ -20,7 +20,7 @@ from bot_linking.stores.postgres.sessions import without_pooling  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import pgbouncer, postgres  # noqa: E402
 
-from .conftest import NOW, PAGE, attempt_for, link, linked, queued, save_code, unlinked  # noqa: E402
+from .given import NOW, PAGE, attempt_for, link, linked, queued, save_code, unlinked  # noqa: E402
 
 SESSIONS = 10
 WORKERS = 200

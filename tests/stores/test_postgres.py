@@ -34,7 +34,7 @@ from bot_linking.stores.sql import STORES, load_statements  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import postgres  # noqa: E402
 
-from .conftest import (  # noqa: E402
+from .given import (  # noqa: E402
     ADA,
     DAY,
     MINUTE,

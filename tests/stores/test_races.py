@@ -15,7 +15,7 @@ from bot_linking.core.links import Account
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 
-from .conftest import (
+from .given import (
     ADA,
     HOUR,
     MINUTE,

@@ -22,7 +22,7 @@ from bot_linking.stores.sql import load_statements  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import postgres  # noqa: E402
 
-from .conftest import NOW, PAGE, attempt_for, link, linked, save_code, unlinked  # noqa: E402
+from .given import NOW, PAGE, attempt_for, link, linked, save_code, unlinked  # noqa: E402
 
 COMPARED = ("links", "codes", "outbox", "history", "resumes", "unlinks_seen", "limits", "undos", "attempts")
 # What is drawn by lot, or counted by the database.

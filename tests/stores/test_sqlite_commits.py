@@ -20,18 +20,7 @@ from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.store import SQLStore
 from tests import ready
 
-from .conftest import (
-    HOUR,
-    NOW,
-    PAGE,
-    attempt_for,
-    connection_of,
-    engine_of,
-    link,
-    linked,
-    save_code,
-    unlinked,
-)
+from .given import HOUR, NOW, PAGE, attempt_for, connection_of, engine_of, link, linked, save_code, unlinked
 
 Answer = object
 

@@ -20,7 +20,7 @@ from bot_linking.stores.sqlite import engine as sqlite
 from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW, PAGE, PSID, attempt_for, connection_of, engine_of, link, linked, save_code
+from .given import NOW, PAGE, PSID, attempt_for, connection_of, engine_of, link, linked, save_code
 from .processes import LIMIT_S, SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
 
 

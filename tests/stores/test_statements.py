@@ -15,7 +15,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.sql import load_schema, load_statements
 from bot_linking.stores.store import SQLStore
 
-from .conftest import connection_of
+from .given import connection_of
 
 PACKAGE = Path(bot_linking.__file__).parent
 STATEMENTS = load_statements()

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 
-from .conftest import NOW
+from .given import NOW
 
 _WRITE_AND_CLOSE = """
 import sys

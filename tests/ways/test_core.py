@@ -34,7 +34,7 @@ from bot_linking.core.ways import (
 )
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.stores.conftest import DATABASES, NOW, claim
+from tests.stores.given import DATABASES, NOW, claim
 
 PAGE, PSID, OTHER = "1122", "9988", "7766"
 ADA, GRACE = Account("1", "ada", "ada@example.com"), Account("2", "grace", "grace@example.com")

@@ -12,7 +12,7 @@ from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import refresh_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
-from tests.external_account.conftest import KEYS, Authenticator
+from tests.external_account.shop import KEYS, Authenticator
 from tests.owners.test_pages import get, ticket_of, undo_path
 from tests.people import ADA, GRACE, Site
 from tests.ways.test_pages import digits_on, path_of, say

@@ -1,6 +1,6 @@
 """Who may open the operator's page, and where each of its addresses leads.
 
-Who is no operator gets what an address gets that does not exist, whatever they ask for and however.
+Anyone else gets the answer of an address that does not exist, by every method and on every path.
 """
 
 from __future__ import annotations
