@@ -334,20 +334,28 @@ class Linking:
             self._wake()
         return ended
 
-    def erase(self, psid: str, page_id: str | None = None, *, asked: str | None = None) -> int:
+    def erase(
+        self,
+        psid: str,
+        page_id: str | None = None,
+        *,
+        asked: str | None = None,
+        account_id: str | None = None,
+    ) -> int:
         """Remove everything about a person. The number of rows that went. `asked` is the counter of the
-        question whose answer this is, which the chat is then told."""
+        question whose answer this is, which the chat is then told; with an `account_id` a chat that is linked
+        to another one by now stays."""
         require_storable(psid=psid, page_id=page_id)
-        rows = self.store.erase(page_id, psid, self.now(), asked=asked)
+        rows = self.store.erase(page_id, psid, self.now(), asked=asked, account_id=account_id)
         self._tell(PersonErased(rows))
         return rows
 
     def erase_account(self, account_id: str) -> int:
         """Erase every person who is linked to an account, its logins under way, and the lines of history that
-        name it. The number of rows that went."""
+        name it. The number of rows that went; a chat that is linked to another account by now stays."""
         _drop_ways_back(self, account_id)
         links = self.store.find_links_of_account(account_id)
-        rows = sum(self.erase(link.psid, link.page_id) for link in links)
+        rows = sum(self.erase(link.psid, link.page_id, account_id=account_id) for link in links)
         self.store.drop_undos_of_account(account_id)
         return rows + self.store.erase_account(account_id, self.now())
 

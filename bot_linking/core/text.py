@@ -16,12 +16,14 @@ _FILLERS = frozenset("\u2800\u3164\uffa0")  # blank, although Unicode calls them
 _JOINED = frozenset("LMNS")  # letters, their marks, numbers and symbols: emoji are symbols
 _VIRAMA = 9  # the combining class; in some scripts a joiner after it ends a word
 
-_DOT, _SLASH = r"[.\u3002\uff0e\uff61]", r"[/\\\uff0f]"
+_DOTS, _SLASHES = r".\u3002\uff0e\uff61", r"/\\\uff0f"
+_DOT, _SLASH = f"[{_DOTS}]", f"[{_SLASHES}]"
+_LABEL = rf"[^\s{_DOTS}{_SLASHES}?#:]++"  # between two dots; what it has taken it gives back to none
 _ADDRESSES = (
     re.compile(rf"(?i)(?:[a-z][a-z0-9+.-]{{0,30}}:)?{_SLASH}{{2}}\S*"),
     re.compile(rf"(?i)(?<![a-z0-9])www{_DOT}\S+"),
     # A host without a scheme, which Messenger turns into a link: dots, then what only an address has.
-    re.compile(rf"[^\s/\\?#:.]+(?:{_DOT}[^\s/\\?#:.\uff0f]+)+{_DOT}?(?:{_SLASH}|[?#:]\w)\S*"),
+    re.compile(rf"{_LABEL}(?:{_DOT}{_LABEL})++{_DOT}?(?:{_SLASH}|[?#:]\w)\S*"),
 )
 
 

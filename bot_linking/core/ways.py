@@ -22,6 +22,7 @@ from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import CHAT, WEB, Account, Link
 from bot_linking.core.ports import ChatLink, Typed, WebLink
+from bot_linking.core.text import one_line
 
 CONNECT, CONNECTIONS = "connect", "connections"
 SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and links nobody
@@ -31,6 +32,8 @@ HOUR_MS = 3_600_000
 PREFIX = "bl."  # of what is ours in a `ref` or a payload
 OUT = "bl.out"  # the payload of a Log Out button of ours
 LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # none is mistaken for another, and they spell no word
+LONGEST_LABEL = 254
+_ADDRESS = re.compile(r"\S[^@\s]*(@[\w-]+(?:\.[\w-]+)*)")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 _DIGITS = re.compile(r"([0-9]{3}) ?([0-9]{3})")
 _CODE = re.compile(rf"LINK +(?:([A-Z0-9]{{4}}) ?- ?([A-Z0-9]{{4}})|([{LETTERS}]{{4}}) ?([{LETTERS}]{{4}}))")
@@ -282,9 +285,14 @@ def shown(code: str) -> str:
 
 
 def masked(label: str) -> str:
-    """Enough of a name to be known by its owner, and by no one else: `a••@example.com`."""
-    _, at, domain = label[1:].partition("@")
-    return f"{label[:1]}••{at}{domain}"
+    """Enough of a name to be known by its owner, and by no one else: `a••@example.com`.
+
+    People choose their names, and the page says this in chats: of what is no e-mail address the first mark is
+    all that is said.
+    """
+    plain = one_line(label, LONGEST_LABEL)
+    address = _ADDRESS.fullmatch(plain)
+    return f"{plain[:1]}••{address[1] if address else ''}"
 
 
 def label_of(link: Link) -> str:

@@ -71,7 +71,7 @@ class Following:
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
         """Bind the people who are linked already to an application that is new."""
-        for link in store.list_links() if self._is_meant(app_key) else ():
+        for link in store.list_links() if self.is_meant(app_key) else ():
 
             def work(tx: Tx, link: Link = link) -> None:
                 tx.hold(psids=[link.psid])
@@ -110,9 +110,10 @@ class Following:
 
     def _apps(self, tx: Tx) -> list[str]:
         known = [row["app_key"] for row in tx.all("external_list_apps")]
-        return [app_key for app_key in known if self._is_meant(app_key)]
+        return [app_key for app_key in known if self.is_meant(app_key)]
 
-    def _is_meant(self, app_key: str) -> bool:
+    def is_meant(self, app_key: str) -> bool:
+        """Whether the setting names this application, or names none, so that all are meant."""
         return not self._named or app_key in self._named
 
 

@@ -18,7 +18,7 @@ PLATFORM = "^[A-Za-z0-9]{1,20}$"
 CODE = "^([0-9]{6})?$"
 PAGE_ID = r"^([A-Za-z0-9_.\-]{1,64})?$"
 ADDRESS = (
-    r"^([Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?"
+    r"^([Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
     r"([/?#][!#-;=?-\[\]_a-z|~]*)?)?$"
 )
 # Line breaks and other control characters, and marks that make text read otherwise than it is written.

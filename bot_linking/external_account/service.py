@@ -267,9 +267,8 @@ class Service:
 
     def _guarding_app(self, user_id: int) -> str | None:
         """Where this user's second factor is kept: among the applications of the setting, if it names any."""
-        named = self.settings.external_app
         apps = self.second_factors.apps_of(user_id)
-        return next((app_key for app_key in apps if not named or app_key in named), None)
+        return next(filter(self.following.is_meant, apps), None)
 
 
 def _check_user(user_id: int) -> None:

@@ -198,8 +198,9 @@ def refusal_of(
     """
     if status is not None and 300 <= status < 400:
         return NOT_GRAPHS
-    if subcode in _BY_SUBCODE:
-        return _BY_SUBCODE[subcode]
+    for number in (subcode, code):  # some documents print a subcode as the code
+        if number in _BY_SUBCODE:
+            return _BY_SUBCODE[number]
     row = _by_code(code, subcode, message) if code is not None else None
     if is_transient and (row is None or row.about is not PASSING):
         return NO_ANSWER

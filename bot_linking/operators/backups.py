@@ -125,10 +125,12 @@ def _erasures(here: Here) -> click.Command:
 
 
 def _database(here: Here) -> Path:
-    scheme, _, rest = here().settings.database.partition(":///")
-    if scheme != "sqlite":
+    from bot_linking.stores import sqlite_file
+
+    path = sqlite_file(here().settings.database)
+    if path is None:
         raise click.ClickException("the store is on PostgreSQL: use pg_dump and pg_restore, see the guide")
-    return Path(rest).absolute()
+    return path.absolute()
 
 
 def _opened(here: Here, url: str) -> SQLStore:

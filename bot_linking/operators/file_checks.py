@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bot_linking.operators.findings import Finding
+from bot_linking.stores import sqlite_file
 
 MOUNTS = Path("/proc/self/mounts")
 _GONE_AT_NEXT_START = {"tmpfs", "ramfs"}
@@ -15,9 +16,9 @@ _GONE_AT_NEXT_START = {"tmpfs", "ramfs"}
 
 def check_file(database: str, *, is_for_real: bool) -> Iterator[Finding]:
     """The findings about the file of a `sqlite:///` address; none about another database."""
-    if not database.startswith("sqlite:///"):
+    path = sqlite_file(database)
+    if path is None:
         return
-    path = Path(database.removeprefix("sqlite:///"))
     for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         yield from _modes(each)
     kind = _file_system_of(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -62,10 +61,11 @@ def _address(given: str) -> str:
 
 
 def _warn_of_others(url: str) -> None:
+    from bot_linking.stores import sqlite_file
     from bot_linking.stores.sqlite.holders import holders_of
 
-    if url.startswith("sqlite"):
-        others = [pid for pid in holders_of(Path(url.removeprefix("sqlite:///"))) if pid != os.getpid()]
+    if (path := sqlite_file(url)) is not None:
+        others = [pid for pid in holders_of(path) if pid != os.getpid()]
         if others:
             named = ", ".join(map(str, others))
             say(f"still open in process {named}: what is written there after the copy is not in it")

@@ -119,11 +119,8 @@ def time_of(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else from_ms(milliseconds).isoformat(timespec="seconds")
 
 
-def how_long_ago(moment: str | None, *, now: datetime | None = None) -> str:
-    """A time in RFC 3339 as a person says it; the date after thirty days."""
-    if not moment:
-        return "-"
-    then = datetime.fromisoformat(moment)
+def how_long_ago(then: datetime, *, now: datetime | None = None) -> str:
+    """A time as a person says it; the date after thirty days."""
     seconds = ((now or datetime.now(UTC)) - then).total_seconds()
     if abs(seconds) > 30 * 86_400:
         return then.date().isoformat()
@@ -167,7 +164,7 @@ def print_one(row: Row, *, as_json: bool = False) -> None:
     for name, value in row.items():
         text = safe(value)
         if is_terminal() and _is_time(name) and value:
-            text = f"{how_long_ago(value)} ({text})"
+            text = f"{how_long_ago(datetime.fromisoformat(value))} ({text})"
         click.echo(f"{name}: {text}")
 
 
@@ -209,7 +206,7 @@ def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> int:
 
 
 def _cell(name: str, value: object) -> str:
-    return how_long_ago(str(value)) if _is_time(name) and value else safe(value)
+    return how_long_ago(datetime.fromisoformat(str(value))) if _is_time(name) and value else safe(value)
 
 
 def _is_time(name: str) -> bool:

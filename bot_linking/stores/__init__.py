@@ -7,6 +7,7 @@ that keeps the contract in `engine`, its scheme here, and its address in `DATABA
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot_linking.core.errors import ConfigurationError
@@ -34,13 +35,18 @@ def open_store(url: str, *, create: bool = True, only_look: bool = False) -> SQL
     return SQLStore(engine)
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of a `sqlite:///` address; None for another database's address."""
+    path = url.removeprefix("sqlite:///")
+    return Path(path) if path and path != url else None
+
+
 def _engine(url: str, *, create: bool) -> Engine:
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
+    if (path := sqlite_file(url)) is not None:
         from bot_linking.stores.sqlite.engine import SQLiteEngine
 
-        return SQLiteEngine(rest[1:], create=create)
-    if scheme in ("postgresql", "postgres") and separator:
+        return SQLiteEngine(path, create=create)
+    if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, create=create)
     raise ConfigurationError("BOT_LINKING_DATABASE", "must be sqlite:///path or postgresql://...")
 

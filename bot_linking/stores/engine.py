@@ -49,8 +49,8 @@ class Tx(Protocol):
 
     def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Tx:
         """A transaction in place of this one, for these events, after they are held: what they need to know
-        may be read at once, and `put` may wait until `flush`. `window` is that of the limits of
-        refusals."""
+        may be read at once, and `put` may wait until `flush`. A statement without values is asked once: no
+        event may change what it finds. `window` is that of the limits of refusals."""
 
     def flush(self) -> None:
         """Write what waits. Call it at the end of what a gathered transaction was made for."""

@@ -255,11 +255,21 @@ class Links(Family):
         """What happened to this person's links, oldest first."""
         return [change_of(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
 
-    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
+    def erase(
+        self,
+        page_id: str | None,
+        psid: str,
+        now: int,
+        *,
+        asked: str | None = None,
+        account_id: str | None = None,
+    ) -> int:
         """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
 
-        def work(tx: Tx) -> int:
+        def work(tx: Tx) -> int | None:
             tx.hold(psids=[psid], accounts=accounts)
+            if account_id is not None and not _is_linked_to(tx, page_id, psid, account_id):
+                return None
             save_erasure(tx, erasure)
             pages = [page_id] if page_id is not None else _pages_of(tx, psid)
             ended = tx.all("erase_links", page_id=page_id, psid=psid)
@@ -278,6 +288,8 @@ class Links(Family):
         erasure = erasure_of(page_id, psid, now)
         accounts = self._accounts_of(psid)
         rows = self.engine.write(work)
+        if rows is None:
+            return 0
         self.engine.scrub()
         if (path := self.engine.beside()) is not None:
             bring_up_to_date(list_beside(path), self.engine, erasure)
@@ -295,6 +307,11 @@ class Links(Family):
         rows = self.engine.write(work)
         self.engine.scrub()
         return rows
+
+
+def _is_linked_to(tx: Tx, page_id: str | None, psid: str, account_id: str) -> bool:
+    link = None if page_id is None else tx.one("find_link", page_id=page_id, psid=psid)
+    return link is not None and link["account_id"] == account_id
 
 
 def _pages_of(tx: Tx, psid: str) -> list[str]:

@@ -37,7 +37,7 @@ from bot_linking.webview.held import (
 from bot_linking.webview.identity import Identity, IdentityBusy, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stages import SIGN_IN_PAGES, page_of
-from bot_linking.webview.tickets import SESSION, Ticket, ticket_for
+from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, ticket_for
 from bot_linking.webview.trail import Trail
 
 LINKING_TOKEN_AGE_MS = 300_000
@@ -90,6 +90,8 @@ class Attempts:
                 raise Notice(kept.stage, back=ticket.return_url, ticket=ticket)
         elif kept is not None and ticket.holder == SESSION and not is_of(ticket, kept):
             raise MovedOn(Held(kept))
+        if ticket.way == WEB and ticket.holder == BROWSER:
+            ticket = _of_web_link(ticket, self._linking)
         return Form(ticket, kept)
 
     def shown(self, attempt_id: str, page: str) -> Attempt:
@@ -370,3 +372,12 @@ class Attempts:
         except TooManyAttempts as refusal:
             self._tell(LinkingRefused(refusal.slug, way=attempt.way))
             raise Notice("many", 429, retry_after=refusal.retry_after, back=back) from None
+
+
+def _of_web_link(ticket: Ticket, linking: Linking) -> Ticket:
+    """The ticket with the chat of its web link, also after the quarter of an hour in which its page had to be
+    opened. Raises `Notice` where it has linked, or has ended."""
+    link = linking.store.find_web_link(ticket.proof or "", now=0)
+    if link is None:
+        raise Notice("web_over")
+    return replace(ticket, page_id=link.page_id, psid=link.psid)

@@ -14,6 +14,7 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from werkzeug.datastructures import MultiDict
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_for
@@ -23,6 +24,7 @@ from bot_linking.core.ports import Attempt, Tell
 from bot_linking.doors.body import address_by
 from bot_linking.doors.callers import Callers
 from bot_linking.webview.pages import Notice
+from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import fields
 from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
 
@@ -137,6 +139,16 @@ class Browser:
         if not site or request.headers.get("Origin", "null") not in {"null", self._origin}:
             self._tell(LinkingRefused("cross_site"))
             raise Notice("form", 403)
+
+    def require_stamp(
+        self, stamps: Stamps, form: MultiDict[str, str], purpose: str, about: str, *, status: int = 403
+    ) -> None:
+        """Raise `Notice` unless a page of ours gave this form to this browser, for this very thing."""
+        self.require_same_site()
+        tickets = form.getlist("ticket")
+        stamp = tickets[0] if len(tickets) == 1 else ""
+        if not stamps.is_good(stamp, purpose, about, self.own_secret()):
+            raise Notice("form", status)
 
     # What goes out
 

@@ -17,8 +17,8 @@ _OTHER_LATIN = {"ð": "d", "þ": "th"}
 def canonical_name(username: str) -> str:
     """One spelling for each name that a site may take for the same, to count its failures under.
 
-    Many databases compare without letter case, width, accents, strokes and marks that have no shape; guesses
-    at one account must not be counted apart by them.
+    Many databases compare without letter case, width, accents, strokes, the script of digits and marks that
+    have no shape; guesses at one account must not be counted apart by them.
     """
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", username).casefold())
     kept = (" " if mark.isspace() else _base_of(mark) for mark in folded if not _is_passed_over(mark))
@@ -26,9 +26,12 @@ def canonical_name(username: str) -> str:
 
 
 def _base_of(mark: str) -> str:
-    """The ASCII letters that a Latin letter is a form of; any other mark as it is."""
+    """The ASCII letters or digits that a Latin letter or a number is a form of; any other mark as it is."""
     if mark.isascii():
         return mark
+    if unicodedata.category(mark).startswith("N"):
+        number = unicodedata.numeric(mark, -1.0)
+        return str(int(number)) if number >= 0 and number.is_integer() else mark
     found = _LATIN.fullmatch(unicodedata.name(mark, ""))
     return found[1].lower() if found else _OTHER_LATIN.get(mark, mark)
 

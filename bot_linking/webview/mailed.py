@@ -59,12 +59,19 @@ def is_address(text: str) -> bool:
 
 
 def is_impostor(typed: str, account: Account) -> bool:
-    """Whether this address only looks like the account's own. Many databases find `ada@example.com` by
-    `àda@example.com`, which may be another person's mailbox."""
+    """Whether this address may only look like one of the account's own. Many databases find
+    `ada@example.com` by `àda@example.com`, and `ada@163.com` by its digits in another script, which may be
+    another person's mailbox. So an address beyond ASCII is taken where it is the account's own alone."""
     own = account.email
-    if own is None or canonical_name(own) != canonical_name(typed):
+    if own is not None and _is_same(own, typed):
         return False
-    return own.isascii() != typed.isascii() or _ascii_folded(own) != _ascii_folded(typed)
+    if not typed.isascii():
+        return True
+    return own is not None and canonical_name(own) == canonical_name(typed)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.isascii() == other.isascii() and _ascii_folded(one) == _ascii_folded(other)
 
 
 def _ascii_folded(address: str) -> str:

@@ -103,7 +103,7 @@ class OwnerPages:
     def undo(self, token: str) -> Response:
         """Put back what was; the page's own address then says that it was undone."""
         page_id, psid, change_id = self._change_of(token)
-        self._require_stamp("undo", token)
+        self._browser.require_stamp(self._stamps, fields(), "undo", token)
         outcome = self._linking.undoing.undo(page_id, psid, change_id=change_id)
         if isinstance(outcome, LinkingRefused):
             return self._undo_page("refused", status=409)
@@ -145,7 +145,7 @@ class OwnerPages:
         account = self._visitor.account()
         if account is None:
             raise Notice("missing", 404)
-        self._require_stamp("disconnect", account.id)
+        self._browser.require_stamp(self._stamps, fields(), "disconnect", account.id)
         links = [link for link in self._linking.links_of(account.id) if _id_of(link) == chat_id]
         if not links:
             raise Notice("missing", 404)
@@ -196,12 +196,6 @@ class OwnerPages:
             received=_day(found.received_at),
             finished=_day(found.finished_at) if found.finished_at is not None else "",
         )
-
-    def _require_stamp(self, purpose: str, about: str) -> None:
-        self._browser.require_same_site()
-        stamp = fields().get("ticket", "")
-        if not self._stamps.is_good(stamp, purpose, about, self._browser.own_secret()):
-            raise Notice("form", 403)
 
 
 def _chat(link: Connection) -> Chat:

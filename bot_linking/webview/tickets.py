@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itsdangerous import BadData
 
 from bot_linking.core.journey import MAX_AGE_MS
-from bot_linking.core.links import LOGIN
+from bot_linking.core.links import LOGIN, WEB
 from bot_linking.core.ports import Attempt
 from bot_linking.webview.signing import LEEWAY_MS, serializer_for
 
@@ -60,7 +60,11 @@ class Ticket:
 
 
 def ticket_for(attempt: Attempt, *, holder: str, bound_to: str, replaces: str | None = None) -> Ticket:
-    """A ticket of this attempt, for who holds the secret of this digest."""
+    """A ticket of this attempt, for who holds the secret of this digest.
+
+    A web link may have been sent on: its pages say in no way whose chat it is. The proof leads to that.
+    """
+    is_told = attempt.way != WEB
     return Ticket(
         attempt.attempt_id,
         attempt.linking_token,
@@ -70,8 +74,8 @@ def ticket_for(attempt: Attempt, *, holder: str, bound_to: str, replaces: str | 
         bound_to,
         page_hint=attempt.page_hint,
         account_id=attempt.account.id if attempt.account else None,
-        page_id=attempt.page_id,
-        psid=attempt.psid,
+        page_id=attempt.page_id if is_told else None,
+        psid=attempt.psid if is_told else None,
         replaces=replaces,
         way=attempt.way,
         proof=attempt.proof,

@@ -199,10 +199,7 @@ class WayPages:
         )
 
     def _require_stamp(self) -> None:
-        browser = self.webview.browser
-        browser.require_same_site()
-        if not self._stamps.is_good(fields().get("ticket", ""), "menu", "", browser.own_secret()):
-            raise Notice("form", 400)
+        self.webview.browser.require_stamp(self._stamps, fields(), "menu", "", status=400)
 
     def _refused(self, refusal: SignedRequestRefused) -> Response:
         flaw = refusal.flaw

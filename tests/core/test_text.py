@@ -158,3 +158,19 @@ def test_a_name_of_any_length_costs_next_to_nothing(piece: str) -> None:
     began = process_time()
     safe_name(piece * 1_000_000)
     assert process_time() - began < 0.5
+
+
+MARKS = [*"a.。．｡/／\\＼:#?@-% ", "www.", "http:", "\u200d", "\u200c", "क्", "\u0301"]
+
+
+@pytest.mark.parametrize("first", MARKS, ids=ascii)
+def test_no_two_marks_again_and_again_cost_more(first: str) -> None:
+    """Dots of every script among them, which a name may be made of: `。。。。。。`."""
+    began = process_time()
+    for second in MARKS:
+        safe_name((first + second) * 500)
+    assert process_time() - began < 0.5
+
+
+def test_a_name_of_full_stops_alone_is_a_name() -> None:
+    assert safe_name("。" * 40) == "。" * 40

@@ -93,7 +93,7 @@ WRONG_FIELDS: list[tuple[str, Any]] = [
             "ftp://img.example/a.png", "javascript:alert(1)", "//img.example", "https://", "https:// a",
             "data:image/png;base64,AA==", "http:/img.example", "httpss://img.example", "img.example/a.png",
             "https://user@img.example/", "https://img.example/\"><script>",
-            "https://img.example/" + "a" * 2048,
+            "https://img.example/" + "a" * 2029, "https://[evil.example]/", "https://[::1",
             "https://img.example/\n", "https://img.example\\@evil.example", 1, True, ["https://img.example"],
         )
     ),
@@ -133,6 +133,8 @@ def test_a_missing_field_is_named(shop: Shop, path: str, name: str) -> None:
         {"avatar": "https://img.example/" + "a" * 2028},
         {"avatar": "http://thirdwx.example/mmopen/vi_32/a-b_c/132"},
         {"avatar": "HTTP://IMG.EXAMPLE/A.PNG"},
+        {"avatar": "http://my_pictures.img.example/a.png"},
+        {"avatar": "http://[2001:db8::1]:8080/a.png"},
         {"platformName": "\u200fבית הקפה"},
         {"avatar": "https://img.example:8443/a/b.png?size=1&x=%20#top"},
         {"data": "d" * (64 * 1024)},

@@ -206,6 +206,20 @@ def test_a_change_of_the_second_factor_ends_the_users_sign_ins(shop: Shop) -> No
     assert shop.is_good(others)
 
 
+def test_when_a_password_changes_every_token_of_the_user_ends_and_no_others(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.bind()
+    signed_in = shop.token()
+    assert shop.external.revoke_tokens("elsewhere", USER) == 0
+    assert shop.external.revoke_tokens("shop", USER) == 2
+    assert not shop.is_good(shop.user)
+    assert not shop.is_good(signed_in)
+    assert shop.is_good(shop.other)
+    assert shop.sign_in().status_code == 200, "the back end's token is nobody's"
+    assert shop.external.revoke_tokens("shop") == 3
+    assert shop.sign_in().status_code == 401
+
+
 def test_a_revoked_token_ends_at_once_by_itself_or_by_its_id(shop: Shop) -> None:
     assert shop.external.revoke_token(shop.user)
     assert not shop.is_good(shop.user)

@@ -62,6 +62,9 @@ PROTOCOL: list[tuple[str, int, int | None, About, bool]] = [
     ("no profile", 100, 2018218, PERSON, False),
     ("no profile permission", 100, 2018247, PERSON, False),
     ("invalid account_linking_token", 10303, None, PERSON, False),
+    ("other app controls the thread, the subcode as the code", 2018300, None, PASSING, False),
+    ("outside the window, the subcode as the code", 2018278, None, WINDOW, False),
+    ("no profile, the subcode as the code", 2018218, None, PERSON, False),
     ("unheard of", 424242, None, PERSON, False),
 ]
 

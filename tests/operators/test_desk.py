@@ -16,7 +16,8 @@ from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports.outbox import Pause, Postponed
-from bot_linking.operators.desk.door import ACTS, LARGEST_FORM, LOOKS
+from bot_linking.operators.desk.door import ACTS, LOOKS
+from bot_linking.operators.desk.room import LARGEST_FORM
 from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
@@ -335,6 +336,25 @@ def test_a_form_that_is_too_large_is_refused_on_a_page_of_ours(desk: Desk) -> No
     assert page.status_code == 413
     assert page.headers["Cache-Control"] == "no-store"
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_a_form_is_read_in_the_charset_that_it_declares(desk: Desk, bot: Bot) -> None:
+    desk.look("/keys/create", name="café")
+    (form,) = [form for form in forms_of(desk.page.text) if form.action.endswith("/create")]
+    body = urlencode(form.fields, encoding="iso-8859-1")
+    for charset, status in (("utf-7", 415), ("iso-8859-1", 200)):
+        given = f"application/x-www-form-urlencoded; charset={charset}"
+        page = desk.client.post(f"{ROOT}/keys/create", data=body, base_url=SITE, content_type=given)
+        assert page.status_code == status
+    assert [key.name for key in Keys(bot.linking.core).list()] == ["café"]
+
+
+def test_a_form_with_two_tickets_is_no_form_of_ours(desk: Desk) -> None:
+    desk.look("/keys/create", name="crm")
+    (form,) = [form for form in forms_of(desk.page.text) if form.action.endswith("/create")]
+    doubled = {**form.fields, "ticket": [form.fields["ticket"]] * 2}
+    page = desk.client.post(f"{ROOT}/keys/create", data=doubled, base_url=SITE)
+    assert page.status_code == 403
 
 
 def test_a_store_that_is_away_is_said_and_the_browser_comes_again(

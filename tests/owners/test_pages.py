@@ -189,6 +189,15 @@ def test_a_chat_without_a_name_is_on_the_page_and_among_the_data(
     assert "None" not in page.text
 
 
+def test_a_page_of_the_sites_own_gets_the_same_chats_the_one_changed_last_first(signed_in: Bot) -> None:
+    signed_in.clock.advance(60)
+    relink(signed_in, ADA, OTHER_PSID)
+    assert [link.psid for link in signed_in.linking.connections_of(ADA.id)] == [OTHER_PSID, PSID]
+    assert signed_in.linking.connections_of("nobody") == []
+    page = get(signed_in.client(), "/linking/connections").text
+    assert len(re.findall(r'action="[^"]+disconnect"', page)) == 2
+
+
 def test_disconnecting_asks_for_the_ticket_and_ends_that_chat(signed_in: Bot) -> None:
     client = signed_in.client()
     page = get(client, "/linking/connections")

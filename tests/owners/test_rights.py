@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from bot_linking.core.identifiers import Identifiers
+from bot_linking.core.links import Link
 from bot_linking.external_account import ExternalAccount
 from tests.bots import Bot, NewBot
 from tests.wire import PAGE, PSID, TOKEN, batch, message_event
@@ -116,6 +118,24 @@ def test_a_list_with_a_bad_line_is_refused_whole_and_the_line_is_named(bot: Bot,
     assert refused.exit_code == 1
     assert "line 2" in refused.stderr
     assert bot.linking.store.list_deletions() == []
+
+
+def test_a_chat_that_was_linked_to_another_account_meanwhile_is_not_erased_with_the_former(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.link()
+    found = bot.linking.store.find_links_of_account
+
+    def find_late(account_id: str) -> list[Link]:
+        links = found(account_id)
+        bot.linking.core.bind(PSID, Identifiers(username="somebody-else"), source="api")
+        return links
+
+    monkeypatch.setattr(bot.linking.store, "find_links_of_account", find_late)
+    bot.linking.erase_account("1")
+    link = bot.linking.link_of(PSID)
+    assert link is not None
+    assert link.account_id == "username:somebody-else"
 
 
 def test_an_account_is_erased_with_all_its_chats(full: Bot) -> None:

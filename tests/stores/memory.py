@@ -163,9 +163,9 @@ class MemoryStore:
             keep(self._outbox, lambda x: who_of(x) != who or x.kind not in NEWS or self._until[x.id] > now)
             self._queue(who, kind, None, now)
 
-    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
-        whom = [who for who in self._links if who[1] == psid and page_id in (None, who[0])]
-        for who in whom:
+    def erase(self, page_id: str | None, psid: str, now: int, **of: Any) -> int:
+        linked = [who for who, x in self._links.items() if of.get("account_id") in (None, x and x.account_id)]
+        for who in (whom := [who for who in linked if who[1] == psid and page_id in (None, who[0])]):
             for table in (self._people, self._links, self._locales, self._changed_at):
                 table.pop(who, None)
             for key in limits_of(*who):

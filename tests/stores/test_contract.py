@@ -632,6 +632,14 @@ def test_one_post_may_hold_a_whole_life(store: SQLStore) -> None:
     assert found.account_id == "2"
 
 
+def test_a_chat_that_another_account_has_is_not_erased_with_the_former(store: SQLStore) -> None:
+    link(store)
+    assert store.erase(PAGE, PSID, NOW, account_id=GRACE.id) == 0
+    assert store.find_link(PAGE, PSID) is not None
+    assert store.erase(PAGE, PSID, NOW, account_id=ADA.id) > 0
+    assert store.find_link(PAGE, PSID) is None
+
+
 @pytest.mark.parametrize("page", [PAGE, None])
 def test_erasing_a_person_forgets_how_often_they_were_written_to(store: SQLStore, page: str | None) -> None:
     """The keys are digests of a page and a PSID, which whoever has a list of PSIDs could try."""

@@ -332,7 +332,7 @@ def _serve(store: SQLStore) -> None:
 
 
 def test_a_missing_sqlite_file_has_no_tables_and_is_not_made(tmp_path: Path) -> None:
-    with closing(SQLiteSide(f"{tmp_path}/none.db")) as side:
+    with closing(SQLiteSide(tmp_path / "none.db")) as side:
         assert side.steps() == {}
         assert side.count(tables()[0]) == 0
     assert not list(tmp_path.iterdir())

@@ -86,6 +86,14 @@ def test_from_the_site_to_the_chat_asks_once_and_links_by_the_answer(hosted: Hos
     assert len(hosted.heard) == (1 if by == "postback" else 0)
 
 
+def test_a_stranger_says_nothing_in_a_chat_by_the_name_of_their_account(hosted: Hosted) -> None:
+    """Whoever opens an address that was sent to them is asked by the page, in the page's name."""
+    ref, _ = hosted.link(Account("6", display_name="Won @ https://evil.example/prize: see there"))
+    hosted.post(chat(referral={"ref": ref}))
+    (question,) = hosted.said()
+    assert question["text"] == "Connect this chat with W•• at Acme?"
+
+
 def test_what_is_not_ours_reaches_the_bot_byte_for_byte(hosted: Hosted) -> None:
     events = [
         message_event("hello 123456"),

@@ -516,6 +516,12 @@ def test_a_code_is_shown_so_that_it_can_be_typed_back(world: World) -> None:
         ("", "••"),
         ("@ada", "@••"),  # a handle is no address: all of it is the name
         ("@ada@social.example", "@••@social.example"),
+        ("ada@b\u00fccher.example", "a••@b\u00fccher.example"),
+        ("Ada @ https://evil.example/prize", "A••"),  # a name that its owner has made a message of
+        ("ada@evil.example/prize", "a••"),
+        ("ada@evil.example\nYou have won", "a••"),
+        ("Ada @home Lovelace", "A••"),
+        ("\u202eada@example.com", "a••@example.com"),
     ],
 )
 def test_a_name_is_masked(label: str, is_shown: str) -> None:

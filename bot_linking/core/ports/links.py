@@ -163,7 +163,15 @@ class Links(Protocol):
         nothing is resumed, and followers who only tell do not hear of it. `judge_only` writes nothing.
         """
 
-    def erase(self, page_id: str | None, psid: str, now: int, *, asked: str | None = None) -> int:
+    def erase(
+        self,
+        page_id: str | None,
+        psid: str,
+        now: int,
+        *,
+        asked: str | None = None,
+        account_id: str | None = None,
+    ) -> int:
         """Remove every row about a person, on every page where `page_id` is None; the number of rows.
 
         Links, attempts, seen timestamps, interrupted work, outbox, history and the followers' rows go. Codes
@@ -173,7 +181,8 @@ class Links(Protocol):
         (`core.ports.erasures`) gets the digest of the PSID, so that no backup brings the person back.
 
         `asked` is the counter of a question that this very chat has answered: it goes with the rest, and the
-        chat is told what was done by an outbox entry (`say`, `erased`) of the same transaction, once.
+        chat is told what was done by an outbox entry (`say`, `erased`) of the same transaction, once. With an
+        `account_id` nothing is done unless the chat on this page is linked to that account.
         """
 
     def erase_account(self, account_id: str, now: int) -> int:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-LARGEST_FORM = 16 * 1024
 LONGEST_NAME = 64
 
 View = Callable[[Room], Response]
@@ -86,7 +85,6 @@ class Desk:
             return show_lost(pages, NotFound())
         room = Room(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
         try:
-            request.max_content_length = request.max_form_memory_size = LARGEST_FORM
             return self._view_of(path)(room)
         except Notice as notice:
             return pages.notice(notice)

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from flask import Response, request
+from werkzeug.datastructures import MultiDict
 
-from bot_linking.core.links import WAYS
+from bot_linking.core.links import WAYS, from_ms
 from bot_linking.core.reading import is_unicode
 from bot_linking.core.ways import masked
-from bot_linking.operators.desk.words import how_long, moment_of
-from bot_linking.operators.terminal import time_of
-from bot_linking.webview.pages import Notice
+from bot_linking.doors.body import this_request
+from bot_linking.doors.form import form_of
+from bot_linking.operators.terminal import how_long_ago, time_of
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
     from bot_linking.operators.desk.checks import Checks
     from bot_linking.webview.stamps import Stamps
 
+LARGEST_FORM = 16 * 1024
 LONGEST_FIELD = 320
 ROWS = 50  # of a list on one page
 SOURCES = frozenset(WAYS) | {
@@ -73,7 +75,7 @@ class Room:
 
     def given(self, name: str) -> str:
         """A parameter of the address or, of a POST, a field of the form; empty for what is no text."""
-        values = (request.form if request.method == "POST" else request.args).getlist(name)
+        values = (self._form() if request.method == "POST" else request.args).getlist(name)
         value = values[0].strip() if len(values) == 1 else ""
         return value if len(value) <= LONGEST_FIELD and "\0" not in value and is_unicode(value) else ""
 
@@ -85,11 +87,7 @@ class Room:
     def require_ticket(self, act: str, fields: Mapping[str, str]) -> None:
         """Raise `Notice` unless this form was given to this operator in this browser, for this very thing."""
         browser = self.here.webview.browser
-        browser.require_same_site()
-        tickets = request.form.getlist("ticket")
-        ticket = tickets[0] if len(tickets) == 1 else ""
-        if not self.stamps.is_good(ticket, f"operator {act}", self._about(fields), browser.own_secret()):
-            raise Notice("form", 403)
+        browser.require_stamp(self.stamps, self._form(), f"operator {act}", self._about(fields))
 
     # What goes out
 
@@ -137,7 +135,10 @@ class Room:
 
     def ago(self, ms: int | None) -> str:
         """A time of the store as a person says it."""
-        return "never" if ms is None else how_long(self.now - ms, moment_of(ms))
+        return "never" if ms is None else how_long_ago(from_ms(ms), now=from_ms(self.now))
+
+    def _form(self) -> MultiDict[str, str]:
+        return form_of(this_request(), LARGEST_FORM)
 
     def _about(self, fields: Mapping[str, str]) -> str:
         return json.dumps([self.operator, sorted(fields.items())])

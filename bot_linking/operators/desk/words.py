@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bot_linking.core.links import from_ms
 from bot_linking.core.ways import masked
 from bot_linking.messenger.refusals import About, refusal_of
 
 _CODE = re.compile(r"\bcode (\d{1,9})(?:, subcode (\d{1,9}))?")
-_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 _ADVICE = {
     About.WINDOW: "Messenger takes it only within a day after the person has written: retry when they have.",
     About.PASSING: "It may work now: retry.",
@@ -27,21 +25,6 @@ class Reason(NamedTuple):
 
     words: str
     advice: str
-
-
-def how_long(ms: int, date: str) -> str:
-    """A time that long ago; the date after thirty days."""
-    if ms > 30 * 86_400_000:
-        return date
-    for size, unit in _UNITS:
-        if (count := ms // size) > 0:
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    return "just now"
-
-
-def moment_of(ms: int) -> str:
-    """The UTC day of a time."""
-    return from_ms(ms).date().isoformat()
 
 
 def hidden(psid: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
-from bot_linking.stores import open_store
+from bot_linking.stores import open_store, sqlite_file
 from bot_linking.stores.copying.plan import Table, steps_of, tables_of
 from bot_linking.stores.copying.side import Digest, Rows, Side
 from bot_linking.stores.sql import rooms
@@ -57,11 +57,10 @@ def copy_store(
 
 def side_of(url: str) -> Side:
     """The database at this address, by its scheme. Nothing is made."""
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and separator:
+    if (path := sqlite_file(url)) is not None:
         from bot_linking.stores.copying.sqlite_side import SQLiteSide
 
-        return SQLiteSide(rest[1:])
+        return SQLiteSide(path)
     try:
         from bot_linking.stores.copying.postgres_side import PostgresSide
     except ImportError:

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
-from bot_linking.stores.postgres.database import secrets_in
+from bot_linking.stores.postgres.database import secrets_in, steps_in, words_of
 from bot_linking.stores.postgres.sessions import without_pooling
 
 LOCK_WAIT_MS = 30_000  # the server needs a while to notice that an earlier copy was killed
@@ -38,11 +38,10 @@ class PostgresSide:
         return self._ask(_IDENTITY)[0]
 
     def steps(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        if self._has("bot_linking_migrations"):
-            for record, step in self._ask("select room, step from bot_linking_migrations"):
-                found.setdefault(record, set()).add(step)
-        return found
+        if not self._has("bot_linking_migrations"):
+            return {}
+        with self._reported():
+            return steps_in(self._connection)
 
     def hold_still(self, tables: Sequence[Table]) -> None:
         self._begin("repeatable read")
@@ -126,10 +125,8 @@ class PostgresSide:
         try:
             yield
         except psycopg.Error as problem:
-            text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
-            for hidden in self._hidden:
-                text = text.replace(hidden, "***")
-            raise StoreUnavailable(f"PostgreSQL does not work: {text}") from problem
+            said = words_of(problem, self._hidden)
+            raise StoreUnavailable(f"PostgreSQL does not work: {said}") from problem
 
 
 def _listed(table: Table) -> sql.Composed:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
+from bot_linking.stores.sqlite.file import ours_in
 
 WAIT_S = 5.0
 _CACHE_KIB = 64 * 1024
@@ -20,8 +21,8 @@ _CACHE_KIB = 64 * 1024
 class SQLiteSide:
     """One file. A missing one has no tables."""
 
-    def __init__(self, path: str) -> None:
-        self._path = Path(path).absolute()
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
         self._connection: sqlite3.Connection | None = None
         if self._path.exists():
             with self._reported():
@@ -31,12 +32,10 @@ class SQLiteSide:
         return ("sqlite", str(self._path.resolve()))
 
     def steps(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        if self._has("_sqlite_migrations"):
-            for record, step in self._ask("select migration_set, name from _sqlite_migrations"):
-                if record.startswith("bot_linking"):
-                    found.setdefault(record, set()).add(step)
-        return found
+        if not self._has("_sqlite_migrations"):
+            return {}
+        with self._reported():
+            return ours_in(self._here())
 
     def hold_still(self, tables: Sequence[Table]) -> None:
         try:

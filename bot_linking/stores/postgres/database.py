@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -62,12 +62,18 @@ class Database:
 
     def unavailable(self, problem: psycopg.Error) -> StoreUnavailable:
         """The error for the store's callers, without the address or its password."""
-        text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
-        for hidden in self._hidden:
-            text = text.replace(hidden, "***")
+        text = words_of(problem, self._hidden)
         if isinstance(problem, _OF_A_POOLER):
             text += "; behind a pooler BOT_LINKING_DATABASE must end with ?pooling=transaction"
         return StoreUnavailable(f"PostgreSQL does not work: {text}")
+
+
+def words_of(problem: psycopg.Error, hidden: Iterable[str]) -> str:
+    """What PostgreSQL says of an error, in one line and without these secrets."""
+    text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
+    for secret in hidden:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _recorded(connection: psycopg.Connection[Any]) -> Recorded | None:
@@ -80,10 +86,11 @@ def _recorded(connection: psycopg.Connection[Any]) -> Recorded | None:
             f"this is {name}, which only speaks like PostgreSQL: where advisory locks do nothing, one code"
             " would link two people"
         )
-    return None if record is None else _steps_in(connection)
+    return None if record is None else steps_in(connection)
 
 
-def _steps_in(connection: psycopg.Connection[Any]) -> dict[str, set[str]]:
+def steps_in(connection: psycopg.Connection[Any]) -> dict[str, set[str]]:
+    """The schema steps that were applied, by room."""
     found: dict[str, set[str]] = {}
     for room, step in connection.execute("select room, step from bot_linking_migrations", prepare=False):
         found.setdefault(room, set()).add(step)
@@ -99,7 +106,7 @@ def _apply(
     connection.execute("select pg_advisory_xact_lock(%s, -1)", [LOCKS])
     connection.execute("set local lock_timeout = 0")
     connection.execute(_RECORD)
-    recorded = _steps_in(connection)
+    recorded = steps_in(connection)
     for room, steps in missing.items():
         for step, statements in steps.items():
             if step not in recorded.get(room, set()):

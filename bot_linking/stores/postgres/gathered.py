@@ -109,12 +109,12 @@ class Gathered:
             return [{"tick": code["tick"]}]
         if name == "take_resumes" and values["psid"] in self._resumes:
             return self._take_resumes(values["page_id"], values["psid"])
-        if name == "external_list_apps":  # no event of this kind makes an application
+        if not values:
             if (name, ()) not in self._known:
                 self.flush()
                 self._known[name, ()] = self._tx.all(name)
-            apps: list[Row] = self._known[name, ()]
-            return apps
+            rows: list[Row] = self._known[name, ()]
+            return rows
         self.flush()
         return self._tx.all(name, **values)
 

@@ -45,7 +45,7 @@ class SQLiteEngine:
         OverflowError,
     )
 
-    def __init__(self, path: str, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         self._file = File(path)
         self.opening = Opening(self._file, create=create)
         self.statements: dict[str, str] = {}

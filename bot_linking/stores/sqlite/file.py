@@ -19,8 +19,8 @@ from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S
 class File:
     """One SQLite file as `stores.opening.Tables`."""
 
-    def __init__(self, path: str) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
         self.where = self.identity = f"the database file {self.path}"
 
     def inode(self) -> int:
@@ -57,7 +57,7 @@ class File:
             if self.path.is_dir():
                 raise Unfit(f"{self.path} is a folder, not a database file")
             with closing(self._connect()) as connection:
-                return _recorded(connection)
+                return steps_in(connection)
         except (OSError, sqlite3.Error) as problem:
             raise self.unavailable(problem) from problem
 
@@ -103,7 +103,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _recorded(connection: sqlite3.Connection) -> Recorded:
+def steps_in(connection: sqlite3.Connection) -> dict[str, set[str]]:
     """The schema steps that were applied, by room. Asked without sqlite-utils, which takes longer to load
     than all the rest of a start, and is only needed when there is a step to apply."""
     found: dict[str, set[str]] = {}
@@ -114,6 +114,12 @@ def _recorded(connection: sqlite3.Connection) -> Recorded:
     for room, name in connection.execute("select migration_set, name from _sqlite_migrations"):
         found.setdefault(room, set()).add(name)
     return found
+
+
+def ours_in(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Those of our own rooms: sqlite-utils keeps another's steps in the same table."""
+    found = steps_in(connection).items()
+    return {record: steps for record, steps in found if record.startswith("bot_linking")}
 
 
 def _apply(connection: sqlite3.Connection, room: str, steps: Steps) -> list[str]:

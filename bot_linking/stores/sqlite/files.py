@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.stores.sqlite.file import ours_in
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 _WAIT_S = 3.0
@@ -54,12 +55,9 @@ def check(path: Path) -> None:
 
 def steps_in(path: Path) -> dict[str, set[str]]:
     """The steps of our schema that a database records, by their record; empty for a database of others."""
-    found: dict[str, set[str]] = {}
     with suppress(sqlite3.Error), closing(connect(path)) as connection:
-        for record, step in connection.execute("select migration_set, name from _sqlite_migrations"):
-            if record.startswith("bot_linking"):
-                found.setdefault(record, set()).add(step)
-    return found
+        return ours_in(connection)
+    return {}
 
 
 def put_in_place(fresh: Path, path: Path) -> None:

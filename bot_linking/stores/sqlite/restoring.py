@@ -76,7 +76,7 @@ def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Com
     store = open_store(f"sqlite:///{ready}")
     try:
         missing = listed - set(store.list_erasures())
-        erased = erase_again(store, SQLiteSide(str(ready)), missing)
+        erased = erase_again(store, SQLiteSide(ready), missing)
     finally:
         store.close()
         list_beside(ready).unlink(missing_ok=True)
