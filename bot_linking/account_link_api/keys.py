@@ -11,7 +11,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey
-from bot_linking.core.reading import has_hidden_marks
+from bot_linking.core.reading import has_hidden_marks, is_storable
 
 PREFIX = "bl_"  # so that a key is recognised where it should not be
 LONGEST_NAME = 64
@@ -58,4 +58,4 @@ class Keys:
 
     def revoke(self, name: str) -> bool:
         """End a key in every process at once. False when there is no active one of this name."""
-        return self._linking.store.revoke_api_key(name, self._linking.now())
+        return is_storable(name) and self._linking.store.revoke_api_key(name, self._linking.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,7 +97,21 @@ class Link:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; times in RFC 3339."""
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(Link):
+    """A chat that is linked to an account, as its owner sees it: with what Messenger calls the person, None
+    where it does not tell."""
+
+    profile_name: str | None = None
+
+    @classmethod
+    def of(cls, link: Link, profile_name: str | None) -> Connection:
+        """The same link with a name."""
+        known: dict[str, Any] = {each.name: getattr(link, each.name) for each in fields(link)}
+        return cls(**known | {"profile_name": profile_name})
 
 
 def iso_of(milliseconds: int) -> str:

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.events import LinkingRefused, Outcome
+from bot_linking.core.events import EventIgnored, LinkingRefused, Outcome
 from bot_linking.core.links import to_ms
 from bot_linking.core.notices import OwnerNotice
 from bot_linking.core.ports.owners import UNDO_MAX_AGE_MS, Owners
+from bot_linking.core.reading import is_storable
 
 
 class Undoing:
@@ -37,6 +38,8 @@ class Undoing:
         `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
         Raises `StoreUnavailable` when it does not say.
         """
+        if not is_storable(page_id + psid):
+            return EventIgnored("newer", page_id, psid)
         found = self._store.find_undo(page_id, psid)
         if change_id is None:
             change_id = found.change_id if found else ""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot_linking.core.reading import is_storable
 from bot_linking.external_account.tokens import NewToken, Token
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Apps:
 
     def revoke_tokens(self, app_key: str, user_id: int | None) -> int:
         """End every token of an application, or of one of its users."""
+        if not is_storable(app_key):
+            return 0
 
         def work(tx: Tx) -> int:
             return tx.run("external_revoke_tokens", app_key=app_key, user_id=user_id)

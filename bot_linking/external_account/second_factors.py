@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError, SecondFactorLocked
+from bot_linking.core.reading import is_storable
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.external_account import two_factor
 from bot_linking.external_account.errors import SecondFactorMissing, SecondFactorRefused
@@ -48,6 +49,8 @@ class SecondFactors:
 
     def drop(self, app_key: str, user_id: int) -> bool:
         """Turn it off; tokens by earlier sign-ins end. False when it was not on."""
+        if not is_storable(app_key):
+            return False
 
         def work(tx: Tx) -> bool:
             tx.put("external_drop_recovery_codes", app_key=app_key, user_id=user_id)

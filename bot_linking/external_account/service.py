@@ -14,7 +14,7 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Tell
-from bot_linking.core.reading import has_hidden_marks
+from bot_linking.core.reading import has_hidden_marks, is_storable
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.throttle import Limit, Throttle, TooManyAttempts
 from bot_linking.external_account import tokens, two_factor
@@ -111,6 +111,7 @@ class Service:
         """A token of a user, or of the back end. Raises `AppKeyRefused` for an unknown application."""
         if user_id is not None:
             _check_user(user_id)
+        _check_app(app_key)
         token, now = tokens.mint_token(), self.now()
         if not self.apps.save_token(token, app_key, user_id, scopes, now, _end(now, expires_in)):
             raise AppKeyRefused("there is no application with this appKey")
@@ -128,7 +129,7 @@ class Service:
         return token
 
     def revoke(self, token_or_id: str) -> bool:
-        return self.apps.revoke_token(token_or_id, digest_of(token_or_id)) > 0
+        return is_storable(token_or_id) and self.apps.revoke_token(token_or_id, digest_of(token_or_id)) > 0
 
     # The calls
 
@@ -226,6 +227,7 @@ class Service:
     def enable_two_factor(self, app_key: str, user_id: int, secret: str | None = None) -> Enrolment:
         """This secret or a new one, in place of any other. Raises `AppKeyRefused`, `ConfigurationError`."""
         _check_user(user_id)
+        _check_app(app_key)
         secret = two_factor.new_secret() if secret is None else two_factor.checked_secret(secret)
         codes = two_factor.new_recovery_codes()
         digests = [two_factor.recovery_digest(code) or "" for code in codes]
@@ -237,6 +239,7 @@ class Service:
 
     def check_code(self, app_key: str, user_id: int, code: str) -> None:
         """Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
+        _check_app(app_key)
         self.second_factors.check(app_key, user_id, code, self.now())
 
     def passes(self, account: Account, code: str | None) -> bool:
@@ -269,6 +272,11 @@ class Service:
         """Where this user's second factor is kept: among the applications of the setting, if it names any."""
         apps = self.second_factors.apps_of(user_id)
         return next(filter(self.following.is_meant, apps), None)
+
+
+def _check_app(app_key: str) -> None:
+    if not is_storable(app_key):
+        raise AppKeyRefused("there is no application with this appKey")
 
 
 def _check_user(user_id: int) -> None:

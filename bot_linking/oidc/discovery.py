@@ -99,6 +99,8 @@ class Discovery:
         if not all(_is_address(given.get(name)) for name in _ADDRESSES):
             raise ProviderAway("the discovery document lacks an address")
         methods = given.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+        if not isinstance(methods, list):
+            raise ProviderAway("the discovery document is not of the protocol's form")
         return Metadata(
             authorization_endpoint=given["authorization_endpoint"],
             token_endpoint=given["token_endpoint"],

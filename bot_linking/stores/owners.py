@@ -91,6 +91,7 @@ class Owners(Family):
 
     def finish_deletion(self, code: str, state: str, now: int) -> None:
         self.engine.write(lambda tx: tx.put("finish_deletion", code=code, state=state, now=now))
+        self.engine.scrub()
 
 
 def _undoable(page_id: str, psid: str, row: Row) -> Undoable:

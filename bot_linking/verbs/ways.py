@@ -7,6 +7,7 @@ from typing import Any
 
 from bot_linking.core.funnel import Reached
 from bot_linking.core.links import WEB, Account
+from bot_linking.core.reading import require_storable
 from bot_linking.core.ways import PREFIX, shown
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.erasure import PAYLOAD
@@ -37,8 +38,9 @@ class LinkWays(Registered):
         """An address that links this chat from any browser, within a quarter of an hour.
 
         The person signs in there, and types six digits that the page shows into the chat; `resume` comes back
-        with the linked event. Raises `PageUnknown`.
+        with the linked event. Raises `PageUnknown`, and `ValueError` for an id that is no Unicode text.
         """
+        require_storable(psid=psid, page_id=page_id)
         here = self._here()
         if resume is not None:
             here.linking.remember(psid, resume, page_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.events import EventIgnored, LinkingRefused
 from bot_linking.core.linking import Linking
-from bot_linking.core.links import Link, from_ms
+from bot_linking.core.links import Connection, Link, from_ms
 from bot_linking.core.text import safe_name
 from bot_linking.core.ways import CONNECTIONS, label_of, masked
 from bot_linking.webview.browser import Browser
@@ -131,11 +130,10 @@ class OwnerPages:
         if account is None:
             return self._visitor.sign_in(CONNECTIONS)
         secret = self._browser.secret()
-        links = self._linking.links_of(account.id)[::-1]
         page = self.pages.show(
             "connections",
             account=account.label,
-            chats=self._chats(links),
+            chats=[_chat(each) for each in self.connections_of(account.id)],
             ticket=self._stamps.make("disconnect", account.id, secret),
             can_connect=True,
         )
@@ -154,16 +152,13 @@ class OwnerPages:
         self._linking.unlink(links[0].psid, links[0].page_id, source=SOURCE)
         return self.pages.go("../../connections")
 
-    def _chats(self, links: Sequence[Link]) -> list[Chat]:
-        ends = monotonic() + NAMES_S
+    def connections_of(self, account_id: str) -> list[Connection]:
+        """The chats that are linked to an account, the one changed last first."""
+        ends, links = monotonic() + NAMES_S, self._linking.links_of(account_id)[::-1]
         return [
-            self._chat(link, number < MOST_NAMES and monotonic() < ends) for number, link in enumerate(links)
+            Connection.of(link, self._name_of(link, number < MOST_NAMES and monotonic() < ends))
+            for number, link in enumerate(links)
         ]
-
-    def _chat(self, link: Link, may_ask: bool) -> Chat:
-        name = self._name_of(link, may_ask)
-        since, changed = link.linked_at.date().isoformat(), link.updated_at.date().isoformat()
-        return Chat(_id_of(link), name, link.page_id, since, changed, link.source)
 
     def _name_of(self, link: Link, may_ask: bool) -> str | None:
         """What Messenger calls the person, asked at most once in five minutes."""
@@ -201,6 +196,11 @@ class OwnerPages:
             received=_day(found.received_at),
             finished=_day(found.finished_at) if found.finished_at is not None else "",
         )
+
+
+def _chat(link: Connection) -> Chat:
+    since, changed = link.linked_at.date().isoformat(), link.updated_at.date().isoformat()
+    return Chat(_id_of(link), link.profile_name, link.page_id, since, changed, link.source)
 
 
 def _id_of(link: Link) -> str:

@@ -22,13 +22,14 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
     """Starts example bots, each with an empty database, and ends them."""
     children, running = ExitStack(), list[subprocess.Popen[str]]()
 
-    def start(*, port: int | None = None) -> RunningBot:
+    def start(*, port: int | None = None, **settings: str) -> RunningBot:
         port = port or free_pair()
         output = tmp_path / f"output-{len(running)}.txt"
         environment = {
             **os.environ,
             "EXAMPLE_BOT_INSTANCE": str(tmp_path / "instance"),
             "PYTHONUNBUFFERED": "1",
+            **settings,
         }
         with output.open("w") as file:
             command = [sys.executable, "-m", "example_bot", "--port", str(port)]

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from bot_linking import AccountLinking
-from bot_linking.messenger.graph import Graph
-from bot_linking.operators.setup import FIELDS
+from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.operators.setup import FIELDS, Plan, set_up_page
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
 
@@ -120,6 +120,39 @@ def test_each_refusal_is_one_line_that_says_what_is_missing_and_where(
     assert wrong
     assert any(named in line and page in line for line in wrong), wrong
     assert messenger.page_access_token not in result.out + result.err
+
+
+REFUSALS = (
+    (190, "Error validating access token", "access token is not good", "Messenger API Settings"),
+    (102, "Session key invalid", "access token is not good", "Messenger API Settings"),
+    (210, "A page access token is required", "access token is not good", "Messenger API Settings"),
+    (10, "Application does not have permission", "pages_manage_metadata", "Permissions and features"),
+    (3, "Application does not have the capability", "pages_manage_metadata", "Permissions and features"),
+    (200, "Requires pages_messaging permission", "pages_messaging", "Permissions and features"),
+    (283, "Requires pages_read_engagement permission", "pages_read_engagement", "Page access"),
+    (4, "Application request limit reached", "limit of calls", "ten minutes"),
+    (613, "Calls to this api have exceeded the rate limit", "limit of calls", "ten minutes"),
+    (2200, "Callback verification failed", "handshake", "Webhooks"),
+    (100, "Invalid appsecret_proof provided in the API argument", "secret is wrong", "App settings > Basic"),
+    (100, "Param whitelisted_domains[0] must be https", "must be https", "Messenger API Settings"),
+    (5, "Something else", "Something else", "Messenger API Settings"),
+)
+
+
+@pytest.mark.parametrize(("code", "text", "named", "page"), REFUSALS, ids=lambda given: str(given)[:20])
+def test_each_code_of_graph_is_one_line_with_what_is_missing_and_where_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch, code: int, text: str, named: str, page: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise GraphError(text, status=400, code=code, message=text)
+
+    monkeypatch.setattr(Graph, "_call", refuse)
+    plan = Plan(login_url=LOGIN, domain=SITE, menu_item=None, dry_run=False)
+    graph = Graph("token", "secret-of-an-app", url="http://127.0.0.1:9", version="v26.0")
+    steps = list(set_up_page(graph, "42", plan))
+    assert [step.state for step in steps] == ["wrong", "wrong"]
+    assert named in steps[0].what
+    assert all(page in step.what and "\n" not in step.what for step in steps)
 
 
 def test_a_webhook_that_does_not_answer_is_named(bare: Shell, messenger: Simulator) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot_linking.core.codes import digest_of
+from bot_linking.external_account import AppKeyRefused
 
 from .shop import OTHER_USER, UNION, USER, MakeShop, Shop
 
@@ -263,3 +264,22 @@ def test_tokens_that_have_expired_leave_the_database(shop: Shop, tmp_path: Path)
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         (count,) = connection.execute("select count(*) from external_tokens where account_id > 0").fetchone()
     assert count == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "shop\0"])
+def test_what_is_no_unicode_names_no_application_and_no_token(any_shop: Shop, text: str) -> None:
+    external = any_shop.external
+    assert external.revoke_token(text) is False
+    assert external.revoke_tokens(text) == external.revoke_tokens(text, USER) == 0
+    assert external.disable_two_factor(text, USER) is False
+    assert external.is_two_factor_on(text, USER) is False
+    assert external.user_of(f"Bearer {any_shop.user}", text) is None
+    for verb in (
+        lambda: external.create_app(text),
+        lambda: external.create_token(text, USER),
+        lambda: external.create_back_end_token(text),
+        lambda: external.enable_two_factor(text, USER),
+        lambda: external.check_second_factor(text, USER, "123456"),
+    ):
+        with pytest.raises(AppKeyRefused):
+            verb()

@@ -394,8 +394,9 @@ def test_a_provider_that_goes_away_meanwhile_signs_nobody_in(bot: Bot, provider:
 @pytest.mark.parametrize(
     "metadata",
     [{"issuer": "https://evil.example"}, {"token_endpoint": "http://evil.example/token"}, {"jwks_uri": None},
-     {"authorization_endpoint": "javascript:alert(1)"}, {"padding": "x" * 300_000}],
-    ids=["issuer", "plain http", "no keys", "no address", "too large"],
+     {"authorization_endpoint": "javascript:alert(1)"}, {"padding": "x" * 300_000},
+     {"token_endpoint_auth_methods_supported": 5}],
+    ids=["issuer", "plain http", "no keys", "no address", "too large", "no list"],
 )  # fmt: skip
 def test_a_discovery_document_that_is_not_right_is_no_provider(
     bot: Bot, provider: Provider, metadata: dict[str, Any]

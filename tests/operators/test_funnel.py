@@ -21,7 +21,7 @@ from tests.bots import Bot, NewBot
 from tests.people import GRACE
 from tests.stores.given import DATABASES
 from tests.ways.test_chat import Hosted, payloads, quick_reply
-from tests.ways.test_pages import digits_on, say, walk_web
+from tests.ways.test_pages import digits_on, enter, path_of, say, signed_request, walk_web
 from tests.wire import OTHER_TOKEN, PAGE, PSID, batch, linked_event
 
 DAY = 86_400_000
@@ -148,6 +148,47 @@ def test_a_web_link_has_its_own_way(bot: Bot) -> None:
     bot.linking.delivery.drain()
     assert stages(bot, "web") == upto("confirmed")
     assert stages(bot) == {}
+
+
+@pytest.mark.parametrize("last", ["opened", "consent_shown", "cancelled", "confirmed"])
+def test_the_menu_has_its_own_way_and_who_gives_up_is_counted_up_to_there(new_bot: NewBot, last: str) -> None:
+    """Nobody is prompted: the item of the menu is always there."""
+    bot = new_bot(APP_ID="42")
+    browser = enter(bot, signed_request(bot.clock()))
+    if last != "opened":
+        browser.sign_in("ada", "wrong")
+        browser.sign_in()
+    if last == "cancelled":
+        browser.submit("cancel")
+    if last == "confirmed":
+        browser.submit("consent")
+        browser.follow()
+        bot.linking.delivery.drain()
+    assert stages(bot, "menu") == upto("consent_shown" if last == "cancelled" else last, "opened")
+    bot.clock.advance(31 * 60)
+    found = bot.linking.funnel(way="menu")
+    beside = {"cancelled": (1, 0), "confirmed": (0, 0)}.get(last, (0, 1))
+    assert (found["cancelled"], found["abandoned"]) == beside
+    assert found["refused"] == ({} if last == "opened" else {"login_wrong": 1})
+    assert list(found["ways"]) == ["menu"]
+
+
+@pytest.mark.parametrize("last", ["prompted", "opened", "consent_shown", "consented"])
+def test_who_gives_up_on_a_web_link_is_counted_up_to_there(bot: Bot, last: str) -> None:
+    url = bot.linking.web_link(PSID)
+    browser = bot.browser()
+    if last != "prompted":
+        browser.get(path_of(url))
+    if last in ("consent_shown", "consented"):
+        browser.sign_in()
+    if last == "consented":
+        browser.submit("consent")
+        say(bot, "000000" if digits_on(browser.follow()) != "000000" else "111111")
+    assert stages(bot, "web") == upto(last)
+    bot.clock.advance(31 * 60)
+    found = bot.linking.funnel(way="web")
+    assert found["abandoned"] == int(last in ("opened", "consent_shown"))
+    assert found["stages"]["linked"] == 0
 
 
 @pytest.mark.parametrize("yes", [True, False])

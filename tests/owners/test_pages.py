@@ -167,6 +167,28 @@ def test_a_person_sees_their_own_chats_and_no_others(signed_in: Bot) -> None:
     assert page.headers["Cache-Control"] == "no-store"
 
 
+def test_the_same_as_data_for_a_page_of_the_sites_own(signed_in: Bot) -> None:
+    signed_in.clock.advance(1)
+    relink(signed_in, ADA, "9001")
+    link = signed_in.linking.link_of(PSID)
+    assert link is not None
+    first, second = signed_in.linking.connections_of(ADA.id)
+    assert (first.psid, second.psid) == ("9001", PSID), "the one changed last comes first"
+    assert (second.profile_name, second.page_id, second.source) == ("Ada L.", PAGE, "api")
+    assert second.as_dict() == {**link.as_dict(), "profile_name": "Ada L."}
+    assert signed_in.linking.connections_of("nobody") == []
+
+
+def test_a_chat_without_a_name_is_on_the_page_and_among_the_data(
+    signed_in: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OwnerPages, "_ask_name", lambda *_: None)
+    assert [each.profile_name for each in signed_in.linking.connections_of(ADA.id)] == [None]
+    page = get(signed_in.client(), "/linking/connections")
+    assert page.text.count("/disconnect") == 1
+    assert "None" not in page.text
+
+
 def test_a_page_of_the_sites_own_gets_the_same_chats_the_one_changed_last_first(signed_in: Bot) -> None:
     signed_in.clock.advance(60)
     relink(signed_in, ADA, OTHER_PSID)

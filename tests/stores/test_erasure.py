@@ -13,10 +13,14 @@ import pytest
 
 from bot_linking.core.codes import digest_of, limits_of
 from bot_linking.core.events import EventIgnored
+from bot_linking.core.hooks import Hooks
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import Stage
+from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import ChatLink, WebLink
+from bot_linking.core.rights import request_deletion
+from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
@@ -228,6 +232,45 @@ def test_nothing_of_an_erased_person_is_in_any_row_of_postgresql(
         store.erase("another", PSID, NOW)
     store.erase(page, PSID, NOW)
     assert {text: rows_with(text) for text in TRACES} == {text: [] for text in TRACES}
+
+
+APP_USER = "app-scoped-of-erased"
+
+
+def delete_as_meta_asks(store: SQLStore) -> str:
+    """A request is recorded and fulfilled; the code that it is known by."""
+    people = [(PAGE, PSID), ("another", PSID)]
+    hooks = Hooks(clock=lambda: NOW / 1000, psids_of=lambda user_id: people if user_id == APP_USER else [])
+    linking = Linking(store, tell=lambda event: None, page_id=PAGE, hooks=hooks)
+    code = request_deletion(linking, "deletion", APP_USER, digest_of("request"), "the-code-of-the-request")
+    bots: Any = None  # the host is asked, never Graph
+    requests = OwnersDeliveries(linking, bots, hooks=hooks, app_id=None, undo_url="")
+    (entry,) = [each for each in claim(store) if each.kind == "deletion"]
+    requests.fulfil(entry)
+    return code
+
+
+def test_what_meta_asked_to_delete_leaves_no_byte(sqlite_store: SQLStore, path: Path) -> None:
+    """Nor the id under which Meta knew the person."""
+    leave_traces_everywhere(sqlite_store)
+    done = sqlite_store.find_deletion(delete_as_meta_asks(sqlite_store))
+    assert done is not None
+    assert done.state == "done"
+    left = {text: files_with(path, text) for text in (*TRACES, APP_USER)}
+    assert left == {text: [] for text in left}
+    assert all(rows_with(path, text) == [] for text in left)
+
+
+def test_what_meta_asked_to_delete_leaves_no_row_of_postgresql(
+    postgres_rows: tuple[SQLStore, Callable[[str], list[str]]],
+) -> None:
+    store, rows_with = postgres_rows
+    leave_traces_everywhere(store)
+    done = store.find_deletion(delete_as_meta_asks(store))
+    assert done is not None
+    assert done.state == "done"
+    left = {text: rows_with(text) for text in (*TRACES, APP_USER)}
+    assert left == {text: [] for text in left}
 
 
 def test_an_erased_account_leaves_nothing_beside_its_chats(sqlite_store: SQLStore, path: Path) -> None:

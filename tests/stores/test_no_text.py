@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.events import EventIgnored
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.linking import Linking
 from bot_linking.stores.store import SQLStore
@@ -27,6 +29,10 @@ def test_whoever_asks_with_what_is_no_unicode_finds_nothing(linking: Linking, te
     assert linking.history_of("psid", text) == []
     assert linking.unlink(text) is False
     assert linking.unlink(text, "page") is False
+    assert isinstance(linking.undoing.undo("page", text), EventIgnored)
+    assert isinstance(linking.undoing.undo(text, "psid"), EventIgnored)
+    assert Keys(linking).revoke(text) is False
+    assert Keys(linking).find(text) is None
 
 
 @pytest.mark.parametrize("text", NO_TEXT)

@@ -468,6 +468,24 @@ def test_connect_answered_twice_is_one_link(world: World) -> None:
         assert world.said(psid) == ["linked"]
 
 
+def test_log_in_and_a_web_link_at_once_are_one_link(world: World) -> None:
+    """Whichever comes last stands, and is what the history and the chat were told last."""
+    for number in range(5):
+        psid = f"61{number}"
+        by_button, by_web = Account(f"c{number}"), Account(f"d{number}")
+        attempt = Attempt(f"login-{number}", by_button, "token", "", NOW, PAGE, psid)
+        code = world.linking.approve(attempt)
+        assert code is not None
+        digits = world.digits(by_web, proof=f"q{number}", psid=psid)
+        event = LinkingEvent(PAGE, psid, "linked", code, world.linking.now())
+        race(partial(world.linking.receive, [event]), partial(world.type, digits, psid))
+        changes = world.store.history_of(PAGE, psid)
+        assert {change.account_after for change in changes} <= {by_button.id, by_web.id}
+        assert world.account(psid) == changes[-1].account_after
+        assert len([link for link in world.store.list_links() if link.psid == psid]) == 1
+        assert world.said(psid) == ["linked"], "the newest news takes the place of older ones"
+
+
 def test_one_address_answered_in_two_chats_at_once_connects_one(world: World) -> None:
     for number in range(5):
         made = world.ways.make_chat_link(Account(f"b{number}"))

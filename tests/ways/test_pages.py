@@ -87,6 +87,12 @@ def test_the_sign_in_page_names_neither_chat_nor_account_and_nothing_changes_by_
         assert PSID.encode() not in told_by(ticket)
 
 
+@pytest.mark.parametrize(("psid", "page"), [("\ud800", None), ("1\0", None), ("1", "\ud800")])
+def test_a_web_link_of_what_is_no_unicode_is_refused(bot: Bot, psid: str, page: str | None) -> None:
+    with pytest.raises(ValueError, match="is not Unicode text"):
+        bot.linking.web_link(psid, page)
+
+
 def test_a_forwarded_link_links_nobody_by_its_page(bot: Bot) -> None:
     """A stranger opens it, signs in, and types the digits into their own chat."""
     browser = walk_web(bot, bot.linking.web_link(PSID), "grace", "hopper-1906")

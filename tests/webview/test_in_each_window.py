@@ -23,6 +23,10 @@ FULL = CONSENT | {
     "replaced": "g•••@example.com",
     "ended": 2,
 }
+SPOKEN = (
+    "login refused", "signup", "second factor", "all that consent may say", "notice expired",
+    "phone, with a chat", "digits", "linked", "connect", "connections", "undo", "deletion",
+)  # fmt: skip
 CONSENTS = {"consent": CONSENT, "all that it may say": FULL, "long names": VARIANTS["consent, long names"][1]}
 
 WHOLLY_SEEN = """(button) => {
@@ -94,6 +98,25 @@ def test_the_pages_beside_the_journey_exclude_nobody_either(
                 for size in ("0", LARGE_TEXT):
                     page.evaluate(size)
                     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        assert window.elsewhere == window.complaints == []
+
+
+@pytest.mark.parametrize("language", ["ar", "de", "ja"])
+def test_a_language_from_right_to_left_of_long_words_and_without_blanks_excludes_nobody(
+    chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    """For axe on the narrowest phone; and nothing is cut off, also with text at twice its size."""
+    with Window(chromium, site, language=language) as window:
+        window.page.set_viewport_size({"width": 320, "height": 568})
+        for name in SPOKEN:
+            monkeypatch.setitem(VARIANTS, name, (VARIANTS | _others())[name])
+            page = window.open(name)
+            assert page.evaluate("document.documentElement.lang") == language
+            found = [each for each in violations(page) if not each.startswith("meta-refresh")]
+            assert found == [], name
+            for size in ("0", LARGE_TEXT):
+                page.evaluate(size)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert window.elsewhere == window.complaints == []
 
 

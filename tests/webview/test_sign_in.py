@@ -15,6 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bot_linking import Account
+from bot_linking.webview.admission import Admission
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
 from tests.people import ADA, Site
@@ -268,6 +269,31 @@ def test_another_name_is_not_held_up(bot: Bot) -> None:
     browser = bot.browser()
     browser.open()
     assert browser.submit("login", username="grace", password="hopper-1906").status_code == 303
+
+
+def from_address(bot: Bot, address: str) -> Browser:
+    browser = bot.browser()
+    browser.environ = {"REMOTE_ADDR": address}
+    return browser
+
+
+def test_a_stranger_who_guesses_without_end_locks_nobody_else_out(bot: Bot) -> None:
+    for _ in range(13):  # an hour of five tries in five minutes each
+        guesses = [guess(from_address(bot, "203.0.113.9")) for _ in range(6)]
+        assert guesses == [WRONG] * 5 + [LIMITED]
+        bot.clock.advance(301)
+    assert guess(from_address(bot, "198.51.100.1"), password="lovelace-1815") == IN
+
+
+def test_many_addresses_together_have_a_hundred_tries_at_a_name_in_an_hour(bot: Bot, site: Site) -> None:
+    admission = Admission(bot.linking.core, bot.linking.settings)  # the same counters
+    for number in range(99):
+        admission.count_sign_in("ada", f"192.0.2.{number}")
+    assert guess(from_address(bot, "203.0.113.1"), " ADA") == WRONG
+    assert guess(from_address(bot, "203.0.113.2"), password="lovelace-1815") == LIMITED
+    assert guess(from_address(bot, "203.0.113.2"), "grace", "hopper-1906") == IN
+    bot.clock.advance(3601)
+    assert guess(from_address(bot, "203.0.113.2"), password="lovelace-1815") == IN
 
 
 def test_after_five_minutes_the_name_may_try_again(bot: Bot) -> None:

@@ -100,7 +100,8 @@ class Owners(Protocol):
         a crash finds nothing more."""
 
     def finish_deletion(self, code: str, state: str, now: int) -> None:
-        """Say what a request came to, and forget whom it named."""
+        """Say what a request came to, and forget whom it named: when this returns, as little of that as the
+        database allows is left in its files."""
 
     def export(self, page_id: str | None, psid: str) -> dict[str, list[dict[str, Any]]]:
         """Everything that is held about a person, on every page where `page_id` is None: table to rows, the
