@@ -100,6 +100,30 @@ def test_a_code_leads_to_the_consent_and_works_once(bot: Bot, authenticator: Aut
     assert second.consent()
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["{0} {1}", "{0}-{1}", "{0}\u2009{1}", "\u2068{0}{1}\u2069", "{0}\u200b{1}\n", "{0}.{1}"],
+    ids=ascii,
+)
+def test_a_code_is_taken_as_apps_show_it(bot: Bot, authenticator: Authenticator, typed: str) -> None:
+    browser, code = waiting(bot), authenticator.code()
+    browser.submit("second-factor", code=typed.format(code[:3], code[3:]))
+    browser.follow()
+    assert browser.consent()
+
+
+@pytest.mark.parametrize("zero", ["\u0660", "\u06f0", "\u0966", "\uff10"], ids=ascii)
+def test_a_code_is_taken_in_the_digits_of_the_keyboard(
+    bot: Bot, authenticator: Authenticator, zero: str
+) -> None:
+    browser = waiting(bot)
+    browser.submit(
+        "second-factor", code="".join(chr(ord(zero) + int(digit)) for digit in authenticator.code())
+    )
+    browser.follow()
+    assert browser.consent()
+
+
 def test_a_recovery_code_does_in_place_of_the_phone(bot: Bot, authenticator: Authenticator) -> None:
     browser = waiting(bot)
     code = authenticator.recovery_codes[0]

@@ -256,7 +256,10 @@ def test_an_unknown_name_is_limited_like_a_known_one(bot: Bot) -> None:
     assert answers == [WRONG] * 5 + [LIMITED]
 
 
-@pytest.mark.parametrize("spelling", ["ADA", " ada ", "Ada", "ａｄａ", "ＡＤＡ", "ađa"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["ADA", " ada ", "Ada", "ａｄａ", "ＡＤＡ", "ađa", "a\u200bda", "ad\u00ada", "a\u2060d\ufe0fa\u3164"],
+)
 def test_another_spelling_of_a_name_is_the_same_name(bot: Bot, spelling: str) -> None:
     for _ in range(5):
         wrong(bot.browser(), spelling)
