@@ -1,5 +1,6 @@
 """Histories of two people at two browsers: no code for an account that has a second factor without a fresh
-right code of that very account in that very attempt.
+right code of that very account in that very attempt. They sign in by a password, by a code in an e-mail, at
+an identity provider, or are signed in at the site.
 
 Five hundred histories in the suite; twenty thousand by
 
@@ -15,6 +16,7 @@ from contextlib import nullcontext
 from html import unescape
 from itertools import count
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,6 +33,7 @@ from tests.wire import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked
 
 from .guarded import PASSWORDS, Guarded, guarded, in_memory
 from .mailbox import Mailbox
+from .scripted import ISSUER, ScriptedProvider
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
 NUMBERS = count()  # a database that was there before is not made anew
@@ -42,7 +45,9 @@ COOKIES = ("__Host-bot_linking", "__Host-bot_linking_session")
 PEOPLE = {"ada": "1", "grace": "2"}
 
 KINDS = ("right", "right", "right", "right", "wrong", "used", "other", "empty")
-FORMS = ("login", "email", "email-code", "second-factor", "consent", "switch", "cancel")
+FORMS = ("login", "email", "email-code", "second-factor", "consent", "oidc", "switch", "cancel")
+AT_PROVIDER = ("right", "right", "right", "unknown", "declined", "of another", "twice")
+LED_THERE = re.compile(rf'content="0;url=({ISSUER}[^"]+)"')
 BESIDE = (
     "second factor on", "second factor off", "session of the site", "time", "new password", "stolen cookies",
     "code sent back",
@@ -63,6 +68,8 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     won: ClassVar[int] = 0
     mailed_in: ClassVar[int] = 0
+    provided: ClassVar[int] = 0
+    provider: ClassVar[ScriptedProvider]
     world: ClassVar[Guarded]
     empty: ClassVar[dict[str, list[tuple[Any, ...]]]]
     mailed: ClassVar[dict[str, str]]
@@ -73,6 +80,8 @@ class TwoBrowsers(RuleBasedStateMachine):
         self.world.codes.guarded = {PEOPLE["grace"]}
         self.world.codes.used, self.world.codes.taken = {}, []
         self.world.bot.site.signed_in = None
+        self.provider.begin()
+        self.led_to: list[str] = []  # addresses of the provider that pages led to
         self.browsers = [self.world.bot.browser() for _ in range(2)]
         self.forms: list[tuple[str, str]] = []  # the form's name and its ticket
         self.addresses = ["consent", "second-factor", "login"]
@@ -100,6 +109,42 @@ class TwoBrowsers(RuleBasedStateMachine):
             if form is not None:
                 self.forms.append((form, shown[form]))
                 self.fill_in(which, form, 1, name, kind)
+
+    @rule(which=browsers, name=names, how=st.sampled_from(AT_PROVIDER), back=browsers, place=places)
+    def use_provider(self, which: int, name: str, how: str, back: int, place: int) -> None:
+        """The button of the page that is shown; and someone comes back from where some page has led."""
+        shown = dict(forms_on(self.browsers[which].page))
+        if "oidc" in shown:
+            self.forms.append(("oidc", shown["oidc"]))
+            self.send(which, "oidc", 0, {})
+        if self.led_to:
+            other = place % len(self.led_to)
+            self.come_back(which if place % 4 else back, self.led_to[-1 if place % 3 else other], name, how)
+
+    def come_back(self, which: int, address: str, name: str, how: str) -> None:
+        answer = self.provider.sign_in(address, name)
+        if how == "unknown":
+            answer["code"] = "made-up"
+        elif how == "declined":
+            answer = {"error": "access_denied", "state": answer["state"]}
+        elif how == "of another":
+            answer["code"] = self.provider.sign_in(self.led_to[0], name)["code"]
+        for _ in range(2 if how == "twice" else 1):
+            self.hear(which, answer, name)
+
+    def hear(self, which: int, answer: dict[str, str], name: str) -> None:
+        before = len(self.provider.answered)
+        page = self.browsers[which].get(f"/linking/oidc?{urlencode(answer)}")
+        assert page.status_code in (200, 303, 400), page.status_code
+        assert code_of(page) is None
+        location = page.headers.get("Location", "")
+        if len(self.provider.answered) > before and location.startswith(("consent/", "second-factor/")):
+            attempt_id = answer["state"].partition(".")[0]
+            self.named[attempt_id] = PEOPLE[self.provider.answered[-1]]
+            self.proved.pop(attempt_id, None)
+            self.waiting.pop(attempt_id, None)
+            type(self).provided += 1
+        self.note(self.browsers[which], page)
 
     @rule(which=browsers, form=st.sampled_from(FORMS), place=places, name=names, kind=st.sampled_from(KINDS))
     def send_any_form(self, which: int, form: str, place: int, name: str, kind: str) -> None:
@@ -244,6 +289,9 @@ class TwoBrowsers(RuleBasedStateMachine):
         if ticket is None:
             return None
         page = self.browsers[which].post(f"/linking/{form}", {"ticket": ticket, **fields})
+        if form == "oidc" and (asking := page.headers.get("Location", "")).startswith("oidc/"):
+            for known in (self.named, self.proved, self.waiting):
+                known.pop(asking.removeprefix("oidc/"), None)
         assert page.status_code in (200, 303, 400, 403, 429), page.status_code
         assert form == "consent" or code_of(page) is None
         self.note(self.browsers[which], page)
@@ -262,6 +310,8 @@ class TwoBrowsers(RuleBasedStateMachine):
             page = browser.get(f"/linking/{address}")
             if page.status_code == 303:
                 page = browser.follow()
+        if led := LED_THERE.search(page.text):
+            self.led_to.append(unescape(led[1]))
         self.forms += forms_on(page)
         self.forms, self.addresses = self.forms[-24:], self.addresses[-12:]
 
@@ -281,13 +331,17 @@ def code_of(page: TestResponse) -> str | None:
 def world(new_bot: NewBot, site: Any, tmp_path: Any) -> Iterator[Guarded]:
     database = in_memory(f"histories-{os.getpid()}-{next(NUMBERS)}")
     mailbox = Mailbox()
+    provider = ScriptedProvider(site.accounts)
     made = guarded(
         new_bot,
+        oidc=provider.oidc,
         DATABASE=database,
         current_account=site.current_account,
         find_by_email=mailbox.find_by_email,
         send_code=mailbox.send_code,
     )
+    pages: Any = made.bot.app.view_functions["bot_linking.ask_provider"]
+    pages.__self__._client = TwoBrowsers.provider = provider
     yield made
     made.close()
     for suffix in ("", "-wal", "-shm"):
@@ -330,3 +384,4 @@ def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded, ma
     )
     assert TwoBrowsers.won > HISTORIES / 50, "the histories are worth telling: some get there"
     assert TwoBrowsers.mailed_in > HISTORIES / 200, "and some by a code in an e-mail"
+    assert TwoBrowsers.provided > HISTORIES / 50, "and some by the identity provider"
