@@ -1,7 +1,8 @@
 """The funnel: how many people come to which stage of linking, on each way, and how long that takes.
 
 Counted in memory, and written a few seconds later together with what other requests have counted: a login
-waits for nothing here, and fails by nothing here. A process that is killed loses what it has not written yet.
+never waits for these counts, and never fails by them. A process that is killed loses what it has not
+written yet.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class Funnel:
     # Written together
 
     def write(self) -> None:
-        """Write what this process has counted. What the store does not take now is tried again with the
+        """Write what this process has counted. What the store refuses now is tried again with the
         next."""
         with self._mine():
             funnel, traffic, self._funnel, self._traffic = self._funnel, self._traffic, {}, {}

@@ -81,7 +81,7 @@ def _added(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _times(counts: Counts, stage: str) -> dict[str, float] | None:
-    """Median and 90th percentile of the seconds to this stage; None where none were measured."""
+    """Median and 90th percentile of the seconds to this stage; None before the first was measured."""
     histogram = [0] * (len(SECONDS) + 1)
     for count, hits in counts.items():
         if count.stage == stage and 0 <= count.bucket < len(histogram):

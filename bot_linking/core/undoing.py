@@ -32,8 +32,8 @@ class Undoing:
     def undo(self, page_id: str, psid: str, *, change_id: str | None = None, door: str = "undo") -> Outcome:
         """Put back what this chat's newest link replaced: the former account as it was, or no link.
 
-        `change_id` names the change that is meant, `door` what the history calls who did
-        it. `EventIgnored("undone")` where it was undone already,
+        `change_id` names the change that is meant; `door` is the source that the history names.
+        `EventIgnored("undone")` where it was undone already,
         `EventIgnored("newer")` where something newer has happened or there is nothing to undo,
         `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
         Raises `StoreUnavailable` when it does not say.
@@ -54,7 +54,7 @@ class Undoing:
     def mint_token(self, notice: OwnerNotice) -> str | None:
         """A secret by which the change of this notice can be undone; the store keeps only its digest.
 
-        None where there is nothing to undo: an unlink, an undo, or no longer the chat's newest change.
+        None for an unlink, for an undo, and for a change that is no longer the chat's newest.
         """
         link, changed_at = notice.link, to_ms(notice.at)
         undo = self._store.find_undo(link.page_id, link.psid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ProviderAway(Exception):
-    """The provider does not answer for now, or not as the protocol says."""
+    """The provider is silent, or answers against the protocol; it may be asked again later."""
 
 
 class AnswerRefused(Exception):

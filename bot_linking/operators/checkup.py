@@ -110,7 +110,7 @@ def _store(bot: Installation) -> Iterator[Finding]:
 
 
 def _kept_pages(bot: Installation) -> Iterator[Finding]:
-    """Pages of the store that no key opens are not served."""
+    """A finding for each page of the store that none of the configured keys opens."""
     try:
         unread = [page.page_id for page in bot.runtime_pages.list() if not page.access_tokens]
     except StoreUnavailable:

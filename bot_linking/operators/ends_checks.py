@@ -24,7 +24,7 @@ _RENEW = "make a new one in the app's dashboard and replace it (`flask linking p
 
 
 def check_version(version: str, today: date) -> Iterator[Finding]:
-    """Nothing for a version whose end is far away, or not known."""
+    """A finding for a version that has ended or ends soon; versions without a known end pass."""
     end = VERSIONS_END.get(version)
     if end is None and _number(version) < _number(min(VERSIONS_END, key=_number)):
         yield Finding("wrong", f"Graph {version} has ended: set BOT_LINKING_GRAPH_VERSION to a newer one")
@@ -34,8 +34,8 @@ def check_version(version: str, today: date) -> Iterator[Finding]:
 
 
 def check_token(as_app: Graph, token: str, now: datetime) -> Iterator[Finding]:
-    """Nothing for a token that is good and does not end soon, or of which Graph does not tell. Source: Graph
-    API, `debug_token`."""
+    """A finding for a token that was refused, has ended or ends soon. Where Graph is silent, the token
+    passes. Source: Graph API, `debug_token`."""
     try:
         told = as_app.get("debug_token", input_token=token).get("data")
     except GraphError:

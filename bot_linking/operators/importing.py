@@ -28,7 +28,7 @@ Values = Mapping[str, Any]
 
 
 class BadLine(ValueError):
-    """Why a line is no link, as a sentence without a subject."""
+    """Why a line is no link: the predicate of a sentence whose subject is the line."""
 
 
 class FileRefused(BotLinkingError):

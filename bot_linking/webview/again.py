@@ -24,8 +24,8 @@ class Again:
         self._admission = admission
 
     def offer(self, notice: Notice) -> str | None:
-        """The ticket of the form that asks for a new button; None where no chat is known, or not to this
-        browser."""
+        """The ticket of the form that asks for a new button; None unless the chat is known, and
+        known to this browser."""
         ticket = notice.ticket
         if ticket is None or notice.name not in OFFERED_WITH or _chat_of(ticket) is None:
             return None

@@ -245,7 +245,7 @@ class Attempts:
         return Held(form.attempt)
 
     def profile(self, form: Form) -> Profile:
-        """Whose chat it was that is left, as far as Messenger says without being asked too often."""
+        """The chat of a login that its person leaves. Messenger is asked, within a limit for each address."""
         attempt = form.attempt
         psid = attempt.psid or form.ticket.psid
         if psid is not None or attempt.way in SITE_PAGES:

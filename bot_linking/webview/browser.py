@@ -123,7 +123,7 @@ class Browser:
         return value if _SECRET.fullmatch(value) else None
 
     def _sessions(self) -> dict[str, str]:
-        """Attempt id to secret, oldest first. What is not exactly of our making is no session."""
+        """Attempt id to secret, oldest first. Only entries of exactly our own shape count."""
         parts = request.cookies.get(self._sessions_cookie, "").split("~")[-MOST_SESSIONS:]
         return dict(match.groups() for part in parts if (match := _SESSION.fullmatch(part)))  # type: ignore[misc]
 
@@ -208,7 +208,7 @@ def _same(one: str, other: str | None) -> bool:
 
 
 def _origin_of(address: str) -> str:
-    """The origin as browsers spell it: in lower case, without the port that goes without saying."""
+    """The origin as browsers spell it: in lower case, and without the scheme's usual port."""
     parts = urlsplit(address)
     port = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"

@@ -23,7 +23,7 @@ from bot_linking.webview.views import LONGEST_CODE, LONGEST_NAME, Webview
 
 
 class CodePages:
-    """The pages of one app. Without `mailed` the host has no such sign-in, and they are not there."""
+    """The pages of one app. They answer 404 where the host lacks this sign-in (`mailed` is None)."""
 
     def __init__(self, linking: Linking, *, webview: Webview, mailed: MailedCodes | None) -> None:
         self._now = linking.now

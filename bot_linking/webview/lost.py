@@ -12,8 +12,8 @@ from bot_linking.webview.pages import Notice, Pages
 
 
 def lost_below(prefix: str, pages: Pages) -> Callable[[], Response | None]:
-    """What the app asks before each request. Without a prefix each address could be ours, so none is. The API
-    below the same prefix answers for itself."""
+    """What the app asks before each request. Without a prefix each address could be the host's, so all
+    are left to the host. The API below the same prefix answers for itself."""
     ours = f"{prefix.rstrip('/')}/"
     api, desk = f"{ours}api".casefold(), f"{ours}operator"
 

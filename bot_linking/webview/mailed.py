@@ -48,8 +48,8 @@ class TooManyCodes(Exception):
 
 
 def is_address(text: str) -> bool:
-    """Whether this could be one person's address, and nothing that a mail program takes for more: no list, no
-    name beside it, no header, no option of a command."""
+    """Whether this could be one person's address alone. A mail program must not find more in it: a list, a
+    name beside the address, a header, an option of a command."""
     local, at, host = text.partition("@")
     if not at or len(text) > _LONGEST or not 0 < len(local) <= _LONGEST_LOCAL:
         return False

@@ -49,7 +49,7 @@ def query_of(attempt: Attempt) -> str:
 
 
 def asked_kind() -> str | None:
-    """Which kind of code this page is asked to take: `recovery`, `app`, or None where it does not say."""
+    """The kind of code that this page's address asks for: `recovery`, `app`, or None for the usual one."""
     return request.args.get("kind")
 
 

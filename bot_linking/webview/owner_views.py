@@ -184,7 +184,7 @@ class OwnerPages:
 
     @view
     def show_deletion(self, code: str) -> Response:
-        """How a request of Meta's stands. It names no account, no chat and no id."""
+        """How a request of Meta's stands. The page never names an account, a chat or an id."""
         found = self._linking.store.find_deletion(code)
         if found is None:
             raise Notice("missing", 404)

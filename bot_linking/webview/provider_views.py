@@ -44,7 +44,7 @@ _log = logging.getLogger("bot_linking.webview")
 
 
 class ProviderPages:
-    """The pages of one app. Without `oidc` the host has no provider, and they are not there."""
+    """The pages of one app. They answer 404 where the host has no provider (`oidc` is None)."""
 
     def __init__(
         self, linking: Linking, *, webview: Webview, oidc: OIDC | None, redirect_uri: str, keys: Sequence[str]
@@ -109,7 +109,7 @@ class ProviderPages:
 
     @view
     def hear(self) -> Response:
-        """The provider's answer. One that this attempt does not wait for changes nothing."""
+        """The provider's answer. It counts only for the attempt that waits for it."""
         client = self._require_client()
         if request.method != "GET":
             raise Notice("missing", 405)
@@ -130,7 +130,7 @@ class ProviderPages:
         return self.lead_to(self._answers.sign_in(form, account, Step.HEAR_PROVIDER))
 
     def _judged(self, client: Client, secrets: Secrets) -> tuple[Account | None, str]:
-        """Whose account it is, or why it is no one's."""
+        """The account of the answer, or None and the slug of the refusal."""
         try:
             with self._webview.admission.provider_place():
                 client.require_issuer(request.args.getlist("iss"))

@@ -23,7 +23,7 @@ def sign_in_pages(
     in_context: InContext,
     base_url: str,
 ) -> tuple[CodePages, ProviderPages]:
-    """Their pages, which say that they are not there where the host has no such sign-in. Raises
+    """The pages of both sign-ins; each answers 404 where the host lacks its sign-in. Raises
     `ConfigurationError`."""
     mailed = mailed_codes(hooks, keys=keys, in_context=in_context)
     oidc, redirect_uri = cast(OIDC | None, hooks.oidc), f"{base_url}/oidc"

@@ -112,7 +112,7 @@ class WayPages:
 
     @view
     def show_linked(self, attempt_id: str) -> Response:
-        """What is true by now of an attempt that links without an answer of the chat."""
+        """How an attempt ended that links at once, as the menu's does: the chat is not asked."""
         kept = self._linking.attempt_of(attempt_id)
         if kept is None or kept.stage is not Stage.DONE or not self.webview.browser.holds(kept):
             raise Notice("expired")
