@@ -37,7 +37,7 @@ from bot_linking.messenger.buttons import Button, ButtonOf, login_button
 from bot_linking.messenger.callbacks import Callbacks
 from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.choice import Choice
-from bot_linking.messenger.deliveries import Errands
+from bot_linking.messenger.deliveries import Deliveries
 from bot_linking.messenger.erasure import Erasure
 from bot_linking.messenger.host import Host
 from bot_linking.messenger.inbox import Inbox
@@ -276,7 +276,7 @@ class _Parts:
     def _handlers(self) -> dict[str, Any]:
         """Kind of outbox entry to what delivers it."""
         settings, hooks = self.settings, self.hooks
-        errands = Errands(
+        deliveries = Deliveries(
             self.linking,
             self.bots,
             self.messages,
@@ -292,7 +292,7 @@ class _Parts:
         )
         replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
         prompts = {self.prompts.kind: self.prompts.deliver}
-        return {**errands.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+        return {**deliveries.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
 
     def _language_of(self, page_id: str, psid: str) -> str:
         return self.store.contact_of(page_id, psid).locale or self.settings.locale

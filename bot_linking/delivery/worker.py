@@ -81,7 +81,7 @@ class Delivery:
         self._after_page = ""
         self._leases = Leases(self._store, self._now)
         self._pauses = Pauses(self._store, self._keys, self._now)
-        self._senders: Senders[_Errand] = Senders(self._send, name="bot_linking sender")
+        self._senders: Senders[_Sending] = Senders(self._send, name="bot_linking sender")
         self._telling = Telling(self._tell, self._now)
         self._attempts = Attempts(
             self._handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
@@ -129,8 +129,8 @@ class Delivery:
         seconds in all. What is not finished by then is tried again by another worker."""
         self.take_nothing_more()
         deadline = time.monotonic() + timeout
-        for errand in self._senders.withdraw():
-            errand.give_back(self._leases)
+        for sending in self._senders.withdraw():
+            sending.give_back(self._leases)
         self._senders.wait(timeout)
         self._senders.end()
         if self._clerk is not None and self._clerk is not threading.current_thread():
@@ -201,7 +201,7 @@ class Delivery:
         while True:
             entries, is_full = self._exchange(self.threads, self._leases.under_way())
             for entry in entries:
-                self._senders.give(_Errand([entry]))
+                self._senders.give(_Sending([entry]))
             if not entries:
                 return ROOM_S if is_full else POLL_S
 
@@ -257,19 +257,19 @@ class Delivery:
 
     # Sending
 
-    def _send(self, errand: _Errand) -> None:
+    def _send(self, sending: _Sending) -> None:
         try:
-            for entry in errand.entries:
+            for entry in sending.entries:
                 if self._stopping.is_set():
                     return
-                errand.begun += 1
+                sending.begun += 1
                 self._try(entry)
         finally:
-            errand.give_back(self._leases)
+            sending.give_back(self._leases)
             self._due.set()
             if not self._clerks:
                 self._write_down()
-            errand.done.set()
+            sending.done.set()
 
     def _try(self, entry: OutboxEntry) -> None:
         try:
@@ -280,20 +280,20 @@ class Delivery:
 
     def _greet(self, people: Collection[Person]) -> None:
         """Say what waits for these people, who have just written, and wait for it a moment."""
-        errands = [errand for person in people if (errand := self._take_waiting(person))]
+        sendings = [sending for person in people if (sending := self._take_waiting(person))]
         deadline = time.monotonic() + GREET_S
-        for errand in errands:
-            errand.done.wait(max(0.0, deadline - time.monotonic()))
+        for sending in sendings:
+            sending.done.wait(max(0.0, deadline - time.monotonic()))
 
-    def _take_waiting(self, person: Person) -> _Errand | None:
+    def _take_waiting(self, person: Person) -> _Sending | None:
         now = self._now()
         entries = self._store.take_waiting(*person, now, now + LEASE_S * 1000)
         if not entries:
             return None
         self._leases.take(entries)
-        errand = _Errand(entries)
-        self._senders.give(errand)
-        return errand
+        sending = _Sending(entries)
+        self._senders.give(sending)
+        return sending
 
     def purge_sometimes(self) -> None:
         """Delete what is not needed any more, at most once in ten minutes."""
@@ -305,7 +305,7 @@ class Delivery:
         return int(self._clock() * 1000)
 
 
-class _Errand:
+class _Sending:
     """Entries of one person, tried in order."""
 
     def __init__(self, entries: Sequence[OutboxEntry]) -> None:

@@ -31,10 +31,10 @@ HOUR_MS = 3_600_000
 WINDOW_MS = 24 * HOUR_MS  # after a person's event the page may write to them for so long
 
 
-class Errands:
-    """The errands of one app. `hooks` may hold messages of the host's own; `in_request` is what the host's
-    code runs in, so that it can build addresses; `utility_template` is the name of a template of the page's
-    that may be sent outside the 24-hour window."""
+class Deliveries:
+    """The handlers of one app's outbox. `hooks` may hold messages of the host's own; `in_request` is what the
+    host's code runs in, so that it can build addresses; `utility_template` is the name of a template of the
+    page's that may be sent outside the 24-hour window."""
 
     def __init__(
         self,

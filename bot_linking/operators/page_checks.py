@@ -10,7 +10,7 @@ from bot_linking.config.pages import Page
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.operators.ends_checks import check_token
 from bot_linking.operators.findings import Finding
-from bot_linking.operators.setup import rows_of
+from bot_linking.operators.setup import app_of, rows_of
 
 FIELD = "messaging_account_linking"
 AT_ONCE = 16
@@ -27,7 +27,7 @@ def check_pages(
     apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
     for page in reversed(apps.values()):
         graph = graph_of(page)
-        app_id = _app_of(graph)
+        app_id = app_of(graph)
         yield from _subscribed_app(graph, page, app_id)
         if app_id is not None:
             of_app = [each for each in pages if each.app_secret == page.app_secret]
@@ -42,13 +42,6 @@ def _tokens(as_app: Graph, pages: Sequence[Page], *, is_one: bool) -> Iterator[F
         for page, findings in zip(pages, found, strict=True):
             for state, what in findings:
                 yield Finding(state, what if is_one else f"page {page.id}: {what}")
-
-
-def _app_of(graph: Graph) -> str | None:
-    try:
-        return str(graph.get("app", fields="id").get("id") or "") or None
-    except GraphError:
-        return None
 
 
 def _each(pages: Sequence[Page], graph_of: GraphOf, tell_left: Callable[[int], None]) -> Iterator[Finding]:
