@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import requests
 from flask import Flask, Response, jsonify, request
 
 from bot_linking import AccountLinking
 from bot_linking.external_account import AppKeyRefused, ExternalAccount
 from example_bot.shop import Shop
+
+if TYPE_CHECKING:
+    import requests
 
 APP_KEY = "acme"
 TIMEOUT_S = 4
@@ -52,6 +55,8 @@ class SiteAPI:
 
         Raises `SignInRefused`.
         """
+        import requests  # here, so that a command of `flask linking` does not load it
+
         try:
             answer = self._ask(psid)
             if answer is None:  # not signed in yet, or no more: their token ends with the link
@@ -100,6 +105,8 @@ class SiteAPI:
 
     @cached_property
     def _session(self) -> requests.Session:
+        import requests
+
         session = requests.Session()
         session.trust_env = False  # we call ourselves: no proxy
         return session

@@ -1,6 +1,7 @@
 """Where an application's calls come in: the token first, then read, judge, act, answer.
 
-Every answer is the protocol's envelope with the same code as the HTTP status.
+Every answer is the protocol's envelope with the same code as the HTTP status. The models of the bodies are
+imported with the first call, as pydantic takes a while to load.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
 from bot_linking.doors.body import address_by, answer_json, read_call
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
-from bot_linking.external_account.bodies import LARGEST_BODY, Model, read_as
 from bot_linking.external_account.errors import ExternalAccountUnknown, FieldRefused
-from bot_linking.external_account.models import RULES, BindRequest, SignInRequest, UpdateRequest
 from bot_linking.external_account.service import Service
 from bot_linking.external_account.tokens import Token
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
 
     from bot_linking.doors.openapi import Operation
+    from bot_linking.external_account.bodies import Model
 
 ROOT = "/ExternalAccount"
 RETRY_AFTER_S = 10
@@ -86,12 +86,16 @@ class Endpoint:
         return self._service.logins_of(self._token(path), _asked_page())
 
     def _bind(self, path: Path) -> bool:
+        from bot_linking.external_account.models import BindRequest
+
         token = self._token(path)
         user_id = token.needs_user("bind")
         self._service.bind(token, user_id, _read(BindRequest))
         return True
 
     def _update(self, path: Path) -> bool:
+        from bot_linking.external_account.models import UpdateRequest
+
         token = self._token(path)
         user_id, account_id = token.needs_user("accounts"), _account_id(path)
         changes = _read(UpdateRequest).changes()
@@ -104,6 +108,8 @@ class Endpoint:
         return True
 
     def _sign_in(self, path: Path) -> dict[str, Any]:
+        from bot_linking.external_account.models import SignInRequest
+
         address = address_by(self._service.callers)
         header = request.headers.get("Authorization")
         text, expires_in = self._service.sign_in(
@@ -159,6 +165,8 @@ def _asked_page() -> str | None:
         return None
     page_id = read_id(named[0])
     if len(named) > 1 or page_id is None:
+        from bot_linking.external_account.models import RULES
+
         raise FieldRefused(f"pageID {RULES['pageID']}")
     return page_id
 
@@ -172,6 +180,8 @@ def _account_id(path: Path) -> int:
 
 
 def _read(model: type[Model]) -> Model:
+    from bot_linking.external_account.bodies import LARGEST_BODY, read_as
+
     return read_as(model, request.headers.get("Content-Type"), read_call(LARGEST_BODY))
 
 

@@ -30,12 +30,12 @@ from bot_linking.external_account.errors import (
     TokenRefused,
 )
 from bot_linking.external_account.following import LARGEST_USER_ID, PLATFORM, Following
-from bot_linking.external_account.models import BindRequest, SignInRequest
 from bot_linking.external_account.second_factors import SecondFactors
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment, Vault
 
 if TYPE_CHECKING:
+    from bot_linking.external_account.models import BindRequest, SignInRequest
     from bot_linking.stores.store import SQLStore
 
 LONGEST_APP_KEY = 128
@@ -46,7 +46,7 @@ MIGRATIONS = "bot_linking_external_account"
 ROOM = "bot_linking.external_account"
 
 MayBind = Callable[[str, int, str, str], bool]
-ReadSignIn = Callable[[], SignInRequest]
+ReadSignIn = Callable[[], "SignInRequest"]
 
 _log = logging.getLogger("bot_linking.external_account")
 
