@@ -65,7 +65,7 @@ def _list_of_three(folder: Path) -> Call:
     app.register_blueprint(external.blueprint)
     external.create_app("shop")
     path, bearer = "/ExternalAccount/shop", f"Bearer {external.create_token('shop', 7)}"
-    for platform in ("messenger", "wechat", "github"):
+    for platform in ("qq", "wechat", "github"):
         account = {"unionID": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "platform": platform}
         caller(app, json.dumps(account).encode(), path, HTTP_AUTHORIZATION=bearer)()
     return caller(app, b"", path, REQUEST_METHOD="GET", HTTP_AUTHORIZATION=bearer)
