@@ -1,7 +1,7 @@
 """Webhooks while twelve people sign in at once, again and again, eight threads: target 10.
 
-The site hashes with scrypt, 32 MiB a time. Every answer to a sign-in leads back to the form or, where too many
-come at once, is a 503 with Retry-After.
+The site hashes with scrypt, 32 MiB a time. Every answer to a sign-in leads back to the form or, where too
+many come at once, is a 503 with Retry-After.
 """
 
 from __future__ import annotations
