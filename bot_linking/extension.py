@@ -37,7 +37,7 @@ from bot_linking.oidc import OIDC
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
-from bot_linking.webview.lost import lost_below, show_lost
+from bot_linking.webview.lost import show_lost, show_lost_below
 
 EXTENSION = "bot_linking"
 
@@ -170,7 +170,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         installation.api.add_to(state)
         state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
-        app.before_request(lost_below(state.url_prefix or "", installation.webview.pages))
+        show_lost_below(state.url_prefix or "", app, installation.webview.pages)
         installation.host.watch()
         installation.start_delivery()
 

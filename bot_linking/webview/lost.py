@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import NoReturn
 
-from flask import Response, request
+from flask import Flask, Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from bot_linking.webview.pages import Notice, Pages
 
 
-def lost_below(prefix: str, pages: Pages) -> Callable[[], Response | None]:
-    """What the app asks before each request. Without a prefix each address could be the host's, so all
-    are left to the host. The API below the same prefix answers for itself."""
+def show_lost_below(prefix: str, app: Flask, pages: Pages) -> None:
+    """Where no route of the app fits. A hook before each request would do, too, but every request of the host
+    would pay for it. Without a prefix each address could be the host's, so all are left to the host. The API
+    below the same prefix answers for itself."""
     ours = f"{prefix.rstrip('/')}/"
     api, desk = f"{ours}api".casefold(), f"{ours}operator"
+    of_host = app.raise_routing_exception
 
-    def lost() -> Response | None:
+    def raise_problem(request: Request) -> NoReturn:
         problem = request.routing_exception
-        if problem is None or not isinstance(problem, NotFound | MethodNotAllowed):
-            return None
         path = re.sub("//+", "/", request.path)  # the router merges them, too
-        if not path.startswith(ours) or _is_at(api, path.casefold()):
-            return None
-        # A strange method must not tell whether there is an operator's page.
-        return show_lost(pages, NotFound() if _is_at(desk, path) else problem)
+        is_ours = path.startswith(ours) and not _is_at(api, path.casefold())
+        if is_ours and isinstance(problem, NotFound | MethodNotAllowed):
+            # A strange method must not tell whether there is an operator's page.
+            raise HTTPException(response=show_lost(pages, NotFound() if _is_at(desk, path) else problem))
+        of_host(request)
 
-    return lost if prefix.strip("/") else lambda: None
+    if prefix.strip("/"):
+        app.raise_routing_exception = raise_problem  # type: ignore[method-assign]
 
 
 def _is_at(address: str, path: str) -> bool:
