@@ -175,7 +175,10 @@ class Preforked(Process):
         self._listener.start()
 
     def kill(self) -> None:
-        """One of the workers."""
+        """One of the workers, of which there may be none for a moment."""
+        until = time.monotonic() + 30
+        while not self._workers and time.monotonic() < until:
+            time.sleep(0.01)
         with suppress(ProcessLookupError):
             os.kill(random.choice(sorted(self._workers)), signal.SIGKILL)
 
