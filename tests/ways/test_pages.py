@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from html import unescape
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -369,6 +370,14 @@ def test_only_the_menus_page_may_load_messengers_script(menu: Bot) -> None:
     assert sdk in page.text
     other = menu.browser().open()
     assert sdk not in other.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", ["menu", "linked", "logged_out", "notice"])
+def test_our_script_stands_before_messengers_which_asks_for_it_once(name: str) -> None:
+    """Messenger's may be there at once, from the cache; a webview would stay open."""
+    page = (files("bot_linking.webview") / "templates" / "bot_linking" / f"{name}.html").read_text("utf-8")
+    scripts = re.findall(r'<script src="\{\{ (?:root \}\}/static/)?(menu\.js|sdk)', page)
+    assert scripts == ["menu.js", "sdk"]
 
 
 def test_without_an_app_id_there_is_no_menu(bot: Bot) -> None:

@@ -1,4 +1,5 @@
 // The menu's page: Messenger's own script says who opened it; what it signed is sent with our form.
+// It stands before that script, which asks for `extAsyncInit` once, as soon as it is there.
 (function () {
   "use strict";
   var here = document.currentScript;
