@@ -11,6 +11,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from bot_linking.webview.pages import Notice, Pages
 
 
+class _Lost(Exception):
+    """Carries the page, which stays the very response that guards its headers."""
+
+    def __init__(self, page: Response) -> None:
+        self.page = page
+
+
 def show_lost_below(prefix: str, app: Flask, pages: Pages) -> None:
     """Where no route of the app fits. A hook before each request would do, too, but every request of the host
     would pay for it. Without a prefix each address could be the host's, so all are left to the host. The API
@@ -25,11 +32,12 @@ def show_lost_below(prefix: str, app: Flask, pages: Pages) -> None:
         is_ours = path.startswith(ours) and not _is_at(api, path.casefold())
         if is_ours and isinstance(problem, NotFound | MethodNotAllowed):
             # A strange method must not tell whether there is an operator's page.
-            raise HTTPException(response=show_lost(pages, NotFound() if _is_at(desk, path) else problem))
+            raise _Lost(show_lost(pages, NotFound() if _is_at(desk, path) else problem))
         of_host(request)
 
     if prefix.strip("/"):
         app.raise_routing_exception = raise_problem  # type: ignore[method-assign]
+        app.register_error_handler(_Lost, lambda lost: lost.page)
 
 
 def _is_at(address: str, path: str) -> bool:
