@@ -50,7 +50,7 @@ HABITS: dict[str, Habit] = {
 }
 PATHS = (
     *("login?redirect_uri=x", "menu", "connections", "connect", "undo/unknown", "web/unknown"),
-    "deletion/unknown",
+    *("deletion/unknown", "no/such/page"),
 )
 
 
