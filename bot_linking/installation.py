@@ -176,7 +176,13 @@ class _Parts:
     @cached_property
     def funnel(self) -> Funnel:
         clock, pages = self.hooks.clock, self.pages
-        return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
+        return Funnel(
+            self.store,
+            tell=self._tell,
+            now=lambda: int(clock() * 1000),
+            sole_page=pages.sole_id,
+            listeners=signals.stage_reached.receivers,
+        )
 
     def _in_request(self) -> RequestContext:
         """What the host's callables are called in outside of a request: they may build addresses."""
@@ -241,12 +247,7 @@ class _Parts:
     def prompts(self) -> Prompts:
         locale = self.settings.locale
         return Prompts(
-            self.linking,
-            self.choice,
-            self.messages,
-            locale=locale,
-            tell=self.tell,
-            funnel=self.funnel,
+            self.linking, self.choice, self.messages, locale=locale, tell=self.tell, funnel=self.funnel
         )
 
     @cached_property
@@ -330,11 +331,7 @@ class _Parts:
     @cached_property
     def visitor(self) -> Visitor:
         return Visitor(
-            self.webview,
-            self.settings,
-            linking=self.linking,
-            hooks=self.hooks,
-            base_url=self.base_url,
+            self.webview, self.settings, linking=self.linking, hooks=self.hooks, base_url=self.base_url
         )
 
     @cached_property
