@@ -1,7 +1,7 @@
-"""One signal for each thing that happens. Signals tell; what may refuse is a keyword argument.
+"""One signal for each event. A receiver cannot refuse anything: for that, `AccountLinking` takes callables.
 
-A receiver gets the Flask app as sender and a frozen `event`; what it returns is ignored, and what it
-raises is logged. It is called after the commit, in the process that did it:
+A receiver gets the Flask app as sender and a frozen `event`. What it returns is ignored, and what it raises
+is logged. It is called after the commit, in the process that made the change:
 
     @account_linked.connect
     def welcome(app, event):
@@ -27,8 +27,8 @@ Receiver = TypeVar("Receiver", bound=Callable[..., Any])
 
 
 class Signal(NamedSignal):
-    """A signal that keeps its receivers. Blinker's own silently forgets a function that was defined in a
-    factory as soon as the factory returns."""
+    """A signal that keeps its receivers. Blinker's own holds them weakly, and so loses a function that was
+    defined in a factory as soon as the factory returns."""
 
     def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
         """Call `receiver(app, event=...)` for each event of this app, or of every app."""
@@ -54,7 +54,7 @@ link_changed = _signal_of(events.LinkChanged)
 """`LinkChanged`: a link got another user name, e-mail address or phone number of the same account."""
 
 linking_refused = _signal_of(events.LinkingRefused)
-"""`LinkingRefused`: a code, a request or an attempt was turned away; `reason` is a slug."""
+"""`LinkingRefused`: a code, a request or an attempt was refused; `reason` is a slug."""
 
 event_ignored = _signal_of(events.EventIgnored)
 """`EventIgnored`: a redelivery, or an event that lost to a newer one."""
@@ -69,23 +69,23 @@ login_cancelled = _signal_of(events.LoginCancelled)
 """`LoginCancelled`: a person left the linking page with Cancel."""
 
 message_sent = _signal_of(events.MessageSent)
-"""`MessageSent`: an outbox entry got through."""
+"""`MessageSent`: an outbox entry was delivered."""
 
 message_failed = _signal_of(events.MessageFailed)
-"""`MessageFailed`: an outbox entry did not get through, for now or for good."""
+"""`MessageFailed`: an outbox entry was not delivered, for now or for good."""
 
 graph_failed = _signal_of(events.GraphFailed)
-"""`GraphFailed`: a call of Graph's failed; what it was made for may be tried again."""
+"""`GraphFailed`: a call to Graph failed. The message behind it may still be tried again."""
 
 webhook_received = _signal_of(events.WebhookReceived)
-"""`WebhookReceived`: a webhook was answered. Made only for a listener, as each webhook is one."""
+"""`WebhookReceived`: a webhook was answered. The event is made only while a receiver is connected."""
 
 person_erased = _signal_of(events.PersonErased)
 """`PersonErased`: everything about a person was removed."""
 
 
 def tell(app: Any, event: events.Happening) -> None:
-    """Log refusals by their slug and call the receivers; what they raise is logged."""
+    """Call the receivers, and log what they raise. A refusal is logged by its slug."""
     if isinstance(event, events.LinkingRefused):
         _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]
@@ -94,14 +94,14 @@ def tell(app: Any, event: events.Happening) -> None:
 
 
 def _log_refusal(app: Any, event: events.LinkingRefused) -> None:
-    """A record with the refusal's slug and page as fields, and no PSID: one a second of each kind."""
+    """Log the slug and the page, never the PSID, at most once a second for each slug."""
     fields = {"reason": event.reason, "page_id": event.page_id}
     kind = f"refused {event.reason} {id(app)}"
     log_sparingly(_log, logging.WARNING, kind, "linking refused: %s", event.reason, extra=fields)
 
 
 def guarded(hook: Callable[..., Any], *args: Any) -> None:
-    """Call something of the host's that only wants to know; what it raises is logged."""
+    """Call the host's code where its failure must change nothing: what it raises is logged."""
     try:
         hook(*args)
     except Exception:
