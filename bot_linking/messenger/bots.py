@@ -91,7 +91,7 @@ class Bots:
         """The Graph with each other token, or app secret, of the page in turn."""
         count = len(page.access_tokens if cause == "token" else page.app_secrets)
         for _ in range(count - 1):
-            again = self.pages.give_way(page, cause)
+            again = self.pages.use_next(page, cause)
             if again is None:
                 return
             page = again

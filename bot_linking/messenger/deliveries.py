@@ -67,7 +67,7 @@ class Deliveries:
             "unlinked": self.say_farewell,
             "refused": self.explain_refusal,
             "unlink_call": self.unlink_at_messenger,
-            "resume": self.go_on,
+            "resume": self.resume,
             "sorry": self.say_sorry,
         }
 
@@ -125,7 +125,7 @@ class Deliveries:
         if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
             self._bots.graph_of(entry.page_id).unlink(entry.psid)
 
-    def go_on(self, entry: OutboxEntry) -> None:
+    def resume(self, entry: OutboxEntry) -> None:
         """Run the handler that a login had interrupted."""
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is not None:

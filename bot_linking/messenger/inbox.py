@@ -55,7 +55,7 @@ STATUS = {
     PolicyFailed.slug: 503,
 }
 UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
-OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
+SENTENCES = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
 RETRY_AFTER_S = 5
 RECEIVED = "EVENT_RECEIVED"
 
@@ -91,13 +91,6 @@ class Greeter(Protocol):
         """These people, each page and PSID, have just written. Never raises."""
 
 
-class _NothingWaits:
-    def is_any(self) -> bool:
-        return False
-
-    def meet(self, people: Collection[tuple[str, str]]) -> None: ...
-
-
 class Inbox:
     """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
     while no receiver listens to each webhook."""
@@ -109,10 +102,10 @@ class Inbox:
         pages: AppSecrets,
         tell: Tell,
         chat: Chat,
-        listeners: Sized = (),
-        waiting: Greeter | None = None,
+        listeners: Sized,
+        waiting: Greeter,
     ) -> None:
-        self._waiting = waiting or _NothingWaits()
+        self._waiting = waiting
         self._chat = chat
         self._linking = linking
         self._pages = pages
@@ -204,7 +197,7 @@ class Inbox:
         if self._listeners:
             self._note(refusal.slug, began)
         headers = _HEADERS | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
-        return Answer(status, OTHERS_WORDS.get(status, str(refusal)) + "\n", headers)
+        return Answer(status, SENTENCES.get(status, str(refusal)) + "\n", headers)
 
     def _note(self, result: str, began: float) -> None:
         self._tell(WebhookReceived(result, perf_counter() - began))

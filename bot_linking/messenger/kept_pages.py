@@ -49,7 +49,7 @@ class KnownPage:
         return asdict(self)
 
 
-class Sealed(Protocol):
+class PageKeeper(Protocol):
     """The pages of the store, sealed and opened: `stores.page_keeper.Keeper`."""
 
     def all(self) -> list[KeptPage]:
@@ -74,7 +74,7 @@ class RuntimePages:
     def __init__(
         self,
         pages: Pages,
-        keeper: Sealed,
+        keeper: PageKeeper,
         store: KeptPages,
         *,
         judge: Callable[[Page], None],
@@ -95,7 +95,7 @@ class RuntimePages:
         page = self._read(page_id, access_token, app_secret, verify_token)
         if not self._store.add_page(page_id, self._keeper.close(page), self._now()):
             raise PageRefused(f"page {page_id} is there already")
-        self._pages.look()
+        self._pages.refresh()
 
     def list(self) -> list[KnownPage]:
         """Every page: those of the configuration, then those of the store."""
@@ -113,7 +113,7 @@ class RuntimePages:
         """
         page_id = self._own(page_id)
         is_removed = self._store.remove_page(page_id, self._now())
-        self._pages.look()
+        self._pages.refresh()
         return is_removed
 
     def rotate(
@@ -170,7 +170,7 @@ class RuntimePages:
                 raise PageRefused(f"no key of BOT_LINKING_PAGE_KEYS opens page {page_id}")
             sealed = self._keeper.close(change(page))
             if self._store.replace_page(page_id, sealed, self._now(), before=kept.sealed or ""):
-                self._pages.look()
+                self._pages.refresh()
                 return
         raise PageRefused(f"there is no page {page_id} in the store")
 

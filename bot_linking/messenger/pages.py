@@ -131,7 +131,7 @@ class Pages:
 
     # Changes
 
-    def give_way(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
+    def use_next(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
         """The page again, with its next access token or app secret first, after Graph has refused the first
         one; None where there is no other."""
         with self._lock():
@@ -147,7 +147,7 @@ class Pages:
             self._table.change([(page.id, again)])
             return again
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Take up what has changed in the store, now. Raises `StoreUnavailable`."""
         if self._keeper is not None:
             with self._lock():
@@ -155,10 +155,10 @@ class Pages:
 
     def _now(self) -> _Table:
         if self._keeper is not None and self._monotonic() >= self._look_at:
-            self._look_quietly(self._keeper)
+            self._refresh_in_turn(self._keeper)
         return self._table
 
-    def _look_quietly(self, keeper: Keeper) -> None:
+    def _refresh_in_turn(self, keeper: Keeper) -> None:
         """One thread looks; the others go on with what is known."""
         lock = self._lock()
         if not lock.acquire(blocking=self._looked_at is None):

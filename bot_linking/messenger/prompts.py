@@ -15,7 +15,7 @@ from bot_linking.core.ports import OutboxEntry, Tell
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
-from bot_linking.messenger.senders import is_nobodys, mid_of
+from bot_linking.messenger.senders import is_automatic, mid_of
 
 WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
 _REDELIVERED_S = 86_400
@@ -74,7 +74,7 @@ class Prompts:
         Messenger refuses is told by the log and `message_failed`, and is no error of the bot's: Messenger
         would send the whole batch again. What passes is tried again through the outbox.
         """
-        if is_nobodys(event):
+        if is_automatic(event):
             return
         answered = _key_of(psid, page_id, call)
         now, counters = self._linking.now(), self._linking.counters

@@ -41,7 +41,7 @@ def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -
     return list(found)
 
 
-def is_nobodys(event: Any) -> bool:
+def is_automatic(event: Any) -> bool:
     """Whether no person made this event, so that no one waits for an answer to it.
 
     An event of a kind that is not known here counts as a person's, as a host may build its own.

@@ -33,7 +33,7 @@ class Signers:
         self._now = now
         self._turn = threading.Lock()
         self._second, self._tried = 0, 0
-        self._strangers: tuple[bytes, ...] = ()
+        self._recent: tuple[bytes, ...] = ()
 
     def find(self, body: bytes, signature: str | None) -> bytes | None:
         """The secret that signed these bytes; None when no secret of ours did, or there is no signature."""
@@ -42,12 +42,12 @@ class Signers:
             return signer_of(body, signature, known)
         if signature is None or len(signature) != _LENGTH:
             return None
-        likely = (*self._secrets_of_page_in(body), *self._strangers)
+        likely = (*self._secrets_of_page_in(body), *self._recent)
         signer = signer_of(body, signature, [each for each in likely if each in known])
         if signer is None and self._may_search(len(known)):
             signer = signer_of(body, signature, known)
             if signer is not None:
-                self._strangers = (signer, *self._strangers)[:_REMEMBERED]
+                self._recent = (signer, *self._recent)[:_REMEMBERED]
         return signer
 
     def _secrets_of_page_in(self, body: bytes) -> Iterable[bytes]:

@@ -12,7 +12,7 @@ from flask import Request, Response, request
 
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
 from bot_linking.core.reading import read_json
-from bot_linking.doors.body import hold, read_body, this_request
+from bot_linking.doors.body import read_body, replace_body, this_request
 from bot_linking.messenger.events import Batch, Event, sort_events
 from bot_linking.messenger.headers import CONTENT_TYPE, Headers, header_in, raw_bytes
 from bot_linking.messenger.host import is_added
@@ -74,7 +74,7 @@ class Webhook:
             return view(*args, **kwargs)
         if not batch.rest["entry"]:
             return _acknowledge()
-        self._leave(batch, this)
+        self._put_rest(batch, this)
         return view(*args, **kwargs)
 
     def route(self, handler: Callable[[Event], Any] | None) -> Response:
@@ -107,10 +107,10 @@ class Webhook:
         except BotLinkingError:
             return []
 
-    def _leave(self, batch: Batch, this: Request) -> None:
+    def _put_rest(self, batch: Batch, this: Request) -> None:
         """Let the request hold, rightly signed, what was not ours: for the view and every hook after it."""
         rest = _dump(batch.rest)
-        hold(this, rest)
+        replace_body(this, rest)
         for header, digest in ((_SIGNATURE, "sha256"), (_OLD_SIGNATURE, "sha1")):
             if header in this.environ:
                 this.environ[header] = sign(rest, batch.signer, digest)

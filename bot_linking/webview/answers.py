@@ -11,7 +11,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.webview.attempts import TRIES, Attempts
 from bot_linking.webview.browser import new_session
-from bot_linking.webview.held import Form, Held, MovedOn, named, stage_of
+from bot_linking.webview.held import Form, Held, MovedOn, stage_of, with_account
 from bot_linking.webview.pages import Notice
 
 
@@ -32,12 +32,14 @@ class Answers:
             except StepRefused as refusal:
                 raise Notice(refusal.stage, back=form.ticket.return_url, ticket=form.ticket) from None
             session = new_session()
-            waiting = replace(named(before or form.attempt, None), stage=stage, awaited=awaited(session))
+            waiting = replace(
+                with_account(before or form.attempt, None), stage=stage, awaited=awaited(session)
+            )
             if held := self._attempts.take(waiting, before, session):
                 return held
-        return self._attempts.as_it_is(form)
+        return self._attempts.raise_moved_on(form)
 
-    def of(self, form: Form, kind: str) -> Awaited:
+    def awaited_by(self, form: Form, kind: str) -> Awaited:
         """What the attempt of this form waits for. Raises `MovedOn` where that is nothing of this kind."""
         awaited = form.attempt.awaited
         if awaited is None or awaited.kind != kind or not form.is_of_session:
@@ -52,7 +54,7 @@ class Answers:
             form.attempt, refusal=refusal, stage=stage, awaited=replace(awaited, tries=awaited.tries + 1)
         )
         if not self._linking.keep(tried, before=form.kept):
-            self._attempts.as_it_is(form)
+            self._attempts.raise_moved_on(form)
         return replace(form, kept=tried)
 
     def end(self, form: Form, refusal: Refusal) -> Form:
@@ -61,7 +63,7 @@ class Answers:
         stage = after(form.attempt.stage, Step.REFUSE)
         ended = replace(form.attempt, refusal=refusal, stage=stage, awaited=None)
         if not self._linking.keep(ended, before=form.kept):
-            self._attempts.as_it_is(form)
+            self._attempts.raise_moved_on(form)
         return replace(form, kept=ended)
 
     def sign_in(self, form: Form, account: Account, by: Step) -> Held:
@@ -69,5 +71,5 @@ class Answers:
         attempt as `form` has it."""
         proved, steps = self._attempts.signed_in(form, account, by)
         proved = replace(proved, stage=after(form.attempt.stage, *steps))
-        held = self._attempts.take(proved, form.kept) or self._attempts.as_it_is(form)
-        return self._attempts.noted(held)
+        held = self._attempts.take(proved, form.kept) or self._attempts.raise_moved_on(form)
+        return self._attempts.note_consent(held)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import NoReturn
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.events import LinkingEvent, LinkingRefused
@@ -19,6 +20,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import LOGIN, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES, digest_of_digits, digits_of
+from bot_linking.doors.neighbour import SecondFactor
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.graph import Recipient
 from bot_linking.webview.admission import Admission
@@ -28,11 +30,11 @@ from bot_linking.webview.held import (
     Held,
     MovedOn,
     account_of,
-    blank,
     is_of,
-    named,
-    required,
+    require_account,
     stage_of,
+    with_account,
+    without_account,
 )
 from bot_linking.webview.identity import Identity, IdentityBusy, IdentityRefused, Profile, TokenExpired
 from bot_linking.webview.pages import Notice
@@ -44,7 +46,6 @@ LINKING_TOKEN_AGE_MS = 300_000
 TRIES = 3  # against other requests of the same browser
 
 Count = Callable[[str, str], None]
-SecondFactor = Callable[[Account, str | None], bool]
 
 
 class Attempts:
@@ -121,7 +122,7 @@ class Attempts:
     def account_of_site(self) -> Account | None:
         """Who is signed in at the site itself, as it says."""
         account = self._current_account() if self._current_account else None
-        return None if account is None else required(account)
+        return None if account is None else require_account(account)
 
     # The steps
 
@@ -133,33 +134,33 @@ class Attempts:
         """The same form again, with the reason. `account` is a person's who is signed in at the site. Nothing
         is kept, and the attempt comes back as it was, after too many of these from one address."""
         if account is not None and not form.is_of_session:
-            refused = replace(named(form.attempt, account), refusal=refusal)
+            refused = replace(with_account(form.attempt, account), refusal=refusal)
             return self._step(form, refused, Step.GIVE_PASSWORD, Step.REFUSE)
         self._trail.refused(form.attempt, refusal)
         kept = form.kept
         refused = replace(form.attempt, refusal=refusal, stage=after(form.attempt.stage, Step.REFUSE))
         if kept is None:
-            return self._take_if_few(refused) or self.as_it_is(form)
+            return self._take_if_few(refused) or self.raise_moved_on(form)
         if kept.stage is Stage.OPENED and not self._browser.holds(kept):
-            return self.take(refused, kept) or self.as_it_is(form)
-        return Held(refused) if self._linking.keep(refused, before=kept) else self.as_it_is(form)
+            return self.take(refused, kept) or self.raise_moved_on(form)
+        return Held(refused) if self._linking.keep(refused, before=kept) else self.raise_moved_on(form)
 
     def sign_in(self, form: Form, account: Account) -> Held:
         """The site named the account: on to the consent, or first to the second factor of an account that has
         one."""
         proved, steps = self.signed_in(form, account, Step.GIVE_PASSWORD)
-        return self.noted(self._step(form, proved, *steps))
+        return self.note_consent(self._step(form, proved, *steps))
 
     def signed_in(self, form: Form, account: Account, by: Step) -> tuple[Attempt, list[Step]]:
         """The attempt of an account that was proved by this step, and the steps that it takes by that."""
-        proved = named(form.attempt, required(account))
+        proved = with_account(form.attempt, require_account(account))
         needs_code = not self.passes(account)
         self._trail.signed_in(form.attempt)
         if needs_code:
             return proved, [by]
         return self._identified(proved), [by, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT]
 
-    def waiting(self, form: Form) -> Account:
+    def account_asked_for_code(self, form: Form) -> Account:
         """Whose code a form of the second factor brings: of the account whose password was given in this
         attempt, or which is signed in at the site."""
         if form.is_of_session and form.kept is not None:
@@ -177,14 +178,14 @@ class Attempts:
         if not self.passes(account, code):
             return None
         now = self._linking.now()
-        proved = replace(named(form.attempt, account), second_factor_at=now)
+        proved = replace(with_account(form.attempt, account), second_factor_at=now)
         steps = [] if form.is_of_session else [Step.GIVE_PASSWORD]
         stage = after(form.attempt.stage, *steps, Step.PASS_SECOND_FACTOR, Step.SHOW_CONSENT)
         self._trail.signed_in(form.attempt)
         held = self.take(replace(self._identified(proved), stage=stage), form.kept)
-        return self.noted(held or self.as_it_is(form))
+        return self.note_consent(held or self.raise_moved_on(form))
 
-    def noted(self, held: Held) -> Held:
+    def note_consent(self, held: Held) -> Held:
         """The same, which the funnel is told of where it is at the consent."""
         if held.attempt.stage is Stage.CONSENT_SHOWN:
             self._trail.consent_shown(held.attempt)
@@ -234,7 +235,9 @@ class Attempts:
         for _ in range(TRIES):
             before = self._linking.attempt_of(form.attempt.attempt_id)
             try:
-                left = replace(blank(before or form.attempt), stage=after(stage_of(before), Step.LEAVE))
+                left = replace(
+                    without_account(before or form.attempt), stage=after(stage_of(before), Step.LEAVE)
+                )
             except StepRefused:
                 break
             if before is not None:
@@ -259,7 +262,7 @@ class Attempts:
     def of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """An attempt for who is signed in at the site: of it nothing is kept before a button is pressed."""
         self._trail.signed_in(attempt)
-        identified = self._identified(named(attempt, account), self._admission.count_look)
+        identified = self._identified(with_account(attempt, account), self._admission.count_look)
         self._trail.consent_shown(identified)
         return identified
 
@@ -279,7 +282,7 @@ class Attempts:
                 raise Notice(refusal.stage, back=form.ticket.return_url, ticket=form.ticket) from None
             if held := self.take(replace(proved, stage=stage), before):
                 return held
-        return self.as_it_is(form)
+        return self.raise_moved_on(form)
 
     def take(self, attempt: Attempt, before: Attempt | None, session: str | None = None) -> Held | None:
         """Keep an attempt under a new secret; None where another request was faster."""
@@ -294,7 +297,7 @@ class Attempts:
             return Held(attempt)
         return self.take(attempt, None)
 
-    def as_it_is(self, form: Form) -> Held:
+    def raise_moved_on(self, form: Form) -> NoReturn:
         """The attempt that another request of this browser has changed meanwhile."""
         kept = self._linking.attempt_of(form.attempt.attempt_id)
         raise MovedOn(Held(kept)) if kept else Notice("expired", back=form.ticket.return_url)
@@ -326,10 +329,10 @@ class Attempts:
     def _ask_second_factor(self, form: Form, account: Account) -> Held:
         """The second factor was switched on since this attempt came to the consent."""
         if not form.is_of_session:
-            return self._step(form, named(form.attempt, account), Step.GIVE_PASSWORD)
+            return self._step(form, with_account(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)
         held = self.take(replace(form.attempt, stage=stage, refusal=None), form.kept)
-        return held or self.as_it_is(form)
+        return held or self.raise_moved_on(form)
 
     def _bound(self, attempt: Attempt) -> Attempt:
         """The attempt with the person whom the code will be bound to, asked for anew where the linking token

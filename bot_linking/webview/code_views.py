@@ -47,7 +47,7 @@ class CodePages:
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         if "again" in fields():
-            address, refusal = self._answers.of(form, KIND).about, _refusal("many")
+            address, refusal = self._answers.awaited_by(form, KIND).about, _refusal("many")
         else:
             address = self._webview.browser.field("email", LONGEST_NAME)
             refusal = Refusal("login", "email_wrong", email=address, field="email")
@@ -80,7 +80,7 @@ class CodePages:
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         code = plain_code(self._webview.browser.field("code", LONGEST_CODE))
-        awaited = self._answers.of(form, KIND)
+        awaited = self._answers.awaited_by(form, KIND)
         if reason := self._flaw(awaited, code):
             return self._webview.again(form, _refusal(reason))
         try:

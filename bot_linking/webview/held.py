@@ -53,14 +53,14 @@ def stage_of(before: Attempt | None) -> Stage:
     return before.stage if before else Stage.OPENED
 
 
-def named(attempt: Attempt, account: Account | None) -> Attempt:
+def with_account(attempt: Attempt, account: Account | None) -> Attempt:
     """The attempt of this account: what was proved or refused of another one does not count for it."""
     return replace(attempt, account=account, second_factor_at=None, refusal=None, awaited=None)
 
 
-def blank(attempt: Attempt) -> Attempt:
+def without_account(attempt: Attempt) -> Attempt:
     """An attempt without an account."""
-    return replace(named(attempt, None), page_id=None, psid=None, profile_name=None)
+    return replace(with_account(attempt, None), page_id=None, psid=None, profile_name=None)
 
 
 def account_of(attempt: Attempt) -> Account:
@@ -68,7 +68,7 @@ def account_of(attempt: Attempt) -> Account:
     return attempt.account
 
 
-def required(account: object) -> Account:
+def require_account(account: object) -> Account:
     """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
     if not isinstance(account, Account):
         raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")

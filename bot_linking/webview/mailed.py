@@ -25,7 +25,7 @@ from bot_linking.core.hooks import FindByEmail, Hooks, SendCode
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Awaited
 from bot_linking.webview.fields import canonical_name
-from bot_linking.webview.held import required
+from bot_linking.webview.held import require_account
 
 KIND = "mailed code"
 MAX_AGE_MS = 600_000
@@ -117,7 +117,7 @@ class MailedCodes:
     def account_of(self, address: str) -> Account | None:
         """Whose address it is, as the site says; None for one that only looks like it."""
         account = self._find_by_email(address)
-        if account is None or is_impostor(address, required(account)):
+        if account is None or is_impostor(address, require_account(account)):
             return None
         return account
 

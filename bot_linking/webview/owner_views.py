@@ -135,7 +135,6 @@ class OwnerPages:
             account=account.label,
             chats=[_chat(each) for each in self.connections_of(account.id)],
             ticket=self._stamps.make("disconnect", account.id, secret),
-            can_connect=True,
         )
         return self._browser.remember(page, secret)
 

@@ -28,7 +28,7 @@ from bot_linking.oidc.errors import AnswerRefused, ProviderAway
 from bot_linking.oidc.provider import OIDC
 from bot_linking.webview.admission import TooBusy
 from bot_linking.webview.answers import Answers
-from bot_linking.webview.held import Form, Held, MovedOn, required
+from bot_linking.webview.held import Form, Held, MovedOn, require_account
 from bot_linking.webview.mailed import where_of
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import SESSION, ticket_for
@@ -74,7 +74,7 @@ class ProviderPages:
         refusal = Refusal("login", "provider_away")
         try:
             self._webview.admission.count_provider(self._webview.browser.address())
-            client.require_there()
+            client.require_reachable()
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except ProviderAway as problem:
@@ -193,7 +193,7 @@ class ProviderPages:
 def _account_of(oidc: OIDC, claims: dict[str, Any]) -> tuple[Account | None, str]:
     try:
         account = oidc.account_of(claims)
-        return None if account is None else required(account), "provider_unknown"
+        return None if account is None else require_account(account), "provider_unknown"
     except Exception as problem:
         _log.error("account_of failed: %s", where_of(problem))  # its text may hold the claims
         return None, "provider_failed"

@@ -25,17 +25,18 @@ from bot_linking.core.links import LOGIN, MENU, WEB, Account
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
+from bot_linking.doors.neighbour import SecondFactor
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
-from bot_linking.webview.again import Again
-from bot_linking.webview.attempts import Attempts, SecondFactor
+from bot_linking.webview.attempts import Attempts
 from bot_linking.webview.browser import Browser
 from bot_linking.webview.fields import canonical_name, plain_code
 from bot_linking.webview.forms import Forms
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
+from bot_linking.webview.new_buttons import NewButtons
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
@@ -86,7 +87,7 @@ class Webview:
             foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
-        self.new_buttons = Again(linking, self.browser, self.admission)
+        self.new_buttons = NewButtons(linking, self.browser, self.admission)
         self.pages.offer = self.new_buttons.offer
         self.attempts = Attempts(
             linking,
@@ -250,7 +251,7 @@ class Webview:
     def check_second_factor(self) -> Response:
         """Counted and judged by who keeps second factors, with every other way in."""
         form = self.attempts.form()
-        account = self.attempts.waiting(form)
+        account = self.attempts.account_asked_for_code(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
         kind = "recovery" if fields().get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")

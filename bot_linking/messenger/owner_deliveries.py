@@ -28,7 +28,7 @@ Person = tuple[str, str]
 _log = logging.getLogger("bot_linking.callbacks")
 
 
-class OwnersDeliveries:
+class OwnerDeliveries:
     """The handlers of `notice` and `deletion` entries. `undo_url` is the address of the undo pages, up to the
     token; `app_id` is needed to ask Graph."""
 
@@ -52,7 +52,7 @@ class OwnersDeliveries:
             return
         token = self._linking.undoing.mint_token(notice_of(entry.payload, None))
         notice = notice_of(entry.payload, None if token is None else self._undo_url + token)
-        _until_it_works(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
+        _ask_host(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
 
     def fulfil(self, entry: OutboxEntry) -> None:
         """Erase or unlink whom a request names, and say what it came to."""
@@ -88,7 +88,7 @@ class OwnersDeliveries:
     def _named_by_host_or_graph(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         if self._psids_of is not None:
             ask = self._psids_of
-            return _until_it_works(lambda: [_told(each) for each in ask(user_id) or ()], "psids_of")  # type: ignore[no-any-return]
+            return _ask_host(lambda: [_pair_of(each) for each in ask(user_id) or ()], "psids_of")  # type: ignore[no-any-return]
         if self._app_id is None:
             _log.error("a request cannot be matched: BOT_LINKING_APP_ID is missing, and there is no psids_of")
             return None
@@ -133,7 +133,7 @@ def _person(row: Any) -> Person | None:
     return None if page_id is None or psid is None else (page_id, psid)
 
 
-def _told(person: Any) -> Person:
+def _pair_of(person: Any) -> Person:
     """One of those whom the host names. Raises `ValueError` for what is no page id and PSID."""
     page_id, psid = map(read_id, person)
     if page_id is None or psid is None:
@@ -149,7 +149,7 @@ def _cursor(answer: dict[str, Any]) -> str | None:
     return after if isinstance(after, str) else None
 
 
-def _until_it_works(ask: Callable[[], Any], name: str) -> Any:
+def _ask_host(ask: Callable[[], Any], name: str) -> Any:
     """What the host's own code answers; its failure is for later."""
     try:
         return ask()

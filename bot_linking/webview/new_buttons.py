@@ -14,7 +14,7 @@ MAX_AGE_MS = 86_400_000  # after a day the person no longer waits for the button
 OFFERED_WITH = frozenset({"expired", "left"})
 
 
-class Again:
+class NewButtons:
     """The new buttons of one app. Each goes to the chat that Messenger named for that very login, and only
     the browser that had the page can ask for it."""
 

@@ -18,7 +18,7 @@ class _Lost(Exception):
         self.page = page
 
 
-def show_lost_below(prefix: str, app: Flask, pages: Pages) -> None:
+def show_not_found_below(prefix: str, app: Flask, pages: Pages) -> None:
     """Where no route of the app fits. A hook before each request would do, too, but every request of the host
     would pay for it. Without a prefix each address could be the host's, so all are left to the host. The API
     below the same prefix answers for itself."""
@@ -32,7 +32,7 @@ def show_lost_below(prefix: str, app: Flask, pages: Pages) -> None:
         is_ours = path.startswith(ours) and not _is_at(api, path.casefold())
         if is_ours and isinstance(problem, NotFound | MethodNotAllowed):
             # A strange method must not tell whether there is an operator's page.
-            raise _Lost(show_lost(pages, NotFound() if _is_at(desk, path) else problem))
+            raise _Lost(show_not_found(pages, NotFound() if _is_at(desk, path) else problem))
         of_host(request)
 
     if prefix.strip("/"):
@@ -44,7 +44,7 @@ def _is_at(address: str, path: str) -> bool:
     return path == address or path.startswith(f"{address}/")
 
 
-def show_lost(pages: Pages, problem: HTTPException) -> Response:
+def show_not_found(pages: Pages, problem: HTTPException) -> Response:
     page = pages.notice(Notice("missing", problem.code or 404))
     if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
         page.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
