@@ -12,11 +12,13 @@ from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import OutboxEntry, Tell
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.senders import is_nobodys, mid_of
 
+PROMPT = "prompt"  # the kind of the outbox's entry
 WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
 _REDELIVERED_S = 86_400
 
@@ -25,8 +27,6 @@ _log = logging.getLogger("bot_linking")
 
 class Prompts:
     """The prompts of one app."""
-
-    kind = "prompt"  # of those that the outbox delivers
 
     def __init__(
         self,
@@ -87,11 +87,12 @@ class Prompts:
             kept = passes and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
-                MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
+                MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )
         if answered is not None:  # only now: what was not sent is to come when Messenger delivers again
             counters.hit(answered, now + _REDELIVERED_S * 1000, now)
 
+    @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
         """A prompt that Messenger did not take at once, unless it has become pointless."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
@@ -103,7 +104,7 @@ class Prompts:
         page_id = page_id or self._linking.page_id
         if page_id is None:
             return False
-        self._linking.queue(page_id, psid, self.kind, {"text": text, "by": by})
+        self._linking.queue(page_id, psid, PROMPT, {"text": text, "by": by})
         return True
 
     def _language_of(self, page_id: str | None, psid: str) -> str:
