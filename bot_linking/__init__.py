@@ -9,15 +9,16 @@
     @linking.webhook
     def webhook(): ...
 
-`linking.link_of(psid)` says whose account a message comes from; `@linking.login_required` asks for a login
-where one is needed and goes on automatically afterwards; the signals tell what happened.
+`linking.link_of(psid)` says whose account a message comes from. `@linking.login_required` asks for a login
+where a handler needs one, and runs the handler after the login. The signals tell what happened.
 
-`bot_linking.oidc.OIDC` names an identity provider at which people sign in.
+Begin with `extension`, which is this class, then `installation`, which builds its parts. The rooms: `core`
+(what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph), `webview` (the
+pages), `verbs` (the methods of `AccountLinking`), `delivery` (the outbox), `account_link_api` (the site tells
+the bot), `external_account` (applications sign users in; optional), `oidc` (identity providers; optional),
+`doors` (what all inbound doors share), `config`, `operators`, `simulator`, `testing`, `translations`.
 
-Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
-`webview` (the pages), `account_link_api` (the site tells the bot), `external_account` (applications sign
-users in; optional, imported by no other room), `delivery` (the outbox), `simulator` (a Messenger on a
-laptop), `testing`.
+To add a public name, import it here and name it in `__all__`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""One signal for each thing that happens. Signals tell; what may refuse is a keyword argument.
+"""One signal for each event. A receiver cannot refuse anything: for that, `AccountLinking` takes callables.
 
-A receiver gets the Flask app as sender and a frozen `event`; what it returns is ignored, and what it
-raises is logged. It is called after the commit, in the process that did it:
+A receiver gets the Flask app as sender and a frozen `event`. What it returns is ignored, and what it raises
+is logged. It is called after the commit, in the process that made the change:
 
     @account_linked.connect
     def welcome(app, event):
@@ -28,8 +28,8 @@ _log = logging.getLogger("bot_linking")
 
 
 class Signal(NamedSignal):
-    """A signal that keeps its receivers. Blinker's own silently forgets a function that was defined in a
-    factory as soon as the factory returns."""
+    """A signal that keeps its receivers. Blinker's own holds them weakly, and so loses a function that was
+    defined in a factory as soon as the factory returns."""
 
     def __init__(self, name: str, event: type[events.Happening]) -> None:
         super().__init__(name.replace("_", "-"), event.__doc__)
@@ -55,7 +55,7 @@ EXPORTS: dict[str, object] = _BY_NAME | {event.__name__: event for event in _BY_
 
 
 def tell(app: Any, event: events.Happening) -> None:
-    """Log refusals by their slug and call the receivers; what they raise is logged."""
+    """Call the receivers, and log what they raise. A refusal is logged by its slug."""
     if isinstance(event, events.LinkingRefused):
         _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]
@@ -64,14 +64,14 @@ def tell(app: Any, event: events.Happening) -> None:
 
 
 def _log_refusal(app: Any, event: events.LinkingRefused) -> None:
-    """A record with the refusal's slug and page as fields, and no PSID: one a second of each kind."""
+    """Log the slug and the page, never the PSID, at most once a second for each slug."""
     fields = {"reason": event.reason, "page_id": event.page_id}
     kind = f"refused {event.reason} {id(app)}"
     log_sparingly(_log, logging.WARNING, kind, "linking refused: %s", event.reason, extra=fields)
 
 
 def guarded(hook: Callable[..., Any], *args: Any) -> None:
-    """Call something of the host's that only wants to know; what it raises is logged."""
+    """Call the host's code where its failure must change nothing: what it raises is logged."""
     try:
         hook(*args)
     except Exception:

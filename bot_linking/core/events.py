@@ -187,6 +187,13 @@ class MessageFailed(Happening):
 message_failed: SignalOf[MessageFailed]
 
 
+def result_of(event: MessageSent | MessageFailed) -> str:
+    """What became of the entry in one word: `sent`, `failed` while it is tried again, or `dead`."""
+    if isinstance(event, MessageSent):
+        return "sent"
+    return "dead" if event.dead else "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookReceived(Happening):
     """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking

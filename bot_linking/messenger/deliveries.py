@@ -121,7 +121,7 @@ class Deliveries:
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is not None:
             with self._in_request():
-                self._interrupted.go_on(entry.payload, link)
+                self._interrupted.resume(entry.payload, link)
 
     @handles("sorry")
     def say_sorry(self, entry: OutboxEntry) -> Counter | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived, result_of
 from bot_linking.core.hooks import Operator
 from bot_linking.core.text import safe_name
 from bot_linking.operators.desk import acts, keys, letters, now, people, stages
@@ -116,14 +116,8 @@ class Desk:
             count("webhook", event.result)
 
         def hear_message(_app: object, event: MessageSent | MessageFailed) -> None:
-            count("message", _result_of(event))
+            count("message", result_of(event))
 
         webhook_received.connect(hear_webhook, sender=app)
         message_sent.connect(hear_message, sender=app)
         message_failed.connect(hear_message, sender=app)
-
-
-def _result_of(event: MessageSent | MessageFailed) -> str:
-    if isinstance(event, MessageSent):
-        return "sent"
-    return "dead" if event.dead else "failed"
