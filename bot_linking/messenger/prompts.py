@@ -12,11 +12,13 @@ from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import OutboxEntry, Tell
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.senders import is_automatic, mid_of
 
+PROMPT = "prompt"  # the kind of the outbox's entry
 WORTH_S = 3600  # as long as the interrupted question is kept; a later prompt is not sent
 _REDELIVERED_S = 86_400
 
@@ -25,8 +27,6 @@ _log = logging.getLogger("bot_linking")
 
 class Prompts:
     """The prompts of one app."""
-
-    kind = "prompt"  # of an entry in the outbox
 
     def __init__(
         self,
@@ -87,12 +87,13 @@ class Prompts:
             kept = is_passing and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
-                MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
+                MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )
         # Not before: where sending raises, the event must be answered when Messenger delivers it again.
         if answered is not None:
             counters.hit(answered, now + _REDELIVERED_S * 1000, now)
 
+    @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
         """Send a prompt that Messenger did not take at once, unless it is late or the person is linked."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
@@ -104,7 +105,7 @@ class Prompts:
         page_id = page_id or self._linking.page_id
         if page_id is None:
             return False
-        self._linking.queue(page_id, psid, self.kind, {"text": text, "by": by})
+        self._linking.queue(page_id, psid, PROMPT, {"text": text, "by": by})
         return True
 
     def _language_of(self, page_id: str | None, psid: str) -> str:
