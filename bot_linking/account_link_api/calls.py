@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot_linking.account_link_api.codes import Code
-from bot_linking.account_link_api.models import FORM_FIELDS, REPEATED, AccountLinkCall
+from bot_linking.account_link_api.models import FORM_FIELDS, PARTS, REPEATED, AccountLinkCall
 from bot_linking.account_link_api.refusals import CallRefused
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
 from bot_linking.core.history import Audit
@@ -132,5 +132,11 @@ def _sentence_of(code: Code, error: ErrorDetails, fields: Fields) -> str:
         sentence = f"account_linking.{name} is not valid: it must be {rule}"
     elif code is Code.RECIPIENT_INVALID and error["type"] == "rounded":
         sentence = f"Invalid Facebook user id: recipient.id {_ROUNDED}"
-    is_dotted = any("." in name for name in fields if name in FORM_FIELDS)
-    return f"{sentence}; {_NESTED}" if is_dotted else sentence
+    return f"{sentence}; {_NESTED}" if _has_dotted_names(fields) else sentence
+
+
+def _has_dotted_names(fields: Fields) -> bool:
+    """Whether JSON names a part as a form does, also inside the part."""
+    places = [fields, *(part for part in fields.values() if isinstance(part, dict))]
+    dotted = (name for place in places for name in place if "." in name)
+    return any(name.partition(".")[0].lower() in PARTS for name in dotted)

@@ -166,12 +166,12 @@ class AccountLinkCall(_Model):
         return Identifiers(part.username, part.email, part.phone_number)
 
 
-_PARTS: dict[str, type[BaseModel]] = {
+PARTS: dict[str, type[BaseModel]] = {
     "request": RequestPart,
     "recipient": RecipientPart,
     "account_linking": LinkedPart,
 }
 FORM_FIELDS = {
     "timestamp",
-    *(f"{part}.{name}" for part, model in _PARTS.items() for name in model.model_fields),
+    *(f"{part}.{name}" for part, model in PARTS.items() for name in model.model_fields),
 }

@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.routing import BaseConverter, PathConverter
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
@@ -40,7 +40,7 @@ class MethodRefused(BotLinkingError):
 
 def allow(*methods: str) -> Response:
     """The answer to OPTIONS."""
-    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **UNKEPT})
+    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **NO_STORE})
 
 
 class Word(BaseConverter):
@@ -75,8 +75,11 @@ def add_door(state: BlueprintSetupState, path: str, endpoint: str, view: View) -
 
     The view is called with the variables of the path alone. `url_for` finds it under its endpoint.
     """
-    for number, rule in enumerate((path, any_case(path), f"{any_case(path)}/")):
-        _add_rule(state, rule, endpoint if number == 0 else f"{endpoint}_{number}", _with_variables(view))
+    call = _with_variables(view)
+    # For `url_for` alone: where a plain word fits, Werkzeug takes a variable after it rather than go back.
+    _add_rule(state, path, endpoint, call, build_only=True)
+    for rule in (any_case(path), f"{any_case(path)}/"):
+        _add_rule(state, rule, endpoint, call)
 
 
 def add_below(state: BlueprintSetupState, path: str, endpoint: str, view: View) -> None:
@@ -91,12 +94,20 @@ def _with_variables(view: View) -> View:
     return call
 
 
-def _add_rule(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
+def _add_rule(
+    state: BlueprintSetupState, rule: str, endpoint: str, view: View, *, build_only: bool = False
+) -> None:
     app = cast(Flask, state.app)
     app.url_map.converters |= {WORD: Word, BELOW: Below}
     endpoint = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
     path = (state.url_prefix or "").rstrip("/") + rule
     # Not by add_url_rule, which wants the methods told one by one.
-    made = app.url_rule_class(path, endpoint=endpoint, subdomain=state.subdomain, defaults=state.url_defaults)
+    made = app.url_rule_class(
+        path,
+        endpoint=endpoint,
+        subdomain=state.subdomain,
+        defaults=state.url_defaults,
+        build_only=build_only,
+    )
     app.url_map.add(made)
     app.view_functions[endpoint] = view

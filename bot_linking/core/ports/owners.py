@@ -60,7 +60,9 @@ class Owners(Protocol):
         """Page, PSID and change id that this digest stands for; None when it is unknown or has expired. The
         change may be undone already, or not be the newest any more: ask `find_undo`."""
 
-    def undo(self, page_id: str, psid: str, change_id: str, now: int, *, door: str = "undo") -> list[Outcome]:
+    def undo(
+        self, page_id: str, psid: str, change_id: str, now: int, *, source: str = "undo"
+    ) -> list[Outcome]:
         """Put back what the newest link of this chat replaced, in one transaction, and only once.
 
         Before it the chat was unlinked: the link ends as by `unlink`, source `undo`. Before it the chat had
