@@ -347,17 +347,7 @@ def test_of_a_webhook_that_has_nothing_of_ours_nothing_is_counted(
     def touched(*_: Any, **__: Any) -> None:
         raise AssertionError("something was counted")
 
-    for name in (
-        "reach",
-        "cancel",
-        "refuse",
-        "open",
-        "prompt",
-        "measure_opening",
-        "pass_by",
-        "hear",
-        "write",
-    ):
+    for name in ["reach", "cancel", "refuse", "open", "prompt", "measure_opening", "pass_by"]:
         monkeypatch.setattr(bot.linking._here().funnel, name, touched)
     assert bot.post(batch(message_event("hello"))).status_code == 200
 
