@@ -28,6 +28,7 @@ from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
+from bot_linking.delivery.handlers import Handler, handlers_of
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command, is_serving
@@ -271,7 +272,7 @@ class _Parts:
             threads=self.settings.delivery_threads,
         )
 
-    def _handlers(self) -> dict[str, Any]:
+    def _handlers(self) -> dict[str, Handler]:
         """The handler of each kind of outbox entry."""
         settings, hooks = self.settings, self.hooks
         deliveries = Deliveries(
@@ -289,8 +290,7 @@ class _Parts:
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
         )
         replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
-        prompts = {self.prompts.kind: self.prompts.deliver}
-        return {**deliveries.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+        return handlers_of(deliveries, for_owners, replies, self.prompts)
 
     def _language_of(self, page_id: str, psid: str) -> str:
         return self.store.contact_of(page_id, psid).locale or self.settings.locale

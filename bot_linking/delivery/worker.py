@@ -18,8 +18,9 @@ from contextlib import AbstractContextManager, nullcontext
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.ports import Clock, Store, Tell
 from bot_linking.core.ports.outbox import OutboxEntry
-from bot_linking.delivery.attempt import Attempts, Handler
+from bot_linking.delivery.attempt import Attempts
 from bot_linking.delivery.forks import follow_forks, is_reloaders_watcher
+from bot_linking.delivery.handlers import Handler
 from bot_linking.delivery.leases import LEASE_S, Leases
 from bot_linking.delivery.pace import Pace
 from bot_linking.delivery.pauses import Pauses
@@ -59,7 +60,7 @@ class Delivery:
     ) -> None:
         self.threads = threads
         self._store = store
-        self._handlers = handlers
+        self.handlers = handlers
         self._tell = tell
         self._keys = keys
         self._clock = clock
@@ -84,7 +85,7 @@ class Delivery:
         self._senders: Senders[_Sending] = Senders(self._send, name="bot_linking sender")
         self._telling = Telling(self._tell, self._now)
         self._attempts = Attempts(
-            self._handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
+            self.handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
         )
 
     def begin_again(self) -> None:

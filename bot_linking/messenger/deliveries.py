@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 from bot_linking.core.codes import limits_of
 from bot_linking.core.errors import DeliveryFailed
@@ -18,13 +17,11 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import WAYS, Link, to_ms
 from bot_linking.core.ports import OutboxEntry
 from bot_linking.core.ports.links import Contact
+from bot_linking.delivery.handlers import Counter, handles
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.messages import Messages
-
-if TYPE_CHECKING:
-    from bot_linking.delivery.attempt import Counter, Handler
 
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
@@ -60,17 +57,7 @@ class Deliveries:
         self._utility_template = utility_template
         self._funnel = funnel
 
-    def handlers(self) -> dict[str, Handler]:
-        """Kind of entry to what delivers it."""
-        return {
-            "linked": self.confirm,
-            "unlinked": self.say_farewell,
-            "refused": self.explain_refusal,
-            "unlink_call": self.unlink_at_messenger,
-            "resume": self.go_on,
-            "sorry": self.say_sorry,
-        }
-
+    @handles("linked")
     def confirm(self, entry: OutboxEntry) -> Counter | None:
         """Say that they are linked; by the utility template, where Messenger takes nothing else."""
         link = self._linking.link_of(entry.psid, entry.page_id)
@@ -100,6 +87,7 @@ class Deliveries:
         with self._in_request():
             return self._confirmation(link)
 
+    @handles("unlinked")
     def say_farewell(self, entry: OutboxEntry) -> Counter | None:
         if self._linking.link_of(entry.psid, entry.page_id) is not None:
             return None  # linked again since
@@ -112,6 +100,7 @@ class Deliveries:
         with self._in_request():
             return self._farewell(entry.page_id, entry.psid)
 
+    @handles("refused")
     def explain_refusal(self, entry: OutboxEntry) -> Counter | None:
         """A code was refused; a day later that explains nothing any more."""
         if self._linking.now() - entry.created_at > WINDOW_MS:
@@ -121,10 +110,12 @@ class Deliveries:
             entry, contact, self._messages.refused(entry.page_id, contact.locale or self._locale)
         )
 
+    @handles("unlink_call")
     def unlink_at_messenger(self, entry: OutboxEntry) -> None:
         if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
             self._bots.graph_of(entry.page_id).unlink(entry.psid)
 
+    @handles("resume")
     def go_on(self, entry: OutboxEntry) -> None:
         """Run the handler that a login had interrupted."""
         link = self._linking.link_of(entry.psid, entry.page_id)
@@ -132,6 +123,7 @@ class Deliveries:
             with self._in_request():
                 self._interrupted.resume(entry.payload, link)
 
+    @handles("sorry")
     def say_sorry(self, entry: OutboxEntry) -> Counter | None:
         """The handler that a login had interrupted was given up."""
         contact = self._contact_of(entry)

@@ -12,11 +12,13 @@ from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Counters, OutboxEntry, Tell
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
 from bot_linking.messenger.senders import is_nobodys, mid_of
 
+PROMPT = "prompt"  # the kind of the outbox's entry
 WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
 _REDELIVERED_MS = 86_400_000
 _UNDER_WAY_MS = 60_000  # longer than all calls of Graph's that a prompt may need
@@ -26,8 +28,6 @@ _log = logging.getLogger("bot_linking")
 
 class Prompts:
     """The prompts of one app."""
-
-    kind = "prompt"  # of those that the outbox delivers
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Prompts:
             kept = passes and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
-                MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
+                MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )
 
     def _turn_of(self, psid: str, page_id: str | None, call: dict[str, Any]) -> _Turn | None:
@@ -111,6 +111,7 @@ class Prompts:
         what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
         return _Turn(self._linking.counters, digest_of(what), self._linking.now())
 
+    @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
         """A prompt that Messenger did not take at once, unless it has become pointless."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
@@ -122,7 +123,7 @@ class Prompts:
         page_id = page_id or self._linking.page_id
         if page_id is None:
             return False
-        self._linking.queue(page_id, psid, self.kind, {"text": text, "by": by})
+        self._linking.queue(page_id, psid, PROMPT, {"text": text, "by": by})
         return True
 
     def _language_of(self, page_id: str | None, psid: str) -> str:

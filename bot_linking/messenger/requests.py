@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.hooks import Hooks
@@ -16,11 +16,9 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.notices import notice_of
 from bot_linking.core.ports import Deletion, OutboxEntry
 from bot_linking.core.reading import read_id
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.graph import GraphError
-
-if TYPE_CHECKING:
-    from bot_linking.delivery.attempt import Handler
 
 MOST_PORTIONS = 20  # of Graph's answer about one person
 Person = tuple[str, str]
@@ -42,10 +40,7 @@ class OwnersDeliveries:
         self._app_id = app_id
         self._undo_url = undo_url
 
-    def handlers(self) -> dict[str, Handler]:
-        """Kind of entry to what delivers it."""
-        return {"notice": self.tell_owner, "deletion": self.fulfil}
-
+    @handles("notice")
     def tell_owner(self, entry: OutboxEntry) -> None:
         """Hand a notice to the host. What it raises keeps the notice for later."""
         if self._notify_owner is None:
@@ -54,6 +49,7 @@ class OwnersDeliveries:
         notice = notice_of(entry.payload, None if token is None else self._undo_url + token)
         _until_it_works(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
 
+    @handles("deletion")
     def fulfil(self, entry: OutboxEntry) -> None:
         """Erase or unlink whom a request names, and say what it came to."""
         deletion = self._linking.store.find_deletion(entry.payload["code"])

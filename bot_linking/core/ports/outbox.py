@@ -25,8 +25,8 @@ from typing import Any, Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something that must get through. `kind` is `linked`, `unlinked`, `refused`, `sorry`, `prompt`,
-    `unlink_call`, `resume` or `event`; `attempts` counts this try. `heard_at` is when the person last made an
+    """Something that must get through. `kind` names its handler: `delivery/README.md` lists the kinds;
+    `attempts` counts this try. `heard_at` is when the person last made an
     event, as far as the entry knows (ms). `state` is for those whom an operator may want to see."""
 
     id: int
