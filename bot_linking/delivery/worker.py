@@ -78,6 +78,7 @@ class Delivery:
         self._clerk: threading.Thread | None = None
         self._clerks = 0  # threads that write down what others send
         self._stopping, self._due = threading.Event(), threading.Event()
+        self._quiet_until = 0.0  # of the monotonic clock
         self._turn = threading.Lock()
         self._after_page = ""
         self._leases = Leases(self._store, self._now)
@@ -119,6 +120,11 @@ class Delivery:
     def _run_after(self, pause: float) -> None:
         self._due.wait(pause)
         self.run_forever()
+
+    def take_nothing_for(self, seconds: float) -> None:
+        """What is under way goes on; nothing else is begun for so long. Waits for no lock, so that a signal's
+        handler may call it."""
+        self._quiet_until = time.monotonic() + seconds
 
     def take_nothing_more(self) -> None:
         """What is under way goes on; nothing else is begun."""
@@ -226,8 +232,11 @@ class Delivery:
             raise
         return claimed, is_full
 
+    def _takes_more(self) -> bool:
+        return not self._stopping.is_set() and time.monotonic() >= self._quiet_until
+
     def _shares(self, now: int, places: int, under_way: Mapping[str, int]) -> tuple[dict[str, int], bool]:
-        if self._stopping.is_set() or not self._store.has_due(now):
+        if not self._takes_more() or not self._store.has_due(now):
             return {}, False
         self._pauses.look()
         pages = self._pages_in_turn(now, 2 * places)
@@ -261,7 +270,7 @@ class Delivery:
     def _send(self, sending: _Sending) -> None:
         try:
             for entry in sending.entries:
-                if self._stopping.is_set():
+                if not self._takes_more():
                     return
                 sending.begun += 1
                 self._try(entry)
