@@ -44,6 +44,8 @@ def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
         body = None
     if body is None or len(body) > limit:
         raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
+    if for_others:  # also those who ask the stream, which has been read to its end
+        vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)
     return body
 
 
