@@ -45,10 +45,10 @@ from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.owner_deliveries import OwnerDeliveries
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.replies import Replies
-from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
@@ -286,7 +286,7 @@ class _Parts:
             utility_template=settings.utility_template,
             funnel=self.funnel,
         )
-        for_owners = OwnersDeliveries(
+        for_owners = OwnerDeliveries(
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
         )
         replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)

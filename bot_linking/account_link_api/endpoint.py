@@ -21,7 +21,7 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors.body import UNKEPT, address_by, answer_json, read_call
+from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
 from bot_linking.doors.throttle import Limit, Throttle
@@ -195,7 +195,7 @@ class AccountLinkAPI:
             shown = [*operations(self._prefix), *(each for more in self.neighbours for each in more())]
             made = document(shown, server=self._settings.public_url)
             self._document = json.dumps(made).encode()
-        return Response(self._document, 200, UNKEPT, content_type="application/json")
+        return Response(self._document, 200, NO_STORE, content_type="application/json")
 
 
 _LOGGED = {Code.FAILED, Code.STORE_AWAY, Code.POLICY_FAILED}  # their own text is for the operator

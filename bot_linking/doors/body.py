@@ -14,7 +14,7 @@ from werkzeug.utils import cached_property as werkzeug_cached_property
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.doors.callers import Callers
 
-UNKEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
@@ -83,7 +83,7 @@ def _read_at_once(this: Request, length: int) -> bytes:
     return body
 
 
-def hold(this: Request, body: bytes) -> None:
+def replace_body(this: Request, body: bytes) -> None:
     """From now on the request holds these bytes: what it remembers of those that came is forgotten."""
     for name in [name for name in vars(this) if name.startswith("_cached_") or _is_remembered(this, name)]:
         del vars(this)[name]
@@ -97,4 +97,4 @@ def _is_remembered(this: Request, name: str) -> bool:
 
 def answer_json(status: int, value: Any) -> Response:
     """A JSON answer that no cache keeps."""
-    return Response(json.dumps(value), status, UNKEPT, content_type="application/json")
+    return Response(json.dumps(value), status, NO_STORE, content_type="application/json")

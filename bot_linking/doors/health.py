@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Response
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 RETRY_AFTER_S = 5
 
@@ -30,4 +30,4 @@ class Health:
 
 
 def _answer(status: int, word: str, headers: dict[str, str]) -> Response:
-    return Response(word, status, UNKEPT | headers, content_type="text/plain; charset=utf-8")
+    return Response(word, status, NO_STORE | headers, content_type="text/plain; charset=utf-8")

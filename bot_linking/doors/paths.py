@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.routing import BaseConverter, PathConverter
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
@@ -40,7 +40,7 @@ class MethodRefused(BotLinkingError):
 
 def allow(*methods: str) -> Response:
     """The answer to OPTIONS."""
-    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **UNKEPT})
+    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **NO_STORE})
 
 
 class Word(BaseConverter):

@@ -16,7 +16,7 @@ from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
 from bot_linking.core.errors import ConfigurationError
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 EXTENSION = "bot_linking.unconfigured"  # where an app keeps why it is not configured
 
@@ -50,7 +50,7 @@ def put_off(app: Flask, problem: ConfigurationError) -> None:
     for sentence in problem.problems:
         _log.debug("not configured: %s", sentence)
     app.extensions[EXTENSION] = problem
-    app.register_error_handler(ConfigurationError, _answer)
+    app.register_error_handler(ConfigurationError, not_configured)
 
 
 def problem_of(app: Flask) -> ConfigurationError | None:
@@ -58,12 +58,8 @@ def problem_of(app: Flask) -> ConfigurationError | None:
     return app.extensions.get(EXTENSION)
 
 
-def not_configured(**_: object) -> Response:
+def not_configured(*_: object, **__: object) -> Response:
     """What a path of ours answers."""
     return Response(
-        "not configured\n", 503, UNKEPT | {"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
+        "not configured\n", 503, NO_STORE | {"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
     )
-
-
-def _answer(_problem: Exception) -> Response:
-    return not_configured()

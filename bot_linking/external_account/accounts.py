@@ -15,7 +15,7 @@ from bot_linking.external_account.errors import (
     FieldRefused,
     LinkDecides,
 )
-from bot_linking.external_account.following import PLATFORM
+from bot_linking.external_account.link_mirror import PLATFORM
 from bot_linking.external_account.second_factors import SecondFactors, settle
 from bot_linking.external_account.tokens import SIGNED_IN, NewToken
 
@@ -54,7 +54,7 @@ class Accounts:
 
         def work(tx: Tx) -> None:
             if tx.one("external_bind", user_id=user_id, now=now, **pair, **shown) is None:
-                _refuse_stranger(tx.one("external_find_pair", **pair), user_id)
+                _require_owner(tx.one("external_find_pair", **pair), user_id)
                 return
             held = tx.one("external_count_accounts", app_key=app_key, user_id=user_id)
             if held is not None and held["held"] > MOST_ACCOUNTS:
@@ -179,6 +179,6 @@ def _rfc3339(milliseconds: int) -> str:
     return iso_of(milliseconds).replace("+00:00", "Z")
 
 
-def _refuse_stranger(owner: Row | None, user_id: int) -> None:
+def _require_owner(owner: Row | None, user_id: int) -> None:
     if owner is None or owner["user_id"] != user_id:
         raise BoundToAnother("this unionID is bound to another user")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import click
 
 from bot_linking.external_account import tokens
-from bot_linking.external_account.following import LARGEST_USER_ID
+from bot_linking.external_account.link_mirror import LARGEST_USER_ID
 from bot_linking.external_account.service import LONGEST_AGE_S, Service
 from bot_linking.external_account.tokens import Token
 from bot_linking.operators.cli import command, group, json_option, limit_option, under

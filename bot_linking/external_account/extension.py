@@ -24,7 +24,7 @@ from bot_linking.doors.redaction import guard_logs
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.external_account import tokens
 from bot_linking.external_account.endpoint import Endpoint, Operations
-from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
+from bot_linking.external_account.link_mirror import LinkMirror, UserIdOf, decimal_user_id
 from bot_linking.external_account.service import MayBind, Service
 from bot_linking.external_account.two_factor import Enrolment
 from bot_linking.stores import open_store
@@ -121,7 +121,7 @@ class ExternalAccount:
         store = open_store(settings.database, create=settings.create_database, only_look=is_command())
         linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
         service = self._serve(linking, store, settings, tell=_log_refusal, pages=tuple, sees_to_upkeep=True)
-        store.followers.append(service.following)
+        store.followers.append(service.mirror)
         add_commands(app, self._commands())
         return service
 
@@ -137,7 +137,7 @@ class ExternalAccount:
         )
         bot.join(
             Neighbour(
-                follower=service.following,
+                follower=service.mirror,
                 second_factor=service.passes,
                 operations=shown,
                 commands=self._commands(),
@@ -155,11 +155,11 @@ class ExternalAccount:
         pages: Callable[[], Collection[str]],
         sees_to_upkeep: bool,
     ) -> Service:
-        following = Following(settings.external_app, self._user_id_of)
+        mirror = LinkMirror(settings.external_app, self._user_id_of)
         return Service(
             linking,
             store,
-            following,
+            mirror,
             settings,
             tell=tell,
             may_bind=self._may_bind,

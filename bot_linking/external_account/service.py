@@ -29,7 +29,7 @@ from bot_linking.external_account.errors import (
     SecondFactorUnreadable,
     TokenRefused,
 )
-from bot_linking.external_account.following import LARGEST_USER_ID, PLATFORM, Following
+from bot_linking.external_account.link_mirror import LARGEST_USER_ID, PLATFORM, LinkMirror
 from bot_linking.external_account.second_factors import SecondFactors
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment, Vault
@@ -58,7 +58,7 @@ class Service:
         self,
         linking: Linking,
         store: SQLStore,
-        following: Following,
+        mirror: LinkMirror,
         settings: SiteSettings,
         *,
         tell: Tell,
@@ -70,7 +70,7 @@ class Service:
         self.apps = Apps(store.engine)
         self.second_factors = SecondFactors(store.engine, Vault(settings.external_keys))
         self.accounts = Accounts(store.engine, self.second_factors)
-        self.following = following
+        self.mirror = mirror
         self.settings = settings
         self._linking = linking
         self._store = store
@@ -100,7 +100,7 @@ class Service:
         token, now = tokens.mint_token(), self.now()
         expires_at = _end(now, expires_in)
         if self.apps.begin_app(app_key, now):
-            self.following.catch_up(self._store, app_key, now)
+            self.mirror.catch_up(self._store, app_key, now)
             if self.apps.finish_app(app_key, token, tokens.BACK_END, now, expires_at):
                 return token.text
         raise AppKeyRefused("there is an application with this appKey already")
@@ -264,14 +264,14 @@ class Service:
 
     def _user_id_of(self, account: Account) -> int | None:
         try:
-            return self.following.user_id_of(account)
+            return self.mirror.user_id_of(account)
         except Exception as problem:  # an account with a second factor may not pass without it
             raise SecondFactorUnreadable(f"user_id_of failed: {type(problem).__name__}") from problem
 
     def _guarding_app(self, user_id: int) -> str | None:
         """Where this user's second factor is kept: among the applications of the setting, if it names any."""
         apps = self.second_factors.apps_of(user_id)
-        return next(filter(self.following.is_meant, apps), None)
+        return next(filter(self.mirror.is_meant, apps), None)
 
 
 def _check_app(app_key: str) -> None:

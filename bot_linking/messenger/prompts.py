@@ -1,4 +1,4 @@
-"""Asking a person to log in: the message with the Log In button, and what it was asked for."""
+"""Asks a person to log in, and keeps the question that the login interrupts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
-from bot_linking.messenger.senders import is_nobodys, mid_of
+from bot_linking.messenger.senders import is_automatic, mid_of
 
 PROMPT = "prompt"  # the kind of the outbox's entry
-WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
+WORTH_S = 3600  # as long as the interrupted question is kept; a later prompt is not sent
 _REDELIVERED_MS = 86_400_000
 _UNDER_WAY_MS = 60_000  # longer than all calls of Graph's that a prompt may need
 
@@ -55,11 +55,11 @@ class Prompts:
         page_id: str | None = None,
         by: str = AUTO,
     ) -> None:
-        """Ask for a login by the way that can work, and keep what it is for. Raises `GraphError` when
-        Messenger refuses it, and `ValueError` for a text that it would refuse."""
+        """Ask for a login by the way that can work, and keep `resume`. Raises `GraphError` when Messenger
+        refuses the message, and `ValueError` for a text that it would refuse."""
         locale = self._language_of(page_id, psid)
         text = text or self._messages.login_prompt(locale)
-        self._messages.prompt(locale, text)  # refuses what Messenger would refuse
+        self._messages.prompt(locale, text)  # raises for a text that Messenger would refuse
         if resume is not None:
             self._linking.remember(psid, resume, page_id)
         way = self._choice.send(psid, page_id, text, locale, by=by)
@@ -69,13 +69,13 @@ class Prompts:
     def require(
         self, event: Any, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
     ) -> None:
-        """The same for a handler that was called with an event of a person who is not linked.
+        """Ask for a login on behalf of a handler, which was called with an event of a person without a link.
 
-        Silent for an event that no person made, and for one that Messenger has delivered before. What
-        Messenger refuses is told by the log and `message_failed`, and is no error of the bot's: Messenger
-        would send the whole batch again. What passes is tried again through the outbox.
+        Does nothing for an automatic event, and for one that Messenger has delivered before. A refusal of
+        Messenger's goes to the log and to `message_failed`. It is not raised: the webhook would fail, and
+        Messenger would send the whole batch again. A passing refusal is tried again through the outbox.
         """
-        if is_nobodys(event):
+        if is_automatic(event):
             return
         turn = self._turn_of(psid, page_id, call)
         if turn is not None and not turn.take():
@@ -95,8 +95,8 @@ class Prompts:
         try:
             self.send(psid, text, resume=call, page_id=page_id, by=by)
         except (GraphError, PageUnknown) as problem:
-            passes = isinstance(problem, GraphError) and problem.advice in ("later", "page")
-            kept = passes and self._keep(psid, page_id, text, by)
+            is_passing = isinstance(problem, GraphError) and problem.advice in ("later", "page")
+            kept = is_passing and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
                 MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
@@ -113,7 +113,7 @@ class Prompts:
 
     @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
-        """A prompt that Messenger did not take at once, unless it has become pointless."""
+        """Send a prompt that Messenger did not take at once, unless it is late or the person is linked."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
         if not is_late and self._linking.link_of(entry.psid, entry.page_id) is None:
             asked = entry.payload if isinstance(entry.payload, dict) else {"text": entry.payload}

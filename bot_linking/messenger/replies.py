@@ -1,4 +1,4 @@
-"""What the outbox says in a chat about the ways to link: questions with their buttons, and answers."""
+"""The outbox's handlers about the ways to link: questions with their buttons, and answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Replies:
 
     @handles("question")
     def ask(self, entry: OutboxEntry) -> None:
-        """Shall this chat be connected? Only *Connect* links."""
+        """Ask whether this chat is to be connected. Only *Connect* links."""
         locale, asked = self._language_of(entry.page_id, entry.psid), entry.payload
         text = translate(
             locale,
@@ -53,7 +53,7 @@ class Replies:
 
     @handles("say")
     def say(self, entry: OutboxEntry) -> None:
-        """One sentence, with what to do next."""
+        """Send one sentence, with what to do next."""
         said = self._sentence(self._language_of(entry.page_id, entry.psid), entry.payload)
         if said is not None:
             self._send(entry, {"text": said})

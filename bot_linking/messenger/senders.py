@@ -1,7 +1,7 @@
 """Who made an event: the person, or Messenger, the page and the apps around it.
 
-Source: Messenger Platform, webhook reference. An echo repeats what the page itself sent; reads, deliveries
-and the events of conversation routing tell what became of something.
+Source: Messenger Platform, webhook reference. An echo repeats a message of the page. Reads, deliveries and
+the events of conversation routing are reports.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def opens_the_window(event: dict[str, Any]) -> bool:
 
 
 def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -> list[tuple[str, str]]:
-    """Page and PSID of everyone who made one of these events on one of these pages (None: any page)."""
+    """Page and PSID of each person who made one of these events on one of these pages (None: any page)."""
     found = dict[tuple[str, str], None]()
     for event in events:
         page_id, psid = id_in(event, "recipient"), id_in(event, "sender")
@@ -42,10 +42,10 @@ def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -
     return list(found)
 
 
-def is_nobodys(event: Any) -> bool:
-    """Whether no person made this event, so that no one waits for an answer to it.
+def is_automatic(event: Any) -> bool:
+    """Whether Messenger, the page or an app made this event, so that no person waits for an answer.
 
-    An event of a kind that is not known here counts as a person's, as a host may build its own.
+    An event of an unknown kind counts as a person's: a host may build its own.
     """
     if not isinstance(event, dict):
         return False
@@ -65,7 +65,7 @@ def names_no_sender(event: Any) -> bool:
 
 
 def mid_of(event: Any) -> str | None:
-    """The id of a message or postback, which stays the same when Messenger delivers it again."""
+    """The id of a message or postback. It stays the same when Messenger delivers the event again."""
     if not isinstance(event, dict):
         return None
     for kind in ("message", "postback"):

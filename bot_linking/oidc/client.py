@@ -31,7 +31,7 @@ class Client:
         self._redirect_uri = redirect_uri
         self._discovery = Discovery(oidc.issuer)
 
-    def require_there(self) -> None:
+    def require_reachable(self) -> None:
         """Raises `ProviderAway`."""
         self._discovery.metadata()
 

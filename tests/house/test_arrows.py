@@ -71,7 +71,7 @@ FLASK = {
     "bot_linking.messenger.webhook",
     "bot_linking.webview.views",
     "bot_linking.webview.browser",
-    "bot_linking.webview.lost",
+    "bot_linking.webview.not_found",
     "bot_linking.webview.opening",
     "bot_linking.webview.pages",
     "bot_linking.webview.stops",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot_linking.messenger.senders import is_nobodys, mid_of, names_no_sender, opens_the_window
+from bot_linking.messenger.senders import is_automatic, mid_of, names_no_sender, opens_the_window
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ from bot_linking.messenger.senders import is_nobodys, mid_of, names_no_sender, o
     ],
 )
 def test_an_event_is_a_persons_or_nobodys(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
-    assert (opens_the_window(event), is_nobodys(event)) == (opens, nobodys)
+    assert (opens_the_window(event), is_automatic(event)) == (opens, nobodys)
 
 
 @pytest.mark.parametrize("event", ["24680", None, ["x"], 7], ids=repr)
 def test_what_is_no_event_is_not_nobodys_and_has_no_mid(event: object) -> None:
-    assert not is_nobodys(event)
+    assert not is_automatic(event)
     assert mid_of(event) is None
 
 

@@ -35,7 +35,7 @@ def decimal_user_id(account: Account) -> int | None:
     return int(text) if int(text) <= LARGEST_USER_ID else None
 
 
-class Following:
+class LinkMirror:
     """`stores.store.Follower` of this module. `named` are the applications of the setting; without them,
     every one."""
 
@@ -89,7 +89,7 @@ class Following:
             return
         for app_key in apps:
             person = {"app_key": app_key, "platform": PLATFORM, "psid": link.psid, "page_id": link.page_id}
-            tx.put("external_unbind_stranger", user_id=user_id, **person)
+            tx.put("external_unbind_other_user", user_id=user_id, **person)
             tx.put("external_claim_for_link", **person)
             tx.put("external_bind_link", user_id=user_id, platform_name=PLATFORM_NAME, now=now, **person)
 
