@@ -16,8 +16,8 @@ _IN_AN_ADDRESS = re.compile(rf"(?i)({_NAMES})(?:(=)(?![\"'])[^&\s\"'#]+|(%(?:25)
 # `"name": "value"`, `'name': 'value'`, `name='value'`, however often the quotes are escaped.
 _QUOTED = re.compile(rf"(?i)((?:{_NAMES})\\*[\"']?\s*[:=]\s*b?\\*[\"'])[^\"'\\]+")
 _HEADER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/|=-]{8,}")
-# The secrets in our own addresses: of a web link, an undo, a chat link in m.me's `ref`. The address of a host's
-# own sign-in holds them encoded, in the parameter with the way back.
+# The secrets in our own addresses: of a web link, an undo, a chat link in m.me's `ref`. A site's own sign-in
+# gets them encoded, in the parameter with the way back.
 _SLASH = "(?:/|%(?:25)*2F)"
 _IN_A_PATH = re.compile(
     rf"(?i)({_SLASH}(?:web|undo){_SLASH}|(?:\b|(?<=%3D))bl\.(?:yes\.|no\.|erase\.)?)[A-Za-z0-9_-]{{16,}}"
