@@ -11,7 +11,7 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
-from bot_linking.core.ports import OutboxEntry, Tell
+from bot_linking.core.ports import Counters, OutboxEntry, Tell
 from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
@@ -20,7 +20,8 @@ from bot_linking.messenger.senders import is_automatic, mid_of
 
 PROMPT = "prompt"  # the kind of the outbox's entry
 WORTH_S = 3600  # as long as the interrupted question is kept; a later prompt is not sent
-_REDELIVERED_S = 86_400
+_REDELIVERED_MS = 86_400_000
+_UNDER_WAY_MS = 60_000  # longer than all calls of Graph's that a prompt may need
 
 _log = logging.getLogger("bot_linking")
 
@@ -76,10 +77,21 @@ class Prompts:
         """
         if is_automatic(event):
             return
-        answered = _key_of(psid, page_id, call)
-        now, counters = self._linking.now(), self._linking.counters
-        if answered is not None and counters.find_limit(answered, now, _REDELIVERED_S * 1000)[0]:
+        turn = self._turn_of(psid, page_id, call)
+        if turn is not None and not turn.take():
             return
+        try:
+            self._try_to_send(psid, page_id, text=text, call=call, by=by)
+        except BaseException:
+            if turn is not None:
+                turn.give_back()  # what was not sent is to come when Messenger delivers again
+            raise
+        if turn is not None:
+            turn.end()
+
+    def _try_to_send(
+        self, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
+    ) -> None:
         try:
             self.send(psid, text, resume=call, page_id=page_id, by=by)
         except (GraphError, PageUnknown) as problem:
@@ -89,9 +101,15 @@ class Prompts:
             self._tell(
                 MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )
-        # Not before: where sending raises, the event must be answered when Messenger delivers it again.
-        if answered is not None:
-            counters.hit(answered, now + _REDELIVERED_S * 1000, now)
+
+    def _turn_of(self, psid: str, page_id: str | None, call: dict[str, Any]) -> _Turn | None:
+        """Who prompts for this call, when Messenger delivers it several times: the same message, handler and
+        arguments. None for an event without a `mid`."""
+        mid = mid_of(call["event"])
+        if mid is None:
+            return None
+        what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
+        return _Turn(self._linking.counters, digest_of(what), self._linking.now())
 
     @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
@@ -113,11 +131,22 @@ class Prompts:
         return (self._linking.store.contact_of(page_id, psid).locale if page_id else None) or self._locale
 
 
-def _key_of(psid: str, page_id: str | None, call: dict[str, Any]) -> str | None:
-    """The counter's key of a call: the same for the same message, handler and arguments. None for an event
-    without a `mid`."""
-    mid = mid_of(call["event"])
-    if mid is None:
-        return None
-    what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
-    return f"prompted:{digest_of(what)}"
+class _Turn:
+    """One prompt for one call: the first delivery of it takes the turn, the others see that it is taken. A
+    turn whose process ends before the prompt was sent is free again after a minute."""
+
+    def __init__(self, counters: Counters, what: str, now: int) -> None:
+        self._counters, self._now = counters, now
+        self._under_way, self._ended = f"prompting:{what}", f"prompted:{what}"
+
+    def take(self) -> bool:
+        """Whether nobody else has prompted, or is about to."""
+        if self._counters.find_limit(self._ended, self._now, _REDELIVERED_MS)[0]:
+            return False
+        return self._counters.hit(self._under_way, self._now + _UNDER_WAY_MS, self._now) == 1
+
+    def give_back(self) -> None:
+        self._counters.drop_limit(self._under_way)
+
+    def end(self) -> None:
+        self._counters.hit(self._ended, self._now + _REDELIVERED_MS, self._now)

@@ -24,11 +24,12 @@ _MADE_BY_NO_PERSON = frozenset(
         "message_template_status_update",
     )
 )
+_KNOWN = _MADE_BY_A_PERSON | _MADE_BY_NO_PERSON
 
 
 def opens_the_window(event: dict[str, Any]) -> bool:
     """Whether a person made this event, so that the page may write to them for 24 hours."""
-    return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(event)
+    return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(_kinds(event))
 
 
 def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -> list[tuple[str, str]]:
@@ -48,9 +49,19 @@ def is_automatic(event: Any) -> bool:
     """
     if not isinstance(event, dict):
         return False
+    kinds = _kinds(event)
     return _is_echo(event) or (
-        _MADE_BY_A_PERSON.isdisjoint(event) and not _MADE_BY_NO_PERSON.isdisjoint(event)
+        _MADE_BY_A_PERSON.isdisjoint(kinds) and not _MADE_BY_NO_PERSON.isdisjoint(kinds)
     )
+
+
+def names_no_sender(event: Any) -> bool:
+    """Whether this event of Messenger's says of no PSID that it made it, so that no one can be asked
+    anything: one about the page itself, or an optin that knows its person by a `user_ref`."""
+    if not isinstance(event, dict) or _KNOWN.isdisjoint(_kinds(event)):
+        return False
+    sender = event.get("sender")
+    return sender is None or (isinstance(sender, dict) and sender.get("id") is None)
 
 
 def mid_of(event: Any) -> str | None:
@@ -62,6 +73,11 @@ def mid_of(event: Any) -> str | None:
         if isinstance(part, dict) and isinstance(part.get("mid"), str):
             return str(part["mid"])
     return None
+
+
+def _kinds(event: dict[str, Any]) -> set[str]:
+    """The parts that the event has; one that is null is not there."""
+    return {kind for kind, part in event.items() if part is not None}
 
 
 def _is_echo(event: dict[str, Any]) -> bool:
