@@ -55,7 +55,8 @@ def checkup(
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
 
-    yield from check_pages(bot.pages.all(), graph_of, tell_left=tell_left)
+    app_id = settings.app_id
+    yield from check_pages(bot.pages.all(), graph_of, app_id=app_id, tell_left=tell_left)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:

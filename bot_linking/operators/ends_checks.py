@@ -33,11 +33,12 @@ def check_version(version: str, today: date) -> Iterator[Finding]:
         yield Finding("wrong", f"Graph {version} {when}: set BOT_LINKING_GRAPH_VERSION to a newer one")
 
 
-def check_token(as_app: Graph, token: str, now: datetime) -> Iterator[Finding]:
-    """A finding for a token that was refused, has ended or ends soon. Where Graph is silent, the token
-    passes. Source: Graph API, `debug_token`."""
+def check_token(graph: Graph, token: str, now: datetime) -> Iterator[Finding]:
+    """A finding for a token that was refused, has ended or ends soon. `graph` asks as the app, or, where that
+    is not known, as the token itself. Where Graph is silent, the token passes. Source: Graph API,
+    `debug_token`."""
     try:
-        told = as_app.get("debug_token", input_token=token).get("data")
+        told = graph.get("debug_token", input_token=token).get("data")
     except GraphError:
         return
     if not isinstance(told, dict):
