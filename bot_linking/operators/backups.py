@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bot_linking.operators.cli import Here, command, yes_option
-from bot_linking.operators.terminal import ask, say, time_of
+from bot_linking.operators.terminal import ask, say, say_not_empty, time_of
 
 if TYPE_CHECKING:
     from bot_linking.stores.sqlite.restoring import Comparison
@@ -42,6 +42,8 @@ def _backup(here: Here) -> click.Command:
         partial = file.with_name(file.name + ".partial")
         try:
             files.copy_file(path, partial)
+            if "bot_linking" not in files.steps_in(partial):
+                raise click.ClickException(f"{path} holds no tables of bot_linking: is its volume mounted?")
             os.replace(partial, file)
             files.flush(file.absolute().parent)
         except OSError as problem:
@@ -112,8 +114,9 @@ def _erasures(here: Here) -> click.Command:
 
         store = here().store
         if file is None:
-            for erasure in store.list_erasures():
-                sys.stdout.write(json.dumps(line_of(erasure)) + "\n")
+            erased = list(store.list_erasures())
+            sys.stdout.writelines(json.dumps(line_of(erasure)) + "\n" for erasure in erased)
+            say_not_empty(bool(erased), "nobody was erased")
             return
         listed, bad = read_list(file)
         if bad:

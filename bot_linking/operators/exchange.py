@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
-from bot_linking.operators.terminal import Bar, inert, say
+from bot_linking.operators.terminal import Bar, inert, say, say_not_empty
 
 if TYPE_CHECKING:
     from bot_linking.messenger.pages import Pages
@@ -47,13 +48,15 @@ def _export_links(here: Here) -> click.Command:
         In CSV a value that a spreadsheet would take for a formula has a ' before it; `import` takes it away.
         """
         links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
+        first = next(links, None)  # before the head: a store that is away prints nothing
+        say_not_empty(first is not None, "nobody is linked")
+        rows = (link.as_dict() for link in chain([first] if first else [], links))
         if as_json:
-            for link in links:
-                sys.stdout.write(json.dumps(link.as_dict()) + "\n")
+            sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
             return
         out = csv.writer(sys.stdout, lineterminator="\n")
         out.writerow(COLUMNS)
-        out.writerows([inert(str(value or "")) for value in link.as_dict().values()] for link in links)
+        out.writerows([inert(str(value or "")) for value in row.values()] for row in rows)
 
     return export_links
 

@@ -65,6 +65,7 @@ def _steps(here: Here, plan: Plan) -> Iterator[tuple[str | None, Step]]:
     from bot_linking.operators.setup import Step, app_of, set_up_app, set_up_page
 
     installed = here()
+    installed.pages.require_all()
     pages = installed.pages.all()
     apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
     for page in pages:

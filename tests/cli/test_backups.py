@@ -87,6 +87,21 @@ def test_a_backup_replaces_an_older_one_and_nothing_else(
     assert linked_in(database) >= {ada, "3000"}
 
 
+def test_an_empty_file_is_no_database_and_replaces_no_backup(shell: Shell, tmp_path: Path, ada: str) -> None:
+    """What a start that met a full disk leaves behind."""
+    shell.link(ada)
+    backup, empty = tmp_path / "backup.db", tmp_path / "empty.db"
+    assert shell.quick("backup", str(backup)).status == 0
+    kept = backup.read_bytes()
+    empty.touch()
+    where = {"BOT_LINKING_DATABASE": f"sqlite:///{empty}", "BOT_LINKING_CREATE_DATABASE": "false"}
+    refused = shell.quick("backup", str(backup), **where)
+    assert (refused.status, refused.out) == (1, "")
+    assert "no tables" in refused.err
+    assert backup.read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
 def test_a_backup_is_consistent_while_others_write(shell: Shell, tmp_path: Path, ada: str) -> None:
     """Each link is written with its line of history: no copy has one without the other."""
     shell.link(ada)

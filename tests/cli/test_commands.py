@@ -329,6 +329,23 @@ def test_a_store_that_cannot_be_opened_is_one_line_on_stderr(shell: Shell, tmp_p
     assert "folder.db" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [("show", "1"), ("page", "list"), ("setup",), ("export-links",)], ids=str
+)
+def test_a_database_that_is_away_is_one_sentence_though_pages_are_kept_in_it(
+    shell: Shell, tmp_path: Path, caplog: pytest.LogCaptureFixture, arguments: tuple[str, ...]
+) -> None:
+    """And nothing is set up for a part of the pages."""
+    shell.environment |= {
+        "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/gone.db",
+        "BOT_LINKING_CREATE_DATABASE": "false",
+        "BOT_LINKING_PAGE_KEYS": "kEy3" * 10,
+    }
+    result = shell.quick(*arguments)
+    assert (result.status, result.out, len(result.err.splitlines())) == (1, "", 1)
+    assert [text for text in caplog.messages if "pages" in text] == []
+
+
 @pytest.mark.parametrize("key", ["APP_SECRET", "PUBLIC_URL"])
 def test_a_missing_setting_is_named_and_no_value_is_shown(
     shell: Shell, messenger: Simulator, key: str

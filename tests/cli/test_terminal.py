@@ -89,6 +89,13 @@ def test_an_empty_list_says_so_on_stderr(shell: Shell, arguments: tuple[str, ...
         assert result.err.strip()
 
 
+@pytest.mark.parametrize("arguments", [("erasures",), ("export-links", "--json")])
+def test_a_list_that_is_json_alone_says_so_too(shell: Shell, arguments: tuple[str, ...]) -> None:
+    result = shell.quick(*arguments)
+    assert (result.status, result.out) == (0, "")
+    assert result.err.strip()
+
+
 def test_a_list_is_whole_in_a_pipe_and_ends_after_fifty_on_a_terminal(shell: Shell) -> None:
     for number in range(60):
         shell.link(f"1000{number}")

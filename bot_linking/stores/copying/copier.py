@@ -50,6 +50,7 @@ def copy_store(
     with closing(side_of(source_url)) as source:
         known = _known_rooms(source)
         tables = tables_of(known.values())
+        source.hold_still(tables)
         _make_ready(source, target_url, tables, known)
         with closing(side_of(target_url)) as target:
             return _copy(source, target, tables, on_start, on_rows)
@@ -110,7 +111,6 @@ def _refuse_rows(target: Side, tables: Sequence[Table]) -> None:
 def _copy(
     source: Side, target: Side, tables: Sequence[Table], on_start: OnStart, on_rows: OnRows
 ) -> list[Copied]:
-    source.hold_still(tables)
     target.take(tables)
     _refuse_rows(target, tables)
     on_start(2 * sum(map(source.count, tables)))
