@@ -64,7 +64,7 @@ class Webhook:
         if this.method != "POST":
             return self._other_method(view, args, kwargs, began)
         try:
-            body = read_body(this, LARGEST_BODY, for_others=True)
+            body = read_body(this, LARGEST_BODY)
             signature, kind = this.environ.get(_SIGNATURE), this.environ.get("CONTENT_TYPE")
             batch = self._inbox.take(body, signature, began, content_type=kind, whole=False)
         except BotLinkingError as refusal:
