@@ -39,7 +39,7 @@ _CHANGE = (
     Column("at", "WHEN"),
     Column("page_id", "PAGE", is_whole=True),
     Column("psid", "PSID", is_whole=True),
-    Column("door", "SOURCE"),
+    Column("source", "SOURCE"),
     Column("what", "WHAT"),
     Column("account_before", "BEFORE"),
     Column("account_after", "AFTER"),
@@ -174,7 +174,7 @@ def _history(here: Here) -> click.Command:
     @limit_option
     @json_option
     def history(psid: str, page_id: str | None, limit: int | None, as_json: bool) -> None:
-        """Every change of a PSID's link: when, through which door, from what, to what."""
+        """Every change of a PSID's link: when, who made it, from what, to what."""
         rows = (change.as_dict() for change in here().linking.history_of(psid, page_id))
         print_rows(_CHANGE, rows, as_json=as_json, limit=limit, nothing=f"{safe(psid)} has no history")
 

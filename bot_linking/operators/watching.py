@@ -90,7 +90,7 @@ def _since(here: Here, since: int) -> Iterator[tuple[tuple[str, int], int, Event
         at = int(change.at.timestamp() * 1000)
         account = change.account_after or change.account_before
         event = {"at": change.as_dict()["at"], "what": change.what, "page_id": change.page_id}
-        yield ("change", number), at, event | {"psid": change.psid, "about": account, "source": change.door}
+        yield ("change", number), at, event | {"psid": change.psid, "about": account, "source": change.source}
     for entry in store.list_deaths(since, MOST_AT_ONCE):
         event = {"at": time_of(entry.dead_at), "what": "dead", "page_id": entry.page_id}
         about = f"{entry.kind}: {entry.last_error}"

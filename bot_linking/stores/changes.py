@@ -175,14 +175,14 @@ def end_link(
     unlinked_ms: int | None,
     now: int,
     audit: Audit = NO_AUDIT,
-    door: str | None = None,
+    history_source: str | None = None,
 ) -> Outcome:
-    """End a link: what it replaced cannot be put back any more. `door` is what the history calls the source,
-    where that is another word."""
+    """End a link: what it replaced cannot be put back any more. `history_source` is the source that the
+    history names, where it is another."""
     page_id, psid = link.page_id, link.psid
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
-    record(tx, link, link, None, door or source, now, audit)
+    record(tx, link, link, None, history_source or source, now, audit)
     tx.put("drop_undo", page_id=page_id, psid=psid)
     end_proofs(tx, page_id, psid)
     announce(tx, "unlinked", page_id, psid, now)
@@ -206,7 +206,7 @@ def record(
     whose: Link,
     before: Link | None,
     after: Link | None,
-    door: str,
+    source: str,
     now: int,
     audit: Audit = NO_AUDIT,
 ) -> None:
@@ -220,7 +220,7 @@ def record(
             at=now,
             page_id=whose.page_id,
             psid=whose.psid,
-            door=door,
+            source=source,
             account_before=account_before,
             account_after=account_after,
             identifiers=",".join(identifiers),

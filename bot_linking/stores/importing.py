@@ -101,7 +101,7 @@ def _change(before: Link | None, after: Link, now: int) -> Row:
         "at": now,
         "page_id": after.page_id,
         "psid": after.psid,
-        "door": after.source,
+        "source": after.source,
         "account_before": before.account_id if before else None,
         "account_after": after.account_id,
         "identifiers": ",".join(changed_identifiers(before, after)),

@@ -334,7 +334,7 @@ def change_of(row: Row) -> Change:
         from_ms(row["at"]),
         row["page_id"],
         row["psid"],
-        row["door"],
+        row["source"],
         "unlinked" if after is None else "changed" if before == after else "linked",
         before,
         after,

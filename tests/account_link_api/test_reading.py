@@ -58,11 +58,15 @@ def test_dotted_names_mean_nothing_in_json_and_the_sentence_says_so(caller: Call
     for call, code in (
         (RIGHT, 10000),
         (changed(a_call(username="ada"), recipient={}) | {"recipient.id": PSID}, 13000),
+        ({"Request.Method": "account_link"}, 10000),
+        (a_call(username="") | {"account_linking.name": "ada"}, 13001),
+        (changed(a_call(), account_linking={"status": "linked", "account_linking.email": "a@b.c"}), 13001),
     ):
         said = caller.send(call).get_json()
         assert said["error_code"] == code
         assert "in JSON the fields are nested" in said["error_message"]
-    assert "nested" not in caller.send({}).get_json()["error_message"]
+    for call in ({}, {"a.b": 1}, {"request": {"meta": {"request.id": 1}}}):
+        assert "nested" not in caller.send(call).get_json()["error_message"]
 
 
 CHARSETS = [

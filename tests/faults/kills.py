@@ -105,7 +105,9 @@ def arm(kill: Kill) -> None:
             _at_statement("all", lambda name, values: name == "consume_code", after=axe.swing)
         case "K10":
             by_api = ("save_history", "api")
-            _at_statement("run", lambda name, values: (name, values.get("door")) == by_api, before=axe.swing)
+            _at_statement(
+                "run", lambda name, values: (name, values.get("source")) == by_api, before=axe.swing
+            )
         case "K11":
             _at_statement("run", lambda name, values: name == "drop_attempts_of_account", before=axe.swing)
         case "K11b":

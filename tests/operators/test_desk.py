@@ -217,7 +217,7 @@ def test_unlink_leads_to_a_form_whose_button_says_so_and_the_history_has_the_ope
     assert bot.linking.link_of(PSID) is not None
     assert "The person is unlinked." in words(desk.press("/unlink"))
     assert bot.linking.link_of(PSID) is None
-    assert bot.linking.history_of(PSID)[-1].door == "Olivia"
+    assert bot.linking.history_of(PSID)[-1].source == "Olivia"
     bot.linking.delivery.drain()
     assert bot.graph.calls_to("me/unlink_accounts")
 
@@ -226,7 +226,7 @@ def test_an_operator_with_a_name_of_a_source_is_told_apart(desk: Desk, bot: Bot,
     staff.name = "messenger"
     desk.person("/unlink")
     desk.press("/unlink")
-    assert bot.linking.history_of(PSID)[-1].door == "operator:messenger"
+    assert bot.linking.history_of(PSID)[-1].source == "operator:messenger"
     bot.linking.delivery.drain()
     assert bot.graph.calls_to("me/unlink_accounts")
 
@@ -237,7 +237,7 @@ def test_an_operator_with_the_name_of_metas_callback_is_told_apart(
     staff.name = "deauthorize"
     desk.person("/unlink")
     desk.press("/unlink")
-    assert bot.linking.history_of(PSID)[-1].door == "operator:deauthorize"
+    assert bot.linking.history_of(PSID)[-1].source == "operator:deauthorize"
 
 
 def test_undo_puts_back_what_was_and_the_history_says_who_did(desk: Desk, bot: Bot) -> None:
@@ -246,7 +246,7 @@ def test_undo_puts_back_what_was_and_the_history_says_who_did(desk: Desk, bot: B
     assert "The newest link is undone." in words(desk.press("/undo"))
     link = bot.linking.link_of(PSID)
     assert link is not None
-    assert (link.account_id, bot.linking.history_of(PSID)[-1].door) == ("username:ada", "Olivia")
+    assert (link.account_id, bot.linking.history_of(PSID)[-1].source) == ("username:ada", "Olivia")
     assert desk.person("/undo").status_code == 404
     assert ">Undo<" not in desk.person().text
 

@@ -207,18 +207,41 @@ def test_a_host_adds_a_language_and_says_a_sentence_in_its_own_words(folder: Pat
     assert translate("en", "Cancel") == "Not now"
 
 
-@pytest.mark.parametrize("broken", ["nothing there", "empty", "no catalogue", "half a catalogue"])
-def test_a_folder_without_a_catalogue_is_refused_by_name(
-    folder: Path, broken: str, settings: dict[str, Any]
-) -> None:
-    given = folder / "given"
-    if broken != "nothing there":
-        given.mkdir()
-    if "catalogue" in broken:
-        write(given, "nl", Password="Wachtwoord")
-        path = given / "nl" / "LC_MESSAGES" / f"{DOMAIN}.mo"
-        path.write_bytes(b"not one at all" if broken == "no catalogue" else path.read_bytes()[:30])
+def require_refusal(folder: Path, settings: dict[str, Any]) -> None:
     app = Flask("tests.host")
-    app.config.update(settings, BOT_LINKING_TRANSLATIONS=str(given))
+    app.config.update(settings, BOT_LINKING_TRANSLATIONS=str(folder))
     with pytest.raises(ConfigurationError, match="BOT_LINKING_TRANSLATIONS"):
         AccountLinking(app, authenticate=lambda username, password: None)
+
+
+def test_a_folder_without_a_catalogue_is_refused_by_name(folder: Path, settings: dict[str, Any]) -> None:
+    require_refusal(folder / "missing", settings)
+    require_refusal(folder, settings)
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [
+        (b"", b"not a catalogue"),
+        (b"charset=utf-8", b"charset=utf-x"),
+        (b"; plural=", b", plural="),
+        (b"; charset=", b"; charsax="),
+    ],
+)
+def test_a_damaged_catalogue_is_refused_by_name(
+    folder: Path, whole: bytes, damaged: bytes, settings: dict[str, Any]
+) -> None:
+    """Be its file or its header damaged."""
+    write(folder, "nl", Password="Wachtwoord")
+    path = folder / "nl" / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    content = path.read_bytes()
+    assert whole in content
+    path.write_bytes(content.replace(whole, damaged, 1) if whole else damaged)
+    require_refusal(folder, settings)
+
+
+def test_half_a_catalogue_is_refused_by_name(folder: Path, settings: dict[str, Any]) -> None:
+    write(folder, "nl", Password="Wachtwoord")
+    path = folder / "nl" / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    path.write_bytes(path.read_bytes()[:30])
+    require_refusal(folder, settings)

@@ -535,7 +535,7 @@ def test_who_is_linked_sees_with_whom_and_may_log_out(menu: Bot) -> None:
     assert page.status_code == 200
     assert "You are logged out" in page.text
     assert menu.linking.link_of(PSID) is None
-    assert menu.linking.history_of(PSID)[-1].door == "menu"
+    assert menu.linking.history_of(PSID)[-1].source == "menu"
 
 
 def test_logging_out_takes_the_ticket_and_what_messenger_signed(menu: Bot) -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived, result_of
 from bot_linking.core.hooks import Operator
 from bot_linking.core.text import safe_name
 from bot_linking.operators.desk import acts, keys, letters, now, people, stages
 from bot_linking.operators.desk.checks import Checks
 from bot_linking.operators.desk.room import Room
 from bot_linking.signals import message_failed, message_sent, webhook_received
-from bot_linking.webview.lost import show_lost
+from bot_linking.webview.not_found import show_not_found
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, notice_of
@@ -82,7 +82,7 @@ class Desk:
         pages = self._here.webview.pages
         operator = self._who()
         if operator is None:
-            return show_lost(pages, NotFound())
+            return show_not_found(pages, NotFound())
         room = Room(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
         try:
             return self._view_of(path)(room)
@@ -116,14 +116,8 @@ class Desk:
             count("webhook", event.result)
 
         def hear_message(_app: object, event: MessageSent | MessageFailed) -> None:
-            count("message", _result_of(event))
+            count("message", result_of(event))
 
         webhook_received.connect(hear_webhook, sender=app)
         message_sent.connect(hear_message, sender=app)
         message_failed.connect(hear_message, sender=app)
-
-
-def _result_of(event: MessageSent | MessageFailed) -> str:
-    if isinstance(event, MessageSent):
-        return "sent"
-    return "dead" if event.dead else "failed"

@@ -89,7 +89,7 @@ def ask_undo(room: Room) -> Response:
 def undo(room: Room) -> Response:
     page_id, psid = _asked_for(room)
     room.require_ticket("person/undo", _fields(page_id, psid))
-    outcome = room.here.linking.undoing.undo(page_id, psid, door=room.source)
+    outcome = room.here.linking.undoing.undo(page_id, psid, source=room.source)
     if isinstance(outcome, EventIgnored | LinkingRefused):
         return room.go("person", page=page_id, psid=psid, done="not-undone")
     room.here.delivery.wake()
