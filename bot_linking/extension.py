@@ -36,7 +36,7 @@ from bot_linking.oidc import OIDC
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
-from bot_linking.webview.lost import show_lost, show_lost_below
+from bot_linking.webview.not_found import show_not_found, show_not_found_below
 
 EXTENSION = "bot_linking"
 
@@ -135,7 +135,9 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self._here):
             blueprint.cli.add_command(command)
-        blueprint.register_error_handler(404, lambda problem: show_lost(self._here().webview.pages, problem))
+        blueprint.register_error_handler(
+            404, lambda problem: show_not_found(self._here().webview.pages, problem)
+        )
         blueprint.record(self._install)
         return blueprint
 
@@ -170,7 +172,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         installation.api.add_to(state)
         state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
-        show_lost_below(state.url_prefix or "", app, installation.webview.pages)
+        show_not_found_below(state.url_prefix or "", app, installation.webview.pages)
         installation.host.watch()
         installation.start_delivery()
 

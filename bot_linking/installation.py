@@ -28,6 +28,7 @@ from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
+from bot_linking.delivery.handlers import Handler, handlers_of
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command, is_serving
@@ -44,10 +45,10 @@ from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.owner_deliveries import OwnerDeliveries
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.replies import Replies
-from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
@@ -271,7 +272,7 @@ class _Parts:
             threads=self.settings.delivery_threads,
         )
 
-    def _handlers(self) -> dict[str, Any]:
+    def _handlers(self) -> dict[str, Handler]:
         """The handler of each kind of outbox entry."""
         settings, hooks = self.settings, self.hooks
         deliveries = Deliveries(
@@ -285,12 +286,11 @@ class _Parts:
             utility_template=settings.utility_template,
             funnel=self.funnel,
         )
-        for_owners = OwnersDeliveries(
+        for_owners = OwnerDeliveries(
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
         )
         replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
-        prompts = {self.prompts.kind: self.prompts.deliver}
-        return {**deliveries.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+        return handlers_of(deliveries, for_owners, replies, self.prompts)
 
     def _language_of(self, page_id: str, psid: str) -> str:
         return self.store.contact_of(page_id, psid).locale or self.settings.locale

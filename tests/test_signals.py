@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import bot_linking
 from bot_linking import account_linked, account_unlinked, signals
+from bot_linking.core import events
 from tests.bots import Bot, NewBot
 from tests.wire import PSID
 
@@ -94,3 +96,19 @@ def test_every_signal_of_the_front_door_keeps_its_receivers() -> None:
         signal.connect(lambda app, event: None)
         gc.collect()
         assert list(signal.receivers_for(None))
+
+
+def test_each_event_is_carried_by_one_signal_and_exported_with_it() -> None:
+    """A class of `core.events` and the line below it are all that a signal needs."""
+    classes = [each for each in vars(events).values() if isinstance(each, type)]
+    happenings = [
+        each for each in classes if issubclass(each, events.Happening) and each is not events.Happening
+    ]
+    assert len(happenings) == len(signals._BY_EVENT) > 10
+    for event in happenings:
+        signal = signals._BY_EVENT[event]
+        name = signal.name.replace("-", "_")
+        assert getattr(bot_linking, event.__name__) is event
+        assert getattr(bot_linking, name) is getattr(signals, name) is signal
+        assert {name, event.__name__} <= set(bot_linking.__all__)
+        assert name == re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()

@@ -18,8 +18,9 @@ from contextlib import AbstractContextManager, nullcontext
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.ports import Clock, Store, Tell
 from bot_linking.core.ports.outbox import OutboxEntry
-from bot_linking.delivery.attempt import Attempts, Handler
+from bot_linking.delivery.attempt import Attempts
 from bot_linking.delivery.forks import follow_forks, is_reloaders_watcher
+from bot_linking.delivery.handlers import Handler
 from bot_linking.delivery.leases import LEASE_S, Leases
 from bot_linking.delivery.pace import Pace
 from bot_linking.delivery.pauses import Pauses
@@ -59,7 +60,7 @@ class Delivery:
     ) -> None:
         self.threads = threads
         self._store = store
-        self._handlers = handlers
+        self.handlers = handlers
         self._tell = tell
         self._keys = keys
         self._clock = clock
@@ -77,6 +78,7 @@ class Delivery:
         self._clerk: threading.Thread | None = None
         self._clerks = 0  # threads that write down what others send
         self._stopping, self._due = threading.Event(), threading.Event()
+        self._quiet_until = 0.0  # of the monotonic clock
         self._turn = threading.Lock()
         self._after_page = ""
         self._leases = Leases(self._store, self._now)
@@ -84,7 +86,7 @@ class Delivery:
         self._senders: Senders[_Sending] = Senders(self._send, name="bot_linking sender")
         self._telling = Telling(self._tell, self._now)
         self._attempts = Attempts(
-            self._handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
+            self.handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
         )
 
     def begin_again(self) -> None:
@@ -118,6 +120,11 @@ class Delivery:
     def _run_after(self, pause: float) -> None:
         self._due.wait(pause)
         self.run_forever()
+
+    def take_nothing_for(self, seconds: float) -> None:
+        """What is under way goes on; nothing else is begun for so long. Waits for no lock, so that a signal's
+        handler may call it."""
+        self._quiet_until = time.monotonic() + seconds
 
     def take_nothing_more(self) -> None:
         """What is under way goes on; nothing else is begun."""
@@ -225,8 +232,11 @@ class Delivery:
             raise
         return claimed, is_full
 
+    def _takes_more(self) -> bool:
+        return not self._stopping.is_set() and time.monotonic() >= self._quiet_until
+
     def _shares(self, now: int, places: int, under_way: Mapping[str, int]) -> tuple[dict[str, int], bool]:
-        if self._stopping.is_set() or not self._store.has_due(now):
+        if not self._takes_more() or not self._store.has_due(now):
             return {}, False
         self._pauses.look()
         pages = self._pages_in_turn(now, 2 * places)
@@ -260,7 +270,7 @@ class Delivery:
     def _send(self, sending: _Sending) -> None:
         try:
             for entry in sending.entries:
-                if self._stopping.is_set():
+                if not self._takes_more():
                     return
                 sending.begun += 1
                 self._try(entry)

@@ -1,4 +1,4 @@
-"""What the doors for machines share: a body no longer than it may be, an answer that no cache keeps."""
+"""Reads a request's body up to a limit, and makes answers that no cache keeps."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from werkzeug.utils import cached_property as werkzeug_cached_property
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.doors.callers import Callers
 
-UNKEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
 def this_request() -> Request:
-    """The request itself: its proxy would look it up again for each attribute."""
+    """The request itself. Flask's proxy would look it up again for each attribute."""
     return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
 def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
-    """The body, which has at most so many bytes, or fewer where the host says so. It stays with the request;
-    where others are sure to ask for it, they find it read already.
+    """The body, of at most `most` bytes, or of the host's own limit where that is lower. The request keeps
+    it for later readers; with `for_others` in Werkzeug's own cache, for a reader that is sure to come.
 
-    Raises `PayloadTooLarge`, having read no further than the limit, and Werkzeug's `ClientDisconnected` for
-    one that ends too soon.
+    Raises `PayloadTooLarge` without reading beyond the limit, and Werkzeug's `ClientDisconnected` for a body
+    that ends too soon.
     """
     length = this.environ.get("CONTENT_LENGTH", "")
     is_told = length.isdecimal() and len(length) <= _LONGEST_NUMBER
     is_small = is_told and int(length) <= most and "HTTP_TRANSFER_ENCODING" not in this.environ
-    limit = most if is_small and for_others else _limit(this, most)  # Werkzeug keeps to the host's own
+    limit = most if is_small and for_others else _limit(this, most)  # Werkzeug enforces the host's own
     if not is_small:
-        this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
+        this.max_content_length = limit + 1  # Werkzeug cuts chunks at its limit without an error
     elif not for_others and int(length) <= limit and "stream" not in vars(this):
         return _read_at_once(this, int(length))
     try:
@@ -44,6 +44,8 @@ def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
         body = None
     if body is None or len(body) > limit:
         raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
+    if for_others:  # also those who ask the stream, which has been read to its end
+        vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)
     return body
 
 
@@ -66,7 +68,7 @@ def _limit(this: Request, most: int) -> int:
 
 
 def _read_at_once(this: Request, length: int) -> bytes:
-    """Past Werkzeug's wrappers, which take twice as long as checking a signature."""
+    """Read from the WSGI stream. Werkzeug's wrappers take twice as long as checking a signature."""
     stream, parts, left = this.environ["wsgi.input"], list[bytes](), length
     try:
         while left and (part := stream.read(left)):
@@ -81,18 +83,18 @@ def _read_at_once(this: Request, length: int) -> bytes:
     return body
 
 
-def hold(this: Request, body: bytes) -> None:
-    """From now on the request holds these bytes: what it remembers of those that came is forgotten."""
-    for name in [name for name in vars(this) if name.startswith("_cached_") or _is_remembered(this, name)]:
+def replace_body(this: Request, body: bytes) -> None:
+    """Replace the request's body by these bytes, and drop what the request has cached of the old one."""
+    for name in [name for name in vars(this) if name.startswith("_cached_") or _is_cached(this, name)]:
         del vars(this)[name]
     this.environ["wsgi.input"], this.environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
     this.environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _is_remembered(this: Request, name: str) -> bool:
+def _is_cached(this: Request, name: str) -> bool:
     return isinstance(getattr(type(this), name, None), (cached_property, werkzeug_cached_property))
 
 
 def answer_json(status: int, value: Any) -> Response:
     """A JSON answer that no cache keeps."""
-    return Response(json.dumps(value), status, UNKEPT, content_type="application/json")
+    return Response(json.dumps(value), status, NO_STORE, content_type="application/json")

@@ -1,7 +1,6 @@
-"""How often, and how many at once: every limit of the linking pages.
+"""Every limit of the linking pages: how often, and how many at once.
 
-An attempt is counted before it is judged, and a good one is taken back. When the store is away nothing is
-allowed.
+A try is counted before it is judged, and a good one is given back. While the store is away no try is allowed.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from bot_linking.doors.throttle import Limit, Throttle
 
 FIVE_MINUTES_S, HOUR_S, DAY_S = 300, 3600, 86_400
 BY_NAME_AN_HOUR = 100
-WRONG_CODES_A_DAY = 20  # for one e-mail address from one network: of six digits each guess counts
-CODES_A_DAY = 20  # to one e-mail address from one network, whose mailbox it need not be
+WRONG_CODES_A_DAY = 20  # for one e-mail address from one network
+CODES_A_DAY = 20  # to one e-mail address from one network
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
 CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
 BUTTONS_OF_CHAT = 3  # in five minutes
@@ -27,7 +26,7 @@ TIMES_THE_ADDRESS_LIMIT = 6  # several people share an address
 
 
 class TooBusy(Exception):
-    """As many passwords as may be checked at once are being checked."""
+    """All places for checking passwords, or for asking the identity provider, are taken."""
 
 
 class Admission:
@@ -39,7 +38,7 @@ class Admission:
         tries, failures = settings.sign_in_limit, settings.address_limit
         self._by_address = Limit("address", failures, 60)
         self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
-        # One address cannot reach it: a stranger who guesses locks no owner out.
+        # One network cannot reach this limit, so one stranger cannot lock an owner out.
         self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
         self._codes_by_address = Limit("code-address", failures, 60)
         self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
@@ -61,48 +60,48 @@ class Admission:
         self._provider_places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
     def count_sign_in(self, name: str, address: str) -> None:
-        """Count a try before its outcome is known. Raises `TooManyAttempts`; a try that one limit refuses
-        does not count for the next, wider one."""
+        """Count a try at a password before it is checked. Raises `TooManyAttempts`. A try that one limit
+        refuses does not count for the next, wider one."""
         self._throttle.count(self._by_address, address)
         self._throttle.count(self._by_name_and_address, _pair(name, address))
         self._throttle.count(self._by_name, name)
 
     def refund_sign_in(self, name: str, address: str) -> None:
-        """The try was no guess after all: it was never judged."""
+        """Give back a try that was not checked."""
         self._throttle.refund(self._by_address, address)
         self._throttle.refund(self._by_name_and_address, _pair(name, address))
         self._throttle.refund(self._by_name, name)
 
     def forgive_sign_in(self, name: str, address: str) -> None:
-        """The password was right: who mistyped it before begins anew."""
+        """Give back a try with a right password, and forget the earlier wrong ones."""
         self._throttle.refund(self._by_address, address)
         self._throttle.forget(self._by_name_and_address, _pair(name, address))
         self._throttle.refund(self._by_name, name)
 
     def count_code(self, name: str, address: str) -> None:
-        """Before a code is sent to the e-mail address `name`, in its canonical spelling: counted like a try
-        at a password, and by the day. Raises `TooManyAttempts`."""
+        """Count a code before it is sent to the e-mail address `name`, in its canonical spelling. The limits
+        are those of a password and one of a day. Raises `TooManyAttempts`."""
         self._throttle.count(self._codes_by_address, address)
         self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.count(self._codes_of_day, _pair(name, address))
         self._throttle.count(self._codes_by_name, name)
 
     def refund_code(self, name: str, address: str) -> None:
-        """No code was sent after all."""
+        """Give back a code that was not sent."""
         self._throttle.refund(self._codes_by_address, address)
         self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
         self._throttle.refund(self._codes_of_day, _pair(name, address))
         self._throttle.refund(self._codes_by_name, name)
 
     def count_code_try(self, name: str, address: str) -> None:
-        """Before a code that was typed is judged; each code has tries of its own beside. `name` is the e-mail
-        address that it went to, in its canonical spelling."""
+        """Count a typed code before it is judged. `name` is the e-mail address that the code went to, in its
+        canonical spelling. Raises `TooManyAttempts`; each code has a limit of its own, too."""
         self._throttle.count(self._code_tries, address)
         self._throttle.count(self._code_tries_by_name_and_address, _pair(name, address))
         self._throttle.count(self._code_tries_by_name, name)
 
     def forgive_code(self, name: str, address: str) -> None:
-        """The code was right: its address begins anew."""
+        """Give back a right code, and forget the earlier codes and tries."""
         self._throttle.refund(self._code_tries, address)
         self._throttle.forget(self._code_tries_by_name_and_address, _pair(name, address))
         self._throttle.refund(self._code_tries_by_name, name)
@@ -112,7 +111,7 @@ class Admission:
         self._throttle.refund(self._codes_by_name, name)
 
     def count_provider(self, address: str) -> None:
-        """Before a person is led to the identity provider: each costs a row."""
+        """Count a way to the identity provider: each costs a row of the store."""
         self._throttle.count(self._providers, address)
 
     def count_sign_up(self, address: str) -> None:
@@ -122,25 +121,25 @@ class Admission:
         self._throttle.count(self._cancels, address)
 
     def count_button(self, page_id: str, psid: str) -> None:
-        """Before a new Log In button goes to a chat."""
+        """Count a new Log In button before it goes to a chat."""
         self._throttle.count(self._buttons, _pair(page_id, psid))
 
     def count_kept(self, address: str) -> None:
-        """Before an attempt of a person who has not signed in is kept: each costs a row."""
+        """Count an attempt before it is kept for a person who has not signed in: each costs a row."""
         self._throttle.count(self._kept, address)
 
     def count_chat_link(self, account_id: str, address: str) -> None:
-        """Before the page that connects a chat makes a new address and code."""
+        """Count a visit to the page that makes an address and a code for connecting a chat."""
         self._throttle.count(self._chat_links_of_account, account_id)
         self._throttle.count(self._chat_links_of_address, address)
 
     def count_question(self, account_id: str, address: str) -> None:
-        """Before Messenger is asked whose login it is, which costs the page's quota."""
+        """Count a question to Messenger about whose login it is: each costs the page's quota."""
         self._throttle.count(self._questions_of_account, account_id)
         self._throttle.count(self._questions_of_address, address)
 
     def count_look(self, account_id: str, address: str) -> None:
-        """The same for GET, which writes nothing: what was counted is looked at, and what it asks is counted
+        """The same for a GET, which must not write to the store: check its counters, and count the question
         in this process."""
         for limit, key in ((self._questions_of_account, account_id), (self._questions_of_address, address)):
             self._throttle.check(limit, key)
@@ -148,15 +147,14 @@ class Admission:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile. Raises
-        `TooBusy` at once where all places are taken."""
+        """A place for checking one password. There are a few, so that webhooks are answered meanwhile.
+        Raises `TooBusy` at once where all are taken."""
         with _a_place_of(self._places):
             yield
 
     @contextmanager
     def provider_place(self) -> Iterator[None]:
-        """The same for answers that are exchanged at the identity provider: while it is slow, passwords are
-        checked all the same."""
+        """A place for asking the identity provider. A slow provider takes no place from passwords."""
         with _a_place_of(self._provider_places):
             yield
 
@@ -172,7 +170,7 @@ def _a_place_of(places: threading.BoundedSemaphore) -> Iterator[None]:
 
 
 class _InProcess:
-    """`core.ports.Counters` in the memory of one process, the oldest forgotten first."""
+    """`core.ports.Counters` in the memory of one process. The oldest counter is forgotten first."""
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[int, int]] = {}
@@ -203,5 +201,5 @@ class _InProcess:
 
 
 def _pair(name: str, address: str) -> str:
-    """Both as one key. A name may hold any mark, so that no separator could keep them apart."""
+    """Both as one key. As JSON, since a name may hold any separator."""
     return json.dumps([name, address])

@@ -1,4 +1,4 @@
-"""Signing in by a code that goes to an e-mail address: ask for one, type it, ask for another.
+"""The pages for signing in by a code in an e-mail: ask for one, type it, ask for another.
 
 The page, its words and its time are the same whether the address has an account or not.
 """
@@ -43,11 +43,11 @@ class CodePages:
 
     @view
     def send_code(self) -> Response:
-        """An address was typed, or a new code is wanted for the same: a code, which ends the one before."""
+        """Send a code to the typed address, or a new one to the same address. It ends the code before."""
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         if "again" in fields():
-            address, refusal = self._answers.of(form, KIND).about, _refusal("many")
+            address, refusal = self._answers.awaited_by(form, KIND).about, _refusal("many")
         else:
             address = self._webview.browser.field("email", LONGEST_NAME)
             refusal = Refusal("login", "email_wrong", email=address, field="email")
@@ -70,17 +70,17 @@ class CodePages:
 
     @view
     def show_code(self, attempt_id: str) -> Response:
-        """The form for the code, as often as it is asked."""
+        """The form for the code."""
         self._require_mailed()
         return self._webview.forms.email_code(self._webview.attempts.shown(attempt_id, "email-code"))
 
     @view
     def check_code(self) -> Response:
-        """A code was typed. Each try is counted before it is judged."""
+        """Check a typed code. Each try is counted before it is judged."""
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         code = plain_code(self._webview.browser.field("code", LONGEST_CODE))
-        awaited = self._answers.of(form, KIND)
+        awaited = self._answers.awaited_by(form, KIND)
         if reason := self._flaw(awaited, code):
             return self._webview.again(form, _refusal(reason))
         try:
@@ -98,13 +98,13 @@ class CodePages:
         return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
 
     def _judged(self, mailed: MailedCodes, attempt_id: str, awaited: Awaited, code: str) -> Account | None:
-        """Whose account a right code signs in to."""
+        """The account that a right code signs in; None for a wrong one."""
         session = self._webview.browser.session_of(attempt_id)
         is_right = session is not None and mailed.is_right(awaited, code, attempt_id, session)
         return mailed.account_of(awaited.about) if is_right else None
 
     def _flaw(self, awaited: Awaited, code: str) -> str | None:
-        """Why a code is not even judged."""
+        """Why a code is refused without being compared."""
         if not code:
             return "mailed_missing"
         if awaited.tries >= TRIES:
@@ -121,7 +121,7 @@ FORMS = ("email", "email-code")
 
 
 def _after_try(awaited: Awaited) -> str:
-    """What is said after one more wrong code."""
+    """The reason to show after one more wrong code."""
     return "mailed_wrong" if awaited.tries + 1 < TRIES else "mailed_over"
 
 

@@ -37,6 +37,16 @@ def test_what_gets_through_is_told_and_gone(post: Post, clock: Clock) -> None:
     assert post.worker().drain() == 0
 
 
+def test_a_process_that_was_asked_to_end_and_lives_on_delivers_again(post: Post) -> None:
+    """A host's own handler of SIGTERM need not end its process."""
+    post.put()
+    worker = post.worker()
+    worker.take_nothing_for(60)
+    assert worker.drain() == 0
+    worker.take_nothing_for(0)
+    assert worker.drain() == 1
+
+
 def test_what_failed_for_now_is_tried_again_after_the_wait_and_not_before(post: Post, clock: Clock) -> None:
     post.put()
     post.answers["1"] = Refusal("later")

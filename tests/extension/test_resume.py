@@ -285,6 +285,20 @@ def test_a_handler_that_gives_up_is_not_run_again_and_its_reason_is_kept(
     assert len(bot.graph.sent) == 3  # prompt, confirmation, one sentence of regret
 
 
+def test_a_handler_of_a_linked_person_that_gives_up_is_no_error_of_the_webhooks(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hopeless(event: dict[str, Any], link: Link) -> None:
+        raise bot_linking.GiveUp("the order is gone\nERROR forged")
+
+    link_and_deliver(bot)
+    assert bot.linking.login_required(hopeless)(EVENT) is None
+    bot.linking.delivery.drain()
+    assert "did not work" in bot.graph.sent[-1]["message"]["text"]
+    assert "a handler gave up: the order is gone\\nERROR forged" in caplog.text
+    assert bot.linking.store.list_dead() == []
+
+
 def test_a_handler_that_cannot_reach_the_person_says_nothing_more_to_them(bot: Bot) -> None:
     def answer(event: dict[str, Any], link: Link) -> None:
         bot.linking.bot.send_text_message(PSID, "your orders")

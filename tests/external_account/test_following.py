@@ -19,7 +19,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.external_account import ExternalAccount
 from bot_linking.external_account.errors import AppKeyRefused
-from bot_linking.external_account.following import decimal_user_id
+from bot_linking.external_account.link_mirror import decimal_user_id
 from tests.bots import Bot, NewBot
 from tests.wire import OTHER_PSID, OTHER_TOKEN, PAGE, PSID, batch, linked_event, unlinked_event
 

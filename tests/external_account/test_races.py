@@ -15,7 +15,7 @@ import requests
 
 from bot_linking import Account
 from bot_linking.external_account.apps import Apps
-from bot_linking.external_account.following import Following
+from bot_linking.external_account.link_mirror import LinkMirror
 from bot_linking.external_account.service import MIGRATIONS, ROOM
 from bot_linking.stores import open_store
 from tests.children import run_together
@@ -163,11 +163,11 @@ def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
                 leaving[0].join(1)  # it cannot end before we do, or has ended
             return 1
 
-        following = Following((), user_id_of)
+        mirror = LinkMirror((), user_id_of)
         store.engine.extend(MIGRATIONS, ROOM)
-        store.followers.append(following)
+        store.followers.append(mirror)
         assert Apps(store.engine).begin_app("shop", NOW)
-        following.catch_up(store, "shop", NOW)
+        mirror.catch_up(store, "shop", NOW)
         leaving[0].join(20)
         assert store.find_link(PAGE, PSID) is None
         pair = {"app_key": "shop", "platform": "messenger", "union_id": PSID}

@@ -49,7 +49,7 @@ class CreateApp(LinkByLogin):
         for each in self.linked:
             self.world.link(each)
         self.service = self.world.external._here()
-        self.service.following._named = (APP, self.app)  # not those of the rounds before
+        self.service.mirror._named = (APP, self.app)  # not those of the rounds before
 
     def act(self, person: Person) -> None:
         persist(self.world, self._create)

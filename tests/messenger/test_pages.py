@@ -89,7 +89,7 @@ def test_the_store_is_asked_every_two_seconds_and_read_when_something_has_change
 def test_without_a_keeper_nothing_is_ever_asked() -> None:
     pages = Pages([page("111")])
     assert ids(pages) == ["111"]
-    pages.look()
+    pages.refresh()
     pages.require_all()
     assert pages.secrets_of("222") == ()
 
@@ -98,16 +98,16 @@ def test_every_question_agrees_after_each_change(pages: Pages, kept: Kept) -> No
     assert (pages.sole_id(), pages.is_one()) == ("111", True)
     first = pages.revision
     kept.put("222", page("222", "another-secret"))
-    pages.look()
+    pages.refresh()
     assert pages.revision != first
     assert (pages.sole_id(), pages.is_one()) == (None, False)
     assert pages.secrets_of("222") == (b"another-secret",)
     assert pages.owners() == {b"a-secret": {"111"}, b"another-secret": {"222"}}
     kept.put("222", page("222", "a-secret"))
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": {"111", "222"}}
     kept.put("222", None)
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": {"111"}}
     assert not pages.serves("222")
     with pytest.raises(PageUnknown):
@@ -121,7 +121,7 @@ def test_what_was_handed_out_before_a_change_does_not_change_under_its_reader(
     for number in range(100):
         kept.put(f"{number}", page(f"{number}", f"secret-{number}"))
     walk = iter(before)
-    pages.look()
+    pages.refresh()
     assert list(walk) == [b"a-secret"]
     assert len(pages.owners()) == 101
 
@@ -129,19 +129,19 @@ def test_what_was_handed_out_before_a_change_does_not_change_under_its_reader(
 def test_a_secret_that_every_page_may_use_stays_so(kept: Kept, time: Time) -> None:
     pages = Pages([page(None)], kept, monotonic=time)
     kept.put("222", page("222"))
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": None}
     kept.put("222", None)
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": None}
     assert pages.page("999").id is None
 
 
 def test_a_page_of_the_configuration_wins_over_one_of_the_store(pages: Pages, kept: Kept) -> None:
     kept.put("111", page("111", "another-secret"))
-    pages.look()
+    pages.refresh()
     kept.put("111", None)
-    pages.look()
+    pages.refresh()
     assert pages.secrets_of("111") == (b"a-secret",)
 
 
@@ -250,5 +250,5 @@ def test_what_is_asked_for_one_page_of_a_thousand_touches_that_page_alone(
     pages.serves("777")
     assert set(Watched.touched) == {"777"}
     kept.put("777", watched(777, "another-secret"))
-    pages.look()
+    pages.refresh()
     assert set(Watched.touched) == {"777"}

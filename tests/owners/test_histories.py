@@ -21,7 +21,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt, OutboxEntry
 from bot_linking.core.rights import request_deletion
 from bot_linking.core.ways import OUT, ChatEvent, Ways
-from bot_linking.messenger.requests import OwnersDeliveries
+from bot_linking.messenger.owner_deliveries import OwnerDeliveries
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
@@ -74,7 +74,7 @@ class Stage:
         counted: Any = None  # no log-out is counted in the funnel
         self.ways = Ways(self.linking, counted)
         bots: Any = None  # the host is asked, never Graph
-        self.requests = OwnersDeliveries(self.linking, bots, hooks=hooks, app_id=None, undo_url="")
+        self.requests = OwnerDeliveries(self.linking, bots, hooks=hooks, app_id=None, undo_url="")
 
     @property
     def now(self) -> int:

@@ -33,7 +33,7 @@ class ScriptedProvider:
 
     # What the pages ask
 
-    def require_there(self) -> None:
+    def require_reachable(self) -> None:
         """It always is."""
 
     def address(self, secrets: Secrets) -> str:

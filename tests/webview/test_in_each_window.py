@@ -58,7 +58,7 @@ def _others() -> dict[str, tuple[str, dict[str, Any]]]:
         Chat("1", "Ada L.", "1234567890", "2026-11-02", "2026-11-20", "login"),
         Chat("2", None, "1234567890", "2026-11-02", "2026-11-02", "web"),
     ]
-    mine = {"account": "Ada Lovelace", "ticket": "t", "can_connect": True}
+    mine = {"account": "Ada Lovelace", "ticket": "t"}
     undo = {"token": "t", "ticket": "t", "date": "2026-11-25", "connections": True}
     sides = {"account": "a•••@example.com", "former": "g•••@example.com"}
     recovery = {"error": "Wrong recovery code.", "field": "code", "is_recovery": True, "other_kind": "?"}

@@ -18,7 +18,7 @@ from bot_linking.operators.desk import acts, keys, letters, now, people, stages
 from bot_linking.operators.desk.checks import Checks
 from bot_linking.operators.desk.visit import Visit
 from bot_linking.signals import message_failed, message_sent, webhook_received
-from bot_linking.webview.lost import show_lost
+from bot_linking.webview.not_found import show_not_found
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, notice_of
@@ -83,7 +83,7 @@ class Desk:
         pages = self._here.webview.pages
         operator = self._who()
         if operator is None:
-            return show_lost(pages, NotFound())
+            return show_not_found(pages, NotFound())
         visit = Visit(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
         try:
             return self._view_of(path)(visit)
