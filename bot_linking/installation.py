@@ -177,7 +177,13 @@ class _Parts:
     @cached_property
     def funnel(self) -> Funnel:
         clock, pages = self.hooks.clock, self.pages
-        return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
+        return Funnel(
+            self.store,
+            tell=self._tell,
+            now=lambda: int(clock() * 1000),
+            sole_page=pages.sole_id,
+            listeners=signals.stage_reached.receivers,
+        )
 
     def _in_request(self) -> RequestContext:
         """The context for the host's callables outside of a request, where `url_for` must work, too."""
@@ -328,11 +334,7 @@ class _Parts:
     @cached_property
     def visitor(self) -> Visitor:
         return Visitor(
-            self.webview,
-            self.settings,
-            linking=self.linking,
-            hooks=self.hooks,
-            base_url=self.base_url,
+            self.webview, self.settings, linking=self.linking, hooks=self.hooks, base_url=self.base_url
         )
 
     @cached_property

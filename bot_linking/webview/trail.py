@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot_linking.core.codes import digest_of
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.links import LOGIN, WAYS
 from bot_linking.core.ports import Attempt, Refusal
@@ -55,8 +54,8 @@ class Trail:
 
 
 def _key_of(attempt: Attempt) -> str:
-    """A digest that stays the same when the page is opened again."""
-    return digest_of(attempt.linking_token or attempt.proof or attempt.attempt_id)
+    """What stays the same when a page is opened again."""
+    return attempt.linking_token or attempt.proof or attempt.attempt_id
 
 
 def _page_of(attempt: Attempt) -> str | None:

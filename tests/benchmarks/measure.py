@@ -42,6 +42,10 @@ class Rounds:
     def of(self, name: str) -> float:
         return median(self._took[name])
 
+    def least(self, name: str) -> float:
+        """The round with the least noise: for what two contestants do alike, to the last instruction."""
+        return min(self._took[name])
+
     def ratio(self, name: str, beside: str) -> float:
         """The median of the rounds' ratios."""
         return median(a / b for a, b in zip(self._took[name], self._took[beside], strict=True))

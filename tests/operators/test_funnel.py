@@ -22,7 +22,7 @@ from tests.people import GRACE
 from tests.stores.given import DATABASES
 from tests.ways.test_chat import Hosted, payloads, quick_reply
 from tests.ways.test_pages import digits_on, enter, path_of, say, signed_request, walk_web
-from tests.wire import OTHER_TOKEN, PAGE, PSID, batch, linked_event
+from tests.wire import OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event, message_event
 
 DAY = 86_400_000
 
@@ -339,3 +339,32 @@ def test_a_thread_that_could_not_be_started_is_started_by_the_next_count(
     monkeypatch.setattr(funnel_module, "write_later", begun.append)
     funnel.pass_by("webhook", "other")
     assert begun
+
+
+def test_of_a_webhook_that_has_nothing_of_ours_nothing_is_counted(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touched(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was counted")
+
+    for name in ["reach", "cancel", "refuse", "open", "prompt", "measure_opening", "pass_by"]:
+        monkeypatch.setattr(bot.linking._here().funnel, name, touched)
+    assert bot.post(batch(message_event("hello"))).status_code == 200
+
+
+@pytest.mark.writes_later
+def test_one_thread_at_a_time_waits_to_write_also_after_a_command_has_written(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = list[Any]()
+    monkeypatch.setattr(funnel_module, "write_later", begun.append)
+    bot.browser().open()
+    bot.linking.funnel()
+    bot.browser().open(OTHER_TOKEN)
+    assert len(begun) == 1
+    begun[0].write_due()
+    bot.browser().open(TOKEN)  # a stage that was counted before
+    assert len(begun) == 1
+    bot.browser().code(OTHER_TOKEN)
+    assert len(begun) == 2
+    assert stages(bot)["opened"] == 2

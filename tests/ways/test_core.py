@@ -52,7 +52,11 @@ class World:
         hooks = Hooks(clock=lambda: self.now, **self.hooks)
         self.linking = Linking(self.store, tell=self.told.append, page_id=PAGE, hooks=hooks)
         self.funnel = Funnel(
-            self.store, tell=self.told_stages.append, now=self.linking.now, sole_page=lambda: PAGE
+            self.store,
+            tell=self.told_stages.append,
+            now=self.linking.now,
+            sole_page=lambda: PAGE,
+            listeners=["told_stages"],
         )
         self.ways = Ways(self.linking, self.funnel)
 
