@@ -128,7 +128,7 @@ def _link(here: Here) -> click.Command:
 
 
 def _failures(here: Here, psid: str) -> list[MessageFailed]:
-    """Send what is due, and say what of this person's did not get through."""
+    """Send what is due, and return the failures of this person's messages."""
     failed: list[MessageFailed] = []
 
     def hear(_app: object, event: MessageFailed) -> None:
@@ -208,6 +208,6 @@ def _erase(here: Here) -> click.Command:
 
 
 def _held(tables: Mapping[str, Sequence[object]], psid: str) -> str:
-    """What is held about a person, in a sentence."""
+    """How many rows of which table are about a person, in a sentence."""
     held = [f"{len(rows)} of {name}" for name, rows in tables.items() if rows]
     return f"About {psid} this is held: {', '.join(held)}." if held else f"Nothing is held about {psid}."

@@ -1,4 +1,4 @@
-"""The example bot for gunicorn, which also says which process it is that answers."""
+"""The example bot for gunicorn; each answer says which process it came from."""
 
 from __future__ import annotations
 

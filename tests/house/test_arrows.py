@@ -61,7 +61,7 @@ FLASK = {
     "bot_linking.installation",
     "bot_linking.operators.cli",
     "bot_linking.operators.desk.door",
-    "bot_linking.operators.desk.room",
+    "bot_linking.operators.desk.visit",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",

@@ -17,7 +17,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports.outbox import Pause, Postponed
 from bot_linking.operators.desk.door import ACTS, LOOKS
-from bot_linking.operators.desk.room import LARGEST_FORM
+from bot_linking.operators.desk.visit import LARGEST_FORM
 from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
