@@ -10,10 +10,11 @@ from flask import Response
 from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.answers import Answers
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
 from bot_linking.webview.pages import Notice

@@ -21,6 +21,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import LOGIN, MENU, WEB, Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
@@ -31,7 +32,7 @@ from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
 from bot_linking.webview.attempts import Attempts
 from bot_linking.webview.browser import Browser
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.forms import Forms
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity

@@ -134,6 +134,21 @@ def test_the_limit_is_the_users_whichever_account_or_token_is_used(bound: Shop) 
         bound.external.check_second_factor("shop", USER, authenticator.code())
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{0[0]}{0[1]}{0[2]} {0[3]}{0[4]}{0[5]}",
+        "{0}\r\n",
+        "\u200e{0}",
+        "{0[0]}-{0[1]}-{0[2]}{0[3]}{0[4]}{0[5]}",
+    ],
+)
+@pytest.mark.parametrize("zero", "0٠۰०０")
+def test_a_sign_in_of_the_sites_own_takes_a_code_as_it_is_typed(bound: Shop, typed: str, zero: str) -> None:
+    code = bound.enrol().code().translate({48 + digit: ord(zero) + digit for digit in range(10)})
+    bound.external.check_second_factor("shop", USER, typed.format(code))
+
+
 def lock(shop: Shop, wrong: str) -> None:
     """Twenty wrong codes in a row, as slowly as it takes."""
     for _ in range(4):
