@@ -1,4 +1,4 @@
-"""Two-factor sign-in: codes, limits, recovery, and secrets that are of no use in the database alone."""
+"""Two-factor sign-in: codes, limits, recovery, and secrets that are useless in the database alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_code_is_required_where_two_factor_sign_in_is_on(bound: Shop) -> Non
 
 
 def test_the_code_is_the_one_of_rfc_6238(bound: Shop) -> None:
-    """By the tests' own handwriting of the standard, not by the library."""
+    """Computed by this test from the standard, and not by the library."""
     authenticator = bound.enrol()
     counter = struct.pack(">Q", int(bound.clock()) // 30)
     mac = hmac.new(authenticator.totp.byte_secret(), counter, hashlib.sha1).digest()
@@ -55,7 +55,7 @@ def test_the_code_is_the_one_of_rfc_6238(bound: Shop) -> None:
     ],
 )  # fmt: skip
 def test_a_code_is_six_ascii_digits_as_text(bound: Shop, code: Any) -> None:
-    """Refused by its form, with or without a second factor, and never counted as a guess."""
+    """Another form is refused with or without a second factor, and does not count as a guess."""
     for _ in range(2):
         answer = bound.sign_in(code)
         assert (answer.status_code, answer.json()["data"]) == (400, None)
@@ -150,7 +150,7 @@ def test_a_sign_in_of_the_sites_own_takes_a_code_as_it_is_typed(bound: Shop, typ
 
 
 def lock(shop: Shop, wrong: str) -> None:
-    """Twenty wrong codes in a row, as slowly as it takes."""
+    """Twenty wrong codes in a row, as slowly as the limit allows."""
     for _ in range(4):
         for _ in range(5):
             assert shop.sign_in(wrong).status_code == 401

@@ -1,4 +1,4 @@
-"""What is not ours costs the store nothing, or one indexed read; with all ways on."""
+"""A webhook without our events costs the store nothing, or one indexed read, with all ways on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL_WAYS = {"APP_ID": "42", "OFFER_WEB": True, "PAGE_USERNAME": "acme", "WAYS": 
 
 
 class Counted:
-    """How often the store was asked and written to."""
+    """How often the store was read and written."""
 
     def __init__(self, hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads: list[tuple[str, dict[str, Any]]] = []
