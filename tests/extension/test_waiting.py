@@ -118,6 +118,15 @@ def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
 
 
+def test_a_person_is_found_in_a_webhook_of_another_charset(bot: Bot) -> None:
+    bind(bot)
+    bot.app.add_url_rule("/silent", "silent", bot.linking.webhook(lambda: "ok"), methods=["POST"])
+    body = json.dumps(json.loads(batch(message_event("J\u00f6rg"))), ensure_ascii=False).encode("latin-1")
+    bot.post(body, path="/silent", **{"Content-Type": "application/json; charset=ISO-8859-1"})
+    (text,) = said(bot)
+    assert is_confirmation(text)
+
+
 @pytest.mark.parametrize("subcode", [2018278, 2018065, 2534022])
 def test_a_confirmation_outside_the_window_is_said_first_when_the_person_writes(
     bot: Bot, way: Way, subcode: int

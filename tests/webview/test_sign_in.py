@@ -292,7 +292,7 @@ def test_a_stranger_who_guesses_without_end_locks_nobody_else_out(bot: Bot) -> N
 def test_many_addresses_together_have_a_hundred_tries_at_a_name_in_an_hour(bot: Bot, site: Site) -> None:
     admission = Admission(bot.linking.core, bot.linking.settings)  # the same counters
     for number in range(99):
-        admission.count_sign_in("ada", f"192.0.2.{number}")
+        admission.sign_ins.count("ada", f"192.0.2.{number}")
     assert guess(from_address(bot, "203.0.113.1"), " ADA") == WRONG
     assert guess(from_address(bot, "203.0.113.2"), password="lovelace-1815") == LIMITED
     assert guess(from_address(bot, "203.0.113.2"), "grace", "hopper-1906") == IN
