@@ -15,6 +15,7 @@ import click
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.people import REFUSALS
 from bot_linking.operators.terminal import Bar, inert, say
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
     Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
 
-_REFUSALS = {
-    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
-    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place",
-    "pair_barred": "the link of this person to this account was undone within a day",
+_REFUSALS = REFUSALS | {
+    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place"
 }
 COLUMNS = tuple(Link.__slots__)
 

@@ -18,7 +18,7 @@ from bot_linking.operators.terminal import Column, ask, print_one, print_rows, s
 from bot_linking.signals import message_failed
 
 _UNKNOWN_PERSON = re.compile(r"\bcode 100, subcode (?:33|2018001)\b")
-_REFUSALS = {
+REFUSALS = {
     "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
     "conflict_not_agreed": "the person is linked to another account; --replace puts this one in its place",
     "pair_barred": "the link of this person to this account was undone within a day",
@@ -118,7 +118,7 @@ def _link(here: Here) -> click.Command:
         consent = CANNOT_ASK if replace else Consent()
         outcome = here().linking.bind(psid, given, page_id, source="cli", consent=consent)
         if isinstance(outcome, LinkingRefused):
-            raise click.ClickException(_REFUSALS.get(outcome.reason, outcome.reason))
+            raise click.ClickException(REFUSALS.get(outcome.reason, outcome.reason))
         if isinstance(outcome, EventIgnored):
             say(f"{psid} is linked so already")
             return

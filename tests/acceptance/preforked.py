@@ -1,4 +1,4 @@
-"""The example bot for gunicorn; each answer says which process it came from."""
+"""The example bot for gunicorn; a log and `/worker` tell which process answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`status` on one screen, `tail` across processes, and a `link` whose sentence is true."""
+"""`status` on one screen, `tail` across processes, and a `link` that says what became of its confirmation."""
 
 from __future__ import annotations
 
