@@ -93,7 +93,7 @@ def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
     """By SQLite's own answer for a read-only file or disk: the tests' user may write any file."""
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
     engine = cast(SQLiteEngine, bot.linking.store.engine)
-    connection = engine._mine.seat.connection
+    connection = engine._mine.handle.connection
     assert connection is not None
     connection.execute("pragma query_only = on")
     assert bot.post(event).status_code == 503

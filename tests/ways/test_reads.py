@@ -72,7 +72,7 @@ def test_the_one_read_goes_by_indexes(hosted: Hosted) -> None:
     engine = hosted.bot.linking.store.engine
     assert isinstance(engine, SQLiteEngine)
     hosted.bot.linking.store.check()
-    connection = engine._mine.seat.connection
+    connection = engine._mine.handle.connection
     assert connection is not None
     values = {"page_id": PAGE, "psid": "1", "key": "typed:x", "now": 0}
     plan = connection.execute(f"explain query plan {engine.statements['find_typed']}", values).fetchall()
