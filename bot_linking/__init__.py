@@ -9,16 +9,19 @@
     @linking.webhook
     def webhook(): ...
 
-`linking.link_of(psid)` says whose account a message comes from; `@linking.login_required` asks for a login
-where one is needed and goes on automatically afterwards; the signals tell what happened.
+`linking.link_of(psid)` says whose account a message comes from. `@linking.login_required` asks for a login
+where a handler needs one, and runs the handler after the login. The signals tell what happened.
 
-`bot_linking.oidc.OIDC` names an identity provider at which people sign in.
+Begin with `extension`, which is this class, then `installation`, which builds its parts. The rooms: `core`
+(what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph), `webview` (the
+pages), `verbs` (the methods of `AccountLinking`), `delivery` (the outbox), `account_link_api` (the site tells
+the bot), `external_account` (applications sign users in; optional), `oidc` (identity providers; optional),
+`doors` (what all inbound doors share), `config`, `operators`, `simulator`, `testing`, `translations`.
 
-Rooms: `core` (what linking means), `stores` (where a link is saved), `messenger` (webhook, buttons, Graph),
-`webview` (the pages), `account_link_api` (the site tells the bot), `external_account` (applications sign
-users in; optional, imported by no other room), `delivery` (the outbox), `simulator` (a Messenger on a
-laptop), `testing`.
+To add a public name, import it here and name it in `__all__`.
 """
+
+from typing import TYPE_CHECKING
 
 from bot_linking.core.conflicts import Conflict
 from bot_linking.core.errors import (
@@ -33,21 +36,6 @@ from bot_linking.core.errors import (
     SignatureRefused,
     StoreUnavailable,
 )
-from bot_linking.core.events import (
-    AccountLinked,
-    AccountUnlinked,
-    EventIgnored,
-    GraphFailed,
-    LinkChanged,
-    LinkingRefused,
-    LoginCancelled,
-    LoginPrompted,
-    MessageFailed,
-    MessageSent,
-    PersonErased,
-    StageReached,
-    WebhookReceived,
-)
 from bot_linking.core.history import Change
 from bot_linking.core.links import Account, Link
 from bot_linking.core.notices import OwnerNotice
@@ -55,69 +43,36 @@ from bot_linking.extension import AccountLinking
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.inbox import Answer
 from bot_linking.messenger.kept_pages import KnownPage, PageRefused
-from bot_linking.signals import (
-    account_linked,
-    account_unlinked,
-    event_ignored,
-    graph_failed,
-    link_changed,
-    linking_refused,
-    login_cancelled,
-    login_prompted,
-    message_failed,
-    message_sent,
-    person_erased,
-    stage_reached,
-    webhook_received,
-)
+from bot_linking.signals import EXPORTS as _EXPORTS
 from bot_linking.webview.refusals import SignUpRefused
+
+if TYPE_CHECKING:
+    from bot_linking.core.events import *  # noqa: F403
+
+globals().update(_EXPORTS)  # every event and every signal
 
 __all__ = [
     "Account",
-    "AccountLinked",
     "AccountLinking",
     "AccountUnknown",
-    "AccountUnlinked",
     "Answer",
     "BotLinkingError",
     "Change",
     "ConfigurationError",
     "Conflict",
-    "EventIgnored",
     "GiveUp",
     "GraphError",
-    "GraphFailed",
     "IdentifierRefused",
     "KnownPage",
     "Link",
-    "LinkChanged",
-    "LinkingRefused",
-    "LoginCancelled",
-    "LoginPrompted",
-    "MessageFailed",
-    "MessageSent",
     "OwnerNotice",
     "PageRefused",
     "PageUnknown",
     "PayloadTooLarge",
     "PayloadUnreadable",
-    "PersonErased",
     "SignUpRefused",
     "SignatureRefused",
-    "StageReached",
     "StoreUnavailable",
-    "WebhookReceived",
-    "account_linked",
-    "account_unlinked",
-    "event_ignored",
-    "graph_failed",
-    "link_changed",
-    "linking_refused",
-    "login_cancelled",
-    "login_prompted",
-    "message_failed",
-    "message_sent",
-    "person_erased",
-    "stage_reached",
-    "webhook_received",
 ]
+__all__ += _EXPORTS
+__all__.sort()

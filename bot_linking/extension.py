@@ -1,4 +1,4 @@
-"""`AccountLinking`: from configuration to a store, from the store to the core, from the core to the doors."""
+"""`AccountLinking`, the Flask extension: it takes the host's callables and installs itself into each app."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from bot_linking.core.hooks import (
     ResolveAccount,
     SendCode,
 )
-from bot_linking.core.links import Account, Link
 from bot_linking.core.ports import Clock
 from bot_linking.doors import neighbour, unconfigured
 from bot_linking.doors.redaction import guard_logs
@@ -37,7 +36,7 @@ from bot_linking.oidc import OIDC
 from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
-from bot_linking.webview.lost import show_lost, show_lost_below
+from bot_linking.webview.not_found import show_not_found, show_not_found_below
 
 EXTENSION = "bot_linking"
 
@@ -48,9 +47,10 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         linking = AccountLinking(authenticate=check_password)
         app.register_blueprint(linking.blueprint, url_prefix="/linking")
 
-    Configuration describes: the `BOT_LINKING_*` keys of `app.config` or of the environment, listed in
-    `bot_linking/config/README.md` and checked at registration (`ConfigurationError` names the key).
-    Keyword arguments decide; `core.hooks.Hooks` says of each what it is given and what it answers:
+    Settings are the `BOT_LINKING_*` keys of `app.config` or of the environment. They are listed in
+    `bot_linking/config/README.md` and checked at registration: `ConfigurationError` names the key.
+
+    The keyword arguments are the host's own code. `core.hooks.Hooks` says what each is given and returns:
 
     - `authenticate`, `current_account`, `create_account`: who a person is.
     - `find_by_email` and `send_code`: who a person is, by a code in an e-mail.
@@ -59,7 +59,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
     - `on_conflict`, `notify_owner`, `psids_of`: what the account's owner decides, hears and may have deleted.
     - `operator`: who may open the operator's page, `/operator` below the prefix.
     - `confirmation`, `farewell`, `bot`: what is said in the chat, and by which client.
-    - `strict`, `confirmation_page`: the settings of these names, when code is where you want them.
+    - `strict`, `confirmation_page`: the settings of these names, given in code.
     - `clock() -> seconds`: for tests.
     """
 
@@ -135,7 +135,9 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         blueprint.cli = LinkingGroup(help="Commands for operators.")
         for command in commands(self._here):
             blueprint.cli.add_command(command)
-        blueprint.register_error_handler(404, lambda problem: show_lost(self._here().webview.pages, problem))
+        blueprint.register_error_handler(
+            404, lambda problem: show_not_found(self._here().webview.pages, problem)
+        )
         blueprint.record(self._install)
         return blueprint
 
@@ -170,7 +172,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         installation.api.add_to(state)
         state.add_url_rule("/health", "health", installation.health.show, methods=["GET"])
         state.add_url_rule("/webhook", "webhook", self._own_webhook, methods=["GET", "POST"])
-        show_lost_below(state.url_prefix or "", app, installation.webview.pages)
+        show_not_found_below(state.url_prefix or "", app, installation.webview.pages)
         installation.host.watch()
         installation.start_delivery()
 
@@ -178,7 +180,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         from bot_linking.operators.desk.door import Desk
 
         for rule, endpoint, view, methods in Desk(installation, operator).routes():
-            # A redirect from a doubled slash would tell that the page is there.
+            # A redirect from a doubled slash would tell a stranger that the page exists.
             state.add_url_rule(rule, endpoint, view, methods=methods, merge_slashes=False)
 
     def _host_of(self, app: Flask) -> Host:
@@ -188,6 +190,3 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             has_handler=lambda: self._message_handler is not None,
             decorated=self._decorated,
         )
-
-
-__all__ = ["Account", "AccountLinking", "Link"]

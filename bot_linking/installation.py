@@ -1,4 +1,4 @@
-"""What one app gets: from its configuration a store, from the store the core, from the core the doors."""
+"""What `AccountLinking` builds for one app: settings, store, core, doors and delivery."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from bot_linking.core.text import safe_name
 from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
+from bot_linking.delivery.handlers import Handler, handlers_of
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command, is_serving
@@ -44,10 +45,10 @@ from bot_linking.messenger.inbox import Inbox
 from bot_linking.messenger.kept_pages import RuntimePages
 from bot_linking.messenger.m_me import chat_of, name_of_page
 from bot_linking.messenger.messages import Messages
+from bot_linking.messenger.owner_deliveries import OwnerDeliveries
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.replies import Replies
-from bot_linking.messenger.requests import OwnersDeliveries
 from bot_linking.messenger.webhook import Webhook
 from bot_linking.stores import open_counters, open_store
 from bot_linking.stores.notices import Notices
@@ -62,12 +63,12 @@ from bot_linking.webview.way_views import WayPages
 
 _log = logging.getLogger("bot_linking")
 
-LOOK_AROUND_S = 1.0  # so that a process that only watches files is known before it delivers anything
+START_DELAY_S = 1.0  # by then Werkzeug's reloader is loaded, whose parent process must not deliver
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Everything of one app."""
+    """The parts of one app, all built."""
 
     app: Flask
     settings: Settings
@@ -97,25 +98,25 @@ class Installation:
     base_url: str
 
     def name_of_page(self, page_id: str) -> str:
-        """What a page is called in an m.me address: its user name, else its id."""
+        """The page's name in an m.me address: its user name, else its id."""
         return name_of_page(self.pages, page_id, settings=self.settings)
 
     def doors(self) -> tuple[Webview | CodePages | ProviderPages | WayPages | OwnerPages | Callbacks, ...]:
-        """Every room with routes of its own beside the two APIs."""
+        """Every door that the blueprint gives routes, beside the API."""
         return (self.webview, *self.sign_in_pages, self.way_pages, self.owner_pages, self.callbacks)
 
     def start_delivery(self) -> None:
-        """Deliver from this process, where it is configured so and the process answers requests."""
+        """Start delivery if `BOT_LINKING_DELIVERY` is `thread` and this process answers requests."""
         if self.settings.delivery == "thread" and is_serving(self.app):
-            self.delivery.start(after=LOOK_AROUND_S)
+            self.delivery.start(after=START_DELAY_S)
             stop_at_the_end(self.delivery)
 
     def page_ids(self) -> list[str]:
-        """The pages that this bot serves, as far as their ids are configured."""
+        """The ids of the pages that this bot serves. A page that is configured without an id is left out."""
         return [page.id for page in self.pages.all() if page.id is not None]
 
     def join(self, neighbour: Neighbour) -> None:
-        """Take an optional room in, with all that it brings. Only while the app is being set up."""
+        """Connect an optional room. Call it only while the app is being set up."""
         if neighbour.follower is not None:
             self.store.followers.append(neighbour.follower)
         if neighbour.second_factor is not None:
@@ -135,7 +136,7 @@ def install(
     overrides: Mapping[str, Any],
     host: Host,
 ) -> Installation:
-    """Build everything for one app. Raises `ConfigurationError`."""
+    """Build every part for one app. Raises `ConfigurationError`."""
     settings = settings_of(app, hooks, overrides)
     if settings.translations is not None:
         _take_translations(Path(app.root_path, settings.translations))
@@ -169,17 +170,23 @@ class _Parts:
         self.login_url = f"{self.base_url}/login"
 
     def tell(self, event: Happening) -> None:
-        """The funnel hears of everything first."""
+        """The funnel counts an event before the receivers get it."""
         self.funnel.hear(event)
         self._tell(event)
 
     @cached_property
     def funnel(self) -> Funnel:
         clock, pages = self.hooks.clock, self.pages
-        return Funnel(self.store, tell=self._tell, now=lambda: int(clock() * 1000), sole_page=pages.sole_id)
+        return Funnel(
+            self.store,
+            tell=self._tell,
+            now=lambda: int(clock() * 1000),
+            sole_page=pages.sole_id,
+            listeners=signals.stage_reached.receivers,
+        )
 
     def _in_request(self) -> RequestContext:
-        """What the host's callables are called in outside of a request: they may build addresses."""
+        """The context for the host's callables outside of a request, where `url_for` must work, too."""
         return self.app.test_request_context(base_url=self.settings.public_url)
 
     @cached_property
@@ -202,12 +209,11 @@ class _Parts:
 
     @cached_property
     def bots(self) -> Bots:
-        settings, own = self.settings, self.hooks.bot
         return Bots(
             self.pages,
-            url=settings.graph_url,
-            version=settings.graph_version,
-            own=own,
+            url=self.settings.graph_url,
+            version=self.settings.graph_version,
+            own=self.hooks.bot,
             tell=self.tell,
             on_usage=lambda page_id, percent: self.delivery.pace.heard(page_id, percent),
         )
@@ -225,8 +231,8 @@ class _Parts:
         )
 
     def login_button(self, page_id: str | None = None) -> Button:
-        """The Log In button of a page. Where there are several it names its page, so that a login asks that
-        page alone whose it is."""
+        """The Log In button of a page. Where there are several pages its address names the page, so that the
+        login asks only that page's Graph whose login it is."""
         hint = "" if page_id is None or self.pages.is_one() else f"?page={quote(page_id, safe='')}"
         return login_button(f"{self.login_url}{hint}")
 
@@ -239,12 +245,11 @@ class _Parts:
 
     @cached_property
     def prompts(self) -> Prompts:
-        locale = self.settings.locale
         return Prompts(
             self.linking,
             self.choice,
             self.messages,
-            locale=locale,
+            locale=self.settings.locale,
             tell=self.tell,
             funnel=self.funnel,
         )
@@ -273,8 +278,8 @@ class _Parts:
             threads=self.settings.delivery_threads,
         )
 
-    def _handlers(self) -> dict[str, Any]:
-        """Kind of outbox entry to what delivers it."""
+    def _handlers(self) -> dict[str, Handler]:
+        """The handler of each kind of outbox entry."""
         settings, hooks = self.settings, self.hooks
         deliveries = Deliveries(
             self.linking,
@@ -287,12 +292,11 @@ class _Parts:
             utility_template=settings.utility_template,
             funnel=self.funnel,
         )
-        for_owners = OwnersDeliveries(
+        for_owners = OwnerDeliveries(
             self.linking, self.bots, hooks=hooks, app_id=settings.app_id, undo_url=f"{self.base_url}/undo/"
         )
         replies = Replies(self.bots, brand_name=safe_name(settings.brand_name), language_of=self._language_of)
-        prompts = {self.prompts.kind: self.prompts.deliver}
-        return {**deliveries.handlers(), **for_owners.handlers(), **replies.handlers(), **prompts}
+        return handlers_of(deliveries, for_owners, replies, self.prompts)
 
     def _language_of(self, page_id: str, psid: str) -> str:
         return self.store.contact_of(page_id, psid).locale or self.settings.locale
@@ -330,11 +334,7 @@ class _Parts:
     @cached_property
     def visitor(self) -> Visitor:
         return Visitor(
-            self.webview,
-            self.settings,
-            linking=self.linking,
-            hooks=self.hooks,
-            base_url=self.base_url,
+            self.webview, self.settings, linking=self.linking, hooks=self.hooks, base_url=self.base_url
         )
 
     @cached_property

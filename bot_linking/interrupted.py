@@ -1,4 +1,4 @@
-"""What a login interrupted: handlers by name, so that any process of the bot can go on with them."""
+"""The calls that a login interrupted. Any process of the bot can resume them: handlers are found by name."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Resume = dict[str, Any]
 
 
 class Interrupted:
-    """The handlers of one bot that ask for a login. What is kept of a call are JSON values only."""
+    """The handlers of one bot that require a login, by name."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
         self._when_cancelled: dict[str, Handler] = {}
 
     def add(self, handler: Handler, runs: Handler, cancelled: Handler | None) -> str:
-        """The name that the handler is kept under; `runs` is what to call for it. `ValueError` for a lambda,
-        which has no name."""
+        """Register a handler and return its name. `runs` is called to resume it, `cancelled` when the person
+        declines. Raises `ValueError` for a lambda, which has no name."""
         name = f"{handler.__module__}.{handler.__qualname__}"
         if handler.__name__ == "<lambda>":
             raise ValueError("login_required needs a function with a name, to find it again after the login")
@@ -32,32 +32,32 @@ class Interrupted:
             self._when_cancelled[name] = cancelled
         return name
 
-    def go_on(self, resume: Any, link: Link) -> None:
-        """Run the handler, now with its link.
+    def resume(self, call: Any, link: Link) -> None:
+        """Run the interrupted handler, now with its link.
 
-        Raises `DeliveryFailed` while no handler of that name is there: this process may not have come so far,
-        or runs another version of the bot.
+        Raises `DeliveryFailed` while this process has no handler of that name: it may still be starting, or
+        run another version of the bot.
         """
-        if not _is_call(resume):
-            return  # given to prompt_login: it came with the linked event
-        handler = self._handlers.get(resume["handler"])
+        if not _is_call(call):
+            return  # the host's own value for prompt_login(resume=...), which `AccountLinked` carries
+        handler = self._handlers.get(call["handler"])
         if handler is None:
-            raise DeliveryFailed(f"no handler is called {resume['handler']} here")
-        handler(resume["event"], link, *resume["args"], **resume["kwargs"])
+            raise DeliveryFailed(f"no handler is called {call['handler']} here")
+        handler(call["event"], link, *call["args"], **call["kwargs"])
 
-    def cancel(self, resume: Any) -> None:
-        """Tell the handler that the person declined."""
-        if _is_call(resume) and (hook := self._when_cancelled.get(resume["handler"])):
-            guarded(partial(hook, resume["event"], *resume["args"], **resume["kwargs"]))
+    def cancel(self, call: Any) -> None:
+        """Call what the handler has for a person who declined."""
+        if _is_call(call) and (hook := self._when_cancelled.get(call["handler"])):
+            guarded(partial(hook, call["event"], *call["args"], **call["kwargs"]))
 
 
 def call_of(name: str, event: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Resume:
-    """A call as it is kept."""
+    """A handler's call as it is stored: JSON values only."""
     return {"handler": name, "event": event, "args": args, "kwargs": kwargs}
 
 
 def person_of(event: Any) -> tuple[str, str | None]:
-    """PSID and page of a webhook event; a bare PSID will do. `TypeError` for anything else."""
+    """PSID and page of a webhook event; None for the page of a bare PSID. Raises `TypeError` for the rest."""
     if isinstance(event, str):
         return event, None
     try:
@@ -68,5 +68,5 @@ def person_of(event: Any) -> tuple[str, str | None]:
         raise TypeError(f"a handler takes a webhook event or a PSID first, not {kind}") from None
 
 
-def _is_call(resume: Any) -> bool:
-    return isinstance(resume, dict) and resume.keys() == {"handler", "event", "args", "kwargs"}
+def _is_call(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"handler", "event", "args", "kwargs"}

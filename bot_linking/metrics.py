@@ -1,11 +1,11 @@
-"""Prometheus text of what the signals tell, and of what waits in the outbox.
+"""Prometheus metrics of what the signals tell, and of what waits in the outbox.
 
     from bot_linking import metrics
 
     metrics.watch(linking)  # after the blueprint's registration; the extra `bot-linking[metrics]`
 
-Counted is what this process did. The outbox is read from the store at each scrape. No label holds a PSID,
-an account, a page's id or a token. No route is added: the host shows its registry as it likes.
+The counters hold what this process did; the outbox is read from the store at each scrape. No label holds a
+PSID, an account, a page's id or a token. This module adds no route: the host serves its own registry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bot_linking import signals
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.events import MessageSent, WebhookReceived, result_of
 from bot_linking.core.ports.tallies import CHECK, CHECK_LOOKED, CHECK_WRONG, TrafficCount
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ _OUTBOX = {
 
 
 def watch(linking: AccountLinking, registry: CollectorRegistry | None = None) -> None:
-    """Count what happens in one app, from now on, into `registry` (prometheus_client's own by default).
+    """Count what happens in one app from now on, in `registry` (prometheus_client's own by default).
 
     With one AccountLinking in several apps, call it in the app's context. Each app of a process needs a
-    registry of its own; the same one twice is prometheus_client's `ValueError`.
+    registry of its own: with the same one prometheus_client raises `ValueError`.
     """
     here = linking._here()
     registry = registry or REGISTRY
@@ -58,13 +58,13 @@ def watch(linking: AccountLinking, registry: CollectorRegistry | None = None) ->
 
 
 def outbox(linking: AccountLinking) -> Collector:
-    """Only the outbox: for the registry that prometheus_client's multi-process mode makes at each scrape."""
+    """The outbox alone, for the registry that prometheus_client's multi-process mode makes at each scrape."""
     here = linking._here()
     return Outbox(here.store, here.linking.now)
 
 
 class Outbox(Collector):
-    """The outbox as it is when scraped. A store that is away is `bot_linking_store_up 0` and no more."""
+    """The outbox at the time of a scrape. While the store is away there is only `bot_linking_store_up 0`."""
 
     def __init__(self, store: SQLStore, now: Callable[[], int]) -> None:
         self._store = store
@@ -81,7 +81,7 @@ class Outbox(Collector):
         yield from self._check()
 
     def _check(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing where no watch has looked within the hour."""
+        """How many things are wrong; nothing unless `check --watch` has looked within the hour."""
         try:
             traffic = self._store.read_traffic(self._now() - HOUR_MS)
         except StoreUnavailable:
@@ -109,7 +109,7 @@ class Outbox(Collector):
 
 
 def _count(app: Flask, registry: CollectorRegistry) -> None:
-    """One counter beside each signal. The signals hold them, as long as they hold the app."""
+    """Connect a counter to each signal."""
 
     def counter(name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"bot_linking_{name}", meaning, labels, registry=registry)
@@ -118,7 +118,7 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
         def hear(_app: object, event: Any) -> None:
             (into.labels(*(label(event) for label in labels_of)) if labels_of else into).inc()
 
-        signal.connect(hear, sender=app, weak=False)
+        signal.connect(hear, sender=app)
 
     webhooks = counter("webhooks", "Webhooks: linking, other, or the slug of the refusal", "result")
     refusals = counter("refusals", "What was turned away, by slug", "reason")
@@ -141,10 +141,13 @@ def _count(app: Flask, registry: CollectorRegistry) -> None:
     count(signals.account_unlinked, unlinks, lambda event: str(event.source))
     count(signals.login_prompted, logins, lambda event: "prompted")
     count(signals.login_cancelled, logins, lambda event: "cancelled")
-    count(signals.message_sent, messages, _kind, _result)
-    count(signals.message_failed, messages, _kind, _result)
+    count(signals.message_sent, messages, lambda event: event.kind, result_of)
+    count(signals.message_failed, messages, lambda event: event.kind, result_of)
     count(
-        signals.graph_failed, graph_errors, lambda event: _told(event.status), lambda event: _told(event.code)
+        signals.graph_failed,
+        graph_errors,
+        lambda event: _label(event.status),
+        lambda event: _label(event.code),
     )
     count(signals.person_erased, erasures)
     _measure_times(app, registry)
@@ -172,17 +175,9 @@ def _measure_times(app: Flask, registry: CollectorRegistry) -> None:
     def hear_webhook(_app: object, event: WebhookReceived) -> None:
         webhook.labels(event.result).observe(event.seconds)
 
-    signals.message_sent.connect(hear_sent, sender=app, weak=False)
-    signals.webhook_received.connect(hear_webhook, sender=app, weak=False)
+    signals.message_sent.connect(hear_sent, sender=app)
+    signals.webhook_received.connect(hear_webhook, sender=app)
 
 
-def _told(number: int | None) -> str:
+def _label(number: int | None) -> str:
     return "none" if number is None else str(number)
-
-
-def _kind(event: MessageSent | MessageFailed) -> str:
-    return event.kind
-
-
-def _result(event: MessageSent | MessageFailed) -> str:
-    return "sent" if isinstance(event, MessageSent) else "dead" if event.dead else "failed"

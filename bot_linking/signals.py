@@ -1,7 +1,7 @@
-"""One signal for each thing that happens. Signals tell; what may refuse is a keyword argument.
+"""One signal for each event. A receiver cannot refuse anything: for that, `AccountLinking` takes callables.
 
-A receiver gets the Flask app as sender and a frozen `event`; what it returns is ignored, and what it
-raises is logged. It is called after the commit, in the process that did it:
+A receiver gets the Flask app as sender and a frozen `event`. What it returns is ignored, and what it raises
+is logged. It is called after the commit, in the process that made the change:
 
     @account_linked.connect
     def welcome(app, event):
@@ -11,81 +11,51 @@ raises is logged. It is called after the commit, in the process that did it:
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from blinker import ANY, NamedSignal
 
 from bot_linking.core import events
 from bot_linking.core.log_throttle import log_sparingly
+from bot_linking.core.signal import Receiver, SignalOf
+
+if TYPE_CHECKING:
+    from bot_linking.core.events import *  # noqa: F403
 
 _log = logging.getLogger("bot_linking")
 
-Receiver = TypeVar("Receiver", bound=Callable[..., Any])
-
 
 class Signal(NamedSignal):
-    """A signal that keeps its receivers. Blinker's own silently forgets a function that was defined in a
-    factory as soon as the factory returns."""
+    """A signal that keeps its receivers. Blinker's own holds them weakly, and so loses a function that was
+    defined in a factory as soon as the factory returns."""
+
+    def __init__(self, name: str, event: type[events.Happening]) -> None:
+        super().__init__(name.replace("_", "-"), event.__doc__)
+        self.event = event
 
     def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
         """Call `receiver(app, event=...)` for each event of this app, or of every app."""
         return super().connect(receiver, sender, weak)
 
 
-_BY_EVENT: dict[type[events.Happening], Signal] = {}
+def _declared() -> dict[str, Signal]:
+    """Name to signal, for each `name: SignalOf[Event]` in `core.events`."""
+    hints = get_type_hints(events).items()
+    return {name: Signal(name, *get_args(hint)) for name, hint in hints if get_origin(hint) is SignalOf}
 
 
-def _signal_of(event: type[events.Happening]) -> Signal:
-    """The signal that carries these events; it is named after them."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
-    return _BY_EVENT.setdefault(event, Signal(name))
+_BY_NAME = _declared()
+_BY_EVENT = {signal.event: signal for signal in _BY_NAME.values()}
+globals().update(_BY_NAME)
 
-
-account_linked = _signal_of(events.AccountLinked)
-"""`AccountLinked`: a person was linked, or linked to another account."""
-
-account_unlinked = _signal_of(events.AccountUnlinked)
-"""`AccountUnlinked`: a link ended."""
-
-link_changed = _signal_of(events.LinkChanged)
-"""`LinkChanged`: a link got another user name, e-mail address or phone number of the same account."""
-
-linking_refused = _signal_of(events.LinkingRefused)
-"""`LinkingRefused`: a code, a request or an attempt was turned away; `reason` is a slug."""
-
-event_ignored = _signal_of(events.EventIgnored)
-"""`EventIgnored`: a redelivery, or an event that lost to a newer one."""
-
-stage_reached = _signal_of(events.StageReached)
-"""`StageReached`: a person came to a stage of linking, from the prompt to the confirmation."""
-
-login_prompted = _signal_of(events.LoginPrompted)
-"""`LoginPrompted`: a person was shown a Log In button."""
-
-login_cancelled = _signal_of(events.LoginCancelled)
-"""`LoginCancelled`: a person left the linking page with Cancel."""
-
-message_sent = _signal_of(events.MessageSent)
-"""`MessageSent`: an outbox entry got through."""
-
-message_failed = _signal_of(events.MessageFailed)
-"""`MessageFailed`: an outbox entry did not get through, for now or for good."""
-
-graph_failed = _signal_of(events.GraphFailed)
-"""`GraphFailed`: a call of Graph's failed; what it was made for may be tried again."""
-
-webhook_received = _signal_of(events.WebhookReceived)
-"""`WebhookReceived`: a webhook was answered. Made only for a listener, as each webhook is one."""
-
-person_erased = _signal_of(events.PersonErased)
-"""`PersonErased`: everything about a person was removed."""
+EXPORTS: dict[str, object] = _BY_NAME | {event.__name__: event for event in _BY_EVENT}
+"""What the package exports of them: each signal and the class of its events, by name."""
 
 
 def tell(app: Any, event: events.Happening) -> None:
-    """Log refusals by their slug and call the receivers; what they raise is logged."""
+    """Call the receivers, and log what they raise. A refusal is logged by its slug."""
     if isinstance(event, events.LinkingRefused):
         _log_refusal(app, event)
     signal = _BY_EVENT[type(event)]
@@ -94,14 +64,14 @@ def tell(app: Any, event: events.Happening) -> None:
 
 
 def _log_refusal(app: Any, event: events.LinkingRefused) -> None:
-    """A record with the refusal's slug and page as fields, and no PSID: one a second of each kind."""
+    """Log the slug and the page, never the PSID, at most once a second for each slug."""
     fields = {"reason": event.reason, "page_id": event.page_id}
     kind = f"refused {event.reason} {id(app)}"
     log_sparingly(_log, logging.WARNING, kind, "linking refused: %s", event.reason, extra=fields)
 
 
 def guarded(hook: Callable[..., Any], *args: Any) -> None:
-    """Call something of the host's that only wants to know; what it raises is logged."""
+    """Call the host's code where its failure must change nothing: what it raises is logged."""
     try:
         hook(*args)
     except Exception:

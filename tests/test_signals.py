@@ -1,8 +1,9 @@
-"""What is connected is called, wherever it was defined, until it is disconnected."""
+"""A receiver is called until it is disconnected, wherever it was defined."""
 
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 
 import bot_linking
 from bot_linking import account_linked, account_unlinked, signals
+from bot_linking.core import events
 from tests.bots import Bot, NewBot
 from tests.wire import PSID
 
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """What a test connects is no other test's."""
+    """Disconnect what the test has connected."""
     before = {signal: dict(signal.receivers) for signal in signals._BY_EVENT.values()}
     yield
     for signal, receivers in before.items():
@@ -25,7 +27,7 @@ def _as_before() -> Iterator[None]:
 
 
 def connect_in_a_factory(told: list[Any], app: Any = None) -> None:
-    """As a host's `create_app` does: nothing but the signal knows these functions afterwards."""
+    """Connect as a host's `create_app` does: afterwards only the signal holds these functions."""
     of_app = {} if app is None else {"sender": app}
 
     @account_linked.connect
@@ -94,3 +96,19 @@ def test_every_signal_of_the_front_door_keeps_its_receivers() -> None:
         signal.connect(lambda app, event: None)
         gc.collect()
         assert list(signal.receivers_for(None))
+
+
+def test_each_event_is_carried_by_one_signal_and_exported_with_it() -> None:
+    """A class of `core.events` and the line below it are all that a signal needs."""
+    classes = [each for each in vars(events).values() if isinstance(each, type)]
+    happenings = [
+        each for each in classes if issubclass(each, events.Happening) and each is not events.Happening
+    ]
+    assert len(happenings) == len(signals._BY_EVENT) > 10
+    for event in happenings:
+        signal = signals._BY_EVENT[event]
+        name = signal.name.replace("-", "_")
+        assert getattr(bot_linking, event.__name__) is event
+        assert getattr(bot_linking, name) is getattr(signals, name) is signal
+        assert {name, event.__name__} <= set(bot_linking.__all__)
+        assert name == re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()

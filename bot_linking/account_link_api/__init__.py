@@ -1,5 +1,5 @@
-"""Outside system 2: the site tells the bot. Where a site's account_link call comes in; and, for the site's
-side, a client that makes it.
+"""The account_link API: a site's back end tells the bot that a person is linked. `endpoint` takes the call,
+and `Client` makes it.
 
     from bot_linking.account_link_api import Client
 

@@ -1,6 +1,6 @@
-"""Reads a call, whichever of the two forms it has, and judges it in the order of the code table.
+"""Reads a call, as JSON or form data, and judges it in the order of the code table.
 
-Imported with the first call, as pydantic takes a while to load.
+Import it late: pydantic is slow to load.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot_linking.account_link_api.codes import Code
-from bot_linking.account_link_api.models import FORM_FIELDS, REPEATED, AccountLinkCall
+from bot_linking.account_link_api.models import FORM_FIELDS, PARTS, REPEATED, AccountLinkCall
 from bot_linking.account_link_api.refusals import CallRefused
 from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
 from bot_linking.core.history import Audit
@@ -21,7 +21,7 @@ from bot_linking.core.identifiers import LONGEST
 from bot_linking.core.reading import is_unicode
 from bot_linking.doors.content import Pairs, read_content
 
-LONGEST_REQUEST_ID = 254  # of what is kept; the answer repeats all of it
+LONGEST_REQUEST_ID = 254  # in the history; the answer repeats the whole id
 LONGEST_META = 4096
 
 Fields = dict[str, Any]
@@ -31,13 +31,13 @@ _NESTED = 'in JSON the fields are nested, {"request": {"method": "account_link"}
 
 
 def read_fields(content_type: str | None, body: bytes) -> Fields:
-    """The nested fields of a body. Raises what `doors.content.read_content` raises."""
+    """The fields of a body, nested. Raises what `doors.content.read_content` raises."""
     content = read_content(content_type, body)
     return _nest(content.fields) if content.json is None else content.json
 
 
 def _nest(pairs: Pairs) -> Fields:
-    """`request.method=...` as `{"request": {"method": ...}}`; a field that was repeated is not valid."""
+    """`request.method=...` as `{"request": {"method": ...}}`; a repeated field becomes `REPEATED`."""
     fields: Fields = {}
     for dotted, value in pairs:
         if dotted in FORM_FIELDS:
@@ -48,7 +48,7 @@ def _nest(pairs: Pairs) -> Fields:
 
 
 def request_id_of(fields: Fields) -> str:
-    """The caller's id for the request, as text; empty when there is none that could be given back."""
+    """The caller's id for the request, as text; empty for none, and for a value that is no text or number."""
     return _text(_of_request(fields, "id"))
 
 
@@ -66,7 +66,7 @@ def _of_request(fields: Fields, name: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A scalar as text, nothing else."""
+    """A text, number or boolean as text; empty for any other value. Raises `PayloadUnreadable`."""
     if isinstance(value, str):
         if not is_unicode(value):
             raise PayloadUnreadable("the body holds text that is not Unicode")
@@ -83,7 +83,7 @@ def _kept(text: str, longest: int) -> str | None:
 
 
 def judge(fields: Fields) -> AccountLinkCall | BotLinkingError:
-    """The call, or the first thing that is wrong with it by the order of the table."""
+    """The call, or its first problem by the order of the code table."""
     try:
         return AccountLinkCall.model_validate(fields)
     except ValidationError as problem:
@@ -96,12 +96,12 @@ def judge(fields: Fields) -> AccountLinkCall | BotLinkingError:
 
 
 def is_about_a_valid_person(call: AccountLinkCall | BotLinkingError) -> bool:
-    """Whether a call got as far as having a valid `recipient.id`."""
+    """Whether a call has a valid `recipient.id`."""
     return not isinstance(call, CallRefused) or call.code in _JUDGED_AFTER_THE_PERSON
 
 
 def psid_of(fields: Fields) -> str:
-    """The `recipient.id` of such a call."""
+    """The `recipient.id` of a call that has a valid one."""
     given = fields["recipient"]["id"]
     return given if isinstance(given, str) else str(int(given))
 
@@ -124,7 +124,7 @@ def _code_of(error: ErrorDetails) -> Code:
 
 
 def _sentence_of(code: Code, error: ErrorDetails, fields: Fields) -> str:
-    """The code's own, or a better one where it is clear what the caller meant."""
+    """The code's sentence, or one that names the field or what the caller meant."""
     sentence = code.sentence
     name = error["loc"][2] if len(error["loc"]) > 2 else None
     if code is Code.IDENTIFIER_INVALID and name in LONGEST:
@@ -132,5 +132,11 @@ def _sentence_of(code: Code, error: ErrorDetails, fields: Fields) -> str:
         sentence = f"account_linking.{name} is not valid: it must be {rule}"
     elif code is Code.RECIPIENT_INVALID and error["type"] == "rounded":
         sentence = f"Invalid Facebook user id: recipient.id {_ROUNDED}"
-    is_dotted = any("." in name for name in fields if name in FORM_FIELDS)
-    return f"{sentence}; {_NESTED}" if is_dotted else sentence
+    return f"{sentence}; {_NESTED}" if _has_dotted_names(fields) else sentence
+
+
+def _has_dotted_names(fields: Fields) -> bool:
+    """Whether JSON names a part as a form does, also inside the part."""
+    places = [fields, *(part for part in fields.values() if isinstance(part, dict))]
+    dotted = (name for place in places for name in place if "." in name)
+    return any(name.partition(".")[0].lower() in PARTS for name in dotted)

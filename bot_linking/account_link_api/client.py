@@ -1,7 +1,7 @@
-"""The other side: tells a bot that a person is linked to an account, or is not any more.
+"""The client: tells a bot that a person is linked to an account, or is linked no longer.
 
-A call may be repeated without harm, as the same facts again change nothing; so a call that got no answer is
-repeated here, a few times, and never sooner than the bot asked.
+The same call again changes nothing. So a call without an answer is repeated a few times, never sooner than
+the bot asked.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ LARGEST_ANSWER = 1 << 16
 class Client:
     """Calls one bot's account_link API.
 
-    `url` is the address of the endpoint, `https://bot.example.com/linking/api`; without the `/api` at its end
-    it is taken for the prefix that the bot's blueprint has, and `/api` is added. It is https, or plain http
-    on loopback: `ValueError` otherwise. `timeout` is (connect, read) in seconds for one try, and `tries` the
-    number of them.
+    `url` is the address of the endpoint, `https://bot.example.com/linking/api`; `/api` is added where it is
+    missing at the end. It must be https, or plain http on loopback: `ValueError` otherwise. `timeout` is
+    (connect, read) in seconds for one try, and `tries` is the number of tries.
     """
 
     def __init__(
@@ -63,16 +62,19 @@ class Client:
         request_id: str | None = None,
         meta: str = "",
     ) -> str:
-        """Link a person, or add to what they are known by; what is not given stays. At least one is needed.
+        """Link a person, or add an identifier to their link. At least one is needed; others stay.
 
-        The request id comes back: yours, or the one that was made up. Raises `AccountLinkError`.
+        Returns the request id: yours, or a new one. Raises `AccountLinkError`.
         """
         given = {"username": username, "email": email, "phone_number": phone_number}
         identifiers = {name: value for name, value in given.items() if value is not None}
         return self._call(psid, {"status": "linked", **identifiers}, request_id, meta)
 
     def unlink(self, psid: str, *, request_id: str | None = None, meta: str = "") -> str:
-        """Unlink a person, no matter who linked them; fine when they are not linked. Else as `link`."""
+        """Unlink a person, however they were linked. Nothing happens to a person who is not linked.
+
+        Returns the request id. Raises `AccountLinkError`.
+        """
         return self._call(psid, {"status": "unlinked"}, request_id, meta)
 
     def _call(self, psid: str, account_linking: dict[str, str], request_id: str | None, meta: str) -> str:
@@ -93,7 +95,8 @@ class Client:
         raise AssertionError("unreachable")
 
     def _try(self, body: dict[str, Any], attempt: int) -> tuple[AccountLinkError | None, float | None]:
-        """What went wrong, and how long to wait before the next try; no wait where that would not help."""
+        """The error of one try, and the seconds to wait before the next; no wait where a try would not
+        help."""
         import requests
 
         wait = FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
@@ -108,7 +111,7 @@ class Client:
             ) as response:
                 answer = _read(response)
         except (requests.ConnectionError, requests.Timeout) as problem:
-            # The original may hold the whole request, and the key with it.
+            # The error's text may hold the whole request, and the key with it.
             return NoAnswer(f"no answer from {self.url}: {type(problem).__name__}"), wait
         except requests.RequestException as problem:
             return CallNotAccepted(f"{self.url} cannot be called: {type(problem).__name__}"), None
@@ -131,7 +134,7 @@ def _endpoint(url: str) -> str:
 
 
 def _read(response: requests.Response) -> dict[str, Any]:
-    """The answer's object, or an empty one where it is none."""
+    """The answer's JSON object; empty for any other body."""
     import json
 
     try:
@@ -153,7 +156,7 @@ def _error_of(status: int, answer: dict[str, Any]) -> AccountLinkError:
 
 
 def _wait_asked_for(response: requests.Response, wait: float) -> float | None:
-    """Never sooner than asked; None where that is longer than anyone would wait here."""
+    """The wait, but never less than `Retry-After`; None where that is over `LONGEST_WAIT_S`."""
     asked = response.headers.get("Retry-After", "")
     seconds = float(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0.0
     return None if seconds > LONGEST_WAIT_S else max(wait, seconds)

@@ -1,4 +1,4 @@
-"""Every answer but success, one line each: for both sides of the protocol."""
+"""The code table: one line for each refusal, for the endpoint and the client."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NO_PERSON = "recipient.id is missing"
 NO_PSID = "Invalid Facebook user id: recipient.id must be 1 to 64 digits"
 NO_STATUS = "account_linking.status must be linked or unlinked"
 NO_NAME = "One of account_linking.username, email and phone_number is needed"
-NO_STORE = "The store is not available"  # the refusal's own text may name a file
+NO_STORE = "The store is not available"  # the error's own text may name a file
 NOT_DONE = "The call could not be done"
 
 
 class Code(Enum):
-    """The slug of a refusal; number, HTTP status and type of its answer; the sentence, empty where the
-    refusal has its own; and what the client raises.
+    """The slug of a refusal; the number, HTTP status and type of its answer; the sentence, empty where the
+    refusal has one of its own; and the error that the client raises.
 
     The protocol's own codes come first, in the order in which a call is judged. Where the protocol has no
     code, the number is the HTTP status.
@@ -85,5 +85,5 @@ def code_of(refusal: BotLinkingError) -> Code:
 
 
 def error_of(number: int) -> type[AccountLinkError] | None:
-    """What the client raises for this number of an answer."""
+    """The error that the client raises for an answer with this number; None for an unknown number."""
     return next((code.error for code in Code if code.number == number), None)

@@ -1,6 +1,6 @@
-"""Where a site's account_link call comes in: the key first, then read, judge, act, answer.
+"""Where a site's account_link call comes in: check the key, read, judge, act, answer; in this order.
 
-Every answer has the protocol's own envelope, also what its code table does not know.
+Every answer has the protocol's envelope.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors.body import UNKEPT, address_by, answer_json, read_call
+from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
 from bot_linking.doors.throttle import Limit, Throttle
@@ -41,15 +41,15 @@ _log = logging.getLogger("bot_linking.account_link_api")
 
 
 class ServedPages(Protocol):
-    """The pages of the app, which may come and go."""
+    """The pages of the app. They may be added and removed between two calls."""
 
     def serves(self, page_id: str) -> bool:
         """Whether this page is one of the app's."""
 
 
 class AccountLinkAPI:
-    """The API of one app. `knows(page_id, psid)` asks Messenger whether the person exists; without it
-    Messenger is not asked."""
+    """The API of one app. `knows(page_id, psid)` asks Messenger whether the person exists; None when
+    Messenger is not to be asked."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class AccountLinkAPI:
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
         self._pages = pages
         self._document: bytes | None = None
-        self.neighbours: list[Callable[[], Sequence[Operation]]] = []  # who else stands in the document
+        self.neighbours: list[Callable[[], Sequence[Operation]]] = []  # other rooms' calls in the document
 
     def add_to(self, state: BlueprintSetupState) -> None:
         """Add the routes below the blueprint's prefix."""
@@ -81,7 +81,7 @@ class AccountLinkAPI:
         add_door(state, "/openapi.json", "openapi", self.show_document)
 
     def answer(self) -> Response:
-        """One call, or why there is none."""
+        """Answer one call."""
         if request.method == "OPTIONS":
             return allow("POST")
         if request.method != "POST":
@@ -89,11 +89,11 @@ class AccountLinkAPI:
         return self._call()
 
     def answer_below(self) -> Response:
-        """Every path below the address."""
+        """Answer 404 below the address."""
         return self._refuse(PathUnknown(f"there is nothing here; the address is {self._prefix}/api"), "")
 
     def _call(self) -> Response:
-        """Nothing of the body is looked at before the key was found good."""
+        """Handle a POST. The body is read only after the key was found good."""
         request_id = ""
         try:
             key, page_id = self._authenticate()
@@ -109,8 +109,8 @@ class AccountLinkAPI:
     # The key
 
     def _authenticate(self) -> tuple[ApiKey, str | None]:
-        """The key, and the page it is bound to, if any. Only failed calls count, by address, so a guesser
-        cannot lock out the holder of a good key."""
+        """The key, and the page that it is bound to, if any. Only failed calls count, by address, so a
+        guesser cannot lock out the holder of a good key."""
         key = self._keys.find(request.headers.get("APIKEY", ""))
         if key is not None:
             page_id = self._page_of(key) if key.pages else None
@@ -153,7 +153,8 @@ class AccountLinkAPI:
                 raise ConflictRefused("this person is linked to another account: unlink them first")
 
     def _ask_messenger(self, knows: KnowsPerson, page_id: str, psid: str) -> None:
-        """13002 for a person who does not exist; who is linked here has existed, and may be unlinked."""
+        """Refuse a person who does not exist, with 13002. A linked person is not asked about: they may be
+        unlinked in any case."""
         if self._linking.link_of(psid, page_id) is not None:
             return
         try:
@@ -195,7 +196,7 @@ class AccountLinkAPI:
             shown = [*operations(self._prefix), *(each for more in self.neighbours for each in more())]
             made = document(shown, server=self._settings.public_url)
             self._document = json.dumps(made).encode()
-        return Response(self._document, 200, UNKEPT, content_type="application/json")
+        return Response(self._document, 200, NO_STORE, content_type="application/json")
 
 
 _LOGGED = {Code.FAILED, Code.STORE_AWAY, Code.POLICY_FAILED}  # their own text is for the operator
@@ -220,7 +221,7 @@ def _envelope(code: Code, message: str, request_id: str) -> dict[str, Any]:
 
 
 def _calls() -> Any:
-    """The reader, loaded with the first call: pydantic takes a while."""
+    """The module `calls`, imported with the first call: pydantic is slow to load."""
     from bot_linking.account_link_api import calls
 
     return calls

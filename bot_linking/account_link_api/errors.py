@@ -1,4 +1,4 @@
-"""What a call of the client's may end in, as exceptions; `codes` says which is raised for what."""
+"""The errors that the client raises; `codes` says which for which answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from bot_linking.core.errors import BotLinkingError
 
 
 class AccountLinkError(BotLinkingError):
-    """A call that was not done. `code` is the protocol's error code, or the HTTP status where the protocol
-    has none, or None without an answer; `status` is the HTTP status. No text of it holds the key."""
+    """A call that was not done. `code` is the protocol's error code, the HTTP status where the protocol has
+    no code, or None without an answer. `status` is the HTTP status. The text never holds the key."""
 
     slug: ClassVar[str] = "account_link_error"
 
@@ -25,19 +25,19 @@ class KeyNotValid(AccountLinkError):
 
 
 class MethodUnknown(AccountLinkError):
-    """10000: `request.method` is not one that the bot knows."""
+    """10000: the bot does not know `request.method`."""
 
 
 class RecipientMissing(AccountLinkError):
-    """13000: no PSID."""
+    """13000: the PSID is missing."""
 
 
 class RecipientInvalid(AccountLinkError):
-    """13002: the PSID is not valid, or Messenger says that there is no such person."""
+    """13002: the PSID is not valid, or Messenger knows no such person."""
 
 
 class StatusInvalid(AccountLinkError):
-    """13003: neither `linked` nor `unlinked`."""
+    """13003: the status is neither `linked` nor `unlinked`."""
 
 
 class IdentifierInvalid(AccountLinkError):
@@ -53,11 +53,11 @@ class LinkedToAnother(AccountLinkError):
 
 
 class TooManyRequests(AccountLinkError):
-    """429, still so after the last try."""
+    """429, also at the last try."""
 
 
 class ServiceUnavailable(AccountLinkError):
-    """503 or another server error, still so after the last try."""
+    """503 or another server error, also at the last try."""
 
 
 class CallNotAccepted(AccountLinkError):
@@ -65,4 +65,4 @@ class CallNotAccepted(AccountLinkError):
 
 
 class NoAnswer(AccountLinkError):
-    """The bot could not be reached, or did not answer in time, after the last try."""
+    """The bot could not be reached, or did not answer in time, also at the last try."""

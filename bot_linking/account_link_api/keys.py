@@ -1,4 +1,4 @@
-"""API keys: minted here, shown once, and from then on known by their digest only."""
+"""API keys: random, shown once, and kept as digests."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.ports import ApiKey
 from bot_linking.core.reading import has_hidden_marks, is_storable
 
-PREFIX = "bl_"  # so that a key is recognised where it should not be
+PREFIX = "bl_"  # scanners for leaked secrets recognise a key by it
 LONGEST_NAME = 64
 TOUCH_EVERY_MS = 60_000
 
 
 class KeyNameRefused(BotLinkingError):
-    """The name of a new key is taken, or no name."""
+    """The name of a new key is taken or not valid."""
 
     slug: ClassVar[str] = "key_name_refused"
 
 
 class Keys:
-    """The keys of one store. Nothing is cached: a key that was revoked anywhere is refused from then on."""
+    """The keys of one store. No key is cached: one that any process revokes is refused at once."""
 
     def __init__(self, linking: Linking) -> None:
         self._linking = linking
 
     def create(self, name: str, pages: Sequence[str] = ()) -> str:
-        """A new key, which can never be read again. `pages` are the page ids it may act on; no page
-        means every page. Raises `KeyNameRefused`."""
+        """Make a key and return it; it cannot be read again. `pages` are the page ids that it may act on; no
+        page means every page. Raises `KeyNameRefused`."""
         if not name.strip() or len(name) > LONGEST_NAME or has_hidden_marks(name):
             raise KeyNameRefused(f"a key's name has 1 to {LONGEST_NAME} visible characters")
         key = PREFIX + secrets.token_urlsafe(24)
@@ -42,7 +42,7 @@ class Keys:
         return key
 
     def find(self, given: str) -> ApiKey | None:
-        """The active key with this text, noting that it was used; None when there is none."""
+        """The active key with this text; None without one. Records its use, at most once a minute."""
         digest = digest_of(given)
         key = self._linking.store.find_api_key(digest)
         if key is None or not hmac.compare_digest(key.digest, digest):
@@ -53,9 +53,9 @@ class Keys:
         return key
 
     def list(self) -> list[ApiKey]:
-        """All keys, oldest first, with those that were revoked."""
+        """All keys, oldest first, revoked ones included."""
         return self._linking.store.list_api_keys()
 
     def revoke(self, name: str) -> bool:
-        """End a key in every process at once. False when there is no active one of this name."""
+        """Revoke a key, in every process at once. False when no active key has this name."""
         return is_storable(name) and self._linking.store.revoke_api_key(name, self._linking.now())

@@ -1,6 +1,6 @@
 """The fields of a call: these models validate it, and the OpenAPI document shows them.
 
-Imported with the first call, as pydantic takes a while to load.
+Import it late: pydantic is slow to load.
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from bot_linking.core.marks import BLANKS, INVISIBLE, stripped
 from bot_linking.core.reading import HIDDEN_MARKS, has_hidden_marks
 
 LARGEST_NUMBER = 2**53 - 1  # a client may have rounded a larger one before it sent it
-_DIGITS = "^[0-9]{1,64}$"  # pydantic matches whole, and no line end before the $
-_AT_ENDS = f"\\s{BLANKS}"  # what goes where nothing else stands before or behind it
+_DIGITS = "^[0-9]{1,64}$"  # in pydantic, $ does not match before a line end
+_AT_ENDS = f"\\s{BLANKS}"  # white space at the ends is stripped
 _HIDDEN = (
     f"(?!\\s)[{HIDDEN_MARKS}]|[^{_AT_ENDS}][{_AT_ENDS}]*(?=\\s)[{HIDDEN_MARKS}][{_AT_ENDS}]*[^{_AT_ENDS}]"
 )
 
 
 class _Repeated:
-    """Stands for a form field that was sent several times: no reader may choose one of them."""
+    """The value of a form field that was sent several times; it is valid for no field."""
 
 
 REPEATED = _Repeated()
 
 
 def _number_as_text(value: Any) -> Any:
-    """A whole number by its decimal form; an error of the type `rounded` for one that may have been that."""
+    """A whole number as decimal text. Raises an error of the type `rounded` for one that a client may have
+    rounded."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if abs(value) > LARGEST_NUMBER:
@@ -53,7 +54,7 @@ def _psid(value: Any) -> Any:
 
 
 def _seen_part(longest: int) -> BeforeValidator:
-    """What an identifier is without white space around it; None where nothing in it is seen."""
+    """Strips white space around an identifier; None where nothing in it is visible."""
 
     def read(value: Any) -> Any:
         fits = isinstance(value, str) and len(value) <= longest
@@ -166,12 +167,12 @@ class AccountLinkCall(_Model):
         return Identifiers(part.username, part.email, part.phone_number)
 
 
-_PARTS: dict[str, type[BaseModel]] = {
+PARTS: dict[str, type[BaseModel]] = {
     "request": RequestPart,
     "recipient": RecipientPart,
     "account_linking": LinkedPart,
 }
 FORM_FIELDS = {
     "timestamp",
-    *(f"{part}.{name}" for part, model in _PARTS.items() for name in model.model_fields),
+    *(f"{part}.{name}" for part, model in PARTS.items() for name in model.model_fields),
 }

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of this API."""
+"""Describes this API for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Failure(BaseModel):
 
 
 def operations(prefix: str) -> list[Operation]:
-    """The one call."""
+    """The one call of this API."""
     return [
         Operation(
             method="post",

@@ -1,4 +1,4 @@
-"""What this door itself refuses. `codes` says what each answers with."""
+"""The refusals of this door. `codes` says how each is answered."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bot_linking.core.errors import BotLinkingError
 
 
 class KeyRefused(BotLinkingError):
-    """No active key, or one that may not act on this page."""
+    """There is no active key, or it may not act on this page."""
 
     slug: ClassVar[str] = "api_key_refused"
 
 
 class CallRefused(BotLinkingError):
-    """A call with one of the protocol's own codes."""
+    """A call that is refused with a code of the protocol."""
 
     slug: ClassVar[str] = "call_refused"
 
@@ -25,7 +25,7 @@ class CallRefused(BotLinkingError):
 
 
 class ConflictRefused(BotLinkingError):
-    """The person is linked to another account, and the host's policy is that they stay so."""
+    """The person is linked to another account, and the host's policy keeps that link."""
 
     slug: ClassVar[str] = "conflict_refused"
 

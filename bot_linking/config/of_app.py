@@ -1,4 +1,4 @@
-"""The settings of one app, judged against what its host's callables can do."""
+"""The settings of one app, checked against the host's callables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger("bot_linking")
 
 
 def settings_of(app: Flask, hooks: Hooks, overrides: Mapping[str, Any]) -> Settings:
-    """From `app.config`, the environment and these arguments. Raises `ConfigurationError`."""
+    """Read `app.config` and the environment; `overrides` win over both. Raises `ConfigurationError`."""
     given = {key_of(name): each for name, each in overrides.items() if each is not None}
     defaults = defaults_of(app.instance_path, app.secret_key, app.config, os.environ)
     settings = read_settings({**app.config, **given}, os.environ, defaults)

@@ -1,4 +1,4 @@
-"""A page's side of the protocol, as it is configured."""
+"""A Facebook page as it is configured: its id, its token and its secrets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page's side of the protocol. `id` is None for "every page that the app secret signs for".
+    """One Facebook page. `id` is None for every page whose events the app secret signs.
 
-    Of each secret there are several while one replaces another, the newest first. Calls are made with the
-    newest; what comes in may be signed or verified by every one.
+    Token and secrets have several values while one replaces another, the newest first. Calls to Graph use the
+    newest; a webhook may be signed, or its handshake verified, by any of them.
     """
 
     id: str | None
@@ -52,7 +52,7 @@ def read_pages(value: Any) -> tuple[Page, ...]:
 
 
 def read_page(page_id: str, of: Any) -> Page:
-    """One page. Raises `ValueError`, which names the page and what is wrong with it."""
+    """One page. Raises `ValueError`, whose text names the page and what is wrong with it."""
     if not isinstance(of, Mapping) or set(of) - {"username"} != _KINDS.keys():
         raise ValueError(f"needs {', '.join(sorted(_KINDS))} for each page, and nothing else")
     values = dict[str, tuple[str, ...]]()

@@ -1,7 +1,7 @@
-"""How the value of a setting is read and judged: one function for each kind of value.
+"""How the value of a setting is read and checked: one function for each kind of value.
 
 Each takes what `app.config` or the environment holds, and returns the value in its own type. It raises
-`ValueError` with the words that follow the key in the message; it never shows the value.
+`ValueError` with the words that follow the key in the message, and never with the value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Reader = Callable[[Any], Any]
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
-# libpq takes much more. An @ or a / that a password holds unescaped would end up in the host.
+# libpq accepts more. It would take an unescaped @ or / of a password for the end of the host's name.
 _POSTGRES = re.compile(
     r"postgres(?:ql)?://(?:[^:@/?#\s]+(?::[^:@/?#\s]*)?@)?[\w.,:\[\]%-]*(?:/[^/@?#\s]*)?(?:\?[^#\s]*)?"
 )
@@ -37,10 +37,10 @@ def text(value: Any) -> str:
 
 
 def secret_of(length: int, *, monotonous_below: int) -> Callable[[Any], str]:
-    """A secret of this length or more that is no sample.
+    """A secret of `length` characters or more that is no sample value.
 
-    One that is monotonous (a mark again and again, a run of the keyboard) must be longer. It passes then for
-    a try on this machine; `reading` refuses it beside the real Graph.
+    A monotonous one (one character repeated, a run of the keyboard) needs `monotonous_below` characters.
+    Then it is good enough for a try on this machine; `reading` refuses it beside the real Graph.
     """
 
     def read(value: Any) -> str:
@@ -60,7 +60,7 @@ encryption_key = secret_of(32, monotonous_below=32)
 
 
 def access_token(value: Any) -> str:
-    """A page access token, whose length is Messenger's to choose."""
+    """A page access token. Messenger chooses its length."""
     token = text(value)
     if is_sample(token):
         raise ValueError("is a sample value; use the real one")
@@ -129,7 +129,7 @@ def address(value: Any) -> str:
 
 
 def page_address(value: Any) -> str:
-    """Like an address, but a path on this site will do, and a query may follow."""
+    """An address, which may have a query, or a path on this site."""
     url = text(value)
     if url.startswith("/") and not url.startswith("//") and "\\" not in url:
         return url
@@ -143,7 +143,7 @@ def return_host(value: Any) -> str:
 
 
 def matching(pattern: str, what: str) -> Callable[[Any], str]:
-    """Text of this shape; `what` says it in words."""
+    """Text that matches the whole `pattern`; `what` describes it in the message."""
 
     def read(value: Any) -> str:
         if not re.fullmatch(pattern, text(value)):
@@ -154,7 +154,7 @@ def matching(pattern: str, what: str) -> Callable[[Any], str]:
 
 
 def database(value: Any) -> str:
-    """An address that `open_store` knows. It may hold a password."""
+    """The address of a database, as `open_store` takes it. It may hold a password."""
     url = text(value)
     if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
         return url
@@ -164,5 +164,5 @@ def database(value: Any) -> str:
 
 
 def page_username(value: Any) -> str:
-    """What a page is called in an m.me address."""
+    """A page's name in an m.me address."""
     return matching(r"[A-Za-z0-9.\-_]{1,75}", "a page's user name, as in m.me/NAME")(value)

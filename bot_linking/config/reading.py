@@ -119,13 +119,13 @@ def _unknown(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def _missing(name: str) -> Problem:
-    """What to say of a key that is missing: what it is for."""
+    """The problem of a missing key, which says what the key is for."""
     (meaning,) = (each.metadata["meaning"] for each in fields(Settings) if each.name == name)
     return key_of(name), "is missing" + _IF_MISSING.get(name, f": {meaning[0].lower()}{meaning[1:]}")
 
 
 def _checked(settings: Settings) -> Settings:
-    """The same settings with one page made of the single keys, judged as a whole."""
+    """Check the settings together, and make a page of the keys of a single page."""
     if settings.pages and (settings.page_access_token or settings.app_secret or settings.page_id):
         raise ConfigurationError(key_of("pages"), "and the keys of a single page exclude each other")
     pages = settings.pages
@@ -153,10 +153,8 @@ def _checked(settings: Settings) -> Settings:
 
 
 def judge_page(settings: Settings, page: Page) -> None:
-    """Raise `ConfigurationError` for a page whose secrets are good for a Graph on this machine only.
-
-    Everybody who runs the simulator knows its secrets.
-    """
+    """Raise `ConfigurationError` for a page with secrets of the simulator or monotonous ones, unless Graph is
+    on this machine, too."""
     if not is_loopback(settings.graph_url):
         for name, values in (("app_secret", page.app_secrets), ("page_access_token", page.access_tokens)):
             if any(value.startswith(_SIMULATOR) for value in values):
@@ -165,7 +163,7 @@ def judge_page(settings: Settings, page: Page) -> None:
 
 
 def _refuse_monotonous(settings: Settings, **secrets: Sequence[str]) -> None:
-    """Beside the real Graph `kkkk...` is no secret, however long it is."""
+    """Refuse secrets like `kkkk...`, of any length, unless Graph is on this machine."""
     for name, values in secrets.items():
         if not is_loopback(settings.graph_url) and any(map(is_monotonous, values)):
             raise ConfigurationError(key_of(name), "is a sample value; use a real secret")
@@ -177,7 +175,7 @@ def defaults_of(
     config: Mapping[str, Any],
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What an app's own configuration stands for where ours says nothing."""
+    """Defaults that depend on the app: the database in its instance folder, and its own signing key."""
     defaults: dict[str, Any] = {"database": default_database(instance_path)}
     public_url = config.get(key_of("public_url")) or environment.get(key_of("public_url"))
     if secret_key:
@@ -188,7 +186,7 @@ def defaults_of(
 
 
 def strange_graph(settings: Settings) -> str | None:
-    """What to say of a Graph address that is neither Meta's nor on this machine; None for those."""
+    """A warning of a Graph address that is neither Meta's nor on this machine; else None."""
     host = urlsplit(settings.graph_url).hostname
     if host == GRAPH_HOST or is_loopback(settings.graph_url):
         return None
@@ -196,5 +194,5 @@ def strange_graph(settings: Settings) -> str | None:
 
 
 def default_database(instance_path: str) -> str:
-    """Where links are kept when nothing else is said: a file in the app's instance folder."""
+    """Where links are kept by default: a file in the app's instance folder."""
     return "sqlite:///" + str(Path(instance_path) / "bot_linking.db")

@@ -1,4 +1,4 @@
-"""Which secrets are no secrets: sample words, one mark again and again, runs of the keyboard."""
+"""Secrets that are easy to guess: sample words, one character repeated, runs of the keyboard."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SHORTEST_RUN = 3
 
 
 def is_sample(secret: str) -> bool:
-    """Whether a secret is a sample of a documentation: made of such words alone, with anything
-    between them, a few digits after them, and letters written as digits."""
+    """Whether a secret consists of sample words alone. Signs between them, digits after them and letters that
+    are written as digits do not change that."""
     folded = secret.casefold()
     plain = re.sub(r"[^a-z0-9]", "", folded)
     spelled = re.sub(r"[^a-z]", "", re.sub(r"[0-9]{0,9}[^a-z0-9]*$", "", folded).translate(_LEET))
@@ -41,7 +41,7 @@ def is_sample(secret: str) -> bool:
 
 
 def is_monotonous(secret: str) -> bool:
-    """Whether a secret is one short text again and again, or of runs like `12345`, `abc` and `qwerty`."""
+    """Whether a secret repeats one short text, or consists of runs like `12345`, `abc` and `qwerty`."""
     folded = re.sub(r"[^a-z0-9]", "", secret.casefold()) or secret
     return _is_repeated(secret) or _is_repeated(folded) or _is_made_of_runs(folded)
 
@@ -63,8 +63,8 @@ def _is_repeated(text: str) -> bool:
 
 
 def _is_made_of_runs(text: str) -> bool:
-    """Neighbours on the keyboard or in the alphabet, or one mark several times. Each run is taken as far as
-    it goes."""
+    """Whether the text consists of runs: neighbours on the keyboard or in the alphabet, or one character
+    repeated. Each run is taken as far as it goes."""
     at = 0
     while at < len(text):
         alike = len(text) - at - len(text[at:].lstrip(text[at]))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.links import Link
+from bot_linking.core.signal import SignalOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class LinkingEvent:
 
 
 class Happening:
-    """Something that happened. A new kind is a class of this family here, and a line in `signals`."""
+    """Something that happened. To add one, write its class here and declare its signal below it."""
 
     __slots__ = ()
 
@@ -55,6 +56,9 @@ class AccountLinked(Happening):
     consented_at: int | None = field(default=None, compare=False)
 
 
+account_linked: SignalOf[AccountLinked]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountUnlinked(Happening):
     """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`, `undo`;
@@ -67,6 +71,9 @@ class AccountUnlinked(Happening):
     link: Link | None = field(default=None, compare=False, repr=False)
 
 
+account_unlinked: SignalOf[AccountUnlinked]
+
+
 @dataclass(frozen=True, slots=True)
 class LinkChanged(Happening):
     """A person stayed linked to the same account, which is known by something else now. `identifiers` names
@@ -74,6 +81,9 @@ class LinkChanged(Happening):
 
     link: Link
     identifiers: tuple[str, ...]
+
+
+link_changed: SignalOf[LinkChanged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,9 @@ class LinkingRefused(Happening):
     consented_at: int | None = field(default=None, compare=False)
 
 
+linking_refused: SignalOf[LinkingRefused]
+
+
 @dataclass(frozen=True, slots=True)
 class EventIgnored(Happening):
     """An event that changes nothing, told apart from a refusal: a redelivery, or one that lost to a newer
@@ -101,6 +114,9 @@ class EventIgnored(Happening):
     psid: str
     way: str | None = field(default=None, compare=False)
     consented_at: int | None = field(default=None, compare=False)
+
+
+event_ignored: SignalOf[EventIgnored]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +132,18 @@ class StageReached(Happening):
     seconds: float | None = None
 
 
+stage_reached: SignalOf[StageReached]
+
+
 @dataclass(frozen=True, slots=True)
 class LoginPrompted(Happening):
     """A message with a Log In button was handed to Messenger."""
 
     page_id: str | None
     psid: str
+
+
+login_prompted: SignalOf[LoginPrompted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +156,9 @@ class LoginCancelled(Happening):
     resume: Any = None
 
 
+login_cancelled: SignalOf[LoginCancelled]
+
+
 @dataclass(frozen=True, slots=True)
 class MessageSent(Happening):
     """An outbox entry was delivered. `waited` is the number of seconds since it was written."""
@@ -142,6 +167,9 @@ class MessageSent(Happening):
     psid: str
     kind: str
     waited: float
+
+
+message_sent: SignalOf[MessageSent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,16 @@ class MessageFailed(Happening):
     dead: bool
 
 
+message_failed: SignalOf[MessageFailed]
+
+
+def result_of(event: MessageSent | MessageFailed) -> str:
+    """What became of the entry in one word: `sent`, `failed` while it is tried again, or `dead`."""
+    if isinstance(event, MessageSent):
+        return "sent"
+    return "dead" if event.dead else "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookReceived(Happening):
     """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking
@@ -164,6 +202,9 @@ class WebhookReceived(Happening):
 
     result: str
     seconds: float
+
+
+webhook_received: SignalOf[WebhookReceived]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +216,17 @@ class GraphFailed(Happening):
     code: int | None
 
 
+graph_failed: SignalOf[GraphFailed]
+
+
 @dataclass(frozen=True, slots=True)
 class PersonErased(Happening):
     """Everything about a person was removed. Carries no id on purpose."""
 
     rows: int
+
+
+person_erased: SignalOf[PersonErased]
 
 
 Outcome = AccountLinked | AccountUnlinked | LinkChanged | LinkingRefused | EventIgnored

@@ -14,8 +14,9 @@ import threading
 import weakref
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sized
 from enum import StrEnum
+from typing import TypeVar
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.events import (
@@ -34,6 +35,8 @@ WRITTEN_AFTER_S = 4.0
 REMEMBERED = 20_000  # stages of people, for the times between them and against counting a reload
 MOST_UNWRITTEN = 10_000  # numbers that wait for a store that is away
 SECONDS = (1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("bot_linking")
 
@@ -54,11 +57,18 @@ class Reached(StrEnum):
 STAGES = tuple(Reached)
 CANCELLED, ABANDONED, OPEN = "cancelled", "abandoned", "open"
 REFUSED = "refused:"  # before the slug of a refusal
+_BEFORE = dict(zip(STAGES[1:], STAGES, strict=False))
+
+_TURNED_AWAY = (LinkingRefused, EventIgnored)
+
+# A `FunnelCount` that is none yet: it is made when it is written.
+_Key = tuple[int, str, str, str, int]
 
 
 class Funnel:
-    """Counts of one app in one process, until they are written. `tell` hears of each stage; `sole_page` is
-    the only page's id, where there is one and it is known. Nothing here raises."""
+    """Counts of one app in one process, until they are written. `tell` hears of each stage, unless
+    `listeners` is empty; `sole_page` is the only page's id, where there is one and it is known. Nothing here
+    raises."""
 
     def __init__(
         self,
@@ -67,11 +77,13 @@ class Funnel:
         tell: Callable[[Happening], None],
         now: Callable[[], int],
         sole_page: Callable[[], str | None],
+        listeners: Sized,
     ) -> None:
         self._store = store
         self._tell = tell
         self._now = now
         self._sole_page = sole_page
+        self._listeners = listeners
         self._begin()
         still = weakref.WeakMethod(self.write)
         atexit.register(lambda: (write := still()) and write())
@@ -80,7 +92,7 @@ class Funnel:
         """What belongs to this very process: a fork must not write what its parent has counted."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._funnel: dict[FunnelCount, int] = {}
+        self._funnel: dict[_Key, int] = {}
         self._traffic: dict[TrafficCount, int] = {}
         self._seen: OrderedDict[int, int] = OrderedDict()
         self._is_due = False
@@ -99,35 +111,40 @@ class Funnel:
         """Count one who came to a stage. With `key`, which stands for this person's pass through the stages,
         once only; False for the second time. `since` is when the stage before was reached (ms), where the
         caller knows; else it is looked up by the key."""
-        now = self._now()
-        if key is not None:
-            if not self._is_first(stage, key, now):
-                return False
-            since = self._time_of(stage, key) if since is None else since
-        seconds = None if since is None else max(0, now - since) / 1000
-        self._count(stage, way, page_id, now)
-        if seconds is not None:
-            self._add_time(stage, way, page_id, seconds)
-        self._tell(StageReached(str(stage), way, self._page(page_id) or None, seconds))
+        now, page, seconds = self._now(), self._page(page_id), None
+        with self._mine():
+            if key is not None:
+                if not self._is_first(stage, way, key, now):
+                    return False
+                since = self._seen.get(hash((_BEFORE.get(stage), way, key))) if since is None else since
+            self._add((now - now % DAY_MS, page, way, stage, HOW_MANY))
+            if since is not None:
+                seconds = self._add_time(stage, way, page, since, now)
+        self._write_soon()
+        if self._listeners:
+            self._tell(StageReached(str(stage), way, page or None, seconds))
         return True
 
     def cancel(self, way: str, page_id: str | None, *, key: Hashable) -> bool:
         """Count one who declined; False for the second time."""
-        now = self._now()
-        if not self._is_first(CANCELLED, key, now):
-            return False
-        self._count(CANCELLED, way, page_id, now)
-        self._tell(StageReached(CANCELLED, way, self._page(page_id) or None))
+        now, page = self._now(), self._page(page_id)
+        with self._mine():
+            if not self._is_first(CANCELLED, way, key, now):
+                return False
+            self._add((now - now % DAY_MS, page, way, CANCELLED, HOW_MANY))
+        self._write_soon()
+        if self._listeners:
+            self._tell(StageReached(CANCELLED, way, page or None))
         return True
 
     def refuse(self, slug: str, way: str, page_id: str | None) -> None:
         """Count a refusal beside the stages."""
-        self._count(f"{REFUSED}{slug}", way, page_id, self._now())
+        self._add_one(self._now(), page_id, way, f"{REFUSED}{slug}", HOW_MANY)
 
     def open(self, way: str, page_id: str | None, opened_at: int, *, ended: bool = False) -> None:
         """Note that a pass through the stages began at that time, or with `ended` that it came to its end."""
         minute = opened_at % DAY_MS // MINUTE_MS
-        self._add(self._at(opened_at, way, page_id, OPEN, minute), -1 if ended else 1)
+        self._add_one(opened_at, page_id, way, OPEN, minute, -1 if ended else 1)
 
     def prompt(self, way: str, page_id: str | None, psid: str) -> None:
         """Count one who was asked to link, and remember when, until it is known who has opened what."""
@@ -137,13 +154,12 @@ class Funnel:
 
     def measure_opening(self, way: str, page_id: str | None, psid: str, opened_at: int) -> None:
         """Add the time from this person's last prompt to the opening, where this process has seen both."""
+        page = self._page(page_id)
         with self._mine():
             prompted_at = self._seen.pop(hash((Reached.PROMPTED, psid)), None)
-        if prompted_at is not None and prompted_at <= opened_at:
-            self._add_time(Reached.OPENED, way, page_id, (opened_at - prompted_at) / 1000)
-
-    def _add_time(self, stage: Reached, way: str, page_id: str | None, seconds: float) -> None:
-        self._add(self._at(self._now(), way, page_id, stage, bisect_left(SECONDS, seconds)))
+            if prompted_at is not None and prompted_at <= opened_at:
+                self._add_time(Reached.OPENED, way, page, prompted_at, opened_at)
+        self._write_soon()
 
     def pass_by(self, kind: str, result: str) -> None:
         """Count what went in or out, by the minute."""
@@ -156,10 +172,12 @@ class Funnel:
 
     def hear(self, event: Happening) -> None:
         """Count what an event of Messenger's or an answer in a chat came to."""
-        if isinstance(event, AccountLinked) and event.source is None and event.link.source in WAYS:
-            self._returned(event.link.source, event.link.page_id, event.consented_at)
-            self.reach(Reached.LINKED, event.link.source, event.link.page_id, since=self._now())
-        elif isinstance(event, LinkingRefused | EventIgnored) and event.way is not None:
+        if isinstance(event, AccountLinked):
+            link = event.link
+            if event.source is None and link.source in WAYS:
+                self._returned(link.source, link.page_id, event.consented_at)
+                self.reach(Reached.LINKED, link.source, link.page_id, since=self._now())
+        elif isinstance(event, _TURNED_AWAY) and event.way is not None:
             self._returned(event.way, event.page_id, event.consented_at)
             self.refuse(event.reason, event.way, event.page_id)
 
@@ -173,32 +191,35 @@ class Funnel:
         """Write what this process has counted. What the store refuses now is tried again with the
         next."""
         with self._mine():
-            funnel, traffic, self._funnel, self._traffic = self._funnel, self._traffic, {}, {}
-            self._is_due = False
-        if not funnel and not traffic:
+            counted, traffic, self._funnel, self._traffic = self._funnel, self._traffic, {}, {}
+        if not counted and not traffic:
             return
         try:
-            self._store.add_tallies(funnel, traffic)
+            self._store.add_tallies({FunnelCount(*key): hits for key, hits in counted.items()}, traffic)
         except StoreUnavailable as away:
             _log.warning("the funnel is written later: %s", away)
-            self._put_back(funnel, traffic)
+            with self._mine():
+                _put_back(counted, self._funnel)
+                _put_back(traffic, self._traffic)
         except Exception:
             _log.exception("numbers of the funnel are lost")
 
-    def _put_back(self, funnel: dict[FunnelCount, int], traffic: dict[TrafficCount, int]) -> None:
-        with self._mine():
-            if len(self._funnel) + len(funnel) <= MOST_UNWRITTEN:
-                for count, hits in funnel.items():
-                    self._funnel[count] = self._funnel.get(count, 0) + hits
-            if len(self._traffic) + len(traffic) <= MOST_UNWRITTEN:
-                for minute, hits in traffic.items():
-                    self._traffic[minute] = self._traffic.get(minute, 0) + hits
+    def write_due(self) -> None:
+        """The same, for the thread that was begun with the first count: the next count begins another."""
+        self._is_due = False
+        self.write()
 
     def _write_soon(self) -> None:
+        if not self._is_due and self._takes_the_writing():
+            self._begin_writing()
+
+    def _takes_the_writing(self) -> bool:
+        """Whether no other count has begun the thread that writes."""
         with self._mine():
-            if self._is_due:
-                return
-            self._is_due = True
+            was_due, self._is_due = self._is_due, True
+            return not was_due
+
+    def _begin_writing(self) -> None:
         try:
             write_later(self)
         except RuntimeError:  # no thread can begin now; where the interpreter is ending, `atexit` writes
@@ -217,42 +238,49 @@ class Funnel:
         except BotLinkingError:
             return ""
 
-    def _at(self, now: int, way: str, page_id: str | None, stage: str, bucket: int) -> FunnelCount:
-        return FunnelCount(now - now % DAY_MS, self._page(page_id), way, str(stage), bucket)
-
-    def _count(self, stage: str, way: str, page_id: str | None, now: int) -> None:
-        self._add(self._at(now, way, page_id, stage, HOW_MANY))
-
-    def _add(self, count: FunnelCount, hits: int = 1) -> None:
+    def _add_one(
+        self, at: int, page_id: str | None, way: str, stage: str, bucket: int, hits: int = 1
+    ) -> None:
+        page = self._page(page_id)
         with self._mine():
-            if count in self._funnel or len(self._funnel) < MOST_UNWRITTEN:
-                self._funnel[count] = self._funnel.get(count, 0) + hits
+            self._add((at - at % DAY_MS, page, way, stage, bucket), hits)
         self._write_soon()
 
-    def _is_first(self, stage: str, key: Hashable, now: int) -> bool:
+    # Under the lock
+
+    def _add(self, key: _Key, hits: int = 1) -> None:
+        if key in self._funnel or len(self._funnel) < MOST_UNWRITTEN:
+            self._funnel[key] = self._funnel.get(key, 0) + hits
+
+    def _add_time(self, stage: Reached, way: str, page: str, since: int, until: int) -> float:
+        seconds = max(0, until - since) / 1000
+        self._add((until - until % DAY_MS, page, way, stage, bisect_left(SECONDS, seconds)))
+        return seconds
+
+    def _is_first(self, stage: str, way: str, key: Hashable, now: int) -> bool:
         """Whether this process sees this for the first time. What it keeps means nothing elsewhere."""
-        number = hash((stage, key))
-        with self._mine():
-            if number in self._seen:
-                return False
-            self._remember(number, now)
-            return True
+        number = hash((stage, way, key))
+        if number in self._seen:
+            return False
+        self._remember(number, now)
+        return True
 
     def _remember(self, number: int, now: int) -> None:
         self._seen[number] = now
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
-    def _time_of(self, stage: Reached, key: Hashable) -> int | None:
-        """When this process saw the stage before."""
-        before = STAGES[STAGES.index(stage) - 1]
-        with self._mine():
-            return self._seen.get(hash((before, key)))
+
+def _put_back(counted: Mapping[_T, int], into: dict[_T, int]) -> None:
+    """Add what could not be written, unless too much waits already."""
+    if len(into) + len(counted) <= MOST_UNWRITTEN:
+        for key, hits in counted.items():
+            into[key] = into.get(key, 0) + hits
 
 
 def write_later(funnel: Funnel) -> None:
     """Write from a thread of its own in a few seconds, if it is still there by then."""
-    still = weakref.WeakMethod(funnel.write)
+    still = weakref.WeakMethod(funnel.write_due)
     timer = threading.Timer(WRITTEN_AFTER_S, lambda: (write := still()) and write())
     timer.daemon = True
     timer.name = "bot_linking funnel"

@@ -1,4 +1,4 @@
-"""The history of links: what changed, when, and through which door. It holds ids, never a secret.
+"""The history of links: what changed, when, and who changed it. It holds ids, never a secret.
 
 Of the identifiers only the names of those that changed are kept, not their values: an unlink must leave
 nothing behind by which a person could be looked up at the site, save the account's id.
@@ -28,7 +28,7 @@ NO_AUDIT = Audit()
 class Change:
     """One change of one person's link; `at` is aware and UTC.
 
-    `door` says through which door it came: `login` (the linking page), `messenger` (the Log Out button),
+    `source` says who made it: `login` (the linking page), `messenger` (the Log Out button),
     `python`, `api`, `cli` or `import`. `identifiers` names what changed of username, email and phone_number;
     the last three are what the API's caller left.
     """
@@ -36,7 +36,7 @@ class Change:
     at: datetime
     page_id: str
     psid: str
-    door: str
+    source: str
     what: Literal["linked", "changed", "unlinked"]
     account_before: str | None
     account_after: str | None

@@ -29,10 +29,10 @@ class Undoing:
         self._tell_all = tell_all
         self._allows = allows
 
-    def undo(self, page_id: str, psid: str, *, change_id: str | None = None, door: str = "undo") -> Outcome:
+    def undo(self, page_id: str, psid: str, *, change_id: str | None = None, source: str = "undo") -> Outcome:
         """Put back what this chat's newest link replaced: the former account as it was, or no link.
 
-        `change_id` names the change that is meant; `door` is the source that the history names.
+        `change_id` names the change that is meant; `source` is what the history names.
         `EventIgnored("undone")` where it was undone already,
         `EventIgnored("newer")` where something newer has happened or there is nothing to undo,
         `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
@@ -47,7 +47,7 @@ class Undoing:
         if before is not None and not self._allows(before.account_id):
             outcomes: list[Outcome] = [LinkingRefused("account_refused", page_id, psid)]
         else:
-            outcomes = self._store.undo(page_id, psid, change_id, self._now(), door=door)
+            outcomes = self._store.undo(page_id, psid, change_id, self._now(), source=source)
         self._tell_all(outcomes)
         return outcomes[0]
 

@@ -8,18 +8,16 @@ from contextlib import AbstractContextManager
 
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, GiveUp, StoreUnavailable
 from bot_linking.core.ports.outbox import Done, GivenBack, OutboxEntry, Postponed, Settled
+from bot_linking.delivery.handlers import Handler
 from bot_linking.delivery.pauses import Pauses
 from bot_linking.delivery.verdict import is_over, pause_after, verdict_on
 from bot_linking.delivery.waiting import Waiting
-
-Counter = tuple[str, int]  # a key of the throttles, and when its count starts again (ms)
-Handler = Callable[[OutboxEntry], Counter | None]
 
 _log = logging.getLogger("bot_linking.delivery")
 
 
 class Attempts:
-    """The tries of one process. What they come to is for the clerk to write down; only a page's pause is
+    """The tries of one process. What they come to is for the dispatcher to write down; only a page's pause is
     begun here, so that no other try of that page begins meanwhile."""
 
     def __init__(

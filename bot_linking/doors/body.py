@@ -1,4 +1,4 @@
-"""What the doors for machines share: a body no longer than it may be, an answer that no cache keeps."""
+"""Reads a request's body up to a limit, and makes answers that no cache keeps."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from werkzeug.utils import cached_property as werkzeug_cached_property
 from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.doors.callers import Callers
 
-UNKEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_READ_ALREADY = ("stream", "_cached_data")  # what a request has once its body was asked for
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
 def this_request() -> Request:
-    """The request itself: its proxy would look it up again for each attribute."""
+    """The request itself. Flask's proxy would look it up again for each attribute."""
     return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
-def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
-    """The body, which has at most so many bytes, or fewer where the host says so. It stays with the request;
-    where others are sure to ask for it, they find it read already.
+def read_body(this: Request, most: int) -> bytes:
+    """The body, of at most `most` bytes, or of the host's own limit where that is lower. The request keeps
+    it: later readers find it, whether they ask for data, JSON, a form or the stream.
 
-    Raises `PayloadTooLarge`, having read no further than the limit, and Werkzeug's `ClientDisconnected` for
-    one that ends too soon.
+    Raises `PayloadTooLarge` without reading beyond the limit, and Werkzeug's `ClientDisconnected` for a body
+    that ends too soon.
     """
     length = this.environ.get("CONTENT_LENGTH", "")
     is_told = length.isdecimal() and len(length) <= _LONGEST_NUMBER
-    is_small = is_told and int(length) <= most and "HTTP_TRANSFER_ENCODING" not in this.environ
-    limit = most if is_small and for_others else _limit(this, most)  # Werkzeug keeps to the host's own
-    if not is_small:
-        this.max_content_length = limit + 1  # chunks that reach the limit would be cut off in silence
-    elif not for_others and int(length) <= limit and "stream" not in vars(this):
+    limit = _limit(this, most)
+    if not is_told or int(length) > most or "HTTP_TRANSFER_ENCODING" in this.environ:
+        this.max_content_length = limit + 1  # Werkzeug cuts chunks at its limit without an error
+    elif int(length) <= limit and vars(this).keys().isdisjoint(_READ_ALREADY):
         return _read_at_once(this, int(length))
     try:
         body = this.get_data()
     except RequestEntityTooLarge:
         body = None
     if body is None or len(body) > limit:
-        raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
+        raise PayloadTooLarge(f"the body is larger than {limit} bytes")
+    vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)  # which were read to their end
     return body
 
 
@@ -66,7 +67,8 @@ def _limit(this: Request, most: int) -> int:
 
 
 def _read_at_once(this: Request, length: int) -> bytes:
-    """Past Werkzeug's wrappers, which take twice as long as checking a signature."""
+    """Read from the WSGI stream. Werkzeug's wrappers take longer than checking a signature. The request finds
+    the bytes where `get_data` keeps them, and where it would read them."""
     stream, parts, left = this.environ["wsgi.input"], list[bytes](), length
     try:
         while left and (part := stream.read(left)):
@@ -78,21 +80,22 @@ def _read_at_once(this: Request, length: int) -> bytes:
         raise ClientDisconnected
     body = b"".join(parts)
     this.environ["wsgi.input"] = BytesIO(body)
+    this._cached_data = body  # a Werkzeug that keeps them elsewhere reads the input again
     return body
 
 
-def hold(this: Request, body: bytes) -> None:
-    """From now on the request holds these bytes: what it remembers of those that came is forgotten."""
-    for name in [name for name in vars(this) if name.startswith("_cached_") or _is_remembered(this, name)]:
+def replace_body(this: Request, body: bytes) -> None:
+    """Replace the request's body by these bytes, and drop what the request has cached of the old one."""
+    for name in [name for name in vars(this) if name.startswith("_cached_") or _is_cached(this, name)]:
         del vars(this)[name]
     this.environ["wsgi.input"], this.environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
     this.environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _is_remembered(this: Request, name: str) -> bool:
+def _is_cached(this: Request, name: str) -> bool:
     return isinstance(getattr(type(this), name, None), (cached_property, werkzeug_cached_property))
 
 
 def answer_json(status: int, value: Any) -> Response:
     """A JSON answer that no cache keeps."""
-    return Response(json.dumps(value), status, UNKEPT, content_type="application/json")
+    return Response(json.dumps(value), status, NO_STORE, content_type="application/json")

@@ -1,4 +1,4 @@
-"""Who calls, by address: as far as the configured proxies vouch for it."""
+"""Finds the address of a caller, behind the configured number of proxies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.ports import Counters
 
-UNHEEDED = "proxies:unheeded"  # the counter of headers that a configuration without proxies passes over
+UNHEEDED = "proxies:unheeded"  # the counter of X-Forwarded-For headers that are ignored without proxies
 UNHEEDED_WINDOW_MS = 24 * 3_600_000
 NOTED_EVERY_S = 3600.0
 
@@ -21,11 +21,10 @@ _log = logging.getLogger("bot_linking")
 
 
 class Callers:
-    """The addresses of callers, behind so many proxies. `now` is in milliseconds.
+    """The addresses of callers behind `trusted_proxies` proxies. `now` is in milliseconds.
 
-    Behind a proxy that the configuration does not know all people share one address, and with it one limit.
-    So a header that is passed over leaves a note in the counters, where `flask linking check` finds it, and a
-    line in the log, once an hour for each process.
+    Behind a proxy that is not configured, all people share one address and its limits. So an ignored
+    `X-Forwarded-For` is counted, for `flask linking check` to find, and logged once an hour in each process.
     """
 
     def __init__(self, counters: Counters, now: Callable[[], int], trusted_proxies: int) -> None:
@@ -54,7 +53,7 @@ class Callers:
 
 
 def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_proxies: int) -> str:
-    """The caller's address, as far as the configured proxies vouch for it; a /64 for IPv6."""
+    """The address that the last trusted proxy saw; a /64 for IPv6."""
     hops = [remote_addr or ""]
     if trusted_proxies:
         hops = [*filter(None, map(str.strip, ",".join(forwarded_for).split(","))), *hops]
@@ -65,13 +64,13 @@ def caller_of(remote_addr: str | None, forwarded_for: Sequence[str], trusted_pro
         return hop[:64]
     if isinstance(address, IPv4Address):
         return str(address)
-    if address.ipv4_mapped is not None:  # a socket that serves both families shows IPv4 so
+    if address.ipv4_mapped is not None:  # as a socket of both families shows IPv4
         return str(address.ipv4_mapped)
     return str(ip_network((address, 64), strict=False))
 
 
 def _is_near(remote_addr: str | None) -> bool:
-    """Whether a proxy of one's own may have this address. A stranger's own header proves nothing."""
+    """Whether a proxy of the site may have this address. Any other caller may send the header, too."""
     try:
         return ip_address(remote_addr or "").is_private
     except ValueError:

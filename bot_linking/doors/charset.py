@@ -1,4 +1,4 @@
-"""The charset that a body declares: one that is read here, or a refusal. It is never ignored."""
+"""Finds the charset that a body declares, and decodes it. A charset that is not read here is refused."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bot_linking.core.errors import BotLinkingError, PayloadUnreadable
 
 UTF_8, ASCII, LATIN_1 = "utf-8", "ascii", "latin-1"
 _CODECS = {"utf_8": UTF_8, "ascii": ASCII, "latin_1": LATIN_1}
-# However it is written: with blanks, in quotes, twice, behind another comma or none, as RFC 2231 has it.
+# In any spelling that a reader might take: with white space, in quotes, repeated, extended by RFC 2231.
 _DECLARED = re.compile(r"(?<![\w-])charset(\*[0-9]*\*?)?\s*[=:]\s*([^;]*)", re.IGNORECASE | re.ASCII)
 
 
 class CharsetRefused(BotLinkingError):
-    """The body declares a charset in which nothing is read here."""
+    """The body declares a charset that is not read here."""
 
     slug: ClassVar[str] = "charset_refused"
 
 
 def codec_of(content_type: str | None) -> str:
     """The codec for a body with this `Content-Type`: UTF-8 where no charset is declared. Raises
-    `CharsetRefused` for another one than UTF-8, US-ASCII and ISO-8859-1, and for more than one."""
+    `CharsetRefused` for any other than UTF-8, US-ASCII and ISO-8859-1, and for more than one."""
     return declared_codec(content_type) or UTF_8
 
 
@@ -60,8 +60,8 @@ def decoded(data: bytes, codec: str) -> str:
 
 
 def in_utf_8(body: bytes, content_type: str | None) -> bytes:
-    """The body of a document that is read as UTF-8, decoded from the charset that it declares. Raises
-    `CharsetRefused`, and `PayloadUnreadable`."""
+    """The body in UTF-8, from the charset that it declares. Raises `CharsetRefused` and
+    `PayloadUnreadable`."""
     if content_type is None or "charset" not in content_type.lower():
         return body
     codec = codec_of(content_type)

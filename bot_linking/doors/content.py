@@ -1,4 +1,4 @@
-"""Reads what a program sends, in the form and the charset that it comes in: JSON, urlencoded, multipart."""
+"""Reads a body of JSON, urlencoded or multipart form data, in the charset that it declares."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class ContentTypeRefused(BotLinkingError):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a body holds: one JSON object, or the fields of a form in their order, files left out."""
+    """What a body holds: one JSON object, or the fields of a form in their order, without files."""
 
     json: dict[str, Any] | None
     fields: Pairs
 
 
 def read_content(content_type: str | None, body: bytes) -> Content:
-    """The content of a body. One that begins with `{` is JSON under any `Content-Type`; any other is
-    what that says.
+    """Read a body. One that begins with `{` is JSON under any `Content-Type`; any other is read as its
+    `Content-Type` says.
 
-    Raises `ContentTypeRefused` for another form, `CharsetRefused` for a charset that is not read here,
+    Raises `ContentTypeRefused` for another type, `CharsetRefused` for a charset that is not read here,
     `PayloadTooLarge` for more than `MOST_FIELDS` fields, and `PayloadUnreadable`.
     """
     kind, options = parse_options_header(content_type)
@@ -117,8 +117,8 @@ def _codec_of_part(part: Field, codec: str) -> str:
 
 
 def _in_its_charset(read: Callable[[str], Pairs], declared: str | None) -> Pairs:
-    """The fields of a form, which may name its charset in a field of its own, too (HTML, `_charset_`)."""
-    found = read(LATIN_1)  # which reads any bytes, and the names that count rightly
+    """The fields of a form. It may also name its charset in a field (HTML, `_charset_`)."""
+    found = read(LATIN_1)  # takes any bytes, and reads ASCII names rightly
     named = {codec_named(value) for name, value in found if name == CHARSET_FIELD}
     if declared is not None:
         named.add(declared)

@@ -1,4 +1,4 @@
-"""The form of a request in the charset that it declares: for the linking pages and Meta's callbacks."""
+"""Reads the form of a request, for the linking pages and Meta's callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _READ = "bot_linking.form"
 
 
 def form_of(this: Request, most: int) -> MultiDict[str, str]:
-    """The fields of the form that came in, of a body of at most so many bytes; empty where it is no form.
+    """The fields of the request's form, of at most `most` bytes; empty where the body is no form.
 
     Raises `CharsetRefused` for a charset that is not read here, `PayloadTooLarge` and `PayloadUnreadable`.
     """
@@ -24,7 +24,7 @@ def form_of(this: Request, most: int) -> MultiDict[str, str]:
 
 
 def _read(this: Request, most: int) -> MultiDict[str, str]:
-    body = read_body(this, most, for_others=True)
+    body = read_body(this, most)
     try:
         return MultiDict(read_content(this.content_type, body).fields)
     except ContentTypeRefused:
@@ -32,7 +32,7 @@ def _read(this: Request, most: int) -> MultiDict[str, str]:
 
 
 def _already_read(this: Request) -> MultiDict[str, str]:
-    """What a hook of the host has read, always as UTF-8: good where it is that."""
+    """The form that a hook of the host has read. Werkzeug reads UTF-8 only, so the form must be that."""
     named = {codec_of(this.content_type), *map(codec_named, this.form.getlist(CHARSET_FIELD))}
     if named - {UTF_8, ASCII}:
         raise CharsetRefused("the charset of the body is not read here: send it in UTF-8")

@@ -1,4 +1,4 @@
-"""How an optional room joins a bot: what it brings, and what it finds there."""
+"""How an optional room joins a bot: what it brings to the installation, and what it gets from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SecondFactor = Callable[[Account, str | None], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """What a room brings to the installation beside it; see `Installation.join`."""
+    """What a room brings to an installation; see `Installation.join`."""
 
     follower: Follower | None = None
     """Writes the room's own tables, in the transaction of each change of a link."""
@@ -45,7 +45,7 @@ class Neighbour:
 
 
 class Bot(Protocol):
-    """What a host made to link people: an `AccountLinking`."""
+    """The host's `AccountLinking`."""
 
     @property
     def blueprint(self) -> Blueprint: ...
@@ -53,7 +53,7 @@ class Bot(Protocol):
 
 
 class Joinable(Protocol):
-    """What a room finds in an app that has a bot: its `Installation`."""
+    """The `Installation` of an app, as a room uses it."""
 
     @property
     def settings(self) -> Settings: ...
@@ -68,12 +68,12 @@ class Joinable(Protocol):
 
 
 def bot_in(app: Flask) -> Joinable | None:
-    """The installation of this app's bot, where it has one. Only for the set-up of a room."""
+    """The installation of this app's bot; None without a bot. For the set-up of a room only."""
     return app.extensions.get(EXTENSION)
 
 
 def add_commands(app: Flask, commands: Iterable[click.Command]) -> None:
-    """Put a room's commands below `flask linking`, whether a bot is there or not."""
+    """Add a room's commands below `flask linking`, also in an app without a bot."""
     group = app.cli.commands.get(GROUP)
     if not isinstance(group, AppGroup):
         group = AppGroup(GROUP, help="Commands for operators.")

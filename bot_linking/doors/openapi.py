@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document of the doors that a program calls, made from the models that validate.
+"""Makes the OpenAPI 3.1 document of the doors that a program calls, from the models that validate the calls.
 
-Imported when the document is asked for, as pydantic takes a while to load.
+Import it late: pydantic is slow to load.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Reply:
 class Operation:
     """One method of one path.
 
-    `bodies` maps a content type to the model it is judged by; those in `flat` are shown as form data, with
-    dotted names. `security` is the name of a scheme and its definition.
+    `bodies` maps a content type to the model that validates it. Content types in `flat` are shown as form
+    data, with dotted names. `security` is the name of a scheme and its definition.
     """
 
     method: str
@@ -50,7 +50,7 @@ class Operation:
 
 
 def document(operations: Sequence[Operation], *, server: str) -> Schema:
-    """The document of these operations, at this address."""
+    """The document of these operations, on the server at this address."""
     models = {model for each in operations for model in _models_of(each)}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF + "{model}")
@@ -111,7 +111,7 @@ def _ref(model: Model) -> Schema:
 
 
 def _flat(schema: Schema, schemas: Schema) -> Schema:
-    """The same object with dotted names for what is nested in it, every value being text."""
+    """The same object as form data: dotted names for nested fields, and text for each value."""
     whole = _resolved(schema, schemas)
     flat: Schema = {"type": "object", "properties": {}, "allOf": []}
     for name, nested in whole["properties"].items():
@@ -134,7 +134,7 @@ def _resolved(schema: Schema, schemas: Schema) -> Schema:
 
 
 def _dotted(part: str, schema: Schema) -> Schema:
-    """A nested object's fields under their dotted names, with the rules about them."""
+    """A nested object's fields under dotted names, with the rules about them."""
     flat: Schema = {
         "type": "object",
         "properties": {f"{part}.{name}": _as_text(each) for name, each in schema["properties"].items()},
@@ -146,7 +146,7 @@ def _dotted(part: str, schema: Schema) -> Schema:
 
 
 def _renamed(part: str, rule: Schema) -> Schema:
-    """A rule about some fields, under their names in a form."""
+    """A rule about some fields, under their dotted names."""
     before = f"{part}." if part else ""
     return {
         "required": [before + name for name in rule["required"]],
@@ -155,7 +155,7 @@ def _renamed(part: str, rule: Schema) -> Schema:
 
 
 def _as_text(schema: Schema) -> Schema:
-    """Of several alternatives the one that form data can carry, which is text; a switch by its spellings."""
+    """A value as form data: the alternative that is text, and for a boolean its spellings."""
     if schema.get("type") == "boolean":
         return {"type": "string", "enum": ["true", "false", "1", "0"]}
     texts = [each for each in schema.get("anyOf", ()) if each.get("type") == "string"]

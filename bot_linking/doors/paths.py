@@ -1,5 +1,6 @@
-"""Addresses that programs call: any letter case and a last slash lead to the same call, and every method
-arrives, so that each answer is the door's own.
+"""Adds routes for programs: in any letter case, with or without a last slash, and for every method.
+
+Every method reaches the view, so that the door itself answers 405 in its own form.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from flask import Flask, Response
 from werkzeug.routing import BaseConverter, PathConverter
 
 from bot_linking.core.errors import BotLinkingError
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
@@ -29,7 +30,7 @@ class PathUnknown(BotLinkingError):
 
 
 class MethodRefused(BotLinkingError):
-    """There is no call of this method at this address; `allowed` names those that there are."""
+    """There is no call of this method at this address; `allowed` names the methods that there are."""
 
     slug: ClassVar[str] = "method_refused"
 
@@ -40,11 +41,12 @@ class MethodRefused(BotLinkingError):
 
 def allow(*methods: str) -> Response:
     """The answer to OPTIONS."""
-    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **UNKEPT})
+    return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **NO_STORE})
 
 
 class Word(BaseConverter):
-    """One word of an address in any letter case; it wins over a host's own variable at the same place."""
+    """One word of an address in any letter case. Its weight puts it before a host's variable at this
+    place."""
 
     part_isolating = True
     weight = 50
@@ -55,14 +57,14 @@ class Word(BaseConverter):
 
 
 class Below(PathConverter):
-    """The rest of an address with every mark in it: Werkzeug's own stops at a line break."""
+    """The rest of an address, also with line breaks, where Werkzeug's own converter stops."""
 
     regex = "(?s:[^/].*?)"
 
 
 def any_case(path: str) -> str:
-    """A rule for this path in any letter case: `/ExternalAccount/<app_key>`, where what stands in angle
-    brackets stays as it is."""
+    """The rule for a path like `/ExternalAccount/<app_key>` in any letter case. Variables in angle brackets
+    keep theirs."""
     parts = path.split("/")
     return "/".join(
         each if not each or each.startswith("<") else f'<{WORD}("{each}"):word{at}>'
@@ -75,8 +77,11 @@ def add_door(state: BlueprintSetupState, path: str, endpoint: str, view: View) -
 
     The view is called with the variables of the path alone. `url_for` finds it under its endpoint.
     """
-    for number, rule in enumerate((path, any_case(path), f"{any_case(path)}/")):
-        _add_rule(state, rule, endpoint if number == 0 else f"{endpoint}_{number}", _with_variables(view))
+    call = _with_variables(view)
+    # For `url_for` alone: where a plain word fits, Werkzeug takes a variable after it rather than go back.
+    _add_rule(state, path, endpoint, call, build_only=True)
+    for rule in (any_case(path), f"{any_case(path)}/"):
+        _add_rule(state, rule, endpoint, call)
 
 
 def add_below(state: BlueprintSetupState, path: str, endpoint: str, view: View) -> None:
@@ -91,12 +96,20 @@ def _with_variables(view: View) -> View:
     return call
 
 
-def _add_rule(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
+def _add_rule(
+    state: BlueprintSetupState, rule: str, endpoint: str, view: View, *, build_only: bool = False
+) -> None:
     app = cast(Flask, state.app)
     app.url_map.converters |= {WORD: Word, BELOW: Below}
     endpoint = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
     path = (state.url_prefix or "").rstrip("/") + rule
-    # Not by add_url_rule, which wants the methods told one by one.
-    made = app.url_rule_class(path, endpoint=endpoint, subdomain=state.subdomain, defaults=state.url_defaults)
+    # Not by add_url_rule, which needs a list of methods.
+    made = app.url_rule_class(
+        path,
+        endpoint=endpoint,
+        subdomain=state.subdomain,
+        defaults=state.url_defaults,
+        build_only=build_only,
+    )
     app.url_map.add(made)
     app.view_functions[endpoint] = view

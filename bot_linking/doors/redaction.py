@@ -1,4 +1,4 @@
-"""Keeps secrets out of logs that others write: access logs hold whole query strings, urllib3's too."""
+"""Masks secrets in the logs of servers and libraries: access logs and urllib3's hold whole query strings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _NAMES = (
     "account_linking_token|authorization_code|access_token|input_token|appsecret_proof|app_secret|hub\\.verify_token"
     "|verify_token|signed_request|apikey|password|client_secret"
 )
-# A value ends with its parameter; where it stands encoded inside another one, with the next encoded sign.
+# A value ends where its parameter ends; encoded inside another parameter, at the next encoded character.
 _IN_AN_ADDRESS = re.compile(rf"(?i)({_NAMES})(?:(=)(?![\"'])[^&\s\"'#]+|(%(?:25)*3D)[^&\s\"'#%]+)")
 # `"name": "value"`, `'name': 'value'`, `name='value'`, however often the quotes are escaped.
 _QUOTED = re.compile(rf"(?i)((?:{_NAMES})\\*[\"']?\s*[:=]\s*b?\\*[\"'])[^\"'\\]+")
 _HEADER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/|=-]{8,}")
-# The secrets of our own addresses: of a web link, of an undo, of a chat link in m.me's `ref`. Where a host's
-# own sign-in is told where to come back to, they stand encoded.
+# The secrets in our own addresses: of a web link, an undo, a chat link in m.me's `ref`. A site's own sign-in
+# gets them encoded, in the parameter with the way back.
 _SLASH = "(?:/|%(?:25)*2F)"
 _IN_A_PATH = re.compile(
     rf"(?i)({_SLASH}(?:web|undo){_SLASH}|(?:\b|(?<=%3D))bl\.(?:yes\.|no\.|erase\.)?)[A-Za-z0-9_-]{{16,}}"
@@ -53,7 +53,7 @@ OURS = (
 
 
 def redact(text: str) -> str:
-    """The text with the values of known secret parameters masked: in an address, in JSON, in a traceback."""
+    """The text with the values of secret parameters masked: in an address, in JSON, in a traceback."""
     text = _IN_AN_ADDRESS.sub(lambda found: f"{found[1]}{found[2] or found[3]}***", text)
     text = _HEADER.sub(r"\1***", _QUOTED.sub(r"\1***", text))
     return _ANSWER.sub(r"\1***", _IN_A_PATH.sub(r"\1***", text))
@@ -63,7 +63,7 @@ _FORMATTER = logging.Formatter()
 
 
 class _FirstLine(logging.Filter):
-    """PostgreSQL's errors say what is wrong in their first line, and in the next ones whole rows."""
+    """Cuts PostgreSQL's errors after the first line: the next lines hold whole rows."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = record.getMessage().partition("\n")[0], ()
@@ -71,7 +71,7 @@ class _FirstLine(logging.Filter):
 
 
 class _Redact(logging.Filter):
-    """Masks secrets; with `is_ours`, no value in a line can end the line and forge the next one."""
+    """Masks secrets; with `is_ours` also escapes control characters, which could forge a line."""
 
     def __init__(self, *, is_ours: bool = False) -> None:
         super().__init__()
@@ -91,8 +91,8 @@ _FILTER, _OWN_FILTER, _SHORTENER = _Redact(), _Redact(is_ours=True), _FirstLine(
 
 
 def guard_logs(*names: str) -> None:
-    """Put the mask on our own logs, on those of the usual servers and of urllib3, and on these; once is
-    enough."""
+    """Mask secrets in our own logs, in those of the usual servers and of urllib3, and in these. A second
+    call changes nothing."""
     for name in (*_LOGGERS, *names):
         logging.getLogger(name).addFilter(_FILTER)
     for name in OURS:

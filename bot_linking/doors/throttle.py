@@ -1,7 +1,7 @@
-"""Counters that every process shares and a restart does not clear.
+"""Limits over counters that all processes share and a restart does not clear.
 
-An attempt is counted before it is verified, in one atomic statement, so that a burst cannot outrun the
-limit. Keys are kept as digests. When the store is away nothing is allowed: `StoreUnavailable`.
+A try is counted in one atomic statement before it is judged, so that a burst cannot outrun the limit. Keys
+are kept as digests. While the store is away no try is allowed: `StoreUnavailable`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bot_linking.core.ports import Counters
 
 
 class TooManyAttempts(BotLinkingError):
-    """Over a limit; `retry_after` is the number of seconds until it starts again."""
+    """A limit is used up; `retry_after` is the number of seconds until it starts again."""
 
     slug: ClassVar[str] = "too_many_attempts"
 
@@ -27,7 +27,7 @@ class TooManyAttempts(BotLinkingError):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `most` hits in a window of `seconds`, for each key."""
+    """At most `most` tries in a window of `seconds`, for each key."""
 
     name: str
     most: int
@@ -35,21 +35,21 @@ class Limit:
 
 
 class Throttle:
-    """Limits over a store's counters, or over those that stand before it. `now` is in milliseconds."""
+    """Counts tries in a store's counters, or in Redis before it. `now` is in milliseconds."""
 
     def __init__(self, counters: Counters, now: Callable[[], int]) -> None:
         self._counters = counters
         self._now = now
 
     def count(self, limit: Limit, key: str) -> None:
-        """Count one; `TooManyAttempts` when that is one too many."""
+        """Count a try. Raises `TooManyAttempts` when it is one too many."""
         now = self._now()
         hits = self._counters.hit(_key(limit, key), now + limit.seconds * 1000, now)
         if hits > limit.most:
             self._refuse(limit, key, now)
 
     def check(self, limit: Limit, key: str) -> None:
-        """`TooManyAttempts` when the limit is used up; only reads, so that a flood costs no write."""
+        """Raise `TooManyAttempts` when the limit is used up. Only reads, so that a flood costs no write."""
         now = self._now()
         if self._find(limit, key, now)[0] >= limit.most:
             self._refuse(limit, key, now)
@@ -62,12 +62,12 @@ class Throttle:
         raise TooManyAttempts(limit.name, max(1, -(-(expires_at - now) // 1000)))
 
     def refund(self, limit: Limit, key: str) -> None:
-        """Take one back, as it turned out to be good."""
+        """Give one try back."""
         now = self._now()
         self._counters.refund(_key(limit, key), now)
 
     def forget(self, limit: Limit, key: str) -> None:
-        """Start the key again."""
+        """Forget the tries of a key."""
         self._counters.drop_limit(_key(limit, key))
 
 

@@ -1,8 +1,8 @@
-"""An app whose configuration is not complete.
+"""Lets the commands of an app run while its configuration is not complete.
 
-A server does not start without its settings: it stops with one error that names all of them. A command of
-`flask ...` comes up all the same, so that `flask linking check` can say what is missing, and `flask db
-upgrade`, `flask routes` or a shell are not held up by it. Our doors answer 503 in such a process.
+A server stops with one error that names all missing settings. A command of `flask ...` runs all the same:
+`flask linking check` says what is missing, and `flask db upgrade`, `flask routes` or a shell work. Our doors
+answer 503 in such a process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
 from bot_linking.core.errors import ConfigurationError
-from bot_linking.doors.body import UNKEPT
+from bot_linking.doors.body import NO_STORE
 
 EXTENSION = "bot_linking.unconfigured"  # where an app keeps why it is not configured
 
@@ -24,14 +24,13 @@ _log = logging.getLogger("bot_linking")
 
 
 def is_command() -> bool:
-    """Whether this process runs a command of `flask ...`, other than the server of `flask run`."""
+    """Whether this process runs a command of `flask ...` other than `flask run`."""
     context = click.get_current_context(silent=True)
     return context is not None and isinstance(context.obj, ScriptInfo) and context.info_name != "run"
 
 
 def is_serving(app: Flask) -> bool:
-    """Whether this process answers requests, rather than running a command or a test, or watching the files
-    for the process that does."""
+    """Whether this process answers requests. A command, a test, and the reloader of `flask run` do not."""
     return not (app.testing or is_command() or _only_watches())
 
 
@@ -44,13 +43,13 @@ def _only_watches() -> bool:
 
 
 def put_off(app: Flask, problem: ConfigurationError) -> None:
-    """Go on without what needs the configuration. Raises the problem where a server is about to start."""
+    """Go on without the doors in a command. Raises the problem in any other process."""
     if not is_command():
         raise problem
     for sentence in problem.problems:
         _log.debug("not configured: %s", sentence)
     app.extensions[EXTENSION] = problem
-    app.register_error_handler(ConfigurationError, _answer)
+    app.register_error_handler(ConfigurationError, not_configured)
 
 
 def problem_of(app: Flask) -> ConfigurationError | None:
@@ -58,12 +57,8 @@ def problem_of(app: Flask) -> ConfigurationError | None:
     return app.extensions.get(EXTENSION)
 
 
-def not_configured(**_: object) -> Response:
-    """What a path of ours answers."""
+def not_configured(*_: object, **__: object) -> Response:
+    """The answer of our paths."""
     return Response(
-        "not configured\n", 503, UNKEPT | {"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
+        "not configured\n", 503, NO_STORE | {"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
     )
-
-
-def _answer(_problem: Exception) -> Response:
-    return not_configured()

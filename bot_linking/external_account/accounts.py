@@ -1,4 +1,4 @@
-"""Where bound accounts are kept: in a table of this room's own. Each method is one whole transaction."""
+"""Keeps bound accounts, in this room's own table. Each method is one whole transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot_linking.external_account.errors import (
     FieldRefused,
     LinkDecides,
 )
-from bot_linking.external_account.following import PLATFORM
+from bot_linking.external_account.link_mirror import PLATFORM
 from bot_linking.external_account.second_factors import SecondFactors, settle
 from bot_linking.external_account.tokens import SIGNED_IN, NewToken
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from bot_linking.stores.engine import Engine, Row, Tx
 
 MOST_ACCOUNTS = 1000  # of one user of one application
-_NO_ACCOUNT = "there is no account with this id"
+NO_ACCOUNT = "there is no account with this id"
 
 
 class Accounts:
-    """Bound accounts, over the engine of the links' store. Rows of platform `messenger` are made by links."""
+    """Bound accounts, in the database of the links. Links write the rows of platform `messenger`."""
 
     def __init__(self, engine: Engine, second_factors: SecondFactors) -> None:
         self._engine = engine
@@ -45,7 +45,7 @@ class Accounts:
         avatar: str = "",
         data: str = "",
     ) -> None:
-        """Bind a pair to a user; bound to the same one already, nothing changes.
+        """Bind a pair of platform and unionID to a user. A pair that the user has already stays as it is.
 
         Raises `BoundToAnother`, and `BindRefused` for more accounts than one user may hold.
         """
@@ -54,7 +54,7 @@ class Accounts:
 
         def work(tx: Tx) -> None:
             if tx.one("external_bind", user_id=user_id, now=now, **pair, **shown) is None:
-                _refuse_stranger(tx.one("external_find_pair", **pair), user_id)
+                _require_owner(tx.one("external_find_pair", **pair), user_id)
                 return
             held = tx.one("external_count_accounts", app_key=app_key, user_id=user_id)
             if held is not None and held["held"] > MOST_ACCOUNTS:
@@ -63,8 +63,8 @@ class Accounts:
         self._engine.write(work)
 
     def logins_of(self, app_key: str, user_id: int, page_id: str | None = None) -> list[Row]:
-        """A user's accounts, oldest first, as UserLogins objects of the protocol; with a page, those that
-        links on it made."""
+        """A user's accounts, oldest first, as UserLogins objects of the protocol; with a page, only those
+        that links on this page made."""
         rows = self._engine.read("external_list_accounts", app_key=app_key, user_id=user_id, page_id=page_id)
         return [_user_login(row) for row in rows]
 
@@ -79,13 +79,13 @@ class Accounts:
         data: str | None = None,
         enable: bool | None = None,
     ) -> None:
-        """Change what is given; a disabled account's tokens end. Raises `ExternalAccountUnknown`."""
+        """Change the given fields. Disabling ends the account's tokens. Raises `ExternalAccountUnknown`."""
         given = {"avatar": avatar, "data": data, "enabled": None if enable is None else int(enable)}
 
         def work(tx: Tx) -> None:
             row = tx.one("external_update", app_key=app_key, user_id=user_id, id=account_id, now=now, **given)
             if row is None:
-                raise ExternalAccountUnknown(_NO_ACCOUNT)
+                raise ExternalAccountUnknown(NO_ACCOUNT)
             if not row["enabled"]:
                 tx.put("external_end_tokens_of_account", account_id=account_id)
 
@@ -100,7 +100,7 @@ class Accounts:
             if tx.run("external_unbind", **which):
                 return
             if tx.one("external_find_account", **which) is None:
-                raise ExternalAccountUnknown(_NO_ACCOUNT)
+                raise ExternalAccountUnknown(NO_ACCOUNT)
             raise LinkDecides("this account is bound by a link: unlinking removes it")
 
         self._engine.write(work)
@@ -117,10 +117,10 @@ class Accounts:
         *,
         page_id: str | None = None,
     ) -> None:
-        """Keep a token of the pair's user, who has passed the second factor where there is one.
+        """Check the second factor of the pair's user, where there is one, and keep the token.
 
         Raises `ExternalAccountUnknown`, `ExternalAccountDisabled`, `FieldRefused` for a PSID that is linked
-        on several pages of which none is named, and what `SecondFactors.refusal_of` refuses.
+        on several pages when `page_id` is None, and what `SecondFactors.refusal_of` returns or raises.
         """
 
         def work(tx: Tx) -> BotLinkingError | None:
@@ -147,7 +147,7 @@ class Accounts:
 
 
 def _hold(tx: Tx, app_key: str, platform: str, union_id: str, page_id: str | None) -> Row:
-    """The account of a pair. It is held, not only read: disabling waits for us or we for it."""
+    """The account of a pair, locked until the transaction ends, so that no one disables it meanwhile."""
     pair: dict[str, Any] = {"app_key": app_key, "platform": platform, "union_id": union_id}
     if platform == PLATFORM:
         found = tx.all("external_hold_linked", page_id=page_id, **pair)
@@ -179,6 +179,6 @@ def _rfc3339(milliseconds: int) -> str:
     return iso_of(milliseconds).replace("+00:00", "Z")
 
 
-def _refuse_stranger(owner: Row | None, user_id: int) -> None:
+def _require_owner(owner: Row | None, user_id: int) -> None:
     if owner is None or owner["user_id"] != user_id:
         raise BoundToAnother("this unionID is bound to another user")

@@ -1,7 +1,4 @@
-"""Where applications and their tokens are kept: in tables of this room's own.
-
-Each method is one whole transaction.
-"""
+"""Keeps applications and their tokens, in this room's own tables. Each method is one whole transaction."""
 
 from __future__ import annotations
 
@@ -25,14 +22,14 @@ class App:
 
 
 class Apps:
-    """Applications and tokens, over the engine of the links' store."""
+    """Applications and tokens, in the database of the links."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def begin_app(self, app_key: str, now: int) -> bool:
-        """An application that is half made: links are bound in it from now on. False when there is a whole
-        one of this name."""
+        """Begin to make an application: from now on links are bound in it, too. False when a finished one has
+        this name."""
 
         def work(tx: Tx) -> bool:
             tx.put("external_save_app", app_key=app_key, now=now)
@@ -43,7 +40,7 @@ class Apps:
     def finish_app(
         self, app_key: str, token: NewToken, scopes: Sequence[str], now: int, expires_at: int
     ) -> bool:
-        """Make the one that was begun whole, with its back end's first token. False when it is already."""
+        """Finish an application, with its back end's first token. False when it is finished already."""
 
         def work(tx: Tx) -> bool:
             if not tx.run("external_open_app", app_key=app_key, now=now):
@@ -66,7 +63,7 @@ class Apps:
         now: int,
         expires_at: int,
     ) -> bool:
-        """False when there is no such application."""
+        """Keep a token. False when there is no such application."""
 
         def work(tx: Tx) -> bool:
             if tx.one("external_find_app", app_key=app_key) is None:
@@ -77,16 +74,16 @@ class Apps:
         return self._engine.write(work)
 
     def find_token(self, digest: str, now: int) -> Token | None:
-        """The token that is good now, as last committed by any process."""
+        """The token with this digest, if it is good now."""
         rows = self._engine.read("external_find_token", digest=digest, now=now)
         return _token(rows[0]) if rows else None
 
     def list_tokens(self, now: int) -> list[Token]:
-        """The tokens that are good now, by application, oldest first."""
+        """The tokens that are good now, by application, then oldest first."""
         return [_token(row) for row in self._engine.read("external_list_tokens", now=now)]
 
     def revoke_token(self, token_id: str, digest: str) -> int:
-        """End the token of this id or this digest, in every process at once."""
+        """End the token with this id or digest, in every process at once. The number of ended tokens."""
 
         def work(tx: Tx) -> int:
             return tx.run("external_revoke_token", id=token_id, digest=digest)
@@ -94,7 +91,7 @@ class Apps:
         return self._engine.write(work)
 
     def revoke_tokens(self, app_key: str, user_id: int | None) -> int:
-        """End every token of an application, or of one of its users."""
+        """End every token of an application, or of one of its users. The number of ended tokens."""
         if not is_storable(app_key):
             return 0
 
@@ -115,7 +112,7 @@ def save_token(
     expires_at: int,
     account_id: int | None = None,
 ) -> None:
-    """Keep a token inside a transaction; with the account by which its user signed in."""
+    """Keep a token inside a transaction. `account_id` is the account by which its user signed in."""
     tx.put(
         "external_save_token",
         id=token.id,

@@ -1,4 +1,4 @@
-"""Reads the body of a call as its model, whether it is JSON or a form."""
+"""Reads the body of a call as its model, from JSON or form data."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bot_linking.doors.content import Pairs, read_content
 from bot_linking.external_account.errors import FieldRefused
 from bot_linking.external_account.models import LONGEST_DATA, RULES, Body, UpdateRequest
 
-LARGEST_BODY = 8 * LONGEST_DATA  # JSON may write six bytes for one
+LARGEST_BODY = 8 * LONGEST_DATA  # JSON may escape one byte by six
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 
 Model = TypeVar("Model", bound=Body)
 
 
 def read_as(model: type[Model], content_type: str | None, body: bytes) -> Model:
-    """The body as this model.
+    """Read the body as this model.
 
-    Raises what `doors.content.read_content` raises, and `FieldRefused` with the name of the first field that
-    is wrong.
+    Raises what `doors.content.read_content` raises, and `FieldRefused` with the name of the first wrong
+    field.
     """
     content = read_content(content_type, body)
     value = _of_form(content.fields, model) if content.json is None else content.json
@@ -35,7 +35,7 @@ def read_as(model: type[Model], content_type: str | None, body: bytes) -> Model:
 
 
 def _of_form(fields: Pairs, model: type[Model]) -> dict[str, Any]:
-    """The fields of a form by name: text, but for the switch."""
+    """The fields of a form by name. `enable` becomes a boolean, all others stay text."""
     value: dict[str, Any] = {}
     for name, text in fields:
         if name in value and name in model.model_fields:

@@ -1,6 +1,6 @@
 """`flask linking app|token|two-factor ...`: for operators of the ExternalAccount module.
 
-A token or an `otpauth://` address stands alone on stdout; everything else goes to stderr.
+A token or an `otpauth://` address is alone on stdout; all other output goes to stderr.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import click
 
 from bot_linking.external_account import tokens
-from bot_linking.external_account.following import LARGEST_USER_ID
+from bot_linking.external_account.link_mirror import LARGEST_USER_ID
 from bot_linking.external_account.service import LONGEST_AGE_S, Service
 from bot_linking.external_account.tokens import Token
 from bot_linking.operators.cli import command, group, json_option, limit_option, under
@@ -33,7 +33,7 @@ USER_ID = click.IntRange(0, LARGEST_USER_ID)
 
 
 def commands(here: Here) -> list[click.Command]:
-    """The commands; `here` finds the service of the current app."""
+    """The commands. `here` returns the service of the current app."""
     apps = [_create_app(here), _create_back_end_token(here), _list_apps(here)]
     of_users = [_create_token(here), _list_tokens(here), _revoke(here)]
     factors = [_enable(here), _disable(here), _recover(here), _rotate(here)]
@@ -208,7 +208,7 @@ def _rotate(here: Here) -> click.Command:
 
 
 def _draw(address: str) -> None:
-    """The address as a QR code on a terminal."""
+    """Draw the address as a QR code on a terminal."""
     try:
         import segno
     except ImportError:

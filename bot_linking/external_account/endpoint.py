@@ -1,7 +1,7 @@
-"""Where an application's calls come in: the token first, then read, judge, act, answer.
+"""Where an application's calls come in: check the token, read, judge, act, answer; in this order.
 
-Every answer is the protocol's envelope with the same code as the HTTP status. The models of the bodies are
-imported with the first call, as pydantic takes a while to load.
+Every answer has the protocol's envelope, whose code is the HTTP status. The models of the bodies are imported
+with the first call, since pydantic is slow to load.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
 from bot_linking.doors.body import address_by, answer_json, read_call
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
+from bot_linking.external_account.accounts import NO_ACCOUNT
 from bot_linking.external_account.errors import ExternalAccountUnknown, FieldRefused
 from bot_linking.external_account.service import Service
 from bot_linking.external_account.tokens import Token
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = "/ExternalAccount"
 RETRY_AFTER_S = 10
-NOT_DONE = 500  # for a refusal that has no line here
+NOT_DONE = 500  # for a slug that STATUS lacks
 
 STATUS = {
     "field_refused": 400,
@@ -63,8 +64,8 @@ _log = logging.getLogger("bot_linking.external_account")
 
 
 class Endpoint:
-    """The door of one app. `shown` are its calls for a document, which it serves where no bot beside it
-    does."""
+    """The door of one app. `shown` returns its calls for the OpenAPI document. With `has_document` it serves
+    that document itself: an app with a bot has one already."""
 
     def __init__(self, service: Service, shown: Operations, *, has_document: bool) -> None:
         self._service = service
@@ -121,7 +122,7 @@ class Endpoint:
         return self._service.token_for(path["app_key"], request.headers.get("Authorization"))
 
     def _document(self) -> Response:
-        """For a site with no bot; beside one, the calls stand in the bot's own document."""
+        """The OpenAPI document of a site without a bot."""
         from bot_linking.doors.openapi import document
 
         if request.method not in {"GET", "HEAD"}:
@@ -130,7 +131,7 @@ class Endpoint:
 
 
 def _view(calls: Mapping[str, Call]) -> Callable[..., Response]:
-    """One path's calls: what each returns, or what it refuses, in the envelope."""
+    """The view of one path, by method. It answers a call's result or refusal in the envelope."""
 
     def answer(**path: str) -> Response:
         if request.method == "OPTIONS":
@@ -142,13 +143,13 @@ def _view(calls: Mapping[str, Call]) -> Callable[..., Response]:
         try:
             return _envelope(200, call(path), "")
         except BotLinkingError as refusal:
-            return _refuse(refusal, _nothing_of(method, path))
+            return _refuse(refusal, _data_on_failure(method, path))
 
     return answer
 
 
-def _nothing_of(method: str, path: Path) -> Any:
-    """What a call of this method answers on failure, by its type."""
+def _data_on_failure(method: str, path: Path) -> Any:
+    """The `data` of a failed call: the empty value of the call's type."""
     if method == "GET":
         return []
     return None if method == "POST" and request.path.rstrip("/").lower().endswith("/signin") else False
@@ -159,7 +160,7 @@ def _nothing_here() -> Response:
 
 
 def _asked_page() -> str | None:
-    """The page that the query names, if it names one."""
+    """The page id in the query, if there is one. Raises `FieldRefused`."""
     named = [text for text in request.args.getlist("pageID") if text]
     if not named:
         return None
@@ -172,10 +173,10 @@ def _asked_page() -> str | None:
 
 
 def _account_id(path: Path) -> int:
-    """The id in the path; what is no number is no account."""
+    """The account's id in the path. Raises `ExternalAccountUnknown` for anything but a number."""
     text = path["account_id"]
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise ExternalAccountUnknown("there is no account with this id")
+        raise ExternalAccountUnknown(NO_ACCOUNT)
     return int(text)
 
 
@@ -190,7 +191,7 @@ def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:
     if isinstance(refusal, StoreUnavailable) or status == NOT_DONE:
         kind, text = f"ExternalAccount {refusal.slug}", "ExternalAccount call not done: %s"
         log_sparingly(_log, logging.ERROR, kind, text, refusal, exc_info=status == NOT_DONE)
-        message = "the service is not available"  # its own text is for the operator
+        message = "the service is not available"  # the error's own text is for the operator
     response = _envelope(status, nothing, message)
     if status in {429, 503}:
         response.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))

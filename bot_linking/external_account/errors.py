@@ -1,4 +1,4 @@
-"""What this module refuses, as slugs; the endpoint maps each to a status."""
+"""The refusals of this room, with slugs; the endpoint maps each slug to a status."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 
 
 class TokenRefused(BotLinkingError):
-    """No token, or none that is good for this application now. Says not which."""
+    """The token is missing, or not good for this application now. The text does not say which."""
 
     slug: ClassVar[str] = "token_refused"
 
 
 class ScopeMissing(BotLinkingError):
-    """A good token that may not make this call."""
+    """The token is good, but may not make this call."""
 
     slug: ClassVar[str] = "scope_missing"
 
 
 class FieldRefused(BotLinkingError):
-    """A field is missing or against its rule; the text begins with the field's name."""
+    """A field is missing or breaks its rule. The text begins with the field's name."""
 
     slug: ClassVar[str] = "field_refused"
 
 
 class ExternalAccountUnknown(BotLinkingError):
-    """No such account of this application and user. Another user's does not exist, either."""
+    """This application and user have no such account. Another user's account is refused alike."""
 
     slug: ClassVar[str] = "external_account_unknown"
 
@@ -38,25 +38,25 @@ class BoundToAnother(BotLinkingError):
 
 
 class BindRefused(BotLinkingError):
-    """`may_bind` said no, or the user holds as many accounts as one may."""
+    """`may_bind` returned False, or the user has the most accounts that one may have."""
 
     slug: ClassVar[str] = "bind_refused"
 
 
 class LinkDecides(BotLinkingError):
-    """The account is bound by a link with Messenger: only a link binds it, only unlinking removes it."""
+    """The account belongs to platform messenger: only a link binds it, and only unlinking removes it."""
 
     slug: ClassVar[str] = "link_decides"
 
 
 class ExternalAccountDisabled(BotLinkingError):
-    """The account may not sign in while it is disabled."""
+    """The account is disabled, so it cannot sign in."""
 
     slug: ClassVar[str] = "external_account_disabled"
 
 
 class SecondFactorMissing(BotLinkingError):
-    """The user has two-factor sign-in on, and there was no code."""
+    """The user has two-factor sign-in on, and the code is missing."""
 
     slug: ClassVar[str] = "second_factor_missing"
 
@@ -68,12 +68,12 @@ class SecondFactorRefused(BotLinkingError):
 
 
 class SecondFactorUnreadable(StoreUnavailable):
-    """The secret cannot be decrypted with the keys at hand. No one passes."""
+    """The secret cannot be decrypted with the configured keys. No code is accepted."""
 
     slug: ClassVar[str] = "second_factor_unreadable"
 
 
 class AppKeyRefused(BotLinkingError):
-    """The name of an application is taken, unknown, or no name."""
+    """The name of an application is taken, unknown or not valid."""
 
     slug: ClassVar[str] = "app_key_refused"

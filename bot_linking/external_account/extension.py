@@ -1,4 +1,4 @@
-"""What a host makes: `ExternalAccount`, a blueprint, and the verbs for the site's own code."""
+"""`ExternalAccount`: the blueprint that a host registers, and the verbs for the site's own code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot_linking.doors.redaction import guard_logs
 from bot_linking.doors.unconfigured import is_command
 from bot_linking.external_account import tokens
 from bot_linking.external_account.endpoint import Endpoint, Operations
-from bot_linking.external_account.following import Following, UserIdOf, decimal_user_id
+from bot_linking.external_account.link_mirror import LinkMirror, UserIdOf, decimal_user_id
 from bot_linking.external_account.service import MayBind, Service
 from bot_linking.external_account.two_factor import Enrolment
 from bot_linking.stores import open_store
@@ -46,16 +46,16 @@ class ExternalAccount:
         external = ExternalAccount(linking)          # or ExternalAccount(app) for a site with no bot
         app.register_blueprint(external.blueprint)   # routes at /ExternalAccount/...
 
-    Register it after the AccountLinking that it stands beside. Its settings are the `BOT_LINKING_EXTERNAL_*`
-    keys and `BOT_LINKING_DATABASE`, `BOT_LINKING_TRUSTED_PROXIES`, `BOT_LINKING_BRAND_NAME`; its tables are
-    made when it is registered. Keyword arguments decide:
+    Register it after the AccountLinking of the same app. Its settings are the `BOT_LINKING_EXTERNAL_*` keys
+    and `BOT_LINKING_DATABASE`, `BOT_LINKING_TRUSTED_PROXIES`, `BOT_LINKING_BRAND_NAME`. Its tables are made
+    when it is registered. Keyword arguments:
 
     - `may_bind(app_key, user_id, platform, union_id) -> bool`: asked before a call binds an account. A call
-      only says that the user has it: without this, a user's token binds each pair that no one has yet.
+      does not prove that the user has the account: without `may_bind`, a user's token binds any free pair.
     - `user_id_of(account) -> int | None`: the number by which applications know an account of the site;
       None binds nothing. By default the account's id, when it is a decimal number. It is called inside the
-      transaction of the link: let it only look at what it is given.
-    - `clock() -> seconds`: for tests of a site with no bot.
+      transaction of the link: it must read nothing but its argument.
+    - `clock() -> seconds`: for tests of a site without a bot.
     """
 
     def __init__(
@@ -105,28 +105,28 @@ class ExternalAccount:
         app.extensions[EXTENSION] = self
         self._services[app] = service
         Endpoint(service, shown, has_document=bot is None).add_to(state)
-        if "csrf" in app.extensions:  # Flask-WTF would turn calls away; a Bearer token comes from no form
+        if "csrf" in app.extensions:  # a Bearer token is no cookie, so another site cannot send it
             app.extensions["csrf"].exempt(self.blueprint)
 
     def _do_without(self, app: Flask, state: BlueprintSetupState, problem: ConfigurationError) -> None:
-        """Only the commands, which say what is missing in the configuration."""
+        """Add the commands alone, which say what is missing in the configuration."""
         self._put_off[app] = problem
         state.add_url_rule("/ExternalAccount/<path:path>", "not_configured", unconfigured.not_configured)
         add_commands(app, self._commands())
 
     def _alone(self, app: Flask) -> Service:
-        """For a site with no bot: a store and commands of its own."""
+        """For a site without a bot: a store and commands of its own."""
         defaults = {"database": default_database(app.instance_path)}
         settings = read(SiteSettings, app.config, os.environ, defaults=defaults)
         store = open_store(settings.database, create=settings.create_database, only_look=is_command())
         linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
         service = self._serve(linking, store, settings, tell=_log_refusal, pages=tuple, sees_to_upkeep=True)
-        store.followers.append(service.following)
+        store.followers.append(service.mirror)
         add_commands(app, self._commands())
         return service
 
     def _beside(self, bot: Joinable, shown: Operations) -> Service:
-        """Beside a bot: its store, its settings, its document."""
+        """For an app with a bot: the bot's store, settings and document."""
         service = self._serve(
             bot.linking,
             bot.store,
@@ -137,7 +137,7 @@ class ExternalAccount:
         )
         bot.join(
             Neighbour(
-                follower=service.following,
+                follower=service.mirror,
                 second_factor=service.passes,
                 operations=shown,
                 commands=self._commands(),
@@ -155,11 +155,11 @@ class ExternalAccount:
         pages: Callable[[], Collection[str]],
         sees_to_upkeep: bool,
     ) -> Service:
-        following = Following(settings.external_app, self._user_id_of)
+        mirror = LinkMirror(settings.external_app, self._user_id_of)
         return Service(
             linking,
             store,
-            following,
+            mirror,
             settings,
             tell=tell,
             may_bind=self._may_bind,
@@ -187,14 +187,14 @@ class ExternalAccount:
     # For the site's own code
 
     def create_app(self, app_key: str) -> str:
-        """A new application; the token of its back end (`signin`, `bind`), which can't be read again.
+        """Make an application. Returns its back end's token (`signin`, `bind`), which cannot be read again.
 
-        Raises `AppKeyRefused` when there is one of this name.
+        Raises `AppKeyRefused` when the name is taken or not valid.
         """
         return self._here().create_app(app_key)
 
     def create_back_end_token(self, app_key: str) -> str:
-        """Another token for an application's back end, to replace one. Raises `AppKeyRefused`."""
+        """Make another token for an application's back end, to replace one. Raises `AppKeyRefused`."""
         return self._here().create_token(app_key, None, tokens.BACK_END, expires_in=tokens.BACK_END_AGE_S)
 
     def create_token(
@@ -205,24 +205,25 @@ class ExternalAccount:
         *,
         expires_in: int = tokens.USER_AGE_S,
     ) -> str:
-        """A token that acts for a user. Scopes are of `accounts`, `bind` and `signin`; seconds to live."""
+        """Make a token that acts for a user, with scopes of `accounts`, `bind` and `signin`. It expires in
+        `expires_in` seconds. Raises `AppKeyRefused`, and `ValueError` for another scope."""
         return self._here().create_token(app_key, user_id, tokens.read_scopes(scopes), expires_in=expires_in)
 
     def revoke_token(self, token: str) -> bool:
-        """End a token, given itself or its id, everywhere at once. False when there is no such token."""
+        """End a token, by its text or its id, in every process at once. False when there is no such token."""
         return self._here().revoke(token)
 
     def revoke_tokens(self, app_key: str, user_id: int | None = None) -> int:
-        """End every token of a user in an application, or of the whole application, everywhere at once.
+        """End every token of a user in an application, or of the whole application, in every process at once.
 
-        Call it when a user's password changes, beside `linking.drop_pending`. How many there were.
+        Call it when a user's password changes, beside `linking.drop_pending`. Returns the number of tokens.
         """
         return self._here().apps.revoke_tokens(app_key, user_id)
 
     def user_of(self, authorization: str | None, app_key: str) -> int | None:
-        """Whose token of scope `accounts` this `Authorization` header holds, for the site's own API.
+        """The user of the token in an `Authorization` header, for the site's own API.
 
-        None unless it is good for this application now.
+        None unless the token is good for this application now, has scope `accounts` and acts for a user.
         """
         service = self._here()
         token = service.find_token(tokens.bearer_of(authorization))
@@ -231,22 +232,23 @@ class ExternalAccount:
         return token.user_id
 
     def enable_two_factor(self, app_key: str, user_id: int, *, secret: str | None = None) -> Enrolment:
-        """Turn two-factor sign-in on for a user, or give them a new secret; tokens by earlier sign-ins end.
+        """Turn two-factor sign-in on for a user, or replace their secret. Tokens of earlier sign-ins end.
 
-        `secret`, in base 32, is one that they have in their authenticator app already. Show the `address`
-        as a QR code and the recovery codes once. Raises `ConfigurationError` without
-        `BOT_LINKING_EXTERNAL_KEYS`, and `AppKeyRefused`.
+        `secret`, in base 32, is one that the user's authenticator app has already. Show the `address` as a QR
+        code, and the recovery codes once. Raises `ConfigurationError` without `BOT_LINKING_EXTERNAL_KEYS`,
+        and `AppKeyRefused`.
         """
         return self._here().enable_two_factor(app_key, user_id, secret)
 
     def disable_two_factor(self, app_key: str, user_id: int) -> bool:
-        """Turn it off; tokens by earlier sign-ins end. False when it was not on."""
+        """Turn two-factor sign-in off. Tokens of earlier sign-ins end. False when it was not on."""
         return self._here().second_factors.drop(app_key, user_id)
 
     def check_second_factor(self, app_key: str, user_id: int, code: str) -> None:
-        """For a sign-in of the site's own: pass with a code or a recovery code, by the same limits.
+        """Check a code or a recovery code, as it was typed, in the site's own sign-in, by the same limits.
 
-        Raises `SecondFactorRefused`, `SecondFactorLocked`, `TooManyAttempts`; who has none passes.
+        Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`. Any code is accepted for a
+        user without two-factor sign-in.
         """
         self._here().check_code(app_key, user_id, code)
 

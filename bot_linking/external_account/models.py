@@ -1,4 +1,5 @@
-"""The bodies and answers of the five calls: what validates is what the OpenAPI document shows."""
+"""The bodies and answers of the five calls: these models validate them, and the OpenAPI document shows
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the five calls."""
+"""Describes the five calls for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ MEANINGS = {
 
 
 def operations(prefix: str) -> list[Operation]:
-    """The calls, below this prefix."""
+    """The five calls, below this prefix."""
     path = f"{prefix}/ExternalAccount/{{appKey}}"
     one, sign_in = f"{path}/{{id}}", f"{path}/SignIn"
     body = (400, 413, 415)

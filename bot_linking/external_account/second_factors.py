@@ -1,7 +1,7 @@
-"""Where second factors are kept: the secrets under lock, the last step, and what wrong codes cost.
+"""Keeps second factors: the encrypted secret, the last accepted step, and the wrong codes.
 
-Each method is one whole transaction. What a wrong code costs is written even though the call is refused, so
-such a refusal is returned by the transaction and raised after it.
+Each method is one whole transaction. A wrong code must be counted although the call is refused, so the
+transaction returns such a refusal, and it is raised after the commit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SecondFactors:
-    """Second factors and recovery codes, over the engine of the links' store."""
+    """Second factors and recovery codes, in the database of the links."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._engine = engine
@@ -31,7 +31,8 @@ class SecondFactors:
     def save(
         self, app_key: str, user_id: int, secret: str, recovery_digests: Sequence[str], now: int
     ) -> bool:
-        """Turn it on, or change it; tokens by earlier sign-ins end. False without such an application."""
+        """Save a user's second factor and recovery codes in place of others. Tokens of earlier sign-ins end.
+        False when there is no such application."""
         sealed = self._vault.seal(app_key, user_id, secret)
         whose = {"app_key": app_key, "user_id": user_id}
 
@@ -48,7 +49,7 @@ class SecondFactors:
         return self._engine.write(work)
 
     def drop(self, app_key: str, user_id: int) -> bool:
-        """Turn it off; tokens by earlier sign-ins end. False when it was not on."""
+        """Delete a second factor. Tokens of earlier sign-ins end. False when there was none."""
         if not is_storable(app_key):
             return False
 
@@ -61,15 +62,15 @@ class SecondFactors:
         return self._engine.write(work)
 
     def apps_of(self, user_id: int) -> list[str]:
-        """The applications in which this user has one."""
+        """The applications in which this user has a second factor."""
         return [row["app_key"] for row in self._engine.read("external_find_second_factors", user_id=user_id)]
 
     def check(self, app_key: str, user_id: int, code: str, now: int) -> None:
-        """Pass with a time-based code or a recovery code. Raises what `refusal_of` refuses."""
+        """Check a time-based code or a recovery code. Raises what `refusal_of` returns or raises."""
         settle(self._engine.write(lambda tx: self.refusal_of(tx, app_key, user_id, code, now)))
 
     def reseal(self) -> int:
-        """Encrypt every secret with the newest key; how many were."""
+        """Encrypt every secret with the newest key. The number of secrets."""
         rows = self._engine.read("external_list_secrets")
         for row in rows:
             whose = {"app_key": row["app_key"], "user_id": row["user_id"]}
@@ -81,10 +82,10 @@ class SecondFactors:
     def refusal_of(
         self, tx: Tx, app_key: str, user_id: int, code: str | None, now: int
     ) -> BotLinkingError | None:
-        """None where no code is needed or it is right; otherwise a refusal, which has been counted.
+        """None where no code is needed or the code is right; else the refusal, which has been counted.
 
-        The row is held from the first look to the last word, so parallel guesses come one after another.
-        Raises what costs nothing: a missing code, a limit that is used up, a secret that cannot be read.
+        The row is locked, so parallel guesses are judged one after another. Raises the refusals that do not
+        count: a missing code, a limit that is used up, a secret that cannot be read.
         """
         whose = {"app_key": app_key, "user_id": user_id}
         row = tx.one("external_hold_second_factor", **whose)
@@ -109,7 +110,7 @@ class SecondFactors:
     def _accept(
         self, tx: Tx, whose: dict[str, Any], row: Row, code: str, failures: Sequence[int], now: int
     ) -> bool:
-        """Whether the code is right for a step that was not used yet; it is used now."""
+        """Use up a right code. False for a wrong one, and for one that was used."""
         secret = self._vault.open(sealed=row["secret"], **whose)
         step = two_factor.step_of(secret, code, now_ms=now, last_step=row["last_step"])
         if step is None:
@@ -118,7 +119,8 @@ class SecondFactors:
 
 
 def _recover(tx: Tx, whose: dict[str, Any], digest: str) -> bool:
-    """Whether this recovery code was there; it is used now, and the wrong codes are forgotten."""
+    """Use up a recovery code, and forget the wrong codes. False for a wrong one, and for one that was
+    used."""
     used = tx.run("external_use_recovery_code", digest=digest, **whose) > 0
     if used:
         tx.put("external_recover", **whose)
@@ -126,6 +128,6 @@ def _recover(tx: Tx, whose: dict[str, Any], digest: str) -> bool:
 
 
 def settle(refusal: BotLinkingError | None) -> None:
-    """Raise what a transaction refused, now that it has been counted."""
+    """Raise the refusal that a transaction returned, after its commit."""
     if refusal is not None:
         raise refusal

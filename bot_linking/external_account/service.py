@@ -1,4 +1,4 @@
-"""The verbs of this module: what the endpoint, the commands and the host's own code have in common."""
+"""The verbs of this room, for the endpoint, the commands and the host's own code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks, is_storable
 from bot_linking.doors.callers import Callers
@@ -29,7 +30,7 @@ from bot_linking.external_account.errors import (
     SecondFactorUnreadable,
     TokenRefused,
 )
-from bot_linking.external_account.following import LARGEST_USER_ID, PLATFORM, Following
+from bot_linking.external_account.link_mirror import LARGEST_USER_ID, PLATFORM, LinkMirror
 from bot_linking.external_account.second_factors import SecondFactors
 from bot_linking.external_account.tokens import Token
 from bot_linking.external_account.two_factor import Enrolment, Vault
@@ -52,13 +53,13 @@ _log = logging.getLogger("bot_linking.external_account")
 
 
 class Service:
-    """Everything of one app, without HTTP. `pages` are those that the bot beside it is configured for."""
+    """The ExternalAccount service of one app, without HTTP. `pages` returns the page ids of the app's bot."""
 
     def __init__(
         self,
         linking: Linking,
         store: SQLStore,
-        following: Following,
+        mirror: LinkMirror,
         settings: SiteSettings,
         *,
         tell: Tell,
@@ -70,7 +71,7 @@ class Service:
         self.apps = Apps(store.engine)
         self.second_factors = SecondFactors(store.engine, Vault(settings.external_keys))
         self.accounts = Accounts(store.engine, self.second_factors)
-        self.following = following
+        self.mirror = mirror
         self.settings = settings
         self._linking = linking
         self._store = store
@@ -90,9 +91,9 @@ class Service:
     # Applications and tokens
 
     def create_app(self, app_key: str, *, expires_in: int = tokens.BACK_END_AGE_S) -> str:
-        """A new application; its back end's token. Raises `AppKeyRefused`.
+        """Make an application. Returns its back end's token. Raises `AppKeyRefused`.
 
-        People who are linked already are bound first: where that fails in the middle, calling again goes on.
+        People who are linked already are bound first. After an error in between, call it again to finish.
         """
         visible = app_key.strip() and not has_hidden_marks(app_key) and "/" not in app_key
         if not visible or len(app_key) > LONGEST_APP_KEY:
@@ -100,7 +101,7 @@ class Service:
         token, now = tokens.mint_token(), self.now()
         expires_at = _end(now, expires_in)
         if self.apps.begin_app(app_key, now):
-            self.following.catch_up(self._store, app_key, now)
+            self.mirror.catch_up(self._store, app_key, now)
             if self.apps.finish_app(app_key, token, tokens.BACK_END, now, expires_at):
                 return token.text
         raise AppKeyRefused("there is an application with this appKey already")
@@ -108,7 +109,7 @@ class Service:
     def create_token(
         self, app_key: str, user_id: int | None, scopes: Sequence[str], *, expires_in: int
     ) -> str:
-        """A token of a user, or of the back end. Raises `AppKeyRefused` for an unknown application."""
+        """Make a token of a user, or of the back end. Raises `AppKeyRefused` for an unknown application."""
         if user_id is not None:
             _check_user(user_id)
         _check_app(app_key)
@@ -121,8 +122,8 @@ class Service:
         return self.apps.find_token(digest_of(given), self.now()) if given else None
 
     def token_for(self, app_key: str, header: str | None) -> Token:
-        """The good token of this application in an `Authorization` header. Raises `TokenRefused`, which
-        does not tell a missing from an unknown, expired or foreign one."""
+        """The good token of this application in an `Authorization` header. Raises `TokenRefused`, alike for a
+        missing token and for an unknown, expired or other application's one."""
         token = self.find_token(tokens.bearer_of(header))
         if token is None or token.app_key != app_key:
             raise TokenRefused("a valid token of this application is needed: Authorization: Bearer ...")
@@ -134,7 +135,7 @@ class Service:
     # The calls
 
     def logins_of(self, token: Token, page_id: str | None) -> list[dict[str, Any]]:
-        """The accounts of the token's user; with a page, those that links on it made. Raises
+        """The accounts of the token's user; with a page, only those that links on this page made. Raises
         `ExternalAccountUnknown` for a page that the bot does not serve."""
         logins = self.accounts.logins_of(token.app_key, token.needs_user("accounts"), page_id)
         if not logins and page_id is not None and not self._is_page(page_id):
@@ -145,7 +146,7 @@ class Service:
         return page_id in self._pages() or page_id in self._store.find_pages()
 
     def bind(self, token: Token, user_id: int, wanted: BindRequest) -> None:
-        """Bind a pair to the token's user, if the site lets it. Raises `LinkDecides` for platform
+        """Bind a pair to the token's user, if the site allows it. Raises `LinkDecides` for platform
         `messenger`, `BindRefused` and `BoundToAnother`."""
         if wanted.platform == PLATFORM:
             raise LinkDecides("platform messenger is bound by linking in Messenger, never by a call")
@@ -175,9 +176,9 @@ class Service:
     def sign_in(self, app_key: str, header: str | None, address: str, read: ReadSignIn) -> tuple[str, int]:
         """A token for the user of a pair, and how many seconds it lives.
 
-        Only failures count, by address, application and pair; each is counted before it is known to be one,
-        so that a burst cannot outrun a limit, and given back when it was none. Raises what `token_for` and
-        `Accounts.sign_in` raise, `ScopeMissing` and `TooManyAttempts`.
+        Each try is counted before it is judged, by address, application and pair, so that a burst cannot
+        outrun a limit; a good one is given back. Raises what `token_for` and `Accounts.sign_in` raise,
+        `ScopeMissing` and `TooManyAttempts`.
         """
         counted: list[tuple[Limit, str]] = []
         self._count(counted, self._by_address, address)
@@ -187,7 +188,7 @@ class Service:
         wanted = read()
         self._count(counted, self._by_union, f"{app_key} {wanted.platform} {wanted.unionID}")
         signed_in = self._sign_in(app_key, wanted)
-        with suppress(StoreUnavailable):  # the token is kept by now; what is not given back stays counted
+        with suppress(StoreUnavailable):  # the token is kept: an error here must not fail the sign-in
             for limit, key in counted:
                 self._throttle.refund(limit, key)
             self._see_to_upkeep(self.now())
@@ -217,7 +218,7 @@ class Service:
         counted.append((limit, key))
 
     def _see_to_upkeep(self, now: int) -> None:
-        """Without a bot there is no delivery worker that clears old counters away."""
+        """Delete old counters once an hour: without a bot, no delivery worker does."""
         if self._upkeep_at is not None and now - self._upkeep_at >= UPKEEP_MS:
             self._upkeep_at = now
             self._store.purge(now)
@@ -225,7 +226,8 @@ class Service:
     # The second factor
 
     def enable_two_factor(self, app_key: str, user_id: int, secret: str | None = None) -> Enrolment:
-        """This secret or a new one, in place of any other. Raises `AppKeyRefused`, `ConfigurationError`."""
+        """Save this secret or a new one in place of any other. Raises `AppKeyRefused`,
+        `ConfigurationError`."""
         _check_user(user_id)
         _check_app(app_key)
         secret = two_factor.new_secret() if secret is None else two_factor.checked_secret(secret)
@@ -238,12 +240,12 @@ class Service:
         return Enrolment(address, codes)
 
     def check_code(self, app_key: str, user_id: int, code: str) -> None:
-        """Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
+        """Check a code. Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
         _check_app(app_key)
-        self.second_factors.check(app_key, user_id, code, self.now())
+        self.second_factors.check(app_key, user_id, plain_code(code), self.now())
 
     def passes(self, account: Account, code: str | None) -> bool:
-        """The webview's question: may this account go on, with this code or with none?
+        """Whether an account may go on to the consent page, with this code or None.
 
         Raises `TooManyAttempts` and `SecondFactorLocked`.
         """
@@ -264,14 +266,14 @@ class Service:
 
     def _user_id_of(self, account: Account) -> int | None:
         try:
-            return self.following.user_id_of(account)
-        except Exception as problem:  # an account with a second factor may not pass without it
+            return self.mirror.user_id_of(account)
+        except Exception as problem:  # it may have a second factor, so it must not pass
             raise SecondFactorUnreadable(f"user_id_of failed: {type(problem).__name__}") from problem
 
     def _guarding_app(self, user_id: int) -> str | None:
-        """Where this user's second factor is kept: among the applications of the setting, if it names any."""
+        """The application that has this user's second factor, of those in which links are bound."""
         apps = self.second_factors.apps_of(user_id)
-        return next(filter(self.following.is_meant, apps), None)
+        return next(filter(self.mirror.is_meant, apps), None)
 
 
 def _check_app(app_key: str) -> None:

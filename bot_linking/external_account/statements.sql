@@ -45,7 +45,7 @@ where app_key = :app_key and user_id = :user_id and id = :id and page_id is null
 -- name: external_find_account
 select id from external_accounts where app_key = :app_key and user_id = :user_id and id = :id
 
--- name: external_unbind_stranger
+-- name: external_unbind_other_user
 -- A row of a process of the release before has no psid.
 delete from external_accounts
 where app_key = :app_key and platform = :platform and (psid = :psid or union_id = :psid)

@@ -1,4 +1,4 @@
-"""Bearer tokens: random, shown once, from then on known by their digest only."""
+"""Bearer tokens: random, shown once, and kept as digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot_linking.core.codes import digest_of
 from bot_linking.external_account.errors import ScopeMissing
 
-PREFIX = "ea_"  # so that a token is recognised where it should not be
+PREFIX = "ea_"  # scanners for leaked secrets recognise a token by it
 SCOPES = ("accounts", "bind", "signin")
 BACK_END = ("signin", "bind")
 USER = ("accounts", "bind")
@@ -34,13 +34,13 @@ class Token:
     expires_at: int
 
     def needs(self, scope: str) -> None:
-        """Raises `ScopeMissing` unless the token may do this."""
+        """Raise `ScopeMissing` unless the token has this scope."""
         if scope not in self.scopes:
             raise ScopeMissing(f"this token lacks the scope {scope}")
 
     def needs_user(self, scope: str) -> int:
-        """The user that the token acts for. Raises `ScopeMissing`, also for a back end's token, which has
-        no user."""
+        """The user that the token acts for. Raises `ScopeMissing` without this scope, and for a back end's
+        token, which has no user."""
         self.needs(scope)
         if self.user_id is None:
             raise ScopeMissing("this token belongs to no user; take one that was made for a user")
@@ -49,7 +49,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token on its way to its holder: its text, and what is kept of it."""
+    """A new token: its text for the holder, and the id and digest that are kept."""
 
     text: str
     id: str
@@ -60,19 +60,20 @@ class NewToken:
 
 
 def mint_token() -> NewToken:
-    """A new one: 256 random bits."""
+    """A new token of 256 random bits."""
     text = PREFIX + secrets.token_urlsafe(32)
     return NewToken(text, secrets.token_hex(6), digest_of(text))
 
 
 def bearer_of(header: str | None) -> str | None:
-    """The token in an `Authorization` header; None where there is none."""
+    """The bearer token in an `Authorization` header; None without one."""
     found = _BEARER.fullmatch(header or "")
     return found[1] if found else None
 
 
 def read_scopes(given: Iterable[str]) -> tuple[str, ...]:
-    """Scopes by name, each alone or several with commas or spaces between. `ValueError` for another name."""
+    """Scopes by name; one text may hold several, separated by commas or white space. `ValueError` for an
+    unknown name."""
     wanted = {name for each in given for name in re.split(r"[,\s]+", each) if name}
     if unknown := wanted - set(SCOPES):
         raise ValueError(f"{min(unknown)!r} is no scope; there are {', '.join(SCOPES)}")

@@ -1,7 +1,7 @@
-"""The second factor: time-based codes by RFC 6238, recovery codes, and the secrets under lock.
+"""The second factor: time-based codes by RFC 6238, recovery codes, and the encrypted secrets.
 
-Each step of thirty seconds is accepted once, with one step of tolerance either way. At most five wrong codes
-pass in any fifteen minutes, and twenty in a row end it until a recovery code or the operator helps.
+Each step of thirty seconds is accepted once, with one step of tolerance either way. Five wrong codes are
+judged in any fifteen minutes. Twenty in a row lock the factor until a recovery code or the operator opens it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ MOST_FAILURES = 5
 WINDOW_MS = 15 * 60_000
 MOST_IN_A_ROW = 20
 RECOVERY_CODES = 10
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is read for something else
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0 and 1, which look alike
 _RECOVERY_CODE = re.compile(rf"[{_ALPHABET}]{{16}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What a person gets when the second factor is turned on; neither can be read again.
+    """What a person gets when two-factor sign-in is turned on. Neither value can be read again.
 
     `address` is the `otpauth://` address for an authenticator app, `recovery_codes` are good once each.
     """
@@ -50,22 +50,22 @@ class Enrolment:
 
 
 class Vault:
-    """Encrypts secrets with the first of several keys and reads those of every one.
+    """Encrypts secrets with the first of `keys`, and decrypts with each.
 
-    A secret is bound to its user: moved into another row it cannot be read.
+    A secret is bound to its user: moved into another row, it cannot be decrypted.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._seal = Seal(keys, purpose="second factor") if keys else None
 
     def seal(self, app_key: str, user_id: int, secret: str) -> str:
-        """Raises `ConfigurationError` when there is no key."""
+        """Encrypt a secret. Raises `ConfigurationError` without a key."""
         if self._seal is None:
             raise ConfigurationError("BOT_LINKING_EXTERNAL_KEYS", "is missing: it encrypts the second factor")
         return self._seal.seal((app_key, user_id), secret)
 
     def open(self, app_key: str, user_id: int, sealed: str) -> str:
-        """Raises `SecondFactorUnreadable` without the right key."""
+        """Decrypt a secret. Raises `SecondFactorUnreadable` without the right key."""
         if self._seal is None:
             raise SecondFactorUnreadable("BOT_LINKING_EXTERNAL_KEYS is missing")
         try:
@@ -80,7 +80,7 @@ def new_secret() -> str:
 
 
 def checked_secret(secret: str) -> str:
-    """A secret that was made elsewhere. `ValueError` unless it is base 32 of 128 bits or more."""
+    """The given secret. `ValueError` unless it is base 32 of 128 bits or more."""
     if not re.fullmatch("[A-Z2-7]{26,128}", secret) or len(secret) % 8 in {1, 3, 6}:
         raise ValueError("the secret is not base 32 of 128 bits or more")
     return secret
@@ -88,12 +88,12 @@ def checked_secret(secret: str) -> str:
 
 def address_of(secret: str, *, app_key: str, user_id: int, issuer: str) -> str:
     """The `otpauth://` address of a secret."""
-    name = f"{app_key}:{user_id}".replace(":", " ")  # a colon divides issuer and name
+    name = f"{app_key}:{user_id}".replace(":", " ")  # a colon separates issuer and name
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer.replace(":", " "))
 
 
 def step_of(secret: str, code: str, *, now_ms: int, last_step: int) -> int | None:
-    """The newest step that this code is right for and that comes after the last accepted one."""
+    """The newest step after `last_step` that this code is right for; None for a wrong code."""
     totp, at = pyotp.TOTP(secret), now_ms // (STEP_S * 1000)
     matching = None
     for step in range(max(0, at - 1), at + 2):
@@ -104,12 +104,12 @@ def step_of(secret: str, code: str, *, now_ms: int, last_step: int) -> int | Non
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """Eighty random bits each, in groups of four."""
+    """New recovery codes of eighty random bits each, in groups of four characters."""
     return tuple(_grouped([secrets.choice(_ALPHABET) for _ in range(16)]) for _ in range(RECOVERY_CODES))
 
 
 def recovery_digest(text: str) -> str | None:
-    """What the store keeps of a recovery code, however it was typed; None for what cannot be one."""
+    """The digest of a recovery code, however it was typed; None for a text that cannot be one."""
     plain = re.sub(r"[\s-]", "", text).lower()
     return digest_of(plain) if _RECOVERY_CODE.fullmatch(plain) else None
 
@@ -119,12 +119,12 @@ def _grouped(marks: list[str]) -> str:
 
 
 def recent(failed_at: str, now_ms: int) -> list[int]:
-    """The times of the failures that still count."""
+    """The times of the failures within the window, from their JSON."""
     return [moment for moment in json.loads(failed_at) if moment > now_ms - WINDOW_MS]
 
 
 def wait_of(failures: Sequence[int], now_ms: int) -> int:
-    """Seconds until another try; 0 when one may be made now."""
+    """Seconds until the next try is judged; 0 when it is judged now."""
     if len(failures) < MOST_FAILURES:
         return 0
     oldest = sorted(failures)[-MOST_FAILURES]

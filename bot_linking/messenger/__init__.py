@@ -1,5 +1,5 @@
-"""Outside system 1: Messenger's protocol. Where a webhook comes in, where a message is sent.
+"""Messenger: where a webhook comes in, and where a message is sent.
 
-Begin with `webhook` and `inbox`, which say what a request comes to. To add what the bot says: a message in
-`messages`, and its handler in `deliveries`; what a refusal of Graph's means is a row in `refusals`.
+Begin with `webhook` and `inbox`, which handle a request. To add a message of the bot: write it in `messages`
+and its handler in `deliveries`. To say what an error of Graph means: add a row to `refusals`.
 """

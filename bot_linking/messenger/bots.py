@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Bots:
-    """The clients of one app's pages. `own` is a Bot of the host's to send with, where there is one page."""
+    """The clients of one app's pages. `own` is the host's own Bot to send with, for one page."""
 
     def __init__(
         self,
@@ -37,14 +37,13 @@ class Bots:
         self._bots: dict[str | None, tuple[Page, Any]] = {}
 
     def of(self, page_id: str | None) -> Any:
-        """The Bot of a page; without a page id, of the only one. Made when it is first needed: pymessenger
-        brings requests, which takes a while to load."""
+        """The Bot that sends for a page; without a page id, for the only one. Raises `PageUnknown`."""
         page = self.pages.page(page_id)
         if self._own is not None:
             return self._own
         known = self._bots.get(page.id)
         if known is None or known[0] is not page:
-            from bot_linking.messenger.send import GraphBot
+            from bot_linking.messenger.send import GraphBot  # pymessenger and requests are slow to load
 
             known = self._bots[page.id] = (
                 page,
@@ -65,11 +64,11 @@ class Bots:
         return self.pages.is_one()
 
     def ask(self) -> str | None:
-        """The id of the only page as its access token says."""
+        """The id of the only page, as Graph gives it for the page's access token."""
         return self.graph_of(None).page_id()
 
     def knows(self, page_id: str, psid: str) -> bool:
-        """Whether the page's Graph knows the person."""
+        """Whether Graph knows this person on this page."""
         return self.graph_of(page_id).knows(psid)
 
     def _graph(self, page: Page) -> Graph:
@@ -88,10 +87,10 @@ class Bots:
         return known[1]
 
     def _others(self, page: Page, cause: Literal["token", "secret"]) -> Iterator[Graph]:
-        """The Graph with each other token, or app secret, of the page in turn."""
+        """The page's Graph with each of its other tokens, or app secrets, in turn."""
         count = len(page.access_tokens if cause == "token" else page.app_secrets)
         for _ in range(count - 1):
-            again = self.pages.give_way(page, cause)
+            again = self.pages.use_next(page, cause)
             if again is None:
                 return
             page = again
@@ -102,8 +101,8 @@ class Bots:
 
 
 class PageGraph(Graph):
-    """A page's Graph. A call that is refused for its access token or its proof is made again with the page's
-    next one, if it has another; and so are all later calls, until that one is refused."""
+    """A page's Graph. When Graph refuses the access token or the proof, the call is repeated with the page's
+    next one, if there is another. Later calls begin with the one that worked."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """Log In and Log Out buttons, and the messages that carry them.
 
 Sources: Messenger's button reference pages for login and logout, its button and generic templates. A Log In
-button has exactly a type and a url: a title makes the whole message vanish. Wrong arguments raise
-`ValueError` here, at once, rather than as a lost message.
+button has exactly a type and a url: Messenger drops a message whose Log In button has a title. Wrong
+arguments raise `ValueError` here, before Messenger drops the message.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def logout_button() -> Button:
 
 
 def way_out(source: str, locale: str) -> Button:
-    """The Log Out button of a link by its source. Only of a Log In does Messenger know; the page says nothing
-    of what its own button does for others, so theirs is a postback to us."""
+    """The Log Out button for a link of this source. Messenger's own button is for a link by the Log In
+    button. A link of another source gets a postback, which we handle."""
     if source == LOGIN:
         return logout_button()
     return {"type": "postback", "title": translate(locale, "Log Out"), "payload": OUT}
@@ -67,13 +67,13 @@ def message_with(
 
 
 def length_of(text: str) -> int:
-    """Characters as Messenger's clients count them: in UTF-16 units. Its pages name no unit; a message that
-    is shorter in this one is shorter in every other."""
+    """The text's length in UTF-16 units, which Messenger's clients count in. Messenger's documentation names
+    no unit; code points would count less."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
-    """The text, cut where it would be too long for Messenger; never in the middle of a character."""
+    """The text, cut to the longest that Messenger takes, between two characters."""
     return text.encode("utf-16-le", "surrogatepass")[: 2 * longest].decode("utf-16-le", "ignore")
 
 

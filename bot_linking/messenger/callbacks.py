@@ -1,7 +1,7 @@
 """Meta's callbacks about people: data deletion and deauthorize. Each carries a `signed_request`.
 
-A request is recorded before it is answered, so that none is lost; the outbox does the work. Source: data
-deletion callback; deauthorize callback of Facebook Login.
+A request is recorded before it is answered, and the outbox does the work later. Sources: data deletion
+callback; deauthorize callback of Facebook Login.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _log = logging.getLogger("bot_linking.callbacks")
 
 
 class Callbacks:
-    """The two callbacks of one app. `status_url` is the address of the status pages, up to the code."""
+    """The two callbacks of one app. `status_url` is the address of a status page without the code at its
+    end."""
 
     def __init__(self, linking: Linking, pages: Pages, *, status_url: str) -> None:
         self._linking = linking
@@ -49,11 +50,11 @@ class Callbacks:
         ]
 
     def delete_data(self) -> Response:
-        """Answers the address of a status page and the confirmation code, which Meta shows the person."""
+        """Record a request to delete. Meta shows the person the status page and the confirmation code."""
         return self._take("deletion")
 
     def deauthorize(self) -> Response:
-        """A person removed the app: their links end, and nothing is deleted."""
+        """Record that a person removed the app: their links end, and their data stays."""
         return self._take("deauthorize")
 
     def _take(self, kind: Kind) -> Response:
@@ -80,18 +81,18 @@ class Callbacks:
         return given[0] if len(given) == 1 else None
 
     def _record(self, kind: Kind, text: str | None) -> str:
-        """The code under which the request is known: for the same request the same one."""
+        """The request's confirmation code. A request that comes again gets the same code."""
         owners = self._pages.owners()
         signed = read_signed(text, owners)
         user, pages = app_user_of(signed), _pages_of(signed.secret, owners)
-        parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # digits and a number: checked
+        parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # none holds a blank
         digest, code = digest_of(" ".join(parts)), secrets.token_hex(CODE_BYTES)
         return request_deletion(self._linking, kind, user.user_id, digest, code, pages=pages)
 
 
 def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:
-    """The pages that an app speaks for, where others have apps of their own; None where it is the only one.
-    An id is scoped to its app: for another app it may name another person."""
+    """The pages of the app that signed, or None where they are all pages. A user id is scoped to its app: in
+    another app it may name another person."""
     own = owners[secret]
     if own is None or all(pages is not None and set(pages) <= set(own) for pages in owners.values()):
         return None

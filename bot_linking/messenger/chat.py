@@ -1,7 +1,7 @@
-"""What a person types or taps in a chat that is ours: digits, codes, addresses, and answers to our questions.
+"""Handles what a person types or taps in the chat for account linking: digits, codes, addresses, answers.
 
-The form decides: a `ref` or a payload that begins with `bl.`, a text `LINK ABCD-2345`, and six digits while a
-page shows digits for that person. Everything else is the bot's.
+The form of an event decides: a `ref` or a payload that begins with `bl.`, a text `LINK ABCD-2345`, or six
+digits while a page shows digits for that person. Every other event is the bot's.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from bot_linking.messenger.events import Event, milliseconds
 
 
 class Chat:
-    """The chat's side of the ways to link, for one app."""
+    """The ways to link that a chat takes part in, for one app."""
 
     def __init__(self, ways: Ways, erasure: Erasure) -> None:
         self._ways = ways
         self._erasure = erasure
 
     def take(self, event: Event, page_id: str, psid: str) -> bool:
-        """Whether the event was ours, is dealt with, and is no more the bot's.
+        """Handle the event, if it is ours. True when the bot must not get it.
 
-        A Get Started postback with an address of ours is dealt with, too, but stays the bot's, so that its
-        welcome is said.
+        A Get Started postback with a `ref` of ours is handled, and the bot gets it, too: it may say welcome.
         """
         whose = ChatEvent(page_id, psid, milliseconds(event.get("timestamp")))
         message, postback = _part(event, "message"), _part(event, "postback")

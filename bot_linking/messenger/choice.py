@@ -1,6 +1,6 @@
-"""Which way a person is asked to log in by: Messenger's Log In button, or an address for any browser.
+"""Chooses how a person is asked to log in: by Messenger's Log In button, or by an address for any browser.
 
-The button works in the phone apps only, and not at all for pages and people under the European and Japanese
+The button works in the phone apps only, and never for pages and people under the European and Japanese
 rules. Source: Europe and Japan updates; `subject_to_new_eu_privacy_rules` of the profile; 10/2018336.
 """
 
@@ -16,7 +16,7 @@ from bot_linking.messenger.buttons import Button, ButtonOf, Message, message_wit
 from bot_linking.messenger.graph import GraphError
 from bot_linking.translations import translate
 
-AUTO = "auto"  # the way that can work; else LOGIN or WEB
+AUTO = "auto"  # choose; LOGIN and WEB decide
 UNDER_RULES = (10, 2018336)  # what Graph answers to a Log In button in such a chat
 ASKED_AGAIN_MS = 86_400_000
 
@@ -46,8 +46,8 @@ class Choice:
         self._rules: dict[str | None, tuple[bool, int]] = {}
 
     def send(self, psid: str, page_id: str | None, text: str, locale: str, *, by: str = AUTO) -> str:
-        """Ask by the way that can work, and return that way. Raises `GraphError`, and
-        `ValueError` for a text that is too long."""
+        """Ask by the way that can work, and return that way. Raises `GraphError`, and `ValueError` for a text
+        that is too long."""
         if self._is_web(page_id, by):
             self._send_web(psid, page_id, text, locale)
             return WEB
@@ -63,9 +63,9 @@ class Choice:
     def message(
         self, psid: str | None, page_id: str | None, text: str, locale: str, *, by: str, **looks: str | None
     ) -> Message:
-        """What `send` would send, for a host that sends it itself; `looks` are the title, subtitle and
-        picture of a template. Without a PSID it is the Log In button: `ValueError` where `by` wants an
-        address."""
+        """The message that `send` would send, for a host that sends it itself. `looks` are the title,
+        subtitle and picture of a template. Without a PSID it holds the Log In button; `ValueError` where `by`
+        is WEB then."""
         if by == WEB and psid is None:
             raise ValueError("by='web' needs psid=: an address is one chat's")
         if psid is None or not self._is_web(page_id, by):
@@ -86,7 +86,7 @@ class Choice:
         return message
 
     def _send_web(self, psid: str, page_id: str | None, text: str, locale: str) -> None:
-        """As a URL button; as plain text with the address where the rules take buttons, too."""
+        """Send the address as a URL button, or as plain text where the rules forbid buttons, too."""
         url = self._address(psid, page_id)
         if not self._is_under_rules(page_id):
             try:
@@ -106,7 +106,8 @@ class Choice:
         return self._preferred[0] == WEB or (WEB in self._preferred and self._is_under_rules(page_id))
 
     def _is_under_rules(self, page_id: str | None) -> bool:
-        """Asked once a day for each page. A page that does not say is not: a chat that is says so itself."""
+        """Whether Graph says that the page is under the rules; asked once a day. False while Graph does not
+        say: it refuses the button in a chat that is under them."""
         known, now = self._rules.get(page_id), self._now()
         if known is None or now - known[1] > ASKED_AGAIN_MS:
             known = self._rules[page_id] = (self._ask(page_id), now)

@@ -1,14 +1,12 @@
-"""What the outbox delivers: one method for each kind of entry.
+"""The outbox's handlers about a link: one method for each kind of entry.
 
-Each looks at the state as it is now, not as it was when the entry was written: what has become untrue since
-is not said any more.
+Each handler reads the link as it is now, so a message that has become untrue is not sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 from bot_linking.core.codes import limits_of
 from bot_linking.core.errors import DeliveryFailed
@@ -18,23 +16,21 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import WAYS, Link, to_ms
 from bot_linking.core.ports import OutboxEntry
 from bot_linking.core.ports.links import Contact
+from bot_linking.delivery.handlers import Counter, handles
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.messages import Messages
 
-if TYPE_CHECKING:
-    from bot_linking.delivery.attempt import Counter, Handler
-
 MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
-WINDOW_MS = 24 * HOUR_MS  # after a person's event the page may write to them for so long
+WINDOW_MS = 24 * HOUR_MS  # how long a page may write to a person after their event
 
 
 class Deliveries:
-    """The handlers of one app's outbox. `hooks` may hold messages of the host's own; `in_request` is what the
-    host's code runs in, so that it can build addresses; `utility_template` is the name of a template of the
-    page's that may be sent outside the 24-hour window."""
+    """The handlers of one app. `hooks` may hold the host's own messages. `in_request` is entered around the
+    host's code, so that it can build addresses. `utility_template` names a template of the page that may be
+    sent outside the 24-hour window."""
 
     def __init__(
         self,
@@ -60,22 +56,12 @@ class Deliveries:
         self._utility_template = utility_template
         self._funnel = funnel
 
-    def handlers(self) -> dict[str, Handler]:
-        """Kind of entry to what delivers it."""
-        return {
-            "linked": self.confirm,
-            "unlinked": self.say_farewell,
-            "refused": self.explain_refusal,
-            "unlink_call": self.unlink_at_messenger,
-            "resume": self.go_on,
-            "sorry": self.say_sorry,
-        }
-
+    @handles("linked")
     def confirm(self, entry: OutboxEntry) -> Counter | None:
-        """Say that they are linked; by the utility template, where Messenger takes nothing else."""
+        """Send the confirmation; outside the 24-hour window, by the utility template."""
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is None:
-            return None  # unlinked since: the farewell says it
+            return None  # unlinked since: the farewell is in the outbox
         contact = self._contact_of(entry)
         try:
             counter = self._send(entry, contact, self._confirmation_of(link, contact))
@@ -90,7 +76,7 @@ class Deliveries:
         return counter
 
     def _confirmed(self, link: Link) -> None:
-        """Counted once for each new link: a link that was changed since is announced again."""
+        """Count a confirmation, once for each new link: one for a changed link does not count."""
         if link.source in WAYS and link.linked_at == link.updated_at:
             self._funnel.reach(Reached.CONFIRMED, link.source, link.page_id, since=to_ms(link.linked_at))
 
@@ -100,6 +86,7 @@ class Deliveries:
         with self._in_request():
             return self._confirmation(link)
 
+    @handles("unlinked")
     def say_farewell(self, entry: OutboxEntry) -> Counter | None:
         if self._linking.link_of(entry.psid, entry.page_id) is not None:
             return None  # linked again since
@@ -112,8 +99,9 @@ class Deliveries:
         with self._in_request():
             return self._farewell(entry.page_id, entry.psid)
 
+    @handles("refused")
     def explain_refusal(self, entry: OutboxEntry) -> Counter | None:
-        """A code was refused; a day later that explains nothing any more."""
+        """Say that a login did not work, unless its code was refused over a day ago."""
         if self._linking.now() - entry.created_at > WINDOW_MS:
             return None
         contact = self._contact_of(entry)
@@ -121,24 +109,27 @@ class Deliveries:
             entry, contact, self._messages.refused(entry.page_id, contact.locale or self._locale)
         )
 
+    @handles("unlink_call")
     def unlink_at_messenger(self, entry: OutboxEntry) -> None:
-        if self._linking.link_of(entry.psid, entry.page_id) is None:  # else linked again: Messenger is right
+        if self._linking.link_of(entry.psid, entry.page_id) is None:  # not linked again since
             self._bots.graph_of(entry.page_id).unlink(entry.psid)
 
-    def go_on(self, entry: OutboxEntry) -> None:
+    @handles("resume")
+    def resume(self, entry: OutboxEntry) -> None:
         """Run the handler that a login had interrupted."""
         link = self._linking.link_of(entry.psid, entry.page_id)
         if link is not None:
             with self._in_request():
-                self._interrupted.go_on(entry.payload, link)
+                self._interrupted.resume(entry.payload, link)
 
+    @handles("sorry")
     def say_sorry(self, entry: OutboxEntry) -> Counter | None:
-        """The handler that a login had interrupted was given up."""
+        """Say that the handler that a login had interrupted was given up."""
         contact = self._contact_of(entry)
         return self._send(entry, contact, self._messages.sorry(contact.locale or self._locale))
 
     def _send(self, entry: OutboxEntry, contact: Contact, message: Message | None) -> Counter | None:
-        """Send, but no more than a few an hour to one person, however often they log in and out."""
+        """Send, at most `MOST_MESSAGES_AN_HOUR` to one person, however often they log in and out."""
         if message is None:
             return None
         store, now = self._linking.store, self._linking.now()
@@ -146,7 +137,7 @@ class Deliveries:
         sent, starts_again = store.find_limit(counter, now, HOUR_MS)
         if sent >= MOST_MESSAGES_AN_HOUR:
             enough = DeliveryFailed("enough messages for this hour")
-            enough.held_for = "hour"  # so that nothing else of this person waits for it
+            enough.held_for = "hour"  # the person's other entries go on
             enough.retry_after = (starts_again - now) / 1000
             raise enough
         from bot_linking.messenger.send import send_with
@@ -155,7 +146,7 @@ class Deliveries:
             bot, kind = self._bots.of(entry.page_id), _messaging_type(contact, now)
             send_with(bot, entry.psid, message, messaging_type=kind)
         except DeliveryFailed as problem:
-            if problem.advice in ("never", "window"):  # it has cost a call
+            if problem.advice in ("never", "window"):  # the refused call counts, too
                 store.hit(counter, now + HOUR_MS, now)
             raise
         return counter, now + HOUR_MS
@@ -163,7 +154,8 @@ class Deliveries:
     def _send_template(
         self, entry: OutboxEntry, contact: Contact, link: Link, *, instead_of: DeliveryFailed
     ) -> None:
-        """Where Messenger refuses the template, the confirmation itself can still wait."""
+        """Send the utility template. Where Messenger refuses it, raise `instead_of`, so that the confirmation
+        waits for the person to write."""
         from bot_linking.messenger.send import send_with
 
         locale = contact.locale or self._locale
@@ -180,6 +172,6 @@ class Deliveries:
 
 
 def _messaging_type(contact: Contact, now: int) -> str:
-    """Source: Send API, `messaging_type`. A response answers what the person has done within the day."""
+    """Source: Send API, `messaging_type`. A response follows an event of the person within 24 hours."""
     is_answer = contact.heard_at is not None and now - contact.heard_at < WINDOW_MS
     return "RESPONSE" if is_answer else "UPDATE"

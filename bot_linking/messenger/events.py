@@ -1,4 +1,4 @@
-"""Sorts a webhook's payload: which events are account linking, and which are the bot's. One walk of it."""
+"""Sorts the events of a webhook in one walk: account linking events, and the bot's own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot_linking.core.reading import read_id
 MOST_EVENTS = 1000  # Graph's own limit for a batch
 KEY = "account_linking"
 _PARTS = ("sender", "recipient", "message", "postback", "referral", "optin", "reaction", "read", "delivery")
-_ESCAPED_ASCII = re.compile(rb"\\u00[0-7]")  # which Messenger never writes so
-# What a text of ours begins with, after blanks: LINK, digits, or either as Chinese and Japanese keyboards
-# type it. Each pattern begins with plain letters, which makes its search three times as fast.
+_ESCAPED_ASCII = re.compile(rb"\\u00[0-7]")  # Messenger writes ASCII plainly
+# A text of ours begins, after blanks, with LINK or digits, also as Chinese and Japanese keyboards type them.
+# Each pattern begins with plain letters, which makes its search three times as fast.
 _BLANK = (
     rb" |\\[nrt]|\\u3000|\\u00[aA]0|\\u20[0-6][0-9a-fA-F]|\xe3\x80\x80|\xc2\xa0|\xe2[\x80\x81][\x80-\xbf]"
 )
@@ -24,14 +24,14 @@ _FULL_WIDTH = rb"\\u[fF][fF][1-5]|\xef[\xbc\xbd]"
 _TYPED = re.compile(
     rb'"text"\s*:\s*"(?:' + _BLANK + rb")*(?:[lL][iI][nN][kK]|[0-9]{3}|" + _FULL_WIDTH + rb")"
 )
-_TAPPED = re.compile(rb'"bl\.')  # an address or an answer
+_TAPPED = re.compile(rb'"bl\.')  # a ref or a payload
 
 Event = dict[str, Any]
 Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
 
 
 class Kind(Enum):
-    """What an event is to us."""
+    """Whose an event is."""
 
     LINKING = "ours"
     OTHER = "the bot's"
@@ -51,22 +51,22 @@ class Batch(NamedTuple):
     """Every other event of every entry's `messaging`, in order."""
 
     rest: dict[str, Any]
-    """The payload without what was ours; entries that only held that are gone."""
+    """The payload without our events. An entry that held only ours is gone."""
 
     taken: int = 0
-    """How many events of a chat were ours, and are dealt with: digits, codes, addresses, answers."""
+    """How many events of a chat were ours and were handled: digits, codes, addresses, answers."""
 
     signer: bytes = b""
-    """The app secret that signed it."""
+    """The app secret that signed the webhook."""
 
     @property
     def events(self) -> list[Event]:
-        """What a bot's own code can work with: the `others` without those of a broken shape."""
+        """The `others` that have the shape which a bot's code expects."""
         return [event for event in self.others if is_sound(event)]
 
     @property
     def holds_ours(self) -> bool:
-        """Whether anything was taken out, so that the bytes that came are not what the bot should see."""
+        """Whether an event was taken out, so that the bot must not get the bytes that came."""
         return bool(self.linking or self.passed_over or self.taken)
 
     def __repr__(self) -> str:
@@ -76,11 +76,11 @@ class Batch(NamedTuple):
 
 
 NOTHING_OF_OURS = Batch((), 0, (), {})
-"""The batch of a body that was not parsed, since nothing of ours can be in it."""
+"""The batch of a body that was not parsed, because it can hold no event of ours."""
 
 
 def mentions_ours(body: bytes) -> bool:
-    """Whether the raw bytes can hold anything of ours at all, so that nothing else is ever parsed."""
+    """Whether these bytes can hold an event of ours. Other bodies are passed on without being parsed."""
     if b"account_linking" in body or _TYPED.search(body) or _TAPPED.search(body):
         return True
     # One byte is found faster than several, and most bodies have no backslash at all.
@@ -94,8 +94,8 @@ def kind_of(event: object) -> Kind:
 
 
 def is_sound(event: Event) -> bool:
-    """Whether what bots read of an event has the shape that Messenger gives it: parts are objects, text is
-    text, and a message has a sender."""
+    """Whether the event has the shape that Messenger gives it: its parts are objects, its text is text, and a
+    message has a sender."""
     if not all(isinstance(event.get(part, event), dict) for part in _PARTS):
         return False
     message = event.get("message")
@@ -108,10 +108,10 @@ def is_sound(event: Event) -> bool:
 
 
 def sort_events(payload: Any, pages: Owners) -> Batch:
-    """The payload's events by kind; those that these pages may send are read (None: any page).
+    """Sort a payload's events. Account linking events of other pages than `pages` are passed over.
 
-    Entries may have no `messaging`, as those of `standby` and `changes`. Raises `PayloadUnreadable` when this
-    is no webhook payload, and `PayloadTooLarge` beyond 1,000 events.
+    Entries of `standby` and `changes` have no `messaging`. Raises `PayloadUnreadable` for an object that is
+    no webhook payload, and `PayloadTooLarge` beyond 1,000 events.
     """
     entries = payload.get("entry") if isinstance(payload, dict) else None
     if not isinstance(entries, list):
@@ -135,13 +135,13 @@ def sort_events(payload: Any, pages: Owners) -> Batch:
 
 
 def without(batch: Batch, taken: Collection[int]) -> Batch:
-    """The batch without these events, each named by its `id`; they count as taken."""
+    """The batch without these events, given by Python's `id`; they count as taken."""
     others = [each for each in batch.others if id(each) not in taken]
     return batch._replace(others=others, rest=_rest_of(batch.rest, taken), taken=len(taken))
 
 
 def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
-    """The payload without these events; an entry that held nothing else goes, too."""
+    """The payload without these events, and without an entry that held no others."""
     kept = []
     for entry in payload["entry"]:
         events = _messaging_of(entry)
@@ -154,7 +154,7 @@ def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
 
 
 def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:
-    """The events that a person may have made, with page and PSID, of pages that the signer may speak for."""
+    """Each message, postback and referral with its page and PSID, of pages that the signer may speak for."""
     if batch.rest.get("object") != "page":
         return
     for entry in batch.rest.get("entry", []):
@@ -178,8 +178,8 @@ def _messaging_of(entry: Any) -> list[Any]:
 
 
 def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]:
-    """The events that these pages may send. The entry and the event's recipient must name the same page, so
-    that one app's secret never speaks for another app's page."""
+    """The events of these pages. The entry and the event's recipient must name the same page, so that one
+    app's secret never speaks for another app's page."""
     read = [(entry, read_linking_event(event)) for entry, event in ours]
     return [
         linking
@@ -191,7 +191,7 @@ def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]
 
 
 def read_linking_event(event: Event) -> LinkingEvent | None:
-    """One webhook event as a `LinkingEvent`; None when it is malformed or of an unknown status."""
+    """One webhook event as a `LinkingEvent`; None when it is malformed or its status is unknown."""
     linking, psid, page_id = event.get(KEY), id_in(event, "sender"), id_in(event, "recipient")
     if not isinstance(linking, dict) or psid is None or page_id is None:
         return None
@@ -205,13 +205,14 @@ def read_linking_event(event: Event) -> LinkingEvent | None:
 
 
 def id_in(event: Event, role: str) -> str | None:
-    """Who an event names as its `sender` or `recipient`."""
+    """The id of the event's `sender` or `recipient`."""
     party = event.get(role)
     return read_id(party.get("id")) if isinstance(party, dict) else None
 
 
 def milliseconds(value: object) -> int | None:
-    """Milliseconds, from a number or its decimal text; what is too small for them is in seconds."""
+    """A timestamp in milliseconds, from a number or its decimal text. A value below 10^11 counts as
+    seconds."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 16:
         value = int(value)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 10**15:

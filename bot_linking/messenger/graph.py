@@ -1,7 +1,7 @@
-"""The Graph calls that linking needs, and what Graph's errors mean.
+"""The Graph calls that linking needs.
 
-One pooled session for each process, time-outs on everything, the token in a header rather than in a URL,
-`appsecret_proof` with every call, and errors as `GraphError` whose text never holds a secret.
+Each process has one pooled session. Every call has a time-out, an `appsecret_proof`, and the token in a
+header rather than in the URL. Errors are `GraphError`, whose text holds no secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 10.0
-POOLED = 256  # connections that are kept; as many are opened as calls run at once
+POOLED = 256  # connections that stay open; more calls at once open more
 LARGEST_ANSWER = 1 << 20
 INVALID_LINKING_TOKEN = 10303
 
@@ -54,8 +54,8 @@ class GraphError(DeliveryFailed):
     """Graph refused a call, or did not answer.
 
     `status` is the HTTP status (None without an answer), `code` and `subcode` are Graph's numbers, and
-    `about` is what the refusal is about, by the table in `messenger.refusals`. `advice`, `whole_page`,
-    `cause` and `retry_after` say what the outbox does with it; `transient` is short for advice `later`.
+    `about` is what the refusal is about, by the table in `messenger.refusals`. The outbox acts by `advice`,
+    `whole_page`, `cause` and `retry_after` (seconds). `transient` means that the advice is `later`.
     """
 
     slug: ClassVar[str] = "graph_error"
@@ -85,8 +85,8 @@ class GraphError(DeliveryFailed):
 
 
 class Graph:
-    """Calls for one page. `url` is the Graph address, `version` as in `v26.0`; `on_error` hears of each call
-    that fails, `on_usage` of each answer that says how many per cent of a limit are used."""
+    """Calls for one page. `url` is the Graph address, `version` is like `v26.0`. `on_error` gets each failed
+    call's error, `on_usage` the used per cent of a limit from each answer that names it."""
 
     def __init__(
         self,
@@ -109,7 +109,8 @@ class Graph:
         return f"Graph({self.base!r})"
 
     def owner_of(self, account_linking_token: str) -> Recipient:
-        """Who opened the linking page. `GraphError` 10303 when the token has expired or is not Messenger's.
+        """Who opened the linking page. Raises `GraphError`, with code 10303 for a token that has expired or
+        is not Messenger's.
 
         Source: account linking, "Retrieving the PSID".
         """
@@ -120,7 +121,7 @@ class Graph:
         return Recipient(page_id, psid)
 
     def as_app(self, app_id: str, app_secret: str) -> Graph:
-        """The same Graph, asked as the app itself."""
+        """Calls of the app itself, to the same address and version."""
         return Graph(f"{app_id}|{app_secret}", app_secret, url=self._url, version=self.version)
 
     def page_id(self) -> str | None:
@@ -132,7 +133,7 @@ class Graph:
         self.post("me/unlink_accounts", {"psid": psid})
 
     def profile_name(self, psid: str) -> str | None:
-        """The person's name, as far as this page may know it; None when it may not.
+        """The person's first and last name; None when this page may not know it.
 
         Source: User Profile API, which answers an empty object without permission.
         """
@@ -191,7 +192,7 @@ class Graph:
             raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """As an `auth` callable, so that no .netrc can put another Authorization in its place."""
+        """Set the header in an `auth` callable: without one, requests would take a login from .netrc."""
         request.headers["Authorization"] = "Bearer " + self._token
         return request
 
@@ -226,7 +227,8 @@ class Graph:
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
-    """The answer's bytes, however slowly they drip, within the call's total time."""
+    """The answer's bytes. Raises `GraphError` when they are too many or take longer than the whole call
+    may."""
     content = b""
     while chunk := response.raw.read1(65536, decode_content=True):
         content += chunk
@@ -239,7 +241,8 @@ _sessions: dict[int, requests.Session] = {}
 
 
 def _session() -> requests.Session:
-    """This process's pooled session; a forked child must not share its parent's sockets."""
+    """This process's pooled session. A forked child gets its own, since it must not share its parent's
+    sockets."""
     session = _sessions.get(os.getpid())
     if session is None:
         import requests
@@ -247,7 +250,7 @@ def _session() -> requests.Session:
         from urllib3.util import Retry
 
         session = requests.Session()
-        # A request that may have arrived is never repeated here: that is for the outbox to decide.
+        # Only a failed connect is retried here. A request may have arrived: the outbox decides about those.
         retry = Retry(total=None, connect=1, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOLED, max_retries=retry)
         session.mount("https://", adapter)

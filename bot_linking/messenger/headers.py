@@ -1,4 +1,4 @@
-"""Finds a header in what a framework has for headers, and says plainly what is no such thing."""
+"""Finds a header in the headers of any framework, and checks that a body is raw bytes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _text(value: Any) -> str:
 
 
 def raw_bytes(body: Any) -> bytes:
-    """The body as it came. Raises `TypeError` for text, which was decoded on the way."""
+    """The body as bytes. Raises `TypeError` for text, whose bytes are lost."""
     if isinstance(body, bytes):
         return body
     if isinstance(body, (bytearray, memoryview)):

@@ -1,7 +1,7 @@
-"""The host's app around the webhook: which views are under it, whose a GET is, and what stands in its way.
+"""Looks at the host's app: which views are under linking, which view answers a GET, what refuses Messenger.
 
-A host may register its views, and extensions that judge every request, before us or after us. So this is
-looked at when the set-up is over: at the first request, and by `flask linking check`.
+A host may register its views and extensions before ours or after. So this room looks when the set-up is over:
+at the first request, and in `flask linking check`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ View = Callable[..., Any]
 
 
 class Remark(NamedTuple):
-    """Something about the host that its author should know; `state` as in `flask linking check`."""
+    """A sentence for the host's author; `state` as `flask linking check` shows it."""
 
     state: Literal["ok", "wrong", "note"]
     what: str
 
 
 class AddedMethod(str):
-    """A method that a route has for Messenger's handshake only. It stays itself where Flask and Werkzeug put
-    methods into sets and upper case, and gives way to the same method of the view's own."""
+    """A method that a route takes for Messenger's handshake only, marked by its class.
+
+    The mark survives where Flask and Werkzeug put methods into sets and upper case. A view's own method of
+    the same name takes its place.
+    """
 
     def upper(self) -> str:
         return self
@@ -42,8 +45,8 @@ HANDSHAKE_METHODS = frozenset({AddedMethod("GET"), "POST"})
 
 
 class Host:
-    """One app. `has_handler` tells whether the blueprint's own `/webhook` leads anywhere; `decorated` names
-    the views that were put under linking, whether the app knows of it or not."""
+    """One app. `has_handler` tells whether the blueprint's own `/webhook` has a handler. `decorated` names
+    the views that were put under linking, whether the app calls the decorated function or the bare one."""
 
     def __init__(
         self, app: Flask, blueprint: Blueprint, *, has_handler: Callable[[], bool], decorated: list[str]
@@ -54,7 +57,7 @@ class Host:
         self._decorated = decorated
 
     def watch(self) -> None:
-        """Settle at the first request."""
+        """Look at the app at its first request."""
         self._app.wsgi_app = _AtFirstRequest(self._app, self._begin)  # type: ignore[method-assign]
 
     def _begin(self) -> None:
@@ -64,20 +67,21 @@ class Host:
                 _log.warning("%s", remark.what)
 
     def settle(self) -> None:
-        """What can only be done when every view and extension is there. Doing it again changes nothing."""
+        """Give GET back to the host's views, and exempt our pages from Flask-WTF. Call it when every view and
+        extension is registered; a second call changes nothing."""
         _leave_get_to_the_host(self._app)
         if csrf := self._app.extensions.get("csrf"):  # our forms have tickets of their own
             csrf.exempt(self._blueprint)
 
     def remarks(self) -> Iterator[Remark]:
-        """Is the webhook there, and does everything let Messenger through?"""
+        """What `flask linking check` says about the webhook, and about extensions that refuse Messenger."""
         self.settle()
         yield from self._about_views()
         yield from self._about_csrf()
         yield from self._about_limits()
 
     def webhook_paths(self) -> list[str]:
-        """Where the host's own webhooks are."""
+        """The paths of the host's views that are under linking."""
         return sorted({rule.rule for rule in self._rules_under()})
 
     def _about_views(self) -> Iterator[Remark]:
@@ -157,7 +161,7 @@ _LIMIT_OF_PAGES = (
 
 
 def is_under_linking(view: Any) -> bool:
-    """Whether a view function, or one that it wraps, or a method of its class, is under `linking.webhook`."""
+    """Whether a view, a function that it wraps, or a method of its class is under `linking.webhook`."""
     while view is not None:
         methods = vars(getattr(view, "view_class", object)).values()
         if hasattr(view, MARK) or any(hasattr(method, MARK) for method in methods):
@@ -167,7 +171,7 @@ def is_under_linking(view: Any) -> bool:
 
 
 def take_get(app: Flask, endpoint: str) -> None:
-    """Let the endpoint's rules answer the handshake, where they take no GET of their own."""
+    """Let the endpoint's rules take the handshake's GET, where they take no GET of their own."""
     for rule in app.url_map.iter_rules(endpoint):
         if rule.methods is not None and "GET" not in rule.methods:
             rule.methods |= {AddedMethod("GET"), "HEAD"}
@@ -180,7 +184,7 @@ def is_added(rule: Rule | None) -> bool:
 
 
 def _leave_get_to_the_host(app: Flask) -> None:
-    """A GET view at the same path is the host's own, whichever of the two was registered first."""
+    """Take the added GET away where the host has a GET view at the same path, in any order of registering."""
     rules = list(app.url_map.iter_rules())
     theirs = {_place_of(rule) for rule in rules if "GET" in (rule.methods or ()) and not is_added(rule)}
     for rule in rules:
@@ -189,7 +193,7 @@ def _leave_get_to_the_host(app: Flask) -> None:
 
 
 def _place_of(rule: Rule) -> tuple[str | None, str | None, str]:
-    """Where a rule applies, under any names of its variables."""
+    """Where a rule applies. The names of its variables do not count."""
     return rule.subdomain, rule.host, _VARIABLE.sub(r"<\1>", rule.rule)
 
 
@@ -198,7 +202,7 @@ def _name_of(view: Any) -> str:
 
 
 class _AtFirstRequest:
-    """In front of an app until its first request has come."""
+    """The app's WSGI callable until the first request has come."""
 
     def __init__(self, app: Flask, begin: Callable[[], None]) -> None:
         self._app, self._inner, self._begin = app, app.wsgi_app, begin

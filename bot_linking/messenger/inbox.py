@@ -1,7 +1,7 @@
-"""What a webhook comes to, without a framework: verify the raw bytes, read, act, answer; in this order.
+"""Handles a webhook without a framework: verify the raw bytes, read, act, answer; in this order.
 
-200 is only said after the commit. 5xx is only said when an event could not be recorded, so that Messenger
-sends it again. What is not account linking is left for the bot as it came.
+The answer is 200 only after the commit, and 5xx only when an event could not be recorded: Messenger sends it
+again then. Events that are not account linking are left for the bot as they came.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ STATUS = {
     StoreUnavailable.slug: 503,
     PolicyFailed.slug: 503,
 }
-UNFORESEEN = 500  # any other refusal: nothing was recorded, so Messenger sends the events again
-OTHERS_WORDS = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
+UNFORESEEN = 500  # of any other refusal: nothing was recorded, and Messenger sends the events again
+SENTENCES = {503: "the store is not available", UNFORESEEN: "the events could not be recorded"}
 RETRY_AFTER_S = 5
 RECEIVED = "EVENT_RECEIVED"
 
@@ -71,8 +71,9 @@ _log = logging.getLogger("bot_linking.webhook")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer Messenger, for any framework: `status`, `body` and `headers`. What is left for the bot
-    is in `events`, one by one in order, and in `payload`, the whole; both are empty after a refusal."""
+    """What to answer Messenger, for any framework: `status`, `body` and `headers`. `events` are the events
+    left for the bot, in order, and `payload` is the webhook that holds them; both are empty after a
+    refusal."""
 
     status: int
     body: str
@@ -82,25 +83,24 @@ class Answer:
 
 
 class Greeter(Protocol):
-    """Says what has waited for a person to write, before the bot answers."""
+    """Sends the messages that wait until a person writes, before the bot answers."""
 
     def is_any(self) -> bool:
-        """Whether anything waits for anybody: asked at each webhook, so it costs next to nothing."""
+        """Whether a message waits for any person. Asked at each webhook, so it must be cheap."""
 
     def meet(self, people: Collection[tuple[str, str]]) -> None:
-        """These people, each page and PSID, have just written. Never raises."""
+        """Send what waits for these people, who have just written: page and PSID of each. Never raises."""
 
 
-class _NothingWaits:
-    def is_any(self) -> bool:
-        return False
-
-    def meet(self, people: Collection[tuple[str, str]]) -> None: ...
+def read_payload(body: bytes, content_type: str | None) -> Any:
+    """The JSON of a webhook, in the charset that it declares. Raises `PayloadUnreadable` and
+    `CharsetRefused`."""
+    return read_json(in_utf_8(body, content_type))
 
 
 class Inbox:
-    """One app's webhook. `pages` knows the app secrets, whichever pages come and go; `listeners` is empty
-    while no receiver listens to each webhook."""
+    """One app's webhook. `pages` gives the app secrets of the pages that are served now. `listeners` are the
+    receivers of `webhook_received`: without any, the signal costs nothing."""
 
     def __init__(
         self,
@@ -109,10 +109,10 @@ class Inbox:
         pages: AppSecrets,
         tell: Tell,
         chat: Chat,
-        listeners: Sized = (),
-        waiting: Greeter | None = None,
+        listeners: Sized,
+        waiting: Greeter,
     ) -> None:
-        self._waiting = waiting or _NothingWaits()
+        self._waiting = waiting
         self._chat = chat
         self._linking = linking
         self._pages = pages
@@ -129,10 +129,10 @@ class Inbox:
         content_type: str | None = None,
         whole: bool = True,
     ) -> Batch:
-        """Act on the linking events in these bytes, and sort what is left.
+        """Act on our events in these bytes, and sort the others.
 
-        With `whole=False` a body in which nothing of ours can be is not parsed: `NOTHING_OF_OURS`. `began` is
-        the `perf_counter` of when the request was taken up; `content_type` may declare a charset. Raises
+        With `whole=False` a body that can hold no event of ours is not parsed: `NOTHING_OF_OURS`. `began` is
+        the `perf_counter` at the request's start; `content_type` may declare a charset. Raises
         `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`, `CharsetRefused` and `StoreUnavailable`;
         hand them to `refuse`.
         """
@@ -142,9 +142,9 @@ class Inbox:
         if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
             if waits:
-                self._meet_in(body, signer)
+                self._meet_in(body, content_type, signer)
         else:
-            payload = read_json(in_utf_8(body, content_type))
+            payload = read_payload(body, content_type)
             pages = self._pages.owners().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours:
@@ -157,10 +157,10 @@ class Inbox:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
 
-    def _meet_in(self, body: bytes, signer: bytes) -> None:
-        """Look for people in a body that is the bot's alone, of any kind."""
+    def _meet_in(self, body: bytes, content_type: str | None, signer: bytes) -> None:
+        """Look for people in a body of the bot's alone, which may be of any form."""
         with suppress(BotLinkingError):
-            payload = read_json(body)
+            payload = read_payload(body, content_type)
             self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))
 
     def _meet(self, payload: dict[str, Any], batch: Batch, pages: Owners) -> None:
@@ -170,13 +170,14 @@ class Inbox:
                 self._waiting.meet(people)
 
     def _without_ours(self, batch: Batch, pages: Owners) -> Batch:
-        """Act on what a chat typed or tapped for us; the batch without it."""
+        """Handle what people typed or tapped for linking. The batch without those events."""
         events = chat_events(batch, pages)
         taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}
         return without(batch, taken) if taken else batch
 
     def signer_of(self, body: bytes, signature: str | None) -> bytes:
-        """The app secret that signed these bytes. Raises `SignatureRefused`, and `PayloadTooLarge` unread."""
+        """The app secret that signed these bytes. Raises `SignatureRefused`; `PayloadTooLarge` before
+        hashing."""
         if len(body) > LARGEST_BODY:
             raise PayloadTooLarge(f"the body is larger than {LARGEST_BODY} bytes")
         secret = self._signers.find(body, signature)
@@ -195,7 +196,7 @@ class Inbox:
             self._linking.receive(batch.linking)
 
     def refuse(self, refusal: BotLinkingError, began: float) -> Answer:
-        """Tell of a refusal, and what to answer. A slug that is in no table is ours to mend: 500."""
+        """Tell the refusal to the signals, and return the answer: 500 for a slug that `STATUS` lacks."""
         status = STATUS.get(refusal.slug, UNFORESEEN)
         if status >= 500:
             text = "webhook not recorded, Messenger will send it again: %s"
@@ -204,7 +205,7 @@ class Inbox:
         if self._listeners:
             self._note(refusal.slug, began)
         headers = _HEADERS | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
-        return Answer(status, OTHERS_WORDS.get(status, str(refusal)) + "\n", headers)
+        return Answer(status, SENTENCES.get(status, str(refusal)) + "\n", headers)
 
     def _note(self, result: str, began: float) -> None:
         self._tell(WebhookReceived(result, perf_counter() - began))
@@ -220,7 +221,7 @@ class Inbox:
 
 
 def _only(value: Any) -> str:
-    """The parameter's text; a list of one is what it holds, and everything else is missing."""
+    """The parameter's text, also from a list of one; anything else counts as missing."""
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
 """Pages that are added while the bot runs, for a platform that adds one for each of its customers.
 
-Their tokens and secrets are sealed in the store under `BOT_LINKING_PAGE_KEYS`. Every process takes a change
-up within seconds. Pages of the configuration are left to the configuration.
+The store keeps their tokens and secrets encrypted with `BOT_LINKING_PAGE_KEYS`. Every process sees a change
+within seconds. Pages of the configuration can be changed in the configuration only.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class PageRefused(BotLinkingError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPage:
-    """A page as it is listed, without its tokens and secrets: how many of each are good now.
+    """A page as it is listed: how many of its tokens and secrets are good now, but none of them.
 
-    `source` is `configuration` or `store`; the times are milliseconds since the epoch, None for the former.
-    All three counts are 0 for a page of the store that no key opens.
+    `source` is `configuration` or `store`. Times are milliseconds since the epoch, None for a page of the
+    configuration. The three counts are 0 for a page of the store that no key opens.
     """
 
     page_id: str | None
@@ -49,20 +49,20 @@ class KnownPage:
         return asdict(self)
 
 
-class Sealed(Protocol):
-    """The pages of the store, sealed and opened: `stores.page_keeper.Keeper`."""
+class PageKeeper(Protocol):
+    """Encrypts and decrypts the pages of the store; implemented by `stores.page_keeper.Keeper`."""
 
     def all(self) -> list[KeptPage]:
-        """Every page that is kept, in the order of their changes."""
+        """Every page of the store, in the order of their last changes."""
 
     def find(self, page_id: str) -> KeptPage | None:
-        """A page that is kept."""
+        """A page of the store; None when it is not there."""
 
     def open(self, kept: KeptPage) -> Page | None:
-        """The page; None where no key opens it."""
+        """Decrypt a page; None where no key opens it."""
 
     def close(self, page: Page) -> str:
-        """A page, sealed. Raises `ConfigurationError` without a key."""
+        """Encrypt a page. Raises `ConfigurationError` without a key."""
 
 
 class RuntimePages:
@@ -74,7 +74,7 @@ class RuntimePages:
     def __init__(
         self,
         pages: Pages,
-        keeper: Sealed,
+        keeper: PageKeeper,
         store: KeptPages,
         *,
         judge: Callable[[Page], None],
@@ -87,7 +87,7 @@ class RuntimePages:
         self._now = now
 
     def add(self, page_id: str, *, access_token: str, app_secret: str, verify_token: str) -> None:
-        """Serve a page from now on: here at once, in every other process within seconds.
+        """Serve a page: in this process at once, in every other within seconds.
 
         Raises `PageRefused`, `ConfigurationError` without `BOT_LINKING_PAGE_KEYS`, and `StoreUnavailable`.
         """
@@ -95,7 +95,7 @@ class RuntimePages:
         page = self._read(page_id, access_token, app_secret, verify_token)
         if not self._store.add_page(page_id, self._keeper.close(page), self._now()):
             raise PageRefused(f"page {page_id} is there already")
-        self._pages.look()
+        self._pages.refresh()
 
     def list(self) -> list[KnownPage]:
         """Every page: those of the configuration, then those of the store."""
@@ -106,14 +106,14 @@ class RuntimePages:
         ]
 
     def remove(self, page_id: str) -> bool:
-        """Serve a page no more, and forget its tokens and secrets. False when it is not there.
+        """Stop serving a page, and delete its tokens and secrets. False when it is not there.
 
-        Its links and history stay, and what waits to be sent is given up after a day; `erase` is for people.
+        Its links and history stay; waiting messages are given up after a day. `erase` deletes people.
         Raises `PageRefused` for a page of the configuration.
         """
         page_id = self._own(page_id)
         is_removed = self._store.remove_page(page_id, self._now())
-        self._pages.look()
+        self._pages.refresh()
         return is_removed
 
     def rotate(
@@ -124,8 +124,8 @@ class RuntimePages:
         app_secret: str | None = None,
         verify_token: str | None = None,
     ) -> None:
-        """Replace what is given. The value before stays good, for what is under way, until it is replaced
-        again or `finish` is called; what waits for a better token goes on automatically.
+        """Replace the given values. The value before stays good until the next `rotate` or `finish`, for
+        requests that are under way. Messages that wait for a better token go on automatically.
 
         Raises as `add` does.
         """
@@ -144,7 +144,7 @@ class RuntimePages:
         self._change(page_id, rotated)
 
     def finish(self, page_id: str) -> None:
-        """End the values that others have replaced: only the newest of each kind is good from now on."""
+        """End the values that were replaced: only the newest of each kind is good from now on."""
         self._change(
             self._own(page_id),
             lambda page: replace(
@@ -156,26 +156,26 @@ class RuntimePages:
         )
 
     def reseal(self) -> int:
-        """Encrypt every page with the newest key, so that the older ones may go. The number of pages."""
+        """Encrypt every page with the newest key, so that older keys can be removed. The number of pages."""
         page_ids = [kept.page_id for kept in self._keeper.all()]
         for page_id in page_ids:
             self._change(page_id, lambda page: page)
         return len(page_ids)
 
     def _change(self, page_id: str, change: Callable[[Page], Page]) -> None:
-        """Tried again when another process was first, with what that one left."""
+        """Change a page, and do it again on the page as it is by then when another process was faster."""
         while (kept := self._keeper.find(page_id)) is not None:
             page = self._keeper.open(kept)
             if page is None:
                 raise PageRefused(f"no key of BOT_LINKING_PAGE_KEYS opens page {page_id}")
             sealed = self._keeper.close(change(page))
             if self._store.replace_page(page_id, sealed, self._now(), before=kept.sealed or ""):
-                self._pages.look()
+                self._pages.refresh()
                 return
         raise PageRefused(f"there is no page {page_id} in the store")
 
     def _own(self, page_id: str) -> str:
-        """The id of a page that may be changed here."""
+        """The id, when it may name a page of the store. Raises `PageRefused`."""
         known = read_id(page_id)
         if known is None:
             raise PageRefused("this is not a page id")
@@ -202,7 +202,7 @@ def _newest(page: Page) -> tuple[str, str, str]:
 
 
 def _before(new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, ...]:
-    """The new value, and the one that it replaces."""
+    """The new value, then the one that it replaces."""
     return tuple(dict.fromkeys((*new, *old)))[:KEPT_VALUES]
 
 

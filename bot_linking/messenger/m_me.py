@@ -1,4 +1,4 @@
-"""What a page is called in an m.me address, and the address that opens its chat."""
+"""The m.me address that opens the chat with a page, and the page's name in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from bot_linking.messenger.pages import Pages
 
 
 def m_me(name: str, *, ref: str = "") -> str:
-    """The address that opens the chat with the page of this name; the chat is told the `ref`."""
+    """The address that opens the chat with the page of this name. Messenger sends the `ref` to the
+    webhook."""
     return f"https://m.me/{quote(name)}" + (f"?ref={ref}" if ref else "")
 
 
@@ -21,7 +22,7 @@ def name_of_page(pages: Pages, page_id: str, *, settings: Settings) -> str:
 
 
 def chat_of(pages: Pages, page_id: str | None, *, settings: Settings) -> str | None:
-    """The address that opens the chat with this page, or with the only one; None where it is not known."""
+    """The address that opens the chat with this page, or with the only one; None for an unknown page."""
     all_pages = pages.all()
     if page_id is None and len(all_pages) == 1:
         page_id = all_pages[0].id

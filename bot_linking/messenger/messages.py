@@ -17,7 +17,7 @@ class Messages:
         self._next_step = next_step
 
     def linked(self, link: Link, locale: str) -> Message:
-        """You are linked, as whom, what to do next, and the way out."""
+        """The confirmation: with which account, the next step, and the Log Out button."""
         name = safe_name(link.username or link.email or link.phone_number or "")
         if name:
             text = translate(
@@ -30,7 +30,7 @@ class Messages:
         return message_with(way_out(link.source, locale), shortened(f"{text}\n{step}\n{out}"))
 
     def unlinked(self, page_id: str, locale: str) -> Message:
-        """A short farewell, and the way back."""
+        """The farewell, with a Log In button."""
         text = translate(
             locale,
             "This chat is disconnected from {brand}. To connect it again, tap Log In.",
@@ -39,7 +39,7 @@ class Messages:
         return message_with(self._login_button(page_id), text)
 
     def refused(self, page_id: str, locale: str) -> Message:
-        """It did not work; here is a new button."""
+        """The login did not work, with a new Log In button."""
         text = translate(
             locale,
             "Sorry, that took too long or was used already, so nothing was connected. "
@@ -48,7 +48,7 @@ class Messages:
         return message_with(self._login_button(page_id), text)
 
     def sorry(self, locale: str) -> Message:
-        """What the person had asked for before the login could not be done."""
+        """The question from before the login could not be answered."""
         text = translate(
             locale,
             "Sorry, what you asked for before did not work. Please ask me again.",
@@ -66,8 +66,7 @@ class Messages:
         return {"template": {"name": template, "language": {"code": locale}, "components": components}}
 
     def prompt(self, locale: str, text: str | None = None) -> Message:
-        """A Log In button, with the reason where there is one. `ValueError` for a text that Messenger would
-        refuse."""
+        """A Log In button with a text. `ValueError` for a text that Messenger would refuse."""
         return message_with(self._login_button(None), text or self.login_prompt(locale))
 
     def login_prompt(self, locale: str) -> str:

@@ -29,18 +29,18 @@ class Keeper(Protocol):
     """Where added pages are kept."""
 
     def revision(self) -> int:
-        """The number of the newest change. Raises `StoreUnavailable`."""
+        """The number of the newest change of a page. Raises `StoreUnavailable`."""
 
     def since(self, revision: int) -> Iterable[tuple[int, str, Page | None]]:
-        """Each later change: its number, the page's id, and the page; None for one that was removed or that
-        no key opens. Raises `StoreUnavailable`."""
+        """Each later change: its number, the page's id, and the page, or None for a page that was removed or
+        that no key opens. Raises `StoreUnavailable`."""
 
 
 class Pages:
-    """The pages of one app, by id. Each question is a look into a table that changes with a page alone.
+    """The pages of one app, by id.
 
-    With a `keeper`, a question that comes two seconds after the last look asks it first whether anything has
-    changed, in the thread that asks. While the store is away what is known stays.
+    With a `keeper`, a question two seconds after the last look first asks it for changes, in the thread that
+    asks. While the store is away, the known pages stay.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Pages:
 
     @property
     def revision(self) -> int:
-        """Another number whenever a page, a token or a secret has changed."""
+        """A number that changes with each change of a page, a token or a secret."""
         return self._now().changes
 
     def page(self, page_id: str | None) -> Page:
@@ -90,15 +90,14 @@ class Pages:
         return len(self._now().pages) == 1
 
     def serves(self, page_id: str) -> bool:
-        """Whether this page is one of the app's. Every page is, where the configuration names none."""
+        """Whether this page is one of the app's; always true where the configuration names no page."""
         known = self._now().pages
         return page_id in known or None in known
 
     def secrets_of(self, page_id: str | None) -> tuple[bytes, ...]:
-        """The app secrets that may sign what is of this page, the newest first; none for a page unknown.
+        """The app secrets that may sign for this page, the newest first; none for an unknown page.
 
-        For a webhook, whose body names a page before anything of it is believed: these are tried first.
-        Raises `StoreUnavailable` for an unknown page while the added ones could not be read yet.
+        Raises `StoreUnavailable` for an unknown page before the added pages could be read once.
         """
         known = self._now().pages
         page = known.get(page_id) or known.get(None)
@@ -108,8 +107,8 @@ class Pages:
         return ()
 
     def require_all(self) -> None:
-        """Raise `StoreUnavailable` while the added pages could not be read yet: nothing can be refused for
-        being of no page of ours then."""
+        """Raise `StoreUnavailable` before the added pages could be read once: until then no page can be
+        called unknown."""
         self._now()
         if self._keeper is not None and self._looked_at is None:
             raise StoreUnavailable("the pages that were added could not be read yet")
@@ -123,8 +122,8 @@ class Pages:
         return tuple({token.encode() for page in self.all() for token in page.verify_tokens})
 
     def token_name(self, page_id: str | None) -> str:
-        """A name for the page's present access tokens and app secrets, which says nothing of them: another
-        name means that what was held for a bad one may be tried again. Empty for a page unknown."""
+        """A short digest of the page's access tokens and app secrets; empty for an unknown page. When it
+        changes, messages that were held for a bad token may be tried again."""
         try:
             return _name_of(self.page(page_id))
         except PageUnknown:
@@ -132,9 +131,9 @@ class Pages:
 
     # Changes
 
-    def give_way(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
-        """The page again, with its next access token or app secret first, after Graph has refused the first
-        one; None where there is no other."""
+    def use_next(self, page: Page, cause: Literal["token", "secret"]) -> Page | None:
+        """Put the page's next access token or app secret first, after Graph has refused the first one. The
+        page as it is then; None where it has no other."""
         with self._lock():
             known = self._table.pages.get(page.id)
             if known is not page:
@@ -148,19 +147,19 @@ class Pages:
             self._table.change([(page.id, again)])
             return again
 
-    def look(self) -> None:
-        """Take up what has changed in the store, now. Raises `StoreUnavailable`."""
+    def refresh(self) -> None:
+        """Read the changes from the store now. Raises `StoreUnavailable`."""
         if self._keeper is not None:
             with self._lock():
                 self._take_up(self._keeper)
 
     def _now(self) -> _Table:
         if self._keeper is not None and self._monotonic() >= self._look_at:
-            self._look_quietly(self._keeper)
+            self._refresh_in_turn(self._keeper)
         return self._table
 
-    def _look_quietly(self, keeper: Keeper) -> None:
-        """One thread looks; the others go on with what is known."""
+    def _refresh_in_turn(self, keeper: Keeper) -> None:
+        """Read the changes in one thread; other threads go on with the known pages."""
         lock = self._lock()
         if not lock.acquire(blocking=self._looked_at is None):
             return
@@ -178,7 +177,7 @@ class Pages:
         began = self._monotonic()
         is_anew = self._looked_at is None or began - self._looked_at > ALL_ANEW_AFTER_S
         newest = keeper.revision()
-        if is_anew or newest < self._seen:  # the latter after a backup was restored
+        if is_anew or newest < self._seen:  # lower: a backup was restored
             self._take_all(keeper)
         elif newest > self._seen:
             self._seen = self._take(keeper.since(self._seen), self._seen)
@@ -202,15 +201,15 @@ class Pages:
         return seen
 
     def _lock(self) -> threading.Lock:
-        """A lock that no thread of a parent process holds."""
+        """This process's lock. After a fork the parent's one may be held for ever."""
         if self._pid != os.getpid():
             self._turn, self._pid = threading.Lock(), os.getpid()
         return self._turn
 
 
 class _Table:
-    """Pages by id, and the pages of each app secret. Other threads walk through both: a change makes new
-    ones and puts them in place at its end."""
+    """Pages by id, and the pages of each app secret. Other threads read both while they change, so a change
+    builds new mappings and assigns them at its end."""
 
     def __init__(self, pages: Iterable[Page]) -> None:
         self.pages: Mapping[str | None, Page] = {}
@@ -219,7 +218,7 @@ class _Table:
         self.change((page.id, page) for page in pages)
 
     def change(self, changes: Iterable[tuple[str | None, Page | None]]) -> None:
-        """Put each page in place of what was there under its id; None takes it away."""
+        """Replace the page of each id; None removes it."""
         pages, owners = dict(self.pages), _Owners(self.owners)
         for page_id, page in changes:
             before = pages.pop(page_id, None)
@@ -233,7 +232,7 @@ class _Table:
 
 
 class _Owners:
-    """The pages of each app secret while they are changed: what is there already is copied once at most."""
+    """The pages of each app secret during a change. Each set of pages is copied once at most."""
 
     def __init__(self, known: Mapping[bytes, Owners]) -> None:
         self.known = dict(known)
@@ -246,7 +245,7 @@ class _Owners:
             self._pages_of(secret).add(page_id)
 
     def disown(self, secret: bytes, page_id: str | None) -> None:
-        """A secret that every page may use stays: it is of the configuration."""
+        """Take a page from a secret. A secret of every page stays: the configuration names it."""
         if page_id is not None and self.known.get(secret) is not None:
             pages = self._pages_of(secret)
             pages.discard(page_id)

@@ -1,4 +1,4 @@
-"""Asking a person to log in: the message with the Log In button, and what it was asked for."""
+"""Asks a person to log in, and keeps the question that the login interrupts."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
-from bot_linking.core.ports import OutboxEntry, Tell
+from bot_linking.core.ports import Counters, OutboxEntry, Tell
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.messages import Messages
-from bot_linking.messenger.senders import is_nobodys, mid_of
+from bot_linking.messenger.senders import is_automatic, mid_of
 
-WORTH_S = 3600  # a prompt that comes later than what it was for is kept comes too late
-_REDELIVERED_S = 86_400
+PROMPT = "prompt"  # the kind of the outbox's entry
+WORTH_S = 3600  # as long as the interrupted question is kept; a later prompt is not sent
+_REDELIVERED_MS = 86_400_000
+_UNDER_WAY_MS = 60_000  # longer than all calls of Graph's that a prompt may need
 
 _log = logging.getLogger("bot_linking")
 
 
 class Prompts:
     """The prompts of one app."""
-
-    kind = "prompt"  # of those that the outbox delivers
 
     def __init__(
         self,
@@ -54,11 +55,11 @@ class Prompts:
         page_id: str | None = None,
         by: str = AUTO,
     ) -> None:
-        """Ask for a login by the way that can work, and keep what it is for. Raises `GraphError` when
-        Messenger refuses it, and `ValueError` for a text that it would refuse."""
+        """Ask for a login by the way that can work, and keep `resume`. Raises `GraphError` when Messenger
+        refuses the message, and `ValueError` for a text that it would refuse."""
         locale = self._language_of(page_id, psid)
         text = text or self._messages.login_prompt(locale)
-        self._messages.prompt(locale, text)  # refuses what Messenger would refuse
+        self._messages.prompt(locale, text)  # raises for a text that Messenger would refuse
         if resume is not None:
             self._linking.remember(psid, resume, page_id)
         way = self._choice.send(psid, page_id, text, locale, by=by)
@@ -68,32 +69,51 @@ class Prompts:
     def require(
         self, event: Any, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
     ) -> None:
-        """The same for a handler that was called with an event of a person who is not linked.
+        """Ask for a login on behalf of a handler, which was called with an event of a person without a link.
 
-        Silent for an event that no person made, and for one that Messenger has delivered before. What
-        Messenger refuses is told by the log and `message_failed`, and is no error of the bot's: Messenger
-        would send the whole batch again. What passes is tried again through the outbox.
+        Does nothing for an automatic event, and for one that Messenger has delivered before. A refusal of
+        Messenger's goes to the log and to `message_failed`. It is not raised: the webhook would fail, and
+        Messenger would send the whole batch again. A passing refusal is tried again through the outbox.
         """
-        if is_nobodys(event):
+        if is_automatic(event):
             return
-        answered = _key_of(psid, page_id, call)
-        now, counters = self._linking.now(), self._linking.counters
-        if answered is not None and counters.find_limit(answered, now, _REDELIVERED_S * 1000)[0]:
+        turn = self._turn_of(psid, page_id, call)
+        if turn is not None and not turn.take():
             return
+        try:
+            self._try_to_send(psid, page_id, text=text, call=call, by=by)
+        except BaseException:
+            if turn is not None:
+                turn.give_back()  # what was not sent is to come when Messenger delivers again
+            raise
+        if turn is not None:
+            turn.end()
+
+    def _try_to_send(
+        self, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
+    ) -> None:
         try:
             self.send(psid, text, resume=call, page_id=page_id, by=by)
         except (GraphError, PageUnknown) as problem:
-            passes = isinstance(problem, GraphError) and problem.advice in ("later", "page")
-            kept = passes and self._keep(psid, page_id, text, by)
+            is_passing = isinstance(problem, GraphError) and problem.advice in ("later", "page")
+            kept = is_passing and self._keep(psid, page_id, text, by)
             _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
             self._tell(
-                MessageFailed(page_id or self._linking.page_id or "", psid, self.kind, str(problem), not kept)
+                MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )
-        if answered is not None:  # only now: what was not sent is to come when Messenger delivers again
-            counters.hit(answered, now + _REDELIVERED_S * 1000, now)
 
+    def _turn_of(self, psid: str, page_id: str | None, call: dict[str, Any]) -> _Turn | None:
+        """Who prompts for this call, when Messenger delivers it several times: the same message, handler and
+        arguments. None for an event without a `mid`."""
+        mid = mid_of(call["event"])
+        if mid is None:
+            return None
+        what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
+        return _Turn(self._linking.counters, digest_of(what), self._linking.now())
+
+    @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
-        """A prompt that Messenger did not take at once, unless it has become pointless."""
+        """Send a prompt that Messenger did not take at once, unless it is late or the person is linked."""
         is_late = self._linking.now() - entry.created_at > WORTH_S * 1000
         if not is_late and self._linking.link_of(entry.psid, entry.page_id) is None:
             asked = entry.payload if isinstance(entry.payload, dict) else {"text": entry.payload}
@@ -103,7 +123,7 @@ class Prompts:
         page_id = page_id or self._linking.page_id
         if page_id is None:
             return False
-        self._linking.queue(page_id, psid, self.kind, {"text": text, "by": by})
+        self._linking.queue(page_id, psid, PROMPT, {"text": text, "by": by})
         return True
 
     def _language_of(self, page_id: str | None, psid: str) -> str:
@@ -111,11 +131,22 @@ class Prompts:
         return (self._linking.store.contact_of(page_id, psid).locale if page_id else None) or self._locale
 
 
-def _key_of(psid: str, page_id: str | None, call: dict[str, Any]) -> str | None:
-    """What a call is known by when Messenger delivers it again: the same message, handler and arguments. None
-    for an event without a `mid`."""
-    mid = mid_of(call["event"])
-    if mid is None:
-        return None
-    what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
-    return f"prompted:{digest_of(what)}"
+class _Turn:
+    """One prompt for one call: the first delivery of it takes the turn, the others see that it is taken. A
+    turn whose process ends before the prompt was sent is free again after a minute."""
+
+    def __init__(self, counters: Counters, what: str, now: int) -> None:
+        self._counters, self._now = counters, now
+        self._under_way, self._ended = f"prompting:{what}", f"prompted:{what}"
+
+    def take(self) -> bool:
+        """Whether nobody else has prompted, or is about to."""
+        if self._counters.find_limit(self._ended, self._now, _REDELIVERED_MS)[0]:
+            return False
+        return self._counters.hit(self._under_way, self._now + _UNDER_WAY_MS, self._now) == 1
+
+    def give_back(self) -> None:
+        self._counters.drop_limit(self._under_way)
+
+    def end(self) -> None:
+        self._counters.hit(self._ended, self._now + _REDELIVERED_MS, self._now)

@@ -1,8 +1,8 @@
-"""What a refusal of Graph is about: one table, each row with its source, and the look-up in it.
+"""What an error of Graph is about: one table, each row with its source, and the look-up in it.
 
-Only Graph's own words can end a message: JSON with an `error.code` that names this person, this text or
-this call. What is about the page or the app holds everything of that page until it is mended. What passes,
-and what a proxy said in Graph's place, is tried again.
+A message is given up only for JSON with an `error.code` about this person, this text or this call. An error
+about the page or the app holds the page's messages until it is mended. After a passing error, or an answer of
+a proxy, the message is tried again.
 
 Sources: [errors] Messenger Platform, "Common error codes". [graph] Graph API, "Handling errors". [limits]
 Graph API, "Rate limits". [login] Messenger Platform, "Account linking". [seen] An answer recorded in public,
@@ -20,18 +20,18 @@ Cause = Literal["token", "secret", "permission", "restriction", "app"]
 
 
 class About(StrEnum):
-    """What a refusal is about, which decides what becomes of the message."""
+    """What an error is about. It decides what becomes of the message."""
 
     PERSON = "person"
     """This person, this text or this call: the same answer would come again."""
     WINDOW = "window"
-    """The person has not written for 24 hours: it can be said when they next write."""
+    """The person has not written for 24 hours: the message waits until they write."""
     PAGE = "page"
-    """The page or the app: what the page has to say waits until that is mended."""
+    """The page or the app: the page's messages wait until that is mended."""
     PASSING = "passing"
-    """A limit, a fault of Graph's, or silence: it can be tried again."""
+    """A limit, a fault of Graph, or no answer: the message is tried again."""
     STRANGER = "stranger"
-    """No answer of Graph's, but of something in between: it can be tried again."""
+    """The answer of a proxy or another server in between: the message is tried again."""
 
 
 PERSON, WINDOW, PAGE, PASSING, STRANGER = About
@@ -41,8 +41,8 @@ PERSON, WINDOW, PAGE, PASSING, STRANGER = About
 class Refusal:
     """One row. `codes` and `subcode` are Graph's numbers.
 
-    `whole_page` tells that every call for the page would fail alike, `pause_s` how long to wait at least,
-    `cause` what has to be mended. `says` must stand in the message: a name that no language translates.
+    `whole_page` means that every call for the page would fail alike. `pause_s` is the least wait in seconds,
+    `cause` is what has to be mended. `says` must stand in Graph's message: a name that is never translated.
     """
 
     codes: range
@@ -67,7 +67,7 @@ def _rows(
     cause: Cause | None = None,
     says: str = "",
 ) -> Iterator[Refusal]:
-    """Code or codes, subcode, meaning, source; what follows holds for all of these rows."""
+    """Rows of code or codes, subcode, meaning, source; the keyword arguments hold for all of them."""
     for code, subcode, meaning, source in rows:
         codes = code if isinstance(code, range) else range(code, code + 1)
         yield Refusal(codes, subcode, about, meaning, source, whole_page, pause_s, cause, says)
@@ -176,10 +176,10 @@ def _unlisted(about: About, meaning: str, pause_s: float = 0.0) -> Refusal:
 NO_ANSWER = _unlisted(PASSING, "no answer")
 NOT_GRAPHS = _unlisted(STRANGER, "an answer that is not Graph's")
 UNLISTED = _unlisted(PERSON, "a refusal that is in no row")
-# The code means a permission; the subcode says more, and no row knows what.
+# A code about permissions with a subcode that no row has.
 _SOME_PERMISSION = _unlisted(PASSING, "a permission, or something else", pause_s=600.0)
 
-_UNIQUE_FROM = 10_000  # subcodes from here on mean the same under every code
+_UNIQUE_FROM = 10_000  # a subcode from here on means the same under every code
 _BY_SUBCODE = {row.subcode: row for row in TABLE if row.subcode and row.subcode >= _UNIQUE_FROM}
 
 
@@ -191,10 +191,10 @@ def refusal_of(
     is_transient: bool = False,
     message: str = "",
 ) -> Refusal:
-    """The row for one answer, or one of the four for answers that are in no row.
+    """The row for one answer, or one of the four for answers that no row has.
 
-    The subcode is asked first: it says more, and one error comes under two codes, by the caller's language.
-    Then Graph's own `is_transient`, then the code, then the HTTP status (None: no answer).
+    The subcode decides first: it is more exact, and some errors come under two codes, by the caller's
+    language. Then Graph's own `is_transient`, then the code, then the HTTP status (None: no answer).
     """
     if status is not None and 300 <= status < 400:
         return NOT_GRAPHS
@@ -219,5 +219,5 @@ def _by_code(code: int, subcode: int | None, message: str) -> Refusal | None:
 
 
 def _is_servers(status: int | None) -> bool:
-    """Whether the HTTP status alone says that it may work later."""
+    """Whether the HTTP status alone means that the call may work later."""
     return status is None or status == 429 or status >= 500

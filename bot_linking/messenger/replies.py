@@ -1,18 +1,16 @@
-"""What the outbox says in a chat about the ways to link: questions with their buttons, and answers."""
+"""The outbox's handlers about the ways to link: questions with their buttons, and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot_linking.core.ports import OutboxEntry
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.erasure import PAYLOAD
 from bot_linking.translations import translate
-
-if TYPE_CHECKING:
-    from bot_linking.delivery.attempt import Handler
 
 LanguageOf = Callable[[str, str], str]
 
@@ -25,12 +23,9 @@ class Replies:
         self._brand = brand_name
         self._language_of = language_of
 
-    def handlers(self) -> dict[str, Handler]:
-        """Kind of entry to what delivers it."""
-        return {"question": self.ask, "erase": self.ask_to_erase, "say": self.say}
-
+    @handles("question")
     def ask(self, entry: OutboxEntry) -> None:
-        """Shall this chat be connected? Only *Connect* links."""
+        """Ask whether this chat is to be connected. Only *Connect* links."""
         locale, asked = self._language_of(entry.page_id, entry.psid), entry.payload
         text = translate(
             locale,
@@ -49,14 +44,16 @@ class Replies:
         replies = [(translate(locale, "Connect"), yes), (translate(locale, "No"), no)]
         self._send(entry, with_replies(text, replies))
 
+    @handles("erase")
     def ask_to_erase(self, entry: OutboxEntry) -> None:
         locale = self._language_of(entry.page_id, entry.psid)
         text = translate(locale, "Delete everything that {brand} keeps about this chat?", brand=self._brand)
         sure = translate(locale, "Yes, delete it")
         self._send(entry, with_replies(text, [(sure, f"{PAYLOAD}.{entry.payload}")]))
 
+    @handles("say")
     def say(self, entry: OutboxEntry) -> None:
-        """One sentence, with what to do next."""
+        """Send one sentence, with what to do next."""
         said = self._sentence(self._language_of(entry.page_id, entry.psid), entry.payload)
         if said is not None:
             self._send(entry, {"text": said})

@@ -1,7 +1,7 @@
 """Where a message is sent: `pymessenger.bot.Bot` with time-outs, one pooled connection, and errors raised.
 
-pymessenger builds the payloads; all of its working `send_*` methods go through `send_raw`, which is the one
-method replaced here (with the profile look-up, which had a connection of its own).
+pymessenger builds the payloads. All of its working `send_*` methods call `send_raw`, which is replaced here,
+and so is the profile look-up.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class GraphBot(Bot):  # type: ignore[misc]  # pymessenger has no types
         return self.graph.send(payload)
 
     def get_user_info(self, recipient_id: str, fields: list[str] | None = None) -> dict[str, Any]:
-        """The person's profile, as far as the page may see it."""
+        """The fields of the person's profile that the page may see."""
         return self.graph.get(recipient_id, **({"fields": ",".join(fields)} if fields else {}))
 
 
 def send_with(
     bot: Any, psid: str, message: dict[str, Any], *, messaging_type: str = "RESPONSE"
 ) -> dict[str, Any]:
-    """Send through any pymessenger Bot, also one that returns errors instead of raising them.
+    """Send through any pymessenger Bot, also one that returns errors rather than raising them.
 
-    `messaging_type` is `RESPONSE` to what the person has just done, `UPDATE`, or `UTILITY` for a utility
-    template. Raises `GraphError`; what else a client raises may hold the access token, and is not repeated.
+    `messaging_type` is `RESPONSE` after an event of the person, `UPDATE`, or `UTILITY` for a utility
+    template. Raises `GraphError`. The text of another error is left out: it may hold the access token.
     """
     payload = {"recipient": {"id": psid}, "messaging_type": messaging_type, "message": message}
     try:

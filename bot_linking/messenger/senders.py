@@ -1,7 +1,7 @@
 """Who made an event: the person, or Messenger, the page and the apps around it.
 
-Source: Messenger Platform, webhook reference. An echo repeats what the page itself sent; reads, deliveries
-and the events of conversation routing tell what became of something.
+Source: Messenger Platform, webhook reference. An echo repeats a message of the page. Reads, deliveries and
+the events of conversation routing are reports.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ _MADE_BY_NO_PERSON = frozenset(
         "message_template_status_update",
     )
 )
+_KNOWN = _MADE_BY_A_PERSON | _MADE_BY_NO_PERSON
 
 
 def opens_the_window(event: dict[str, Any]) -> bool:
     """Whether a person made this event, so that the page may write to them for 24 hours."""
-    return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(event)
+    return not _is_echo(event) and not _MADE_BY_A_PERSON.isdisjoint(_kinds(event))
 
 
 def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -> list[tuple[str, str]]:
-    """Page and PSID of everyone who made one of these events on one of these pages (None: any page)."""
+    """Page and PSID of each person who made one of these events on one of these pages (None: any page)."""
     found = dict[tuple[str, str], None]()
     for event in events:
         page_id, psid = id_in(event, "recipient"), id_in(event, "sender")
@@ -41,20 +42,30 @@ def people_in(events: Iterable[dict[str, Any]], pages: Collection[str] | None) -
     return list(found)
 
 
-def is_nobodys(event: Any) -> bool:
-    """Whether no person made this event, so that no one waits for an answer to it.
+def is_automatic(event: Any) -> bool:
+    """Whether Messenger, the page or an app made this event, so that no person waits for an answer.
 
-    An event of a kind that is not known here counts as a person's, as a host may build its own.
+    An event of an unknown kind counts as a person's: a host may build its own.
     """
     if not isinstance(event, dict):
         return False
+    kinds = _kinds(event)
     return _is_echo(event) or (
-        _MADE_BY_A_PERSON.isdisjoint(event) and not _MADE_BY_NO_PERSON.isdisjoint(event)
+        _MADE_BY_A_PERSON.isdisjoint(kinds) and not _MADE_BY_NO_PERSON.isdisjoint(kinds)
     )
 
 
+def names_no_sender(event: Any) -> bool:
+    """Whether this event of Messenger's says of no PSID that it made it, so that no one can be asked
+    anything: one about the page itself, or an optin that knows its person by a `user_ref`."""
+    if not isinstance(event, dict) or _KNOWN.isdisjoint(_kinds(event)):
+        return False
+    sender = event.get("sender")
+    return sender is None or (isinstance(sender, dict) and sender.get("id") is None)
+
+
 def mid_of(event: Any) -> str | None:
-    """The id of a message or postback, which stays the same when Messenger delivers it again."""
+    """The id of a message or postback. It stays the same when Messenger delivers the event again."""
     if not isinstance(event, dict):
         return None
     for kind in ("message", "postback"):
@@ -62,6 +73,11 @@ def mid_of(event: Any) -> str | None:
         if isinstance(part, dict) and isinstance(part.get("mid"), str):
             return str(part["mid"])
     return None
+
+
+def _kinds(event: dict[str, Any]) -> set[str]:
+    """The parts that the event has; one that is null is not there."""
+    return {kind for kind, part in event.items() if part is not None}
 
 
 def _is_echo(event: dict[str, Any]) -> bool:

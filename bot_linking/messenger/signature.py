@@ -1,7 +1,7 @@
 """`X-Hub-Signature-256`: HMAC-SHA256 of the bytes as received, keyed with the app secret.
 
-Messenger signs what it sends, escapes and all, so the body must not be parsed before, and never be
-serialised again, to check it. The older SHA-1 header is never believed.
+Messenger signs the bytes that it sends, with their escapes. A body that was parsed and serialised again has
+other bytes. The older SHA-1 header is never believed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ HEADER = "X-Hub-Signature-256"
 
 
 class AppSecrets(Protocol):
-    """What the webhook asks of the pages that an app serves. Pages may come and go between two calls."""
+    """What the webhook asks of the pages that an app serves: `messenger.pages.Pages`. Pages may be added and
+    removed between two calls."""
 
     def secrets_of(self, page_id: str | None) -> Sequence[bytes]:
-        """The app secrets that may sign what is of this page, the newest first; none for a page unknown."""
+        """The app secrets that may sign for this page, the newest first; none for an unknown page."""
         ...
 
     def owners(self) -> Mapping[bytes, Collection[str] | None]:
@@ -26,7 +27,7 @@ class AppSecrets(Protocol):
         ...
 
     def require_all(self) -> None:
-        """Raise `StoreUnavailable` while some of the pages could not be read yet."""
+        """Raise `StoreUnavailable` before all pages could be read once."""
         ...
 
     def verify_tokens(self) -> Sequence[bytes]:
@@ -35,7 +36,7 @@ class AppSecrets(Protocol):
 
 
 def sign(body: bytes, secret: bytes, digest: str = "sha256") -> str:
-    """The header's value for these bytes; with `digest="sha1"` that of the older header."""
+    """The header's value for these bytes; with `digest="sha1"`, the older header's."""
     keyed = _keyed(secret, digest).copy()
     keyed.update(body)
     return f"{digest}={keyed.hexdigest()}"
@@ -43,7 +44,7 @@ def sign(body: bytes, secret: bytes, digest: str = "sha256") -> str:
 
 @lru_cache(maxsize=4096)
 def _keyed(secret: bytes, digest: str) -> hmac.HMAC:
-    """Keyed once and copied for each body: keying costs more than hashing a webhook."""
+    """An HMAC to copy for each body: keying costs more than hashing a webhook."""
     return hmac.new(secret, digestmod=digest)
 
 

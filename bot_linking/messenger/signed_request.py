@@ -1,7 +1,7 @@
-"""`signed_request`: what Meta signs for a browser or a callback, read and judged.
+"""Reads and judges a `signed_request`, which Meta gives to a browser or sends to a callback.
 
-Two base64url parts without padding, joined by a dot: an HMAC-SHA256 over the second part as it was received,
-keyed with the app secret, and a JSON object. Messenger Extensions give one to a webview (`Context`); the
+It is two base64url parts without padding, joined by a dot: an HMAC-SHA256 over the second part as received,
+keyed with the app secret, and a JSON object. Messenger Extensions give one to a webview (`Context`). The
 data-deletion and deauthorize callbacks carry one with an app-scoped id (`AppUser`).
 """
 
@@ -29,7 +29,7 @@ _DIGITS = re.compile(r"[0-9]{1,64}")
 
 
 class Flaw(StrEnum):
-    """Why a `signed_request` is refused: the slug, and what its developer has to mend."""
+    """Why a `signed_request` is refused: the slug, and a sentence on what to mend."""
 
     sentence: str
 
@@ -86,14 +86,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class AppUser:
-    """Whom a callback is about: an app-scoped id, not a PSID. `issued_at` may be missing (None)."""
+    """Whom a callback is about, by an app-scoped id, not a PSID. `issued_at` is None where it is missing."""
 
     user_id: str
     issued_at: int | None
 
 
 def read_signed(text: str | None, secrets: Iterable[bytes]) -> Signed:
-    """The payload that one of these app secrets signed. Raises `SignedRequestRefused`."""
+    """Read a `signed_request`, which one of these app secrets must have signed. Raises
+    `SignedRequestRefused`."""
     if not text:
         raise SignedRequestRefused(Flaw.MISSING)
     if len(text) > MOST_CHARACTERS:
@@ -112,10 +113,10 @@ def read_signed(text: str | None, secrets: Iterable[bytes]) -> Signed:
 
 
 def context_of(signed: Signed, now_s: float) -> Context:
-    """The chat that a webview was opened in. The caller still checks that the page is the secret's.
+    """The chat that a webview was opened in. The caller must still check that the page has this secret.
 
-    Raises `SignedRequestRefused` for one that is older than five minutes or more than a minute ahead, that
-    does not come from a person's chat with a page, or whose fields are of another type than Messenger's.
+    Raises `SignedRequestRefused` when it is older than five minutes or more than a minute ahead, when it does
+    not come from a person's chat with a page, and when a field has another type than Messenger's.
     """
     issued_at, page = signed.issued_at, whole_number(signed.payload.get("page_id"))
     if issued_at is None or now_s - issued_at > OLDEST_S:
@@ -130,7 +131,7 @@ def context_of(signed: Signed, now_s: float) -> Context:
 
 
 def app_user_of(signed: Signed) -> AppUser:
-    """Whom a callback names. Its age is not judged: a request to delete does not lapse."""
+    """The user that a callback names, at any age of the request."""
     return AppUser(_digits(signed.payload.get("user_id")), signed.issued_at)
 
 
@@ -142,7 +143,7 @@ def _signer(given: bytes, encoded: bytes, secrets: Iterable[bytes]) -> bytes | N
 
 
 def _decode(part: str) -> bytes | None:
-    """The bytes of a base64url part in its only spelling: no padding, no other last character."""
+    """The bytes of a base64url part. None for padding, or for a last character with unused bits set."""
     if _PART.fullmatch(part) is None:
         return None
     try:

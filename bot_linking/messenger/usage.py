@@ -1,7 +1,7 @@
-"""How much of its limits Messenger says is used, in the headers of its answers.
+"""Reads from the headers of Graph's answers how much of a limit is used, and how long to wait.
 
-Source: Graph API, "Rate limits". `X-App-Usage` is an object of percentages; `X-Business-Use-Case-Usage` is an
-object of lists of such objects, one list for each business, whose last field is in minutes.
+Source: Graph API, "Rate limits". `X-App-Usage` is an object of percentages. `X-Business-Use-Case-Usage` maps
+each business to a list of such objects; their `estimated_time_to_regain_access` is in minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PERCENTAGES = ("call_count", "total_time", "total_cputime")
 
 
 def percent_used(headers: Mapping[str, str]) -> float | None:
-    """The highest percentage that these headers name; None where they name none."""
+    """The highest percentage in these headers; None without one."""
     shares = [
         float(use[name])
         for use in _uses(headers)
@@ -29,7 +29,7 @@ def percent_used(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, by `Retry-After` or the use case's own estimate."""
+    """Seconds to wait, from `Retry-After` or else from the longest estimate; None without either."""
     if (headers.get("Retry-After") or "").isdecimal():
         return float(min(int(headers["Retry-After"][:9]), LONGEST_WAIT_S))
     minutes = [use.get("estimated_time_to_regain_access", 0) for use in _uses(headers)]

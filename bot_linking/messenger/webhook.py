@@ -11,29 +11,28 @@ from typing import Any
 from flask import Request, Response, request
 
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
-from bot_linking.core.reading import read_json
-from bot_linking.doors.body import hold, read_body, this_request
+from bot_linking.doors.body import read_body, replace_body, this_request
 from bot_linking.messenger.events import Batch, Event, sort_events
 from bot_linking.messenger.headers import CONTENT_TYPE, Headers, header_in, raw_bytes
 from bot_linking.messenger.host import is_added
-from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox
+from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox, read_payload
 from bot_linking.messenger.signature import HEADER, sign
 
 View = Callable[..., Any]
 _SIGNATURE = "HTTP_X_HUB_SIGNATURE_256"
-_OLD_SIGNATURE = "HTTP_X_HUB_SIGNATURE"  # SHA-1: never believed, but bots look at it by themselves
+_OLD_SIGNATURE = "HTTP_X_HUB_SIGNATURE"  # SHA-1: never believed here, but some bots check it
 _VERIFIED = "bot_linking.verified"
 _log = logging.getLogger("bot_linking.webhook")
 
 
 class Webhook:
-    """The ways into one app's inbox."""
+    """The entrances to one app's inbox."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
     def receive(self, body: bytes, headers: Headers) -> dict[str, Any]:
-        """Without Flask: act on the linking events in these bytes; the payload without them comes back."""
+        """Without Flask: act on our events in these bytes. Returns the payload without them."""
         began = perf_counter()
         try:
             return self._take(body, headers, began).rest
@@ -42,7 +41,7 @@ class Webhook:
             raise
 
     def answer(self, body: bytes, headers: Headers) -> Answer:
-        """The same, with what to say to Messenger in place of errors."""
+        """The same, but returns the answer to Messenger, also for what `receive` raises."""
         began = perf_counter()
         try:
             batch = self._take(body, headers, began)
@@ -59,12 +58,12 @@ class Webhook:
         return self._inbox.take(raw_bytes(body), signature, began, content_type=content_type)
 
     def serve(self, view: View, args: Any, kwargs: Any) -> Any:
-        """The bot's view behind signature and linking; it sees what it always saw, verified."""
+        """Call the bot's view with a verified request, without the events that are ours."""
         began, this = perf_counter(), this_request()
         if this.method != "POST":
             return self._other_method(view, args, kwargs, began)
         try:
-            body = read_body(this, LARGEST_BODY, for_others=True)
+            body = read_body(this, LARGEST_BODY)
             signature, kind = this.environ.get(_SIGNATURE), this.environ.get("CONTENT_TYPE")
             batch = self._inbox.take(body, signature, began, content_type=kind, whole=False)
         except BotLinkingError as refusal:
@@ -74,13 +73,13 @@ class Webhook:
             return view(*args, **kwargs)
         if not batch.rest["entry"]:
             return _acknowledge()
-        self._leave(batch, this)
+        self._put_rest(batch, this)
         return view(*args, **kwargs)
 
     def route(self, handler: Callable[[Event], Any] | None) -> Response:
         """`/webhook` for a bot that has none: each event that is not account linking goes to the handler.
 
-        A handler that raises is logged and fails neither the batch nor the linking events.
+        What a handler raises is logged; the other events go on.
         """
         began, this = perf_counter(), this_request()
         if this.method != "POST":
@@ -96,21 +95,23 @@ class Webhook:
         return _acknowledge()
 
     def events(self) -> list[Event]:
-        """What this verified request holds for the bot, beside anything else in its body."""
+        """The bot's events in this verified request. Raises `RuntimeError` for a request that is not
+        verified."""
         this = this_request()
         if this.environ.get(_VERIFIED) is not self:
             raise RuntimeError(
                 "this request was not verified: @linking.webhook belongs below the route's decorator"
             )
         try:
-            return sort_events(read_json(this.get_data()), ()).events
+            payload = read_payload(this.get_data(), this.environ.get("CONTENT_TYPE"))
+            return sort_events(payload, ()).events
         except BotLinkingError:
             return []
 
-    def _leave(self, batch: Batch, this: Request) -> None:
-        """Let the request hold, rightly signed, what was not ours: for the view and every hook after it."""
+    def _put_rest(self, batch: Batch, this: Request) -> None:
+        """Put the bot's events into the request as its signed body, for the view and later hooks."""
         rest = _dump(batch.rest)
-        hold(this, rest)
+        replace_body(this, rest)
         for header, digest in ((_SIGNATURE, "sha256"), (_OLD_SIGNATURE, "sha1")):
             if header in this.environ:
                 this.environ[header] = sign(rest, batch.signer, digest)
@@ -123,7 +124,7 @@ class Webhook:
         if "hub.mode" in request.args:
             answer = self._inbox.handshake(request.args)
             if only_handshake or answer.status == 200:
-                return _respond(answer)  # else the view may have a handshake of its own, with its own token
+                return _respond(answer)  # else the view may answer, with a token of its own
         return _respond(Answer(405, "only POST\n")) if only_handshake else view(*args, **kwargs)
 
 
@@ -144,5 +145,5 @@ def _respond(answer: Answer) -> Response:
 
 
 def _dump(payload: dict[str, Any]) -> bytes:
-    """As Messenger writes it: ASCII, everything else escaped."""
+    """JSON as Messenger writes it: ASCII, with every other character escaped."""
     return json.dumps(payload, separators=(",", ":")).encode("ascii")

@@ -1,7 +1,7 @@
-"""Graph's own words about a failure, made fit for a log, a dead letter and a terminal.
+"""Makes Graph's message about a failure safe for a log, a dead letter and a terminal.
 
-They come from outside and repeat what was asked: a line break would forge a log line, and an echoed token
-would stand in clear wherever errors are kept.
+The message may repeat parts of the call. A line break in it would forge a log line, and a token in it would
+be kept in clear with the error.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ LONGEST_WORDING = 200
 _LONGEST_READ = 2000
 _LONGEST_TRACE = 64
 _SHORTEST_CUT = 4
-_PIECE = 12  # so much of a secret in one word gives it away
-_PROTOCOL = re.compile(r"[A-Za-z_]+")  # message types and their kin: words, no person's and no secret's
+_PIECE = 12  # characters of a secret; a word that holds so many in a row is masked
+_PROTOCOL = re.compile(r"[A-Za-z_]+")  # message types and similar words of the protocol
 _NOT_OF_A_TRACE = re.compile(r"[^A-Za-z0-9+/=_-]")
 
 
 def wording_of(error: Mapping[str, Any], secrets: Iterable[str], given: Iterable[str]) -> str:
-    """What Graph said of an error, on one line of at most 200 characters, and its trace.
+    """Graph's message about an error, on one line of at most 200 characters, and its trace id.
 
-    `secrets` go even in pieces, `given` (what the call had sent) where it stands whole.
+    Each of `secrets` is masked, also a piece of it; each of `given`, the values in the call, where it stands
+    whole.
     """
     secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_CUT]
     said = error.get("message")
@@ -40,7 +41,7 @@ def wording_of(error: Mapping[str, Any], secrets: Iterable[str], given: Iterable
 
 
 def values_in(body: Any) -> Iterator[str]:
-    """Every text and number in a call's body that is no word of the protocol's."""
+    """Every text and number in a call's body, without the protocol's own words."""
     if isinstance(body, Mapping):
         for value in body.values():
             yield from values_in(value)

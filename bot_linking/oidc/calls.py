@@ -1,4 +1,4 @@
-"""Calls to the provider: bounded in time and size, to guarded addresses, following no redirect."""
+"""Calls to the provider: to https addresses, bounded in time and size, without redirects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST = 256 * 1024
 
 
 def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
-    """Status and JSON object of an answer. Raises `ProviderAway`."""
+    """Make a call. Returns the answer's status and JSON object. Raises `ProviderAway`."""
     import requests
 
     if not isinstance(url, str) or not is_guarded(url):
@@ -28,7 +28,7 @@ def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
             method, url, timeout=TIMEOUT_S, allow_redirects=False, stream=True, **given
         ) as answer:
             return answer.status_code, _object(_body(answer))
-    except OSError as problem:  # every error of requests is one
+    except OSError as problem:  # the base of every error of requests
         raise ProviderAway(f"no answer ({type(problem).__name__})") from None
 
 

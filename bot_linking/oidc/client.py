@@ -15,8 +15,8 @@ from bot_linking.oidc.tokens import verified_claims
 
 @dataclass(frozen=True)
 class Secrets:
-    """What binds an answer to one login: `state` comes back in the address, `nonce` in the token, and
-    `verifier` is shown when the code is exchanged."""
+    """The values that bind an answer to one login: `state` comes back in the address, `nonce` in the token,
+    and `verifier` is sent when the code is exchanged."""
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
@@ -24,19 +24,19 @@ class Secrets:
 
 
 class Client:
-    """The client of one provider; `redirect_uri` is the address that it sends people back to."""
+    """The client of one provider. `redirect_uri` is the address that the provider sends people back to."""
 
     def __init__(self, oidc: OIDC, redirect_uri: str) -> None:
         self.oidc = oidc
         self._redirect_uri = redirect_uri
         self._discovery = Discovery(oidc.issuer)
 
-    def require_there(self) -> None:
-        """Raises `ProviderAway`."""
+    def require_reachable(self) -> None:
+        """Raise `ProviderAway` unless the provider's addresses are known or can be read."""
         self._discovery.metadata()
 
     def address(self, secrets: Secrets) -> str:
-        """Where a person signs in. Raises `ProviderAway`."""
+        """The provider's address where a person signs in. Raises `ProviderAway`."""
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
         query = {
@@ -53,13 +53,13 @@ class Client:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def require_issuer(self, named: list[str]) -> None:
-        """Whether an answer comes from this provider: it names itself rightly, and does so where it always
-        does. Raises `AnswerRefused` and `ProviderAway`."""
+        """Raise `AnswerRefused` when an answer's `iss` names another provider, or is missing where this
+        provider always names itself. Raises `ProviderAway`, too. Source: RFC 9207."""
         if named != [self.oidc.issuer] and (named or self._discovery.metadata().names_itself):
             raise AnswerRefused("the answer is another provider's")
 
     def claims(self, code: str, secrets: Secrets, *, now: int) -> dict[str, Any]:
-        """Exchange a code for the verified claims of who signed in; `now` is in seconds. Raises
+        """Exchange a code for the verified claims of the person who signed in; `now` is in seconds. Raises
         `AnswerRefused` and `ProviderAway`."""
         tokens = self._exchanged(code, secrets)
         return verified_claims(

@@ -1,4 +1,4 @@
-"""What a provider says of itself: its addresses and its keys, kept for an hour."""
+"""Reads a provider's addresses and keys, and keeps them for an hour. Source: OpenID Connect Discovery."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from bot_linking.oidc.calls import ask
 from bot_linking.oidc.errors import ProviderAway
 
 KEPT_S = 3600.0
-BETWEEN_KEYS_S = 60.0  # an unknown key is looked for once a minute at most
-AGAIN_S = 5.0  # a provider that did not answer is asked again after that, by one request
-LONGEST_WAIT_S = 3.0  # for another request that asks
+BETWEEN_KEYS_S = 60.0  # keys are read again for an unknown one, at most once in this time
+AGAIN_S = 5.0  # a provider that did not answer is asked again after this time
+LONGEST_WAIT_S = 3.0  # for another request that is asking
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """The provider's discovery document, as far as it is used."""
+    """The values of the provider's discovery document that are used."""
 
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
     names_itself: bool
-    """Whether each answer names the issuer."""
+    """Whether each answer names the issuer, in `iss`."""
     takes_basic: bool
-    """Whether the token endpoint takes the client's secret as HTTP Basic."""
+    """Whether the token endpoint takes the client's secret by HTTP Basic."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class _Keys:
 
 
 class Discovery:
-    """The addresses and the keys of one issuer. `now` is a clock of seconds that only goes on."""
+    """The addresses and the keys of one issuer. `now` is a monotonic clock in seconds."""
 
     def __init__(self, issuer: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
@@ -52,7 +52,8 @@ class Discovery:
         self._keys = _Keys()
 
     def metadata(self) -> Metadata:
-        """Raises `ProviderAway`, unless what was read before can stand in."""
+        """The issuer's addresses. Those that were read before are used when the provider does not answer.
+        Raises `ProviderAway` without any."""
         with self._turn():
             is_old = self._now() - self._read_at > KEPT_S
             if is_old and self._now() - self._failed_at > AGAIN_S:
@@ -62,8 +63,8 @@ class Discovery:
             return self._metadata
 
     def keys(self, key_id: str | None) -> list[dict[str, Any]]:
-        """The public keys that may have signed: of this id, or all where a token names none. They are read
-        again for an id that is not known. Raises `ProviderAway`."""
+        """The public keys with this id, or all for None. They are read again for an unknown id. Raises
+        `ProviderAway`."""
         jwks_uri = self.metadata().jwks_uri
         with self._turn():
             found, age = _of_id(self._keys.by_id, key_id), self._now() - self._keys.read_at
@@ -74,7 +75,7 @@ class Discovery:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One request asks; the others wait for it, but not for as long as a silent provider would take."""
+        """A turn to ask the provider. Raises `ProviderAway` after a short wait for another request's turn."""
         if not self._lock.acquire(timeout=LONGEST_WAIT_S):
             raise ProviderAway("it has not answered yet")
         try:
@@ -83,7 +84,7 @@ class Discovery:
             self._lock.release()
 
     def _refresh(self) -> None:
-        """Raises `ProviderAway` where nothing was read before."""
+        """Read the document again. Raises `ProviderAway` where none was read before."""
         try:
             self._metadata, self._read_at = self._read(), self._now()
         except ProviderAway:
@@ -118,7 +119,7 @@ def _is_address(value: object) -> bool:
 
 
 def _public_keys(status: int, given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Keys to verify with. A symmetric one is none: a token signed with a public text proves nothing."""
+    """The keys to verify with, without symmetric ones: any caller could sign with a published key."""
     keys = given.get("keys")
     if status != 200 or not isinstance(keys, list):
         raise ProviderAway("the provider shows no keys")

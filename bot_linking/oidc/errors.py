@@ -1,11 +1,11 @@
-"""Why a sign-in at a provider came to nothing."""
+"""The errors of a sign-in at a provider."""
 
 from __future__ import annotations
 
 
 class ProviderAway(Exception):
-    """The provider is silent, or answers against the protocol; it may be asked again later."""
+    """The provider does not answer, or answers against the protocol. It may be asked again later."""
 
 
 class AnswerRefused(Exception):
-    """The provider's answer is not what was asked for. The text names the rule, never a value."""
+    """The provider's answer is refused. The text names the rule, and holds no value of the answer."""

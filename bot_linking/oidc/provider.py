@@ -1,4 +1,4 @@
-"""What the host says of its identity provider."""
+"""What a host configures of its identity provider."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ AccountOf = Callable[[Mapping[str, Any]], Account | None]
 class OIDC:
     """An identity provider at which people sign in, for `AccountLinking(oidc=...)`.
 
-    `issuer` is its address as its tokens spell it, https. `client_id` and `client_secret` are what it gave
-    you; register `<public URL>/<prefix>/oidc` there as the redirect address. `account_of(claims) -> Account |
-    None` says whose account it is, from the verified claims of the id_token: take `iss` and `sub` for the
-    person, since an e-mail address or a user name may pass to another one. `name` is what the button calls
-    the provider, by default the issuer's host; `scope` is what is asked for.
+    `issuer` is its https address, as its tokens spell it. `client_id` and `client_secret` come from the
+    provider; register `<public URL>/<prefix>/oidc` there as the redirect address. `account_of(claims) ->
+    Account | None` returns the account for the verified claims of an id_token. Find it by `iss` and `sub`: an
+    e-mail address or a user name may pass to another person. `name` is the provider's name on the button, by
+    default the issuer's host. `scope` is sent to the provider.
 
-    Raises `ConfigurationError`, also where Authlib is not installed.
+    Raises `ConfigurationError` for a wrong argument, and where Authlib is not installed.
     """
 
     issuer: str
@@ -47,7 +47,7 @@ class OIDC:
 
 
 def _problem_of(given: OIDC) -> str | None:
-    """The argument that is wrong."""
+    """The name of the first wrong argument."""
     try:
         parts = urlsplit(given.issuer)
         is_plain = not parts.query and not parts.fragment

@@ -1,4 +1,4 @@
-"""The id_token: its signature, and each claim that says for whom, by whom, when and for which login it is."""
+"""Verifies an id_token: its signature, and the claims about issuer, client, time and login."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bot_linking.oidc.errors import AnswerRefused
 
 LEEWAY_S = 60  # between the provider's clock and ours
-OLDEST_S = 600  # a token is used when it comes
+OLDEST_S = 600  # since the token was issued
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LONGEST = 32 * 1024
 
@@ -18,8 +18,8 @@ Keys = Callable[[str | None], list[dict[str, Any]]]
 def verified_claims(
     token: object, *, keys: Keys, issuer: str, client_id: str, nonce: str, now: int, access_token: object
 ) -> dict[str, Any]:
-    """The claims of an id_token that this provider signed for this client and this login; `now` is in
-    seconds. Raises `AnswerRefused`, and what `keys` raises."""
+    """The claims of an id_token, which this provider must have signed for this client and this login. `now`
+    is in seconds. Raises `AnswerRefused`, and what `keys` raises."""
     from joserfc.errors import JoseError
 
     if not isinstance(token, str) or not 0 < len(token) <= LONGEST or not token.isascii():

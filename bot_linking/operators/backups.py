@@ -1,4 +1,4 @@
-"""Commands about copies of the store: `backup`, `restore`, and the list of those who must stay erased."""
+"""Commands about copies of the store: `backup`, `restore`, and the list of people who must stay erased."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _restore(here: Here) -> click.Command:
             raise click.ClickException(f"{file} is the database itself")
         ready, comparison = restoring.make_ready(file, path, lambda url: _opened(here, url))
         try:
-            for line in _told(comparison):
+            for line in _sentences(comparison):
                 say(line)
             ask(f"Put {file} in the place of {path}?", yes=yes)
             restoring.replace(ready, path)
@@ -137,7 +137,7 @@ def _database(here: Here) -> Path:
 
 
 def _opened(here: Here, url: str) -> SQLStore:
-    """A store as the app has its own, with every room that joined it."""
+    """Open a store with the tables of every room that has some, and with the followers of the app's store."""
     from bot_linking.stores import open_store
     from bot_linking.stores.sql import rooms
 
@@ -148,7 +148,8 @@ def _opened(here: Here, url: str) -> SQLStore:
     return store
 
 
-def _told(found: Comparison) -> Iterator[str]:
+def _sentences(found: Comparison) -> Iterator[str]:
+    """What comes back with the backup, and what is lost."""
     newest = (
         "" if found.newest_change is None else f", its newest change is of {time_of(found.newest_change)}"
     )

@@ -13,22 +13,19 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.people import REFUSALS
 from bot_linking.operators.terminal import Bar, inert, say, say_not_empty
 
 if TYPE_CHECKING:
-    from bot_linking.messenger.pages import Pages
     from bot_linking.operators.importing import Staged
 
     Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
 
-_REFUSALS = {
-    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
-    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place",
-    "pair_barred": "the link of this person to this account was undone within a day",
+_REFUSALS = REFUSALS | {
+    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place"
 }
 COLUMNS = tuple(Link.__slots__)
 
@@ -132,14 +129,14 @@ def _opened(file: str) -> IO[bytes]:
 
 
 def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged) -> int:
-    """Judge every line and set the good ones aside; how many were bad."""
+    """Judge every line and stage the good ones. Returns how many were bad."""
     from bot_linking.operators.importing import BadLine, Judge, lines_of
 
     installed, bad = here(), 0
     judge = Judge(
         names,
         only_page=installed.linking.only_page,
-        is_served=partial(_is_served, installed.pages),
+        is_served=installed.pages.serves,
         now=installed.linking.now(),
     )
     for number, values in lines_of(file, names):
@@ -153,16 +150,8 @@ def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged
     return bad
 
 
-def _is_served(pages: Pages, page_id: str) -> bool:
-    try:
-        pages.page(page_id)
-    except PageUnknown:
-        return False
-    return True
-
-
 def _judge(staged: Staged, judge: Importer) -> int:
-    """Look at who is linked already; how many lines the policy does not allow."""
+    """Compare the lines with the links in the store. Returns how many `on_conflict` does not allow."""
     bad = 0
     for links in staged.batches():
         refused = _refused(links, judge(list(links.values())))
@@ -172,7 +161,7 @@ def _judge(staged: Staged, judge: Importer) -> int:
 
 
 def _refused(links: Mapping[int, Link], outcomes: Sequence[Sequence[Outcome]]) -> list[int]:
-    """The lines that were refused, each named on stderr."""
+    """The numbers of the refused lines; each is said on stderr."""
     refused = []
     for line, (outcome, *_) in zip(links, outcomes, strict=True):
         if isinstance(outcome, LinkingRefused):

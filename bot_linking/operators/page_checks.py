@@ -1,4 +1,4 @@
-"""What Graph says of each page: its token, its subscriptions, its profile. Many pages are asked at once."""
+"""What Graph says of each page: its token, its subscriptions, its profile. Pages are asked in parallel."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ GraphOf = Callable[[Page], Graph]
 def check_pages(
     pages: Sequence[Page], graph_of: GraphOf, *, app_id: str | None, tell_left: Callable[[int], None]
 ) -> Iterator[Finding]:
-    """The findings of every page, and then of every app; `tell_left` hears how many pages are left. With many
-    pages a page that is all right is one line. Without `app_id` Graph is asked whose app each token is."""
+    """The findings of every page, then of every app. `tell_left` is called with the number of pages left.
+    Where there are several, a page without fault is one line. Without `app_id` Graph is asked whose app each
+    token is."""
     apps = list({page.app_secret: page for page in reversed(pages)}.values())[::-1]  # one page of each app
     with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
         try:

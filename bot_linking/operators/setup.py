@@ -1,6 +1,6 @@
 """What `setup` mends at Messenger: each page's subscription and profile, and the app's subscription.
 
-Graph replaces lists, so each is read, merged, written and read again. Nothing that is there is ever removed.
+Graph replaces lists, so each is read, merged, written and read again. Nothing is ever removed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _UNANSWERED = (
 
 
 class Step(NamedTuple):
-    """One thing that Messenger must know: it was `ok`, it was `added`, it is `missing` and nothing is written
-    (a dry run), or it is `wrong` and why."""
+    """One thing that must be set at Messenger. `state`: `ok` it was set, `added`, `missing` in a dry run,
+    which writes nothing, or `wrong`, and `what` says why."""
 
     state: Literal["ok", "added", "missing", "wrong"]
     what: str
@@ -47,8 +47,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be: the address of the linking pages, the domain that may use Messenger Extensions (None: it
-    is left alone), the item of the menu (None: the menu is left alone), and whether anything is written."""
+    """What is to be set: the address of the linking pages, the domain that may use Messenger Extensions and
+    the item of the menu (None leaves either as it is). With `dry_run` nothing is written."""
 
     login_url: str
     domain: str | None
@@ -57,19 +57,20 @@ class Plan:
 
 
 def origin_of_pages(login_url: str) -> str:
-    """The origin under which the linking pages stand."""
+    """The origin of the linking pages."""
     parts = urlsplit(login_url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def set_up_page(graph: Graph, app_id: str | None, plan: Plan) -> Iterator[Step]:
-    """One page: its subscription, then its profile, which takes three of its ten calls in ten minutes."""
+    """One page: its subscription, then its profile, in three of the ten calls that Graph allows in ten
+    minutes."""
     yield from _explained("the page's subscription", lambda: _subscribe_page(graph, app_id, plan))
     yield from _explained("the page's profile", lambda: _fill_profile(graph, plan))
 
 
 def set_up_app(graph: Graph, app_id: str, page: Page, plan: Plan) -> Iterator[Step]:
-    """The app's subscription to its pages; its callback stays."""
+    """The app's subscription to its pages; its callback address stays."""
     as_app = graph.as_app(app_id, page.app_secret)
     yield from _explained("the app's subscription", lambda: _subscribe_app(as_app, app_id, page, plan))
 
@@ -100,7 +101,7 @@ def apps_of_page(graph: Graph, app_id: str | None) -> list[dict[str, Any]]:
 
 
 def _page_fields(graph: Graph, app_id: str | None) -> list[str]:
-    """What the page tells our app of; with only one app there it is ours."""
+    """The fields that the page sends to our app. Where our app's id is unknown, the fields of every app."""
     ours = apps_of_page(graph, app_id)
     return list(dict.fromkeys(name for app in ours for name in _names(app.get("subscribed_fields"))))
 
@@ -143,7 +144,7 @@ def _profile(graph: Graph) -> dict[str, Any]:
 
 
 def _wanted(before: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """Each property as it should be, with all that is there."""
+    """Each property as it should be, with everything that it has now."""
     wanted: dict[str, Any] = {
         "account_linking_url": plan.login_url,
         "get_started": before.get("get_started") or GET_STARTED,
@@ -197,7 +198,7 @@ def _explained(what: str, work: Callable[[], list[Step]]) -> list[Step]:
 
 
 def _remedy(problem: GraphError, what: str) -> str:
-    """Which role, permission or token is missing, and where in the dashboard it is mended."""
+    """Which role, permission or token is missing, and where in the dashboard to mend it."""
     code, text = problem.code, str(problem)
     if code in _LIMITS:
         return "Graph's limit of calls is reached; run it again in ten minutes"
@@ -276,6 +277,6 @@ def _unreadable() -> GraphError:
 
 
 def rows_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The objects that an answer of Graph's lists; none where it is of another shape."""
+    """The objects in `data` of an answer of Graph's; none where it has another shape."""
     rows = answer.get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -1,4 +1,4 @@
-"""Messenger without its HTTP server: its life, the settings for a bot, and what the Graph API does."""
+"""Messenger without its HTTP server: start and stop, the settings for a bot, and what the Graph API does."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Engine(Triggers):
         self._call_number = 0
         self._asked: OrderedDict[str, GraphRequest] = OrderedDict()
 
-    # --- its life
+    # --- start and stop
 
     def start(self) -> None:
         """Begin to deliver. Raises ``RuntimeError`` beside anything that looks like production."""
@@ -85,7 +85,7 @@ class Engine(Triggers):
         self._postman.start()
 
     def stop(self) -> None:
-        """End delivering; stopping twice is fine. What was said and posted can still be read."""
+        """End delivering; stopping twice is allowed. What was said and posted can still be read."""
         if self._running:
             self._running = False
             self._touch()
@@ -97,9 +97,9 @@ class Engine(Triggers):
         return self._running
 
     def settings_for_bot(self, public_url: str | None = None) -> dict[str, str]:
-        """Return the settings with which a bot talks to this simulator, not to Facebook; no other is needed.
+        """Return all settings that a bot needs to talk to this simulator in place of Facebook.
 
-        ``public_url`` is the bot's own address, by default the one in which ``webhook_url`` begins.
+        ``public_url`` is the bot's own address, by default the origin of ``webhook_url``.
         """
         return {
             "BOT_LINKING_PUBLIC_URL": public_url or safety.origin_of(self.webhook_url),
@@ -117,7 +117,7 @@ class Engine(Triggers):
 
     @property
     def graph_calls(self) -> list[GraphCall]:
-        """The calls to the Graph API, oldest first, with neither tokens nor codes in them."""
+        """The calls to the Graph API, oldest first, without tokens and codes."""
         with self._changed:
             return list(self._calls)
 
@@ -161,7 +161,7 @@ class Engine(Triggers):
         return answer
 
     def turn_clock(self, seconds: float) -> None:
-        """Turn Messenger's clock forward, where the chat page sees it. Raises ``ValueError`` as ``Clock``."""
+        """Turn Messenger's clock forward, and tell the chat page. Raises ``ValueError`` as ``Clock`` does."""
         self.clock.advance(seconds)
         self._touch()
 
@@ -189,7 +189,7 @@ class Engine(Triggers):
         return None
 
     def receive(self, psid: str, body: Mapping[str, Any]) -> str | None:
-        """Take what the bot sends to a person; returns the message id, none for a sender action."""
+        """Take what the bot sends to a person; returns the message id, ``None`` for a sender action."""
         if "sender_action" in body:
             with self._changed:
                 self._talk(psid).add_action(self.clock(), str(body["sender_action"]))

@@ -1,4 +1,4 @@
-"""The engine with its HTTP server: what a developer starts, and what tests take as a fixture."""
+"""``Simulator``, which a developer starts and tests use: the engine with its HTTP server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Simulator(Engine):
         self._server.start()
 
     def stop(self) -> None:
-        """End listening and delivering; stopping twice is fine. What was said can still be read."""
+        """End listening and delivering; stopping twice is allowed. What was said can still be read."""
         super().stop()
         server, self._server = self._server, None
         if server is not None:

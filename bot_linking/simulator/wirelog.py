@@ -1,4 +1,4 @@
-"""Everything that went over the wire, both ways: a line for each, and the whole of it behind the line."""
+"""Every request that went over the wire, either way: a line for each, with the whole exchange behind it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Line:
     exchange: Exchange
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the chat page shows of it; the exchange is asked for when it is opened."""
+        """Return what the chat page lists; it fetches the exchange when the line is opened."""
         shown = ("id", "seq", "at", "way", "kinds", "words", "people", "status", "tries", "problem", "ok")
         return {name: getattr(self, name) for name in shown} | {"ms": round(self.seconds * 1000)}
 
@@ -82,7 +82,7 @@ class Line:
 
 
 class WireLog:
-    """Takes note from any thread. ``out`` gets one line for each exchange that has ended."""
+    """The newest lines; any thread may add one. ``out`` gets one line for each exchange that has ended."""
 
     def __init__(self, on_change: Callable[[], None], out: TextIO | None) -> None:
         self._on_change = on_change
@@ -92,7 +92,7 @@ class WireLog:
         self._lines: OrderedDict[str, Line] = OrderedDict()
 
     def note_delivery(self, delivery: Delivery, events: Sequence[dict[str, Any]]) -> None:
-        """Note how a delivery stands; it may be noted again, after each try."""
+        """Note a delivery after each try; its line is replaced."""
         exchange = Exchange(
             "POST",
             delivery.url,
@@ -177,7 +177,7 @@ class WireLog:
         )
 
     def line(self, line_id: str) -> Line | None:
-        """Return a line by its id; ``None`` when it was never there, or is forgotten."""
+        """Return a line by its id; ``None`` when there is none, or it has been dropped."""
         with self._lock:
             return self._lines.get(line_id)
 

@@ -1,4 +1,4 @@
-"""The tables of the owner's control: what can be undone, and the requests to delete data."""
+"""The tables of the owner's control: what can be undone, and Meta's requests to delete data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot_linking.stores.family import Family
 from bot_linking.stores.outbox import announce
 
 UNDO = "undo"  # the source of what an undo does
-# Every login of a chat under way.
+# The logins under way of a chat, which an undo ends.
 _ENDED_WITH_A_CHANGE = (
     "drop_codes_of_person",
     "drop_attempts_of_person",
@@ -41,7 +41,7 @@ class Owners(Family):
         rows = self.engine.read("find_undo_token", digest=digest, now=now)
         return (rows[0]["page_id"], rows[0]["psid"], rows[0]["change_id"]) if rows else None
 
-    def undo(self, page_id: str, psid: str, change_id: str, now: int, *, door: str = UNDO) -> list[Outcome]:
+    def undo(self, page_id: str, psid: str, change_id: str, now: int, *, source: str = UNDO) -> list[Outcome]:
         def work(tx: Tx) -> list[Outcome]:
             tx.hold(psids=[psid])
             row = tx.one("find_undo", page_id=page_id, psid=psid)
@@ -51,7 +51,7 @@ class Owners(Family):
                 return [EventIgnored("undone", page_id, psid)]
             if undo is None or link is None or not _is_newest(undo, change_id, link, now):
                 return [EventIgnored("newer", page_id, psid)]
-            return [_put_back(tx, undo, link, person, now, door)]
+            return [_put_back(tx, undo, link, person, now, source)]
 
         return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
 
@@ -117,13 +117,13 @@ def _is_newest(undo: Undoable, change_id: str, link: Link, now: int) -> bool:
     return is_that and now - undo.changed_at <= UNDO_MAX_AGE_MS
 
 
-def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int, door: str) -> Outcome:
+def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int, source: str) -> Outcome:
     who = {"page_id": undo.page_id, "psid": undo.psid}
     if undo.before is None:
-        outcome = end_link(tx, link, person, UNDO, unlinked_ms=now, now=now, door=door)
+        outcome = end_link(tx, link, person, UNDO, unlinked_ms=now, now=now, history_source=source)
         tx.put("save_undo", now=undo.changed_at, **who, **_spent(undo))
     else:
-        outcome = _restore(tx, link, undo.before, now, door)
+        outcome = _restore(tx, link, undo.before, now, source)
     tx.put("mark_undone", now=now, **who)
     tx.put("bar", account_id=undo.account_id, until=now + BAR_MS, **who)
     tx.put("bar_person", until=now + BAR_MS, **who)
@@ -133,17 +133,17 @@ def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int, door
 
 
 def _spent(undo: Undoable) -> Row:
-    """What is kept of a change once it is undone: that it was."""
+    """The columns of a change that was undone: its ids stay, what it replaced is forgotten."""
     nothing = ("account_before", "username", "email", "phone_number", "source", "linked_at", "updated_at")
     return {"change_id": undo.change_id, "account_id": undo.account_id, **dict.fromkeys(nothing)}
 
 
-def _restore(tx: Tx, link: Link, before: Link, now: int, door: str) -> Outcome:
+def _restore(tx: Tx, link: Link, before: Link, now: int, source: str) -> Outcome:
     times = {"linked_at": to_ms(before.linked_at), "updated_at": to_ms(before.updated_at)}
     names = ("page_id", "psid", "account_id", "username", "email", "phone_number", "source")
     saved = tx.one("restore_link", now=now, **times, **{name: getattr(before, name) for name in names})
     assert saved is not None
     restored = link_of(saved)
-    record(tx, restored, link, restored, door, now)
+    record(tx, restored, link, restored, source, now)
     announce(tx, "linked", before.page_id, before.psid, now)
     return AccountLinked(restored, link.account_id, source=UNDO)

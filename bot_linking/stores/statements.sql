@@ -86,7 +86,7 @@ on conflict (page_id, psid) do update set
 -- name: import_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers)
 select json_extract(value, '$.at'), json_extract(value, '$.page_id'), json_extract(value, '$.psid'),
-       json_extract(value, '$.door'), json_extract(value, '$.account_before'),
+       json_extract(value, '$.source'), json_extract(value, '$.account_before'),
        json_extract(value, '$.account_after'), json_extract(value, '$.identifiers')
 from json_each(:changes)
 
@@ -396,7 +396,7 @@ select coalesce(sum(case when account_after is not null and (account_before is n
 from history where at >= :since
 
 -- name: list_changes
-select id, at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+select id, at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
 from history where at >= :since order by at, id limit :limit
 
 -- name: list_deaths
@@ -418,10 +418,10 @@ delete from erasures where (erased_at, page_id, psid_digest) in (
 
 -- name: save_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta)
-values (:at, :page_id, :psid, :door, :account_before, :account_after, :identifiers, :key_id, :request_id, :meta)
+values (:at, :page_id, :psid, :source, :account_before, :account_after, :identifiers, :key_id, :request_id, :meta)
 
 -- name: find_history
-select at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+select at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
 from history where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) order by id
 
 -- name: save_api_key
@@ -822,7 +822,7 @@ from links where phone_number = :value and account_id is not null order by page_
 select page_id from links where psid = :psid union select page_id from history where psid = :psid limit :limit
 
 -- name: list_history
-select id, at, page_id, psid, door, account_before, account_after, identifiers, key_id, request_id, meta
+select id, at, page_id, psid, door as source, account_before, account_after, identifiers, key_id, request_id, meta
 from history where psid = :psid and page_id = :page_id and id < :before order by id desc limit :limit
 
 -- name: list_messages

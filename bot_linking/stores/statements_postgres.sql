@@ -35,9 +35,9 @@ on conflict (page_id, psid) do update set
 
 -- name: import_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers)
-select at, page_id, psid, door, account_before, account_after, identifiers
+select at, page_id, psid, source, account_before, account_after, identifiers
 from json_to_recordset(cast(:changes as json)) as given (
-  at bigint, page_id text, psid text, door text, account_before text, account_after text, identifiers text)
+  at bigint, page_id text, psid text, source text, account_before text, account_after text, identifiers text)
 
 -- name: claim_of_page
 with fresh as materialized (

@@ -19,9 +19,9 @@ TIMEOUT_S = 15.0
 class LinkingWalk(Ways):
     """Walks the linking pages of a bot that talks to this simulated Messenger.
 
-    `link` does everything; the steps by themselves are `open`, `sign_in` or `sign_up`, `consent` or
-    `cancel`, and `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that is
-    not offered on the present page raises `LookupError`.
+    `link` does everything; its steps are `open`, `sign_in` or `sign_up`, `consent` or `cancel`, and
+    `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that the present page
+    does not offer raises `LookupError`.
 
     Other ways into a link: `open_web_link`, `digits` and `type_digits` for a web link; `open_menu` and
     `prove_by_context` for the menu; `m_me_link`, `arrive` and `reply` from the site to the chat.
@@ -34,9 +34,9 @@ class LinkingWalk(Ways):
         self._page: requests.Response | None = None
 
     def link(self, psid: str, username: str, password: str) -> None:
-        """Tap the newest Log In button, sign in, consent, go back, and wait until the bot has been told.
+        """Tap the newest Log In button, sign in, consent, go back, and wait until the bot has the event.
 
-        Raises `AssertionError` when Messenger does not take the person for linked afterwards.
+        Raises `AssertionError` when the person is not linked at Messenger afterwards.
         """
         self.open(psid)
         self.sign_in(username, password)
@@ -77,7 +77,7 @@ class LinkingWalk(Ways):
         return self.submit("cancel")
 
     def go_back(self) -> requests.Response:
-        """Follow the page "Almost done, going back to Messenger"; does nothing when we are there already."""
+        """Go on from the page "Almost done", which leads back to Messenger; does nothing on other pages."""
         target = refresh_of(self.page.text)
         return self.page if target is None else self.visit(urljoin(self.page.url, target))
 

@@ -1,4 +1,4 @@
-"""The ways into a link beside Log In, as a person walks them: a web link, the menu, an m.me link."""
+"""The other ways to link, as a person walks them: a web link, the menu, an m.me link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 
 
 class Ways(ABC):
-    """Each is one step; `LinkingWalk` has them all."""
+    """The steps of the other ways, which `LinkingWalk` inherits."""
 
     _messenger: Simulator
 
@@ -89,7 +89,7 @@ class Ways(ABC):
     def m_me_link(self) -> str:
         """The m.me address on the page; `LookupError` when there is none."""
         for address in _ADDRESS.findall(self.page.text):
-            if "//m.me/" in address or "/m.me/" in address:
+            if "/m.me/" in address:
                 return unescape(address)
         raise LookupError(f"no m.me link on the page {self.page.url}")
 

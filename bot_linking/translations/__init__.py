@@ -1,8 +1,8 @@
 """Every visible sentence, of the pages and of the chat, in the person's language.
 
-The standard library's gettext over an own domain, so that neither the host's Flask-Babel nor its absence
-matters. Messenger spells languages `zh_CN`, browsers `zh-Hans-CN`: both are understood. Begin with
-`translate`. To add a language, add its folder: this room's README.md has the commands.
+The standard library's gettext reads the catalogues, so a host may have Flask-Babel or not. Messenger spells
+languages `zh_CN`, browsers `zh-Hans-CN`: both are understood. Begin with `translate`. To add a language, add
+its folder: this room's README.md has the commands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 DOMAIN = "bot_linking"
 
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
-_TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})  # every other Chinese is written with simplified signs
+_TRADITIONAL = frozenset({"hant", "tw", "hk", "mo"})  # all other tags of Chinese mean simplified characters
 _RENAMED = {"iw": "he", "in": "id"}
 _folders: list[Path] = []
 
@@ -34,10 +34,10 @@ SHIPPED = ("en", *sorted(_languages_in(files(__package__))))
 
 
 def add_folder(folder: Path) -> None:
-    """Take the catalogues `<language>/LC_MESSAGES/bot_linking.mo` of a host's own folder, in this process.
+    """Add the catalogues `<language>/LC_MESSAGES/bot_linking.mo` of a host's folder, for this process.
 
-    Their sentences go before ours; what they lack is ours, or English. `ValueError` where the folder holds
-    none, or one that cannot be read.
+    Their sentences win over ours; a sentence that they lack is ours, or English. Raises `ValueError` where
+    the folder has no catalogue, or one that cannot be read.
     """
     if not folder.is_dir() or not (languages := list(_languages_in(folder))):
         raise ValueError(f"has no <language>/LC_MESSAGES/{DOMAIN}.mo in it")
@@ -50,16 +50,16 @@ def add_folder(folder: Path) -> None:
 
 
 def translate(locale: str, message: str, **values: str) -> str:
-    """The sentence in this language, with `{name}` replaced by the values.
+    """The sentence in this language, with each `{name}` replaced by its value.
 
-    In one pass, so that what a value says is never taken for a placeholder.
+    All are replaced in one pass, so a value that looks like a placeholder stays as it is.
     """
     return _filled_in(_catalogue(best_of([locale], "en")).gettext(message), values)
 
 
 def translate_count(locale: str, one: str, several: str, count: int, **values: str) -> str:
-    """The sentence about this number of things, by the plural rules of this language. `{count}` in it is the
-    number; the sentence about one thing may leave it out."""
+    """The sentence about `count` things, by the plural rules of this language. `{count}` in it is the number,
+    which the sentence about one thing may leave out."""
     text = _catalogue(best_of([locale], "en")).ngettext(one, several, count)
     return _filled_in(text, {"count": str(count), **values})
 
@@ -70,8 +70,8 @@ def direction_of(locale: str) -> str:
 
 
 def best_of(wanted: Iterable[str], default: str) -> str:
-    """The language with a catalogue that suits best: `zh-Hans-CN` is `zh_CN`, `en_GB` is `en`, `pt` is
-    `pt_BR`."""
+    """The first language of `wanted` that has a catalogue, else `default`: `zh-Hans-CN` is `zh_CN`, `en_GB`
+    is `en`, `pt` is `pt_BR`."""
     known = _known()
     for tag in (*wanted, default):
         parts = tag.replace("-", "_").lower().split("_")
@@ -86,7 +86,7 @@ def best_of(wanted: Iterable[str], default: str) -> str:
 
 @cache
 def _known() -> dict[str, str]:
-    """Each language by its name in small letters, and by its first part."""
+    """Each language with a catalogue, by its name in small letters and by the first part of that."""
     languages = [*SHIPPED, *(language for folder in _folders for language in _languages_in(folder))]
     names = {language.lower(): language for language in languages}
     return {name.partition("_")[0]: language for name, language in reversed(names.items())} | names
@@ -94,7 +94,7 @@ def _known() -> dict[str, str]:
 
 @cache
 def _catalogue(locale: str) -> gettext.NullTranslations:
-    """English is what stands in the code, where no host says it otherwise."""
+    """The hosts' catalogues of a language over ours. English has none of ours: its sentences are the keys."""
     catalogue = gettext.NullTranslations()
     for folder in (files(__package__), *_folders):
         if locale in _languages_in(folder):
@@ -108,10 +108,10 @@ def _read(folder: Traversable, language: str) -> gettext.NullTranslations:
     try:
         with folder.joinpath(language, "LC_MESSAGES", DOMAIN + ".mo").open("rb") as file:
             return gettext.GNUTranslations(file)
-    except (OSError, ValueError, struct.error) as problem:
+    except (OSError, ValueError, LookupError, struct.error) as problem:
         raise ValueError(f"{language}/LC_MESSAGES/{DOMAIN}.mo cannot be read: {problem}") from None
 
 
 def _filled_in(text: str, values: dict[str, str]) -> str:
-    """A placeholder that a host's catalogue has made up stays as it is."""
+    """Replace each placeholder; one that only a host's catalogue has stays as it is."""
     return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, overload
 
 from bot_linking.core.errors import GiveUp
+from bot_linking.core.links import Link
+from bot_linking.core.text import escaped
 from bot_linking.interrupted import call_of, person_of
 from bot_linking.messenger import buttons
 from bot_linking.messenger.buttons import Button, Message
+from bot_linking.messenger.senders import names_no_sender
 from bot_linking.verbs.people import People
 from bot_linking.verbs.ways_in import runnable
+
+_log = logging.getLogger("bot_linking")
 
 
 class Chat(People):
@@ -126,7 +132,8 @@ class Chat(People):
         After linking it runs later: from the outbox, at least once, in another thread and perhaps another
         process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address
         the person by the event and remember nothing else of the request. When it raises it is run again with
-        growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret.
+        growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret, and
+        so does one who is linked already.
         `cancelled(event, *args, **kwargs)` is told when the person declines. `by` is as in `prompt_login`.
         """
         by = _way(by)
@@ -137,16 +144,27 @@ class Chat(People):
 
             @wraps(handler)
             def guarded(event: Any, *args: Any, **kwargs: Any) -> Any:
+                if names_no_sender(event):
+                    return None
                 psid, page_id = person_of(event)
                 link = self.link_of(psid, page_id)
                 if link is not None:
-                    return runs(event, link, *args, **kwargs)
+                    return self._run_now(link, partial(runs, event, link, *args, **kwargs))
                 call = call_of(name, event, args, kwargs)
                 return self._here().prompts.require(event, psid, page_id, text=text, call=call, by=by)
 
             return guarded
 
         return decorate if handler is None else decorate(handler)
+
+    def _run_now(self, link: Link, run: Callable[[], Any]) -> Any:
+        """What gives up is no error of the webhook's: Messenger would deliver it again."""
+        try:
+            return run()
+        except GiveUp as problem:
+            _log.warning("a handler gave up: %s", escaped(str(problem)))
+            self._here().linking.queue(link.page_id, link.psid, "sorry", None)
+            return None
 
 
 def _way(by: str) -> str:

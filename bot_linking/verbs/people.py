@@ -28,7 +28,7 @@ class People(Registered):
         return self._here().linking.links_of(account_id)
 
     def history_of(self, psid: str, page_id: str | None = None) -> list[Change]:
-        """Every change of a person's links, oldest first: what, when, and through which door. Kept for 400
+        """Every change of a person's links, oldest first: what, when, and who made it. Kept for 400
         days, or until `erase`."""
         return self._here().linking.history_of(psid, page_id)
 

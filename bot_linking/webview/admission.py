@@ -1,7 +1,6 @@
-"""How often, and how many at once: every limit of the linking pages.
+"""Every limit of the linking pages: how often, and how many at once.
 
-An attempt is counted before it is judged, and a good one is taken back. When the store is away nothing is
-allowed.
+A try is counted before it is judged, and a good one is given back. While the store is away no try is allowed.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from bot_linking.doors.throttle import Limit, Throttle
 
 FIVE_MINUTES_S, HOUR_S, DAY_S = 300, 3600, 86_400
 BY_NAME_AN_HOUR = 100
-WRONG_CODES_A_DAY = 20  # for one e-mail address from one network: of six digits each guess counts
-CODES_A_DAY = 20  # to one e-mail address from one network, whose mailbox it need not be
+WRONG_CODES_A_DAY = 20  # for one e-mail address from one network
+CODES_A_DAY = 20  # to one e-mail address from one network
 QUESTIONS_OF_ACCOUNT = 10  # to Messenger, in five minutes
 CHAT_LINKS_OF_ACCOUNT = 10  # in five minutes
 BUTTONS_OF_CHAT = 3  # in five minutes
@@ -27,27 +26,72 @@ TIMES_THE_ADDRESS_LIMIT = 6  # several people share an address
 
 
 class TooBusy(Exception):
-    """As many passwords as may be checked at once are being checked."""
+    """All places for checking passwords, or for asking the identity provider, are taken."""
+
+
+class NameLimits:
+    """Limits on tries at a name: of one address, of the name from one address, and of the name from all.
+
+    A name is in its canonical spelling. A try that one limit refuses does not count for the next, wider one.
+    """
+
+    def __init__(self, throttle: Throttle, by_address: Limit, *by_both: Limit, by_name: Limit) -> None:
+        self._throttle = throttle
+        self._by_address = by_address
+        self._by_both = by_both
+        self._by_name = by_name
+
+    def count(self, name: str, address: str) -> None:
+        """Count a try before it is judged. Raises `TooManyAttempts`."""
+        self._throttle.count(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.count(limit, _pair(name, address))
+        self._throttle.count(self._by_name, name)
+
+    def refund(self, name: str, address: str) -> None:
+        """Give back a try that was not judged."""
+        self._throttle.refund(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.refund(limit, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
+
+    def forgive(self, name: str, address: str) -> None:
+        """Give back a right try, and forget the earlier ones at this name from this address."""
+        self._throttle.refund(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.forget(limit, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
 
 
 class Admission:
-    """The limits of one app."""
+    """The limits of one app: `sign_ins` with passwords, `codes` sent by e-mail, `code_tries` at them,
+    others."""
 
     def __init__(self, linking: Linking, settings: Settings) -> None:
         self._throttle = Throttle(linking.counters, linking.now)
         self._looks = Throttle(_InProcess(), linking.now)
         tries, failures = settings.sign_in_limit, settings.address_limit
-        self._by_address = Limit("address", failures, 60)
-        self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
-        # One address cannot reach it: a stranger who guesses locks no owner out.
-        self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
-        self._codes_by_address = Limit("code-address", failures, 60)
-        self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
-        self._codes_of_day = Limit("code-day", CODES_A_DAY, DAY_S)
-        self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
-        self._code_tries = Limit("code-try", failures, 60)
-        self._code_tries_by_name_and_address = Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S)
-        self._code_tries_by_name = Limit("code-try-name", 10 * WRONG_CODES_A_DAY, DAY_S)
+        # One network cannot reach this limit, so one stranger cannot lock an owner out.
+        by_name = max(BY_NAME_AN_HOUR, 20 * tries)
+        self.sign_ins = NameLimits(
+            self._throttle,
+            Limit("address", failures, 60),
+            Limit("sign-in", tries, FIVE_MINUTES_S),
+            by_name=Limit("sign-in-name", by_name, HOUR_S),
+        )
+        self.codes = NameLimits(
+            self._throttle,
+            Limit("code-address", failures, 60),
+            Limit("code", tries, FIVE_MINUTES_S),
+            Limit("code-day", CODES_A_DAY, DAY_S),
+            by_name=Limit("code-name", by_name, HOUR_S),
+        )
+        self.code_tries = NameLimits(
+            self._throttle,
+            Limit("code-try", failures, 60),
+            Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S),
+            by_name=Limit("code-try-name", 10 * WRONG_CODES_A_DAY, DAY_S),
+        )
         self._providers = Limit("provider", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
@@ -60,59 +104,8 @@ class Admission:
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
         self._provider_places = threading.BoundedSemaphore(settings.sign_in_concurrency)
 
-    def count_sign_in(self, name: str, address: str) -> None:
-        """Count a try before its outcome is known. Raises `TooManyAttempts`; a try that one limit refuses
-        does not count for the next, wider one."""
-        self._throttle.count(self._by_address, address)
-        self._throttle.count(self._by_name_and_address, _pair(name, address))
-        self._throttle.count(self._by_name, name)
-
-    def refund_sign_in(self, name: str, address: str) -> None:
-        """The try was no guess after all: it was never judged."""
-        self._throttle.refund(self._by_address, address)
-        self._throttle.refund(self._by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._by_name, name)
-
-    def forgive_sign_in(self, name: str, address: str) -> None:
-        """The password was right: who mistyped it before begins anew."""
-        self._throttle.refund(self._by_address, address)
-        self._throttle.forget(self._by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._by_name, name)
-
-    def count_code(self, name: str, address: str) -> None:
-        """Before a code is sent to the e-mail address `name`, in its canonical spelling: counted like a try
-        at a password, and by the day. Raises `TooManyAttempts`."""
-        self._throttle.count(self._codes_by_address, address)
-        self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.count(self._codes_of_day, _pair(name, address))
-        self._throttle.count(self._codes_by_name, name)
-
-    def refund_code(self, name: str, address: str) -> None:
-        """No code was sent after all."""
-        self._throttle.refund(self._codes_by_address, address)
-        self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._codes_of_day, _pair(name, address))
-        self._throttle.refund(self._codes_by_name, name)
-
-    def count_code_try(self, name: str, address: str) -> None:
-        """Before a code that was typed is judged; each code has tries of its own beside. `name` is the e-mail
-        address that it went to, in its canonical spelling."""
-        self._throttle.count(self._code_tries, address)
-        self._throttle.count(self._code_tries_by_name_and_address, _pair(name, address))
-        self._throttle.count(self._code_tries_by_name, name)
-
-    def forgive_code(self, name: str, address: str) -> None:
-        """The code was right: its address begins anew."""
-        self._throttle.refund(self._code_tries, address)
-        self._throttle.forget(self._code_tries_by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._code_tries_by_name, name)
-        self._throttle.refund(self._codes_by_address, address)
-        self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.forget(self._codes_of_day, _pair(name, address))
-        self._throttle.refund(self._codes_by_name, name)
-
     def count_provider(self, address: str) -> None:
-        """Before a person is led to the identity provider: each costs a row."""
+        """Count a way to the identity provider: each costs a row of the store."""
         self._throttle.count(self._providers, address)
 
     def count_sign_up(self, address: str) -> None:
@@ -122,25 +115,25 @@ class Admission:
         self._throttle.count(self._cancels, address)
 
     def count_button(self, page_id: str, psid: str) -> None:
-        """Before a new Log In button goes to a chat."""
+        """Count a new Log In button before it goes to a chat."""
         self._throttle.count(self._buttons, _pair(page_id, psid))
 
     def count_kept(self, address: str) -> None:
-        """Before an attempt of a person who has not signed in is kept: each costs a row."""
+        """Count an attempt before it is kept for a person who has not signed in: each costs a row."""
         self._throttle.count(self._kept, address)
 
     def count_chat_link(self, account_id: str, address: str) -> None:
-        """Before the page that connects a chat makes a new address and code."""
+        """Count a visit to the page that makes an address and a code for connecting a chat."""
         self._throttle.count(self._chat_links_of_account, account_id)
         self._throttle.count(self._chat_links_of_address, address)
 
     def count_question(self, account_id: str, address: str) -> None:
-        """Before Messenger is asked whose login it is, which costs the page's quota."""
+        """Count a question to Messenger about whose login it is: each costs the page's quota."""
         self._throttle.count(self._questions_of_account, account_id)
         self._throttle.count(self._questions_of_address, address)
 
     def count_look(self, account_id: str, address: str) -> None:
-        """The same for GET, which writes nothing: what was counted is looked at, and what it asks is counted
+        """The same for a GET, which must not write to the store: check its counters, and count the question
         in this process."""
         for limit, key in ((self._questions_of_account, account_id), (self._questions_of_address, address)):
             self._throttle.check(limit, key)
@@ -148,15 +141,14 @@ class Admission:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Passwords are slow to check: only so many at once, so that webhooks are answered meanwhile. Raises
-        `TooBusy` at once where all places are taken."""
+        """A place for checking one password. There are a few, so that webhooks are answered meanwhile.
+        Raises `TooBusy` at once where all are taken."""
         with _a_place_of(self._places):
             yield
 
     @contextmanager
     def provider_place(self) -> Iterator[None]:
-        """The same for answers that are exchanged at the identity provider: while it is slow, passwords are
-        checked all the same."""
+        """A place for asking the identity provider. A slow provider takes no place from passwords."""
         with _a_place_of(self._provider_places):
             yield
 
@@ -172,7 +164,7 @@ def _a_place_of(places: threading.BoundedSemaphore) -> Iterator[None]:
 
 
 class _InProcess:
-    """`core.ports.Counters` in the memory of one process, the oldest forgotten first."""
+    """`core.ports.Counters` in the memory of one process. The oldest counter is forgotten first."""
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[int, int]] = {}
@@ -203,5 +195,5 @@ class _InProcess:
 
 
 def _pair(name: str, address: str) -> str:
-    """Both as one key. A name may hold any mark, so that no separator could keep them apart."""
+    """Both as one key. As JSON, since a name may hold any separator."""
     return json.dumps([name, address])

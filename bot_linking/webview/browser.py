@@ -1,8 +1,7 @@
-"""Whose browser it is: the cookies, the form and the address of one request; and the cookies it is given.
+"""Which browser sent this request: its cookies, form and address; and the cookies of the answer.
 
-A browser has one secret of its own, which it gets with the first page, and one more for each of its attempts
-of which something is kept. All of the latter are in one cookie, so that two logins side by side do not end
-each other.
+A browser gets one secret of its own with its first page, and one more for each attempt that the store keeps.
+One cookie holds the secrets of all attempts, so that two logins side by side work.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import fields
 from bot_linking.webview.tickets import BROWSER, SESSION, Ticket, Tickets, ticket_for
 
-MOST_SESSIONS = 8  # attempts at once in one browser; the oldest goes first
+MOST_SESSIONS = 8  # attempts at once in one browser; the oldest is dropped
 COOKIE_AGE_S = 2 * MAX_AGE_MS // 1000
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{32}")
@@ -40,7 +39,7 @@ def new_attempt_id() -> str:
 
 
 def new_session() -> str:
-    """A secret for one attempt, new with every step that proves something."""
+    """A new secret for one attempt. Each step that proves something gets another."""
     return secrets.token_urlsafe(32)
 
 
@@ -49,7 +48,7 @@ def digest_of_session(session: str) -> str:
 
 
 class Browser:
-    """What this request shows of its browser, and what the answer gives it. For one app."""
+    """Reads this request's cookies and form, and sets the answer's cookies. One object serves one app."""
 
     def __init__(self, settings: Settings, tickets: Tickets, callers: Callers, *, tell: Tell) -> None:
         self._settings = settings
@@ -64,8 +63,8 @@ class Browser:
     # What comes in
 
     def ticket(self, *, max_age_ms: int = MAX_AGE_MS) -> Ticket:
-        """The ticket of the form that came in, when we gave it to this browser a short while ago. Raises
-        `Notice`, one for each cause."""
+        """The ticket of the form in this request. Raises `Notice` unless we gave it to this browser within
+        `max_age_ms`, with a page for each cause."""
         self.require_same_site()
         signed = fields().getlist("ticket")
         ticket = self._tickets.read(signed[0]) if len(signed) == 1 else None
@@ -83,7 +82,7 @@ class Browser:
         return self.own_secret() or secrets.token_urlsafe(24)
 
     def holds(self, attempt: Attempt) -> bool:
-        """Whether this browser has the secret of a kept attempt, as it is now."""
+        """Whether this browser has the present secret of a kept attempt."""
         session = self._sessions().get(attempt.attempt_id)
         return session is not None and _same(digest_of_session(session), attempt.session_digest)
 
@@ -92,7 +91,8 @@ class Browser:
         return list(reversed(self._sessions()))
 
     def field(self, name: str, longest: int) -> str:
-        """A field of the form, without blanks around it; a password as it was typed."""
+        """A field of the form, stripped of white space; a password as it was typed. Raises `Notice` for one
+        that is too long."""
         value = fields().get(name, "")
         if len(value) > longest or "\0" in value:
             raise Notice("form")
@@ -102,28 +102,28 @@ class Browser:
         return address_by(self._callers)
 
     def is_holder(self, ticket: Ticket) -> bool:
-        """Whether this browser was given the ticket. For an attempt's session the caller compares it with
-        what is kept: it may have been renewed."""
+        """Whether this browser was given the ticket. The caller must still compare an attempt's secret with
+        the kept one, which may be newer."""
         if ticket.holder == SESSION:
             return ticket.attempt_id in self._sessions()
         secret = self.own_secret()
         return secret is not None and _same(digest_for(BROWSER, secret), ticket.bound_to)
 
     def had_page_of(self, ticket: Ticket) -> bool:
-        """Whether this browser has the very secret that the ticket is bound to. For where nothing is kept of
-        an attempt any more to compare with."""
+        """Whether this browser has the very secret that the ticket is bound to. For an attempt that the store
+        does not keep any more."""
         if ticket.holder != SESSION:
             return self.is_holder(ticket)
         session = self.session_of(ticket.attempt_id)
         return session is not None and _same(digest_of_session(session), ticket.bound_to)
 
     def own_secret(self) -> str | None:
-        """This browser's own secret, as it was given with a page of ours."""
+        """This browser's own secret; None before its first page."""
         value = request.cookies.get(self._cookie, "")
         return value if _SECRET.fullmatch(value) else None
 
     def _sessions(self) -> dict[str, str]:
-        """Attempt id to secret, oldest first. Only entries of exactly our own shape count."""
+        """Secrets by attempt id, oldest first. Entries of another shape than ours are ignored."""
         parts = request.cookies.get(self._sessions_cookie, "").split("~")[-MOST_SESSIONS:]
         return dict(match.groups() for part in parts if (match := _SESSION.fullmatch(part)))  # type: ignore[misc]
 
@@ -131,9 +131,9 @@ class Browser:
         return not request.cookies.keys().isdisjoint({self._cookie, self._sessions_cookie})
 
     def require_same_site(self) -> None:
-        """Beside the ticket: a browser that says the form came from elsewhere is believed.
+        """Raise `Notice` when the browser says that another site sent the form.
 
-        `Origin` is `null` for forms of pages without a referrer, which ours are.
+        `Origin` is `null` for our forms, since our pages have no referrer.
         """
         site = request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
         if not site or request.headers.get("Origin", "null") not in {"null", self._origin}:
@@ -143,7 +143,8 @@ class Browser:
     def require_stamp(
         self, stamps: Stamps, form: MultiDict[str, str], purpose: str, about: str, *, status: int = 403
     ) -> None:
-        """Raise `Notice` unless a page of ours gave this form to this browser, for this very thing."""
+        """Raise `Notice` unless a page of ours gave this form, for this purpose and thing, to this
+        browser."""
         self.require_same_site()
         tickets = form.getlist("ticket")
         stamp = tickets[0] if len(tickets) == 1 else ""
@@ -153,36 +154,37 @@ class Browser:
     # What goes out
 
     def signed(self, ticket: Ticket) -> str:
-        """A ticket that we gave out before, to be given again."""
+        """A ticket that we read before, signed again."""
         return self._tickets.sign(ticket)
 
     def sign(self, attempt: Attempt, secret: str | None = None, *, replaces: str | None = None) -> str:
-        """The ticket of a form for this attempt: for its session, or for this browser while none is kept.
-        `replaces` is the account that the page says would be replaced."""
+        """The signed ticket of a form for this attempt, bound to the attempt's secret, or to this browser's
+        own while the store does not keep the attempt. `replaces` is the account that the page says would be
+        replaced."""
         holder, bound_to = SESSION, attempt.session_digest
         if bound_to is None:
             holder, bound_to = BROWSER, digest_for(BROWSER, secret or self.secret())
         return self._tickets.sign(ticket_for(attempt, holder=holder, bound_to=bound_to, replaces=replaces))
 
     def session_of(self, attempt_id: str) -> str | None:
-        """This browser's secret of an attempt."""
+        """This browser's secret of an attempt; None without one."""
         return self._sessions().get(attempt_id)
 
     def first_session(self, attempt_id: str, kept: Attempt | None) -> str:
-        """The secret of an attempt of which nothing is kept before its last step. It is made of the browser's
-        own, so that the button may be pressed again, also at once, and after an answer that was lost."""
+        """The secret of an attempt that the store keeps from its last step on. It is computed from the
+        browser's own secret: a button that is pressed twice, or again after a lost answer, gives the same."""
         if kept is not None and self.holds(kept):
             return self._sessions()[attempt_id]
         mac = hmac.digest((self.own_secret() or "").encode("ascii"), attempt_id.encode("ascii"), "sha256")
         return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
     def remember(self, response: Response, secret: str) -> Response:
-        """Give a browser its own secret with its first page."""
+        """Set the cookie with the browser's own secret."""
         self._set_cookie(response, self._cookie, secret)
         return response
 
     def hold(self, response: Response, attempt_id: str, session: str | None) -> Response:
-        """Give this browser the new secret of an attempt, if there is one; its other attempts stay."""
+        """Set the cookie with the new secret of an attempt, if there is one. Other attempts keep theirs."""
         if session is not None:
             held = self._sessions()
             held.pop(attempt_id, None)

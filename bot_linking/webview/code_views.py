@@ -1,4 +1,4 @@
-"""Signing in by a code that goes to an e-mail address: ask for one, type it, ask for another.
+"""The pages for signing in by a code in an e-mail: ask for one, type it, ask for another.
 
 The page, its words and its time are the same whether the address has an account or not.
 """
@@ -10,10 +10,11 @@ from flask import Response
 from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.answers import Answers
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
 from bot_linking.webview.pages import Notice
@@ -43,11 +44,11 @@ class CodePages:
 
     @view
     def send_code(self) -> Response:
-        """An address was typed, or a new code is wanted for the same: a code, which ends the one before."""
+        """Send a code to the typed address, or a new one to the same address. It ends the code before."""
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         if "again" in fields():
-            address, refusal = self._answers.of(form, KIND).about, _refusal("many")
+            address, refusal = self._answers.awaited_by(form, KIND).about, _refusal("many")
         else:
             address = self._webview.browser.field("email", LONGEST_NAME)
             refusal = Refusal("login", "email_wrong", email=address, field="email")
@@ -55,12 +56,12 @@ class CodePages:
             return self._webview.again(form, refusal)
         counted = canonical_name(address), self._webview.browser.address()
         try:
-            self._webview.admission.count_code(*counted)
+            self._webview.admission.codes.count(*counted)
             return self.lead_to(self._sent(mailed, form, address))
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except TooManyCodes:
-            self._webview.admission.refund_code(*counted)
+            self._webview.admission.codes.refund(*counted)
             return self._webview.too_busy(form, refusal)
 
     def _sent(self, mailed: MailedCodes, form: Form, address: str) -> Held:
@@ -70,22 +71,22 @@ class CodePages:
 
     @view
     def show_code(self, attempt_id: str) -> Response:
-        """The form for the code, as often as it is asked."""
+        """The form for the code."""
         self._require_mailed()
         return self._webview.forms.email_code(self._webview.attempts.shown(attempt_id, "email-code"))
 
     @view
     def check_code(self) -> Response:
-        """A code was typed. Each try is counted before it is judged."""
+        """Check a typed code. Each try is counted before it is judged."""
         mailed = self._require_mailed()
         form = self._webview.attempts.form()
         code = plain_code(self._webview.browser.field("code", LONGEST_CODE))
-        awaited = self._answers.of(form, KIND)
+        awaited = self._answers.awaited_by(form, KIND)
         if reason := self._flaw(awaited, code):
             return self._webview.again(form, _refusal(reason))
         try:
             name, address = canonical_name(awaited.about), self._webview.browser.address()
-            self._webview.admission.count_code_try(name, address)
+            self._webview.admission.code_tries.count(name, address)
         except TooManyAttempts as limit:
             return self._webview.too_many(form, _refusal("many"), limit)
         refusal = _refusal(_after_try(awaited))
@@ -94,17 +95,18 @@ class CodePages:
         if account is None:
             self._webview.trail.refused(form.attempt, refusal)
             return self.lead_to(Held(form.attempt))
-        self._webview.admission.forgive_code(name, address)
+        self._webview.admission.code_tries.forgive(name, address)
+        self._webview.admission.codes.forgive(name, address)
         return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
 
     def _judged(self, mailed: MailedCodes, attempt_id: str, awaited: Awaited, code: str) -> Account | None:
-        """Whose account a right code signs in to."""
+        """The account that a right code signs in; None for a wrong one."""
         session = self._webview.browser.session_of(attempt_id)
         is_right = session is not None and mailed.is_right(awaited, code, attempt_id, session)
         return mailed.account_of(awaited.about) if is_right else None
 
     def _flaw(self, awaited: Awaited, code: str) -> str | None:
-        """Why a code is not even judged."""
+        """Why a code is refused without being compared."""
         if not code:
             return "mailed_missing"
         if awaited.tries >= TRIES:
@@ -121,7 +123,7 @@ FORMS = ("email", "email-code")
 
 
 def _after_try(awaited: Awaited) -> str:
-    """What is said after one more wrong code."""
+    """The reason to show after one more wrong code."""
     return "mailed_wrong" if awaited.tries + 1 < TRIES else "mailed_over"
 
 

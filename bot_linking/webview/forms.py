@@ -1,4 +1,4 @@
-"""Each page with a form: what stands in it, for which attempt, and what was refused of it."""
+"""Shows each page with a form: for which attempt, with which fields, and why the form was refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Forms:
-    """The forms of one app. `secret` is the browser's own, where this very answer gives it one."""
+    """The forms of one app. A `secret` is the browser's own one, when this answer sets its cookie."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class Forms:
 
     @property
     def has_sign_in(self) -> bool:
-        """Whether people can sign in on these pages, rather than at the site alone."""
+        """Whether people can sign in on these pages, and not at the site alone."""
         hooks = self._hooks
         return any((hooks.authenticate, hooks.find_by_email, hooks.oidc))
 
     def again(self, attempt: Attempt, status: int) -> Response:
-        """The page of the form that was refused."""
+        """The page of the form that the attempt's refusal is about."""
         pages = {
             "signup": self.sign_up,
             "second-factor": self.second_factor,
@@ -72,7 +72,8 @@ class Forms:
         name: str = "login",
         shown: Mapping[str, str] = NOTHING,
     ) -> Response:
-        """The sign-in page, or one that has its form, by its template's name."""
+        """The sign-in page, or by its template's `name` another page with its form; `shown` are that one's
+        values."""
         return self._pages.show(
             name,
             status,
@@ -109,7 +110,7 @@ class Forms:
         )
 
     def _kind_of_code(self, attempt: Attempt) -> tuple[bool, bool]:
-        """Whether the page asks for a recovery code, and whether what was refused was of the other kind."""
+        """Whether the page asks for a recovery code, and whether the refused code was of the other kind."""
         refused = attempt.refusal.reason if attempt.refusal else ""
         was_recovery = refused in RECOVERY
         asked = asked_kind()
@@ -117,13 +118,13 @@ class Forms:
         return is_recovery, is_recovery != was_recovery
 
     def _address_of_kind(self, kind: str, attempt: Attempt) -> str:
-        """The same page with the field for the other kind of code."""
+        """The address of the same page with the field for this kind of code."""
         if attempt.session_digest is None:
             return query_with("kind", kind)
         return f"{self._pages.root}/second-factor/{quote(attempt.attempt_id)}?kind={kind}"
 
     def email_code(self, attempt: Attempt, *, status: int = 200) -> Response:
-        """The page to type a code that went to an e-mail address; it names the address that was typed."""
+        """The page to type a code from an e-mail. It names the typed address."""
         awaited, filled_in = attempt.awaited, self._filled_in("email-code", attempt, None)
         ends = min(awaited.expires_at, attempt.opened_at + MAX_AGE_MS) if awaited else 0
         return self._pages.show(
@@ -135,8 +136,8 @@ class Forms:
         )
 
     def consent(self, attempt: Attempt, *, secret: str | None = None) -> Response:
-        """The page with the only button that links. It names what the link would replace and end, where the
-        host's policy asks for that; raises `Notice` where the policy refuses."""
+        """The page with the only button that links. It names the account that the link would replace and the
+        chats that it would end, by the host's policy. Raises `Notice` where the policy refuses."""
         foresight = self._foresight(attempt)
         if foresight is not None and foresight.is_refused:
             raise Notice("conflict", 409, back=attempt.return_url or None)
@@ -151,33 +152,33 @@ class Forms:
         )
 
     def _foresight(self, attempt: Attempt) -> Foresight | None:
-        """What the link would meet with; None while Messenger has not said whose chat it is."""
+        """What the host's policy says about the link; None while the chat is unknown."""
         if attempt.page_id is None or attempt.psid is None or attempt.account is None:
             return None
         return self._foresee(attempt.page_id, attempt.psid, attempt.account, source=attempt.way)
 
     def site_login(self, attempt: Attempt) -> str | None:
-        """The site's own login page, told where to come back to; None where it has none, or where an attempt
-        is kept that only the address of a web link could begin anew."""
+        """The address of the site's own login page with the way back in it. None where the site has none, and
+        for a kept attempt of a web link, which only the link's own address could begin anew."""
         back = self._way_back(attempt)
         if back is None or not self._settings.login_url:
             return None
         return self._settings.login_url.replace("{next}", quote(back, safe=""))
 
     def _way_back(self, attempt: Attempt) -> str | None:
-        """The address that opens this login anew, with who is signed in at the site by then."""
+        """The address that begins this login anew, with the account that is signed in at the site by then."""
         base = self._login_url.removesuffix("/login")
         if attempt.way == LOGIN:
             return f"{self._login_url}?{query_of(attempt)}&returned=1"
         if attempt.way in SITE_PAGES:
             return f"{base}/{attempt.way}"
-        if attempt.way == MENU:  # Messenger says there again who opened it
+        if attempt.way == MENU:  # that page asks Messenger again who opened it
             return f"{base}/menu"
         token = token_of_web_link()
         return f"{base}/web/{token}?returned=1" if token else None
 
     def _address_of(self, form: str, attempt: Attempt) -> str | None:
-        """Where the sign-in and the sign-up of one login lead to each other."""
+        """The address of this login's sign-in or sign-up page, for the other one to lead to."""
         root = self._pages.root
         if attempt.way == LOGIN:
             return f"{root}/{form}?{query_of(attempt)}"
@@ -189,7 +190,8 @@ class Forms:
         return f"{root}/web/{token}" + ("?signup=1" if form == "signup" else "") if token else None
 
     def _filled_in(self, form: str, attempt: Attempt, secret: str | None) -> dict[str, Any]:
-        """A form's ticket, and what was refused of it."""
+        """The values of a form: its ticket, and what the person typed before with the reason of the
+        refusal."""
         refusal = attempt.refusal if attempt.refusal and attempt.refusal.form == form else None
         return {
             "ticket": self._browser.sign(attempt, secret),

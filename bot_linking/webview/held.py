@@ -1,4 +1,4 @@
-"""What is in the hands of one request: the form that came in, and the attempt that a step has led to."""
+"""The values of one request: the form that came in, and the attempt after a step."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot_linking.webview.tickets import SESSION, Ticket
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An attempt after a step, and the new secret of it that this browser must be given, if there is one."""
+    """An attempt after a step. `session` is its new secret for the browser's cookie, if it has one."""
 
     attempt: Attempt
     session: str | None = None
 
 
 class MovedOn(Exception):
-    """The attempt is at another page than the one that was asked for or sent: lead there."""
+    """The attempt is at another page than the requested one or the form's: lead there."""
 
     def __init__(self, held: Held) -> None:
         super().__init__(held.attempt.stage)
@@ -28,8 +28,8 @@ class MovedOn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form that came in, from the browser that it was given to: its ticket, and the attempt that it stands
-    for. `kept` is that attempt as the store has it, None while it has nothing of it."""
+    """A form that came in from the browser that it was given to. `kept` is the ticket's attempt as the store
+    has it; None while the store does not keep it."""
 
     ticket: Ticket
     kept: Attempt | None
@@ -43,8 +43,8 @@ class Form:
         return self.ticket.holder == SESSION
 
 
-def is_of(ticket: Ticket, kept: Attempt) -> bool:
-    """Whether a page's ticket is of the present secret of its attempt, and of the account that it named."""
+def is_current(ticket: Ticket, kept: Attempt) -> bool:
+    """Whether the attempt still has the secret and the account that the ticket's page had."""
     account_id = kept.account.id if kept.account else None
     return ticket.bound_to == kept.session_digest and ticket.account_id == account_id
 
@@ -53,14 +53,14 @@ def stage_of(before: Attempt | None) -> Stage:
     return before.stage if before else Stage.OPENED
 
 
-def named(attempt: Attempt, account: Account | None) -> Attempt:
-    """The attempt of this account: what was proved or refused of another one does not count for it."""
+def with_account(attempt: Attempt, account: Account | None) -> Attempt:
+    """The attempt with this account, without what was proved, refused or awaited for another one."""
     return replace(attempt, account=account, second_factor_at=None, refusal=None, awaited=None)
 
 
-def blank(attempt: Attempt) -> Attempt:
-    """An attempt without an account."""
-    return replace(named(attempt, None), page_id=None, psid=None, profile_name=None)
+def without_account(attempt: Attempt) -> Attempt:
+    """The attempt without its account and its chat."""
+    return replace(with_account(attempt, None), page_id=None, psid=None, profile_name=None)
 
 
 def account_of(attempt: Attempt) -> Account:
@@ -68,8 +68,8 @@ def account_of(attempt: Attempt) -> Account:
     return attempt.account
 
 
-def required(account: object) -> Account:
-    """The host's own code said who it is: a wrong answer is its author's to mend, and says so."""
+def require_account(account: object) -> Account:
+    """The account that the host's code returned. Raises `TypeError` for any other value."""
     if not isinstance(account, Account):
         raise TypeError(f"authenticate and its like return an Account or None, not {type(account).__name__}")
     return account

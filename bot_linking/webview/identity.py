@@ -1,7 +1,7 @@
-"""Whose Messenger it is that opened the linking page, as far as Messenger says.
+"""Asks Messenger who opened the linking page.
 
-Each question costs a page's quota, so it is asked for a person who has signed in, once for each linking
-token, and of one page where the button's address names it.
+Each question costs a page's quota. So Messenger is asked only for a person who has signed in, once for each
+linking token, and with one page's access token where the button's address names the page.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, GraphError, Recip
 
 REMEMBERED_MS = 300_000  # as long as a linking token lives
 MOST_REMEMBERED = 10_000
-MOST_ASKED = 4  # pages, where the address does not say which
+MOST_ASKED = 4  # pages, where the address names none
 LONGEST_WAIT_S = 8.0
-TOKEN_ENDED = 190  # Graph's code: of the page's access token, not of the linking token
+TOKEN_ENDED = 190  # Graph's code for the page's access token, not for the linking token
 
 _T = TypeVar("_T")
 _log = logging.getLogger("bot_linking.webview")
@@ -38,15 +38,15 @@ class TokenExpired(Exception):
 
 
 class IdentityRefused(Exception):
-    """Messenger refuses for good to say whose login it is, until the page's settings are mended."""
+    """Messenger refuses to say whose login it is, until the page's settings are mended."""
 
 
 class IdentityBusy(Exception):
-    """Other requests have been asking Messenger about the same person for as long as a question may take."""
+    """Other requests ask Messenger about the same person, and have not ended within `LONGEST_WAIT_S`."""
 
 
 class Profile(NamedTuple):
-    """A person in one page's Messenger; all None when Messenger was silent."""
+    """A person in one page's Messenger. All fields are None when Messenger did not answer."""
 
     page_id: str | None = None
     psid: str | None = None
@@ -59,7 +59,7 @@ class _Away(Exception):
 
 @dataclass
 class _Answer:
-    """What is known of one linking token or person, and the turn of the request that asks."""
+    """What Messenger said of one linking token or person, and a lock for the request that asks."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     until: int = 0
@@ -70,7 +70,7 @@ class _Answer:
 
 
 class Identity:
-    """Asks Graph, and remembers in this process. `now` is in milliseconds."""
+    """Asks Graph, and remembers its answers in this process. `now` is in milliseconds."""
 
     def __init__(self, bots: Bots, now: Callable[[], int]) -> None:
         self._bots = bots
@@ -87,10 +87,10 @@ class Identity:
         with_name: bool = True,
         admit: Callable[[], None] = lambda: None,
     ) -> Profile:
-        """The owner of a token; `hint` is the page that the button's address named.
+        """The owner of a linking token. `hint` is the page that the button's address named.
 
-        An empty profile while Messenger is away. Raises `TokenExpired`, `IdentityRefused`, `IdentityBusy`,
-        and what `admit` raises, which is called before Graph is.
+        An empty profile while Messenger is away. `admit` is called before Graph, and may raise. Raises
+        `TokenExpired`, `IdentityRefused` and `IdentityBusy`, too.
         """
         with self._answer_for("token", linking_token) as answer:
             if answer.until <= self._now():
@@ -106,8 +106,8 @@ class Identity:
             return Profile(answer.owner.page_id, answer.owner.psid, answer.name if with_name else None)
 
     def named(self, person: Recipient, *, admit: Callable[[], None] = lambda: None) -> Profile:
-        """A person whom another way than the linking token has proved, with their name. Raises
-        `IdentityBusy`, and what `admit` raises, which is called before Graph is."""
+        """A person whom another way than the linking token has proved, with their name. `admit` is called
+        before Graph, and may raise. Raises `IdentityBusy`, too."""
         with self._answer_for("person", f"{person.page_id} {person.psid}") as answer:
             if answer.until <= self._now():
                 admit()
@@ -116,8 +116,8 @@ class Identity:
 
     @contextmanager
     def _answer_for(self, kind: str, about: str) -> Iterator[_Answer]:
-        """The answer for one token or one person, for one request at a time. While Messenger is slow, those
-        that wait for it in a row would hold every thread."""
+        """The answer about one token or person, for one request at a time. Raises `IdentityBusy` after
+        `LONGEST_WAIT_S`: requests that wait for a slow Messenger would hold every thread."""
         key = digest_for(kind, about)
         with self._lock:
             answer = self._answers.setdefault(key, _Answer())
@@ -131,7 +131,7 @@ class Identity:
             answer.turn.release()
 
     def _ask(self, answer: _Answer, linking_token: str, hint: str | None) -> None:
-        """Find the owner, or that there is none. Raises `_Away`, of which nothing is remembered."""
+        """Ask for the owner, and remember the answer. Raises `_Away`, which is not remembered."""
         answer.owner, answer.is_named = None, False
         owner, refusals = self._owner_of(linking_token, self._candidates(hint))
         if owner is not None:
@@ -148,7 +148,7 @@ class Identity:
         answer.until = self._now() + REMEMBERED_MS
 
     def _candidates(self, hint: str | None) -> list[str | None]:
-        """The page that is named; where none is, the few that people signed in from last, then others."""
+        """The pages to ask: the hinted one, else those of the last sign-ins, then others."""
         if hint is not None:
             with suppress(PageUnknown):
                 return [self._bots.pages.page(hint).id]
@@ -160,7 +160,7 @@ class Identity:
         ]
 
     def _prefer(self, page_id: str) -> None:
-        """The page of the last person who signed in is asked first."""
+        """Ask this page first next time."""
         with self._lock:
             self._latest.pop(page_id, None)
             self._latest[page_id] = None
@@ -170,7 +170,7 @@ class Identity:
     def _owner_of(
         self, linking_token: str, candidates: Sequence[str | None]
     ) -> tuple[Recipient | None, list[GraphError]]:
-        """The owner as the first of these pages says, else each page's refusal."""
+        """The owner, from the first page that knows it; else no owner and each page's refusal."""
         refusals = list[GraphError]()
         questions = [partial(self._owner, page_id, linking_token) for page_id in candidates]
         for answer in _in_parallel(questions):
@@ -186,14 +186,14 @@ class Identity:
             owner = self._bots.graph_of(page_id).owner_of(linking_token)
         except GraphError as problem:
             return problem
-        except PageUnknown:  # removed at this very moment
+        except PageUnknown:  # it was removed meanwhile
             return GraphError("the page is not served any more", status=200, code=INVALID_LINKING_TOKEN)
         if page_id in (None, owner.page_id):
             return owner
         return GraphError("the token is another page's", status=200, code=INVALID_LINKING_TOKEN)
 
     def _name_of(self, owner: Recipient) -> str | None:
-        """A name is pleasant, not needed."""
+        """The person's name; None where Messenger does not tell it."""
         try:
             name = self._bots.graph_of(owner.page_id).profile_name(owner.psid)
         except (GraphError, PageUnknown):
@@ -202,14 +202,14 @@ class Identity:
 
 
 def _is_away(problem: GraphError) -> bool:
-    """Whether Messenger is away for now, by its own word or its silence, rather than refusing."""
+    """Whether Messenger did not answer or asked to try later, and did not refuse."""
     if problem.status is None or problem.status == 429 or problem.status >= 500:
         return True
     return problem.transient and problem.code not in (None, TOKEN_ENDED)
 
 
 def _in_parallel(questions: Sequence[Callable[[], _T]]) -> Iterator[_T]:
-    """The answers as they come. One that is too slow counts as silence, and no request waits for it."""
+    """The answers in the order in which they come. Answers after `LONGEST_WAIT_S` are left out."""
     if len(questions) == 1:
         yield questions[0]()
         return

@@ -1,9 +1,8 @@
-"""Codes that go to an e-mail address: what an address is, how a code is made, kept and judged, and how it is
-sent without telling whether the address has an account.
+"""Codes that go to an e-mail address: makes, sends and judges them.
 
-A code is six random digits. What is kept of it is a digest that needs the secret of the browser which asked
-for it and a key of the site's, so that a copy of the database gives no code away. The site looks for the
-account, and the code is sent, after the page has been answered.
+A code is six random digits. The store keeps a digest of it, keyed with a secret of the browser that asked and
+a key of the site, so that a copy of the database gives no code away. The site is asked for the account, and
+the code is sent, after the page has been answered: its time does not tell whether the address has an account.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from bot_linking.core.hooks import FindByEmail, Hooks, SendCode
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Awaited
 from bot_linking.webview.fields import canonical_name
-from bot_linking.webview.held import required
+from bot_linking.webview.held import require_account
 
 KIND = "mailed code"
 MAX_AGE_MS = 600_000
 TRIES = 3
 MOST_AT_ONCE = 32  # codes that one process sends at the same time
-PAUSE_S = 0.1  # the page has left before the site is asked
+PAUSE_S = 0.1  # time for the page to be answered first
 
 _LONGEST = 254
 _LONGEST_LOCAL = 64
@@ -44,12 +43,12 @@ _log = logging.getLogger("bot_linking.webview")
 
 
 class TooManyCodes(Exception):
-    """As many codes as may be sent at once are being sent."""
+    """`MOST_AT_ONCE` codes are being sent already."""
 
 
 def is_address(text: str) -> bool:
-    """Whether this could be one person's address alone. A mail program must not find more in it: a list, a
-    name beside the address, a header, an option of a command."""
+    """Whether this is one plain address. A list, a name beside the address, a header or an option of a
+    command in it would reach the site's mail program."""
     local, at, host = text.partition("@")
     if not at or len(text) > _LONGEST or not 0 < len(local) <= _LONGEST_LOCAL:
         return False
@@ -59,9 +58,11 @@ def is_address(text: str) -> bool:
 
 
 def is_impostor(typed: str, account: Account) -> bool:
-    """Whether this address may only look like one of the account's own. Many databases find
-    `ada@example.com` by `àda@example.com`, and `ada@163.com` by its digits in another script, which may be
-    another person's mailbox. So an address beyond ASCII is taken where it is the account's own alone."""
+    """Whether the typed address may be another mailbox than the account's own.
+
+    Many databases find `ada@example.com` by `àda@example.com`, and `ada@163.com` by its digits in another
+    script. So an address beyond ASCII must be exactly the account's own.
+    """
     own = account.email
     if own is not None and _is_same(own, typed):
         return False
@@ -80,8 +81,8 @@ def _ascii_folded(address: str) -> str:
 
 
 class MailedCodes:
-    """The codes of one app. `keys` are the site's, newest first; `in_context` is entered around each call of
-    the host's."""
+    """The codes of one app. `keys` are the site's, newest first. `in_context` is entered around each call of
+    the host's code in a thread."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class MailedCodes:
     # In the request
 
     def make(self, address: str, attempt_id: str, *, now: int) -> tuple[str, Callable[[str], Awaited]]:
-        """A new code, and what is kept of it once the secret of the browser is known."""
+        """A new code, and a function that makes what is kept of it from the browser's secret."""
         code = f"{secrets.randbelow(1_000_000):06d}"
 
         def awaited(session: str) -> Awaited:
@@ -110,14 +111,14 @@ class MailedCodes:
         return code, awaited
 
     def is_right(self, awaited: Awaited, code: str, attempt_id: str, session: str) -> bool:
-        """Whether this is the code, typed into the attempt and the browser that it was sent for."""
+        """Whether this is the code that was sent for this attempt and this browser's secret."""
         digests = [_digest(key, session, attempt_id, code) for key in self._keys]
         return any(hmac.compare_digest(each, awaited.digest) for each in digests)
 
     def account_of(self, address: str) -> Account | None:
-        """Whose address it is, as the site says; None for one that only looks like it."""
+        """The account of this address, as the site says; None for an address that only looks like its own."""
         account = self._find_by_email(address)
-        if account is None or is_impostor(address, required(account)):
+        if account is None or is_impostor(address, require_account(account)):
             return None
         return account
 
@@ -125,8 +126,8 @@ class MailedCodes:
 
     @contextmanager
     def sending(self, address: str, code: str) -> Iterator[None]:
-        """Send the code when this block has ended well, if the address has an account, after the page has
-        been answered. Raises `TooManyCodes` before the block, whether the address has one or not."""
+        """Send the code in a thread when the block has ended without an error, if the address has an account.
+        Raises `TooManyCodes` before the block, for any address."""
         if not self._places.acquire(blocking=False):
             raise TooManyCodes
         try:
@@ -144,14 +145,15 @@ class MailedCodes:
                 if self.account_of(address) is not None:
                     self._send_code(address, code)
         except Exception as problem:
-            # Its text may hold the address and the code.
+            # The error's text may hold the address and the code.
             _log.error("a code was not sent: %s", where_of(problem))
         finally:
             self._places.release()
 
 
 def mailed_codes(hooks: Hooks, *, keys: Sequence[str], in_context: InContext) -> MailedCodes | None:
-    """The codes of a host that wants them. Raises `ConfigurationError` for half of what they need."""
+    """The codes of a host that has both hooks; None for neither. Raises `ConfigurationError` for one of
+    them."""
     find, send = hooks.find_by_email, hooks.send_code
     if (find is None) != (send is None):
         raise ConfigurationError("AccountLinking(find_by_email=..., send_code=...)", "go together")
@@ -163,6 +165,6 @@ def _digest(key: str, session: str, attempt_id: str, code: str) -> str:
 
 
 def where_of(problem: Exception) -> str:
-    """An exception by its kind and its place, without anything that it says."""
+    """An exception's type and place, without its text."""
     frame = traceback.extract_tb(problem.__traceback__)[-1]
     return f"{type(problem).__name__} in {frame.name}, line {frame.lineno} of {frame.filename}"

@@ -1,4 +1,4 @@
-"""What Messenger opened the linking page with: read, checked, and an attempt begun of it. Nothing is kept."""
+"""Reads and checks what Messenger opened the linking page with, and begins an attempt. Nothing is kept."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LONGEST_TOKEN = 2048
 
 
 def is_opened_by_messenger() -> bool:
-    """Whether this request has what Messenger adds to the button's address; else it is an ordinary visit."""
+    """Whether this request has the parameters that Messenger adds to the button's address."""
     return any(request.args.getlist("account_linking_token")) and any(request.args.getlist("redirect_uri"))
 
 
 def opened_attempt(settings: Settings, *, now: int, tell: Tell, trail: Trail) -> Attempt:
-    """A new attempt, of which the trail is told. Raises `Notice` for what Messenger does not make."""
+    """A new attempt, counted in the funnel. Raises `Notice` for parameters that Messenger does not make."""
     tokens = request.args.getlist("account_linking_token")
     urls = request.args.getlist("redirect_uri")
     hints = request.args.getlist("page")
@@ -43,7 +43,7 @@ def opened_attempt(settings: Settings, *, now: int, tell: Tell, trail: Trail) ->
 
 
 def query_of(attempt: Attempt) -> str:
-    """What Messenger opened us with, to begin anew with the same login."""
+    """The query that Messenger opened the page with, to begin anew with the same login."""
     query = {"account_linking_token": attempt.linking_token, "redirect_uri": attempt.return_url}
     return urlencode({"page": attempt.page_hint, **query} if attempt.page_hint else query)
 
@@ -66,5 +66,6 @@ def token_of_web_link() -> str | None:
 
 
 def _is_token(value: str) -> bool:
-    """Opaque to us: only its length and the absence of control characters are judged."""
+    """Whether this may be a linking token. Its format is Messenger's: only length and characters are
+    judged."""
     return 0 < len(value) <= LONGEST_TOKEN and value.isascii() and value.isprintable()

@@ -1,4 +1,4 @@
-"""The owner's pages: undo a connection, see and end connected chats, and how a request to delete stands."""
+"""The account owner's pages: undo a connection, see and end connected chats, the state of a deletion."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 NAMES_KEPT_MS = 300_000
 MOST_NAMES = 20  # asked of Messenger for one page
-NAMES_S = 3.0  # after which no more are asked: a chat may stand there without its name
+NAMES_S = 3.0  # in which names are asked; a chat may be shown without its name
 SOURCE = "site"
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A connected chat as its row shows it. `id` names it in an address without saying who it is."""
+    """A connected chat as its row shows it. `id` is a digest, which names the chat in an address."""
 
     id: str
     name: str | None
@@ -80,7 +80,7 @@ class OwnerPages:
 
     @view
     def show_undo(self, token: str) -> Response:
-        """What happened, and what undoing does. Nothing changes."""
+        """Show what happened, and what undoing does."""
         page_id, psid, change_id = self._change_of(token)
         undo = self._linking.store.find_undo(page_id, psid)
         is_that = undo is not None and undo.change_id == change_id
@@ -101,7 +101,7 @@ class OwnerPages:
 
     @view
     def undo(self, token: str) -> Response:
-        """Put back what was; the page's own address then says that it was undone."""
+        """Undo the change; the page's own address then shows that it was undone."""
         page_id, psid, change_id = self._change_of(token)
         self._browser.require_stamp(self._stamps, fields(), "undo", token)
         outcome = self._linking.undoing.undo(page_id, psid, change_id=change_id)
@@ -125,7 +125,7 @@ class OwnerPages:
 
     @view
     def show_connections(self) -> Response:
-        """The chats of who is signed in at the site."""
+        """The connected chats of the account that is signed in."""
         account = self._visitor.account()
         if account is None:
             return self._visitor.sign_in(CONNECTIONS)
@@ -135,13 +135,12 @@ class OwnerPages:
             account=account.label,
             chats=[_chat(each) for each in self.connections_of(account.id)],
             ticket=self._stamps.make("disconnect", account.id, secret),
-            can_connect=True,
         )
         return self._browser.remember(page, secret)
 
     @view
     def disconnect(self, chat_id: str) -> Response:
-        """End one chat's link. A chat of another account is one that does not exist."""
+        """End one chat's link. A chat of another account answers 404."""
         account = self._visitor.account()
         if account is None:
             raise Notice("missing", 404)
@@ -153,7 +152,7 @@ class OwnerPages:
         return self.pages.go("../../connections")
 
     def connections_of(self, account_id: str) -> list[Connection]:
-        """The chats that are linked to an account, the one changed last first."""
+        """The chats that are linked to an account; the one that was changed last is first."""
         ends, links = monotonic() + NAMES_S, self._linking.links_of(account_id)[::-1]
         return [
             Connection.of(link, self._name_of(link, number < MOST_NAMES and monotonic() < ends))
@@ -170,7 +169,8 @@ class OwnerPages:
             return None
         if len(self._names) > 1000:
             self._names.clear()
-        self._names[who] = name, _ = self._ask_name(link), now
+        name = self._ask_name(link)
+        self._names[who] = name, now
         return name
 
     def _ask_name(self, link: Link) -> str | None:
@@ -184,7 +184,7 @@ class OwnerPages:
 
     @view
     def show_deletion(self, code: str) -> Response:
-        """How a request of Meta's stands. The page never names an account, a chat or an id."""
+        """The state of a request from Meta. The page names no account, no chat and no id."""
         found = self._linking.store.find_deletion(code)
         if found is None:
             raise Notice("missing", 404)

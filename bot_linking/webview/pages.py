@@ -1,4 +1,5 @@
-"""How every page leaves the house: the template, the language, and headers that keep it to itself."""
+"""Renders every page: its template, its language, and headers that forbid storing, framing and foreign
+scripts."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ from bot_linking.webview.tickets import Ticket
 
 
 class Notice(Exception):
-    """Leave with a page that says what happened: its name, its status, and where the way on leads.
+    """Stop the view, and answer with the page `notice.html` for this name, with this status.
 
-    `back` is a checked return URL of Messenger's, which leads back without a code. `ticket` is that of the
+    `back` is a checked return URL of Messenger, which leads back without a code. `ticket` is the one of the
     attempt that is over.
     """
 
@@ -51,8 +52,8 @@ class Notice(Exception):
 
 
 class Pages:
-    """Renders the templates of `bot_linking/` for one brand. `root` is the path of the blueprint as the
-    public address has it, which a proxy may strip before a request comes here.
+    """Renders the templates of `bot_linking/` for one brand. `root` is the blueprint's path in the public
+    address; a proxy may strip it from a request.
 
     A host overrides a page by its name in its own `templates/bot_linking/`, or single blocks of it in
     `templates/bot_linking/custom/`, extending the original.
@@ -63,16 +64,16 @@ class Pages:
         self.root = root
         self._own_headers = _headers(settings, "'self'")
         self._webview_headers = _headers(settings, f"'self' {_origin_of(settings.extensions_sdk)}")
-        #: The address that opens the chat with a page, or with the only one; set by who knows the pages.
+        #: `chat_of(page_id or None)`: the address that opens the chat with a page, or with the only one.
         self.chat_of: Callable[[str | None], str | None] = lambda page_id: None
-        #: The ticket of a form that asks for a new button, where it helps; set by who sends them.
+        #: `offer(notice)`: the ticket of a form that asks for a new Log In button, where one can be sent.
         self.offer: Callable[[Notice], str | None] = lambda notice: None
         self._environment: Environment | None = None
         self._templates: dict[str, Template] = {}
         self._response_class: type[Response] | None = None
 
     def locale(self) -> str:
-        """The shipped language that suits the browser best."""
+        """The language of the page: the shipped one that fits the browser's wish best."""
         return best_of((tag for tag, _ in request.accept_languages), self._settings.locale)
 
     def text(self, message: str, **values: str) -> str:
@@ -80,7 +81,7 @@ class Pages:
         return translate(self.locale(), message, **values)
 
     def count(self, one: str, several: str, count: int, **values: str) -> str:
-        """A sentence of ours about this number of things."""
+        """A sentence of ours with a number, in the person's language."""
         return translate_count(self.locale(), one, several, count, **values)
 
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
@@ -105,15 +106,15 @@ class Pages:
         return self._guarded(_without_overrides(html), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def show_in_webview(self, name: str, status: int = 200, **context: Any) -> Response:
-        """A page on which Messenger's own script may run, as on no other: it says who opened the webview from
-        the menu, and closes it."""
+        """A page on which Messenger's own script may run: it says who opened the webview from the menu, and
+        closes the webview."""
         page = self.show(name, status, sdk=self._settings.extensions_sdk, **context)
         page.own_headers = self._webview_headers  # type: ignore[attr-defined]
         page.headers.update(self._webview_headers)
         return page
 
     def notice(self, notice: Notice) -> Response:
-        """The page that says what happened. Who left what the menu opened is back in the chat by it."""
+        """The page of a notice. Where the menu opened a login that was left, the page closes its webview."""
         way = notice.ticket.way if notice.ticket else LOGIN
         show = self.show_in_webview if (way, notice.name) == (MENU, "left") else self.show
         page = show(
@@ -131,25 +132,26 @@ class Pages:
         return page
 
     def _way_to_chat(self) -> dict[str, Any]:
-        """For who opened the Log In button's address outside of Messenger: the chat with its page."""
+        """The chat's address and QR code, for a person who opened the Log In address outside of Messenger."""
         chat = self.chat_of(read_id(request.args.get("page")))
         return {"chat_url": chat, "chat_code": _code_of(chat)} if chat else {}
 
     def go(self, location: str) -> Response:
-        """303 to these very bytes; 307 would send the password on, and a redirect helper may rewrite."""
+        """303 to exactly this address: 307 would send a password on, and Flask's `redirect` may rewrite
+        it."""
         response = self._guarded("", 303, {"Location": location})
         response.autocorrect_location_header = False
         return response
 
     def show_brand(self) -> Response:
-        """The brand's colours, for the pages' stylesheet."""
+        """The stylesheet with the brand's colours."""
         response = Response(brand_stylesheet(self._settings), mimetype="text/css")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "public, max-age=3600"
         return response
 
     def _template(self, name: str) -> Template:
-        """The host's own, else ours: looked for once, unless the app reloads templates."""
+        """The host's own template, else ours. Looked up once, unless the app reloads templates."""
         jinja = self._jinja()
         if name not in self._templates or jinja.auto_reload:
             names = [f"bot_linking/custom/{name}.html", f"bot_linking/{name}.html"]
@@ -157,7 +159,7 @@ class Pages:
         return self._templates[name]
 
     def _jinja(self) -> Environment:
-        """The host's loader, filters and globals, under Jinja's own syntax, whichever the host has chosen."""
+        """The host's loader, filters and globals with Jinja's default syntax, which our templates use."""
         if self._environment is None:
             self._environment = current_app.jinja_env.overlay(**_SYNTAX)
         return self._environment
@@ -173,12 +175,12 @@ class Pages:
 
 @lru_cache(maxsize=256)
 def _code_of(chat: str) -> Markup:
-    """The picture of a page's own address, which is the same on each visit."""
+    """The QR code of a chat's address, which is the same on each visit."""
     return qr_code(chat)
 
 
 def _without_overrides(html: str) -> str:
-    """Two marks write a name backwards, and out of its own element, too."""
+    """The page without the two marks that reverse text, also outside of the element that holds them."""
     return html.replace("\u202d", "").replace("\u202e", "")
 
 
@@ -200,8 +202,8 @@ _SYNTAX: dict[str, Any] = {
 
 
 def _guarded_class(response_class: type[Response]) -> type[Response]:
-    """The host's own class of responses, whose last word on headers is ours: what the host's extensions do
-    to every response neither loosens a page's policy nor opens it to other origins."""
+    """The host's class of responses, but our headers are set last: the host's extensions can neither loosen
+    a page's policy nor open it to other origins."""
 
     class Guarded(response_class):  # type: ignore[valid-type, misc]
         own_headers: dict[str, str]
@@ -241,7 +243,7 @@ def _origin_of(url: str) -> str:
 def _content_security_policy(settings: Settings, scripts: str) -> str:
     logo = urlsplit(settings.brand_logo or "")
     images = f"'self' https://{logo.netloc}" if logo.netloc else "'self'"
-    # Chrome applies form-action to the redirect that follows a form, too: it must name where we lead.
+    # Chrome checks form-action against the redirect after a form, too.
     targets = " ".join(["'self'", *sorted(settings.origins)])
     frames = " ".join(settings.frame_origins) or "'none'"
     return (
@@ -251,14 +253,14 @@ def _content_security_policy(settings: Settings, scripts: str) -> str:
 
 
 def brand_stylesheet(settings: Settings) -> str:
-    """The brand's colour as custom properties, with text on it that can be read."""
+    """The brand's colour as custom properties, with black or white for text on it."""
     color = settings.brand_color
     ink = "#000000" if _luminance(color) > 0.179 else "#ffffff"
     return f":root{{--brand:{color};--on-brand:{ink}}}\n"
 
 
 def _luminance(color: str) -> float:
-    """Relative luminance as the accessibility guidelines define it."""
+    """Relative luminance. Source: WCAG 2.2."""
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,8 +1,8 @@
-"""Signing in at an identity provider: the button, the way there, and what comes back.
+"""The pages for signing in at an identity provider: the button, the way there, and the answer.
 
-What binds an answer to its login is made of the secret that only this browser has for this attempt, and of a
-key of the site's; it is kept nowhere. The address that the provider sends people back to is the one GET that
-acts: on an answer that this very attempt asked for by a POST, once.
+State, nonce and verifier bind an answer to its login. They are computed from the attempt's secret in the
+browser and a key of the site, and kept nowhere. The provider sends people back by a GET, the only one that
+acts: once, on an answer that this attempt asked for by a POST.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bot_linking.oidc.errors import AnswerRefused, ProviderAway
 from bot_linking.oidc.provider import OIDC
 from bot_linking.webview.admission import TooBusy
 from bot_linking.webview.answers import Answers
-from bot_linking.webview.held import Form, Held, MovedOn, required
+from bot_linking.webview.held import Form, Held, MovedOn, require_account
 from bot_linking.webview.mailed import where_of
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.tickets import SESSION, ticket_for
@@ -68,13 +68,13 @@ class ProviderPages:
 
     @view
     def ask(self) -> Response:
-        """The button: wait for the provider's answer, and on to its own page."""
+        """The button: begin to wait for the provider's answer, and lead to the page that goes there."""
         client = self._require_client()
         form = self._webview.attempts.form()
         refusal = Refusal("login", "provider_away")
         try:
             self._webview.admission.count_provider(self._webview.browser.address())
-            client.require_there()
+            client.require_reachable()
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except ProviderAway as problem:
@@ -89,7 +89,7 @@ class ProviderPages:
 
     @view
     def go(self, attempt_id: str) -> Response:
-        """Leads to the provider, as often as it is asked."""
+        """The page that leads to the provider."""
         client = self._require_client()
         attempt = self._webview.attempts.shown(attempt_id, "oidc")
         secrets = self._secrets(attempt_id, self._session_of(attempt))
@@ -109,7 +109,7 @@ class ProviderPages:
 
     @view
     def hear(self) -> Response:
-        """The provider's answer. It counts only for the attempt that waits for it."""
+        """Take the provider's answer, for the attempt that waits for it."""
         client = self._require_client()
         if request.method != "GET":
             raise Notice("missing", 405)
@@ -148,7 +148,7 @@ class ProviderPages:
         return _account_of(client.oidc, claims)
 
     def _attempt(self) -> Attempt:
-        """The attempt that an answer names, in the browser that asked. Raises `Notice`."""
+        """The attempt that the answer's state names. Raises `Notice` in another browser than its own."""
         given = request.args.getlist("state")
         named = _STATE.fullmatch(given[0]) if len(given) == 1 else None
         kept = self._linking.attempt_of(named[1]) if named else None
@@ -161,7 +161,7 @@ class ProviderPages:
         return kept
 
     def _asked_with(self, kept: Attempt, awaited: Awaited) -> Secrets | None:
-        """What the answer's question was bound to; None for an answer to another one."""
+        """The secrets that the answer's state fits; None for an answer to another question."""
         session, state = self._session_of(kept), request.args["state"]
         for key in self._keys:
             secrets = _secrets(key, session, kept.attempt_id)
@@ -193,7 +193,7 @@ class ProviderPages:
 def _account_of(oidc: OIDC, claims: dict[str, Any]) -> tuple[Account | None, str]:
     try:
         account = oidc.account_of(claims)
-        return None if account is None else required(account), "provider_unknown"
+        return None if account is None else require_account(account), "provider_unknown"
     except Exception as problem:
         _log.error("account_of failed: %s", where_of(problem))  # its text may hold the claims
         return None, "provider_failed"
@@ -207,7 +207,7 @@ def _code() -> str:
 
 
 def _secrets(key: str, session: str, attempt_id: str) -> Secrets:
-    """Made of what the browser holds and what only the site knows."""
+    """The secrets of one login, computed from the browser's secret and a key of the site."""
 
     def made(purpose: str) -> str:
         mac = hmac.digest(f"{key} {session}".encode(), f"oidc {purpose} {attempt_id}".encode(), "sha256")

@@ -1,4 +1,4 @@
-"""An address as a picture to scan, inline in the page."""
+"""Draws an address as a QR code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 
 def qr_code(url: str) -> Markup:
-    """An inline SVG element of black squares on white; nothing of the address stands in it as text."""
+    """An inline SVG element, black on white. It holds no text of the address."""
     import segno
 
     made = segno.make(url, micro=False, error="m")

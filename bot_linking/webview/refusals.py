@@ -1,4 +1,4 @@
-"""Why a form was not taken: the one table of reasons, and what each says in the person's language."""
+"""Why a form was refused: the table of reasons, with a sentence for each in the person's language."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
 
 RECOVERY = frozenset({"recovery_missing", "recovery_wrong", "code_locked"})
-"""Reasons that lead to the field for a recovery code."""
+"""Reasons after which the page asks for a recovery code."""
 
 Translate = Callable[..., str]
 
 
 def sentence(refusal: Refusal, *, now: int, _: Translate, _n: Translate, by_email: bool = False) -> str:
-    """What the form says. The site's own sentence comes first; `now` is in milliseconds. `_n` counts."""
+    """The sentence that the form shows; the site's own one, where it gave one. `now` is in milliseconds, `_`
+    translates, `_n` translates with a number."""
     if refusal.text:
         return refusal.text
     if refusal.reason == "many":
@@ -32,7 +33,7 @@ def sentence(refusal: Refusal, *, now: int, _: Translate, _n: Translate, by_emai
 
 
 def whole_minutes(wait_ms: int) -> int:
-    """A wait as a sentence says it: in minutes that have begun, one at least."""
+    """A wait in whole minutes, rounded up, at least one."""
     return max(1, -(-wait_ms // 60_000))
 
 
@@ -98,7 +99,7 @@ class SignUpRefused(BotLinkingError):
 
 
 def wrong_with(username: str, password: str) -> tuple[str, str] | None:
-    """What a sign-up lacks: the reason and the field in question."""
+    """Why a sign-up is refused: the reason and the field in question; None for a good one."""
     if not username or not password:
         return "new_missing", "password" if username else "username"
     if len(password) < SHORTEST_PASSWORD:

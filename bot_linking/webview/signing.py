@@ -1,4 +1,4 @@
-"""How what a form carries is signed: with the newest key, and read with each."""
+"""Signs the values that a form carries: with the newest key. Every key can read them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from itsdangerous import URLSafeSerializer
 
-LEEWAY_MS = 60_000  # clocks of several machines
+LEEWAY_MS = 60_000  # between the clocks of several machines
 
 
 def serializer_for(keys: Sequence[str], purpose: str) -> URLSafeSerializer:
-    """Signs with the first of `keys`, the newest. What it signs for one purpose is good for no other."""
+    """Signs with the first of `keys`, the newest. A value that was signed for another purpose is refused."""
     return URLSafeSerializer(
         list(reversed(keys)),  # itsdangerous signs with the last
         salt=f"bot_linking.{purpose}",

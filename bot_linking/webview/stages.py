@@ -16,19 +16,18 @@ PAGES = {
     Stage.CONSENT_SHOWN: "consent",
     Stage.APPROVED: "consent",
 }
-"""The page of each stage: what its own address shows."""
 
 
 def page_of(attempt: Attempt) -> str:
-    """The page that an attempt's own address shows."""
+    """The page of an attempt's own address, by its name in the address."""
     if attempt.way in SITE_PAGES and attempt.stage is Stage.CONSENT_SHOWN:
         return attempt.way
     if attempt.stage is Stage.PROVIDER_ASKED and attempt.awaited is None:
-        return "login"  # the provider has answered, and its answer was refused
+        return "login"  # the provider's answer was refused
     if attempt.way in (MENU, WEB) and attempt.stage is Stage.DONE:
         return "linked"
     is_typed = attempt.way == WEB and attempt.stage is Stage.APPROVED
     return "digits" if is_typed else PAGES.get(attempt.stage, "consent")
 
 
-SIGN_IN_PAGES = ("login", "signup")  # may be gone back to, as long as a password may be given
+SIGN_IN_PAGES = ("login", "signup")  # shown at any stage that allows a password

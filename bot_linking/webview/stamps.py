@@ -1,6 +1,6 @@
-"""Stamps: what a form outside a login carries, so that no page but ours, in this browser, can send it.
+"""Stamps: the tickets of forms outside of a login, so that only our page in this browser can send them.
 
-A stamp names what the form is for and what it is about, and is bound to the browser's own secret.
+A stamp names the form's purpose and the thing that it is about, and is bound to the browser's own secret.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Stamps:
         return str(self._serializer.dumps([purpose, about, digest_for("stamp", secret), self._now()]))
 
     def is_good(self, stamp: str, purpose: str, about: str, secret: str | None) -> bool:
-        """Whether we made this stamp for this very form of this browser, within the hour."""
+        """Whether we made this stamp for this form and this browser within the last hour."""
         try:
             values = self._serializer.loads(stamp)
         except BadData:

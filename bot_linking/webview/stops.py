@@ -1,4 +1,4 @@
-"""What stops a view of ours before it has a page to show, and the page that says so."""
+"""The errors that stop a view, and the page for each; the form of this request, in bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STATUS = {
     PayloadTooLarge.slug: 413,
     CharsetRefused.slug: 415,
     StoreUnavailable.slug: 503,
-    "second_factor_unreadable": 503,  # of a room that ours does not know: the site's key is missing
+    "second_factor_unreadable": 503,  # of the optional room: its key is missing
     PolicyFailed.slug: 503,
 }
 UNFORESEEN = 500
@@ -33,17 +33,17 @@ _log = logging.getLogger("bot_linking.webview")
 
 
 def fields() -> MultiDict[str, str]:
-    """The fields of the form that came in, in the charset that it declares. Raises what is in `STOPS`."""
+    """The fields of this request's form, in the charset that it declares. Raises the errors in `STOPS`."""
     return form_of(this_request(), LARGEST_FORM)
 
 
 def bound_form() -> None:
-    """No hook of the host reads more of a form for one of our pages than we do."""
+    """Bound the form for the host's hooks, too, which may read it before us."""
     request.max_content_length = request.max_form_memory_size = LARGEST_FORM
 
 
 def notice_of(problem: RequestEntityTooLarge | BotLinkingError) -> Notice:
-    """The page for what stopped a view. A slug that is in no table is ours to mend: 500."""
+    """The page for an error that stopped a view: 500 for a slug that `_STATUS` lacks."""
     if isinstance(problem, RequestEntityTooLarge):
         return Notice("form", 413)
     status = _STATUS.get(problem.slug, UNFORESEEN)

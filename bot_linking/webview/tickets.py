@@ -1,8 +1,8 @@
-"""What a form carries from page to page: signed, so that nothing in it is ever taken from the browser's word.
+"""Tickets: the signed values that the form of a login carries from page to page.
 
-A ticket names one attempt and says whose it is: by the digest of the browser's cookie while nothing is kept
-of the attempt, by that of the attempt's own session afterwards. It is no secret, it can be used again, and it
-says nothing of how far the attempt has come: that is kept in the store.
+A ticket names one attempt and the browser that it belongs to: by the digest of the browser's own secret while
+the store does not keep the attempt, by the digest of the attempt's secret afterwards. A ticket is not secret
+and can be used again. The stage of the attempt is kept in the store, and never in a ticket.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ BROWSER, SESSION = "browser", "session"  # whose secret a ticket is bound to
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One form of one attempt. `holder` says whose secret `bound_to` is the digest of; times are
-    milliseconds. `account_id` is the account that the page named, `replaces` the account that it said would
-    be replaced, `page_id` and `psid` what Messenger said for a person who is signed in at the site: of their
-    attempt nothing else is kept. `way` and `proof` are the attempt's."""
+    """One form of one attempt. `bound_to` is the digest of the browser's own secret or of the attempt's, as
+    `holder` says. `account_id` is the account that the page named, `replaces` the account that it said would
+    be replaced. `page_id` and `psid` are what Messenger said for a person who is signed in at the site, whose
+    attempt no store keeps. `way` and `proof` are the attempt's. Times are milliseconds."""
 
     attempt_id: str
     linking_token: str
@@ -42,8 +42,8 @@ class Ticket:
     proof: str | None = None
 
     def attempt(self) -> Attempt:
-        """The attempt as far as this ticket says: opened, and nothing more. On another way than the Log In
-        button the chat is proved before the page is opened."""
+        """A new attempt with the ticket's values. Only on another way than the Log In button the chat is
+        proved before the page is opened."""
         is_proved = self.way != LOGIN
         return Attempt(
             self.attempt_id,
@@ -60,9 +60,9 @@ class Ticket:
 
 
 def ticket_for(attempt: Attempt, *, holder: str, bound_to: str, replaces: str | None = None) -> Ticket:
-    """A ticket of this attempt, for who holds the secret of this digest.
+    """A ticket of this attempt, bound to the secret of this digest.
 
-    A web link may have been sent on: its pages say in no way whose chat it is. The proof leads to that.
+    A web link may have been forwarded, so its ticket does not name the chat. Its proof leads to the chat.
     """
     is_told = attempt.way != WEB
     return Ticket(
@@ -93,7 +93,7 @@ class Tickets:
         return str(self._serializer.dumps(asdict(ticket)))
 
     def read(self, signed: str) -> Ticket | None:
-        """The ticket, when we signed it. Its age and its holder are the caller's to ask."""
+        """The ticket, when we signed it. The caller must check its age and its holder."""
         try:
             return Ticket(**self._serializer.loads(signed))
         except (BadData, TypeError):

@@ -1,15 +1,14 @@
-"""What the funnel is told of an attempt on the linking pages."""
+"""Tells the funnel how far an attempt on the linking pages has come."""
 
 from __future__ import annotations
 
-from bot_linking.core.codes import digest_of
 from bot_linking.core.funnel import Funnel, Reached
 from bot_linking.core.links import LOGIN, WAYS
 from bot_linking.core.ports import Attempt, Refusal
 
 
 class Trail:
-    """How far the attempts of one app come. A person who reloads a page comes to its stage once."""
+    """Counts the attempts of one app in the funnel. A page that is loaded again counts once."""
 
     def __init__(self, funnel: Funnel) -> None:
         self._funnel = funnel
@@ -24,13 +23,13 @@ class Trail:
         self._reach(Reached.SIGNED_IN, attempt, since=attempt.opened_at)
 
     def consent_shown(self, attempt: Attempt) -> None:
-        """The page with the button that links was led to; it has said whose chat it is."""
+        """The consent page was reached."""
         if self._reach(Reached.CONSENT_SHOWN, attempt) and attempt.way == LOGIN and attempt.psid:
             page_id = _page_at_first(attempt)
             self._funnel.measure_opening(attempt.way, page_id, attempt.psid, attempt.opened_at)
 
     def consented(self, attempt: Attempt) -> None:
-        """The button was pressed."""
+        """The consent button was pressed."""
         if self._reach(Reached.CONSENTED, attempt):
             self._end(attempt)
 
@@ -40,12 +39,12 @@ class Trail:
             self._end(attempt)
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
-        """A form was not right. What too many tries came to is told by a slug of its own."""
+        """A form was refused. Too many tries are told elsewhere, by a slug of their own."""
         if refusal.reason != "many" and attempt.way in WAYS:
             self._funnel.refuse(f"{refusal.form}_{refusal.reason}", attempt.way, _page_of(attempt))
 
     def _reach(self, stage: Reached, attempt: Attempt, *, since: int | None = None) -> bool:
-        """False for who signs in to a page of the owner's, which is no way to link."""
+        """Count a stage. False for an attempt on an owner's page, which is not a way to link."""
         if attempt.way not in WAYS:
             return False
         return self._funnel.reach(stage, attempt.way, _page_of(attempt), key=_key_of(attempt), since=since)
@@ -56,7 +55,7 @@ class Trail:
 
 def _key_of(attempt: Attempt) -> str:
     """What stays the same when a page is opened again."""
-    return digest_of(attempt.linking_token or attempt.proof or attempt.attempt_id)
+    return attempt.linking_token or attempt.proof or attempt.attempt_id
 
 
 def _page_of(attempt: Attempt) -> str | None:

@@ -1,4 +1,4 @@
-"""What every view of the pages shares: a bounded form, and a page for each thing that stops a view."""
+"""The decorator of every view: it bounds the form, and turns what stops a view into a page."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Route = tuple[str, str, View, list[str]]
 
 
 class Showing(Protocol):
-    """Who has views: its pages, and where an attempt's own page is."""
+    """A class with views, as `view` needs it."""
 
     @property
     def pages(self) -> Pages:
-        """The templates, in the person's language, with the headers that every page of ours has."""
+        """Renders the templates."""
 
     def lead_to(self, held: Held) -> Response:
         """303 to the attempt's own page."""
 
 
 def view(method: Callable[..., Response]) -> View:
-    """Turns what stops a view into its page; anything unforeseen stays the host's to handle."""
+    """Decorates a view. An error in `STOPS`, a `Notice` or a `MovedOn` becomes a page; the host handles
+    others."""
 
     @wraps(method)
     def show(self: Showing, *args: Any, **kwargs: Any) -> Response:

@@ -1,9 +1,8 @@
 """The linking pages: sign in, second factor, consent, done; sign up, cancel. Where each form leads.
 
-Nothing happens on GET or HEAD. A POST needs the signed ticket of its page and the cookie of the browser that
-the page was given to, and leads by a redirect to an address that GET knows. The only thing that links is the
-consent button, and what it commits is a pending code: the link itself is made when Messenger sends that code
-back, signed.
+GET and HEAD change nothing. A POST needs the signed ticket of its page and the cookie of the browser that got
+the page. It redirects to an address that GET shows. Only the consent button links: it commits a pending code,
+and the link is made when Messenger sends that code back, signed.
 """
 
 from __future__ import annotations
@@ -22,20 +21,22 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import LOGIN, MENU, WEB, Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
+from bot_linking.doors.neighbour import SecondFactor
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
-from bot_linking.webview.again import Again
-from bot_linking.webview.attempts import Attempts, SecondFactor
+from bot_linking.webview.attempts import Attempts
 from bot_linking.webview.browser import Browser
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.forms import Forms
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
+from bot_linking.webview.new_buttons import NewButtons
 from bot_linking.webview.opening import is_opened_by_messenger, opened_attempt, query_of
 from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.refusals import LONGEST_PASSWORD, SignUpRefused, wrong_with
@@ -49,11 +50,11 @@ LONGEST_NAME = 254
 LONGEST_CODE = 64
 BUSY_S = 2
 POSTED = ("second-factor", "consent", "switch", "cancel", "again")
-"""The forms whose address GET would not know otherwise."""
+"""Addresses of forms that no page is shown at; GET leads to the attempt's page."""
 
 
 class Webview:
-    """The pages of one app. Who a person is, the host's `hooks` say."""
+    """The linking pages of one app. The host's `hooks` say who a person is."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Webview:
             foresee=linking.foresee,
         )
         self.admission = Admission(linking, settings)
-        self.new_buttons = Again(linking, self.browser, self.admission)
+        self.new_buttons = NewButtons(linking, self.browser, self.admission)
         self.pages.offer = self.new_buttons.offer
         self.attempts = Attempts(
             linking,
@@ -101,7 +102,7 @@ class Webview:
 
     @property
     def second_factor(self) -> SecondFactor | None:
-        """Whether an account may go on, with this code or with none; set by who keeps second factors."""
+        """`second_factor(account, code or None)`: may this account go on? Set by the room that keeps them."""
         return self.attempts.second_factor
 
     @second_factor.setter
@@ -109,8 +110,8 @@ class Webview:
         self.attempts.second_factor = passes
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods. Each form has an address for its POST, and one of the attempt's own
-        for GET."""
+        """Rule, endpoint, view, methods. A form has one address for its POST, and one for each attempt's
+        GET."""
         return [
             ("/login", "login", self.show_login, ["GET"]),
             ("/login/<attempt_id>", "login_again", self.show_login_again, ["GET"]),
@@ -133,7 +134,7 @@ class Webview:
 
     @view
     def show_login(self) -> Response:
-        """What the Log In button opens."""
+        """The page that the Log In button opens."""
         if not is_opened_by_messenger():
             return self._come_back("login")
         attempt, secret = self._opened(), self.browser.secret()
@@ -141,19 +142,19 @@ class Webview:
         return self.browser.remember(self.first_page(attempt, account, secret), secret)
 
     def first_page(self, attempt: Attempt, account: Account | None, secret: str) -> Response:
+        """The first page of a new attempt. `account` is the one that is signed in at the site, if any."""
         if account is not None and not self.attempts.passes(account):
             return self.forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
-            return self.forms.consent(self.attempts.of_site(attempt, account), secret=secret)
+            return self.forms.consent(self.attempts.with_account_of_site(attempt, account), secret=secret)
         if self._create_account is not None and "signup" in request.args:
             return self.forms.sign_up(attempt, secret=secret)
         come_back = request.args.keys() & {"returned", "switch"}
         site_login = self.forms.site_login(attempt)
         if not self.forms.has_sign_in and site_login is not None and not come_back:
             return self.pages.go(site_login)
-        if (
-            attempt.way == MENU and self._create_account is not None
-        ):  # the sign-up needs an address of its own
+        if attempt.way == MENU and self._create_account is not None:
+            # The link to the sign-up needs a kept attempt: this page's address cannot be opened again.
             held = self.attempts.begin(attempt)
             return self._hand(self.forms.login(held.attempt, secret=secret), held)
         return self.forms.login(attempt, secret=secret)
@@ -186,17 +187,17 @@ class Webview:
     def _verified(
         self, username: str, password: str, authenticate: Callable[[str, str], Account | None]
     ) -> Account | None:
-        """Ask the site, within the limits. Counted before it is verified; a good one is taken back."""
+        """Ask the site about a password, within the limits."""
         name, address = canonical_name(username), self.browser.address()
-        self.admission.count_sign_in(name, address)
+        self.admission.sign_ins.count(name, address)
         try:
             with self.admission.place():
                 account = authenticate(username, password)
         except TooBusy:
-            self.admission.refund_sign_in(name, address)
+            self.admission.sign_ins.refund(name, address)
             raise
         if account is not None:
-            self.admission.forgive_sign_in(name, address)
+            self.admission.sign_ins.forgive(name, address)
         return account
 
     # Sign up
@@ -248,9 +249,9 @@ class Webview:
 
     @view
     def check_second_factor(self) -> Response:
-        """Counted and judged by who keeps second factors, with every other way in."""
+        """Check the code of a second factor. The room that keeps it counts the tries of all doors."""
         form = self.attempts.form()
-        account = self.attempts.waiting(form)
+        account = self.attempts.account_asked_for_code(form)
         code = plain_code(self.browser.field("code", LONGEST_CODE))
         kind = "recovery" if fields().get("kind") == "recovery" else "code"
         refusal = Refusal("second-factor", f"{kind}_wrong", field="code")
@@ -287,7 +288,7 @@ class Webview:
         return self._hand(self.pages.go(target), held)
 
     def _proved_end(self, attempt: Attempt, code: str) -> Response:
-        """Of a way that began with a proved chat: to the digits that the chat has to type, or linked now."""
+        """The end of a way whose chat is proved: show the digits to type in the chat, or link now."""
         if attempt.way == WEB and self._settings.web_proof == "digits":
             return self.pages.go(self._address_of("digits", attempt))
         self.attempts.link_at_once(attempt, code)
@@ -295,7 +296,7 @@ class Webview:
 
     @view
     def switch(self) -> Response:
-        """Use another account: back to the sign-in page, which passes over any session of the site."""
+        """Use another account: back to the sign-in page, which ignores the site's own session."""
         form = self.attempts.form()
         if form.ticket.way != LOGIN and form.is_of_session:
             return self.pages.go(self._address_of("login", form.attempt))
@@ -306,7 +307,7 @@ class Webview:
 
     @view
     def cancel(self) -> Response:
-        """Back to Messenger by the very same return URL, without a code; also when it is pressed again."""
+        """Back to Messenger by the return URL, without a code. The button may be pressed again."""
         form = self.attempts.form(again_at=Stage.LEFT)
         held = self.attempts.leave(form)
         who = self.attempts.profile(form)
@@ -318,13 +319,13 @@ class Webview:
 
     @view
     def send_button(self) -> Response:
-        """A new Log In button in the chat, and back to it."""
+        """Send a new Log In button to the chat, and lead back there."""
         return self.pages.go(self.new_buttons.send())
 
     @view
     def show_posted(self) -> Response:
-        """A form's address, come back to by GET ("open in browser", a webview that was restored): this
-        browser's newest attempt, wherever it is by now."""
+        """A GET of a form's address ("open in browser", a webview that was restored): lead to this browser's
+        newest attempt."""
         newest = next(self.attempts.of_browser(), None)
         if newest is None:
             raise Notice("expired", 405)
@@ -338,7 +339,8 @@ class Webview:
         return self._hand(self.pages.go(self._address_of(page_of(attempt), attempt)), held)
 
     def again(self, form: Form, refusal: Refusal, account: Account | None = None) -> Response:
-        """303 to the same form with the reason, or that page at once where too much is kept already."""
+        """303 to the same form with the reason. Where the attempt may not be kept, the page itself with
+        429."""
         held = self.attempts.refuse(form, refusal, account)
         if held.attempt.session_digest is None:
             return self.forms.again(held.attempt, 429)
@@ -357,22 +359,21 @@ class Webview:
     def _refused_at_once(
         self, form: Form, refusal: Refusal, status: int, retry_after: int, account: Account | None = None
     ) -> Response:
-        """The form again, with a status that tells machines, too. GET of this address shows it as well."""
+        """The form again with this status and `Retry-After`. A GET of the same address shows it, too."""
         held = self.attempts.refuse(form, replace(refusal, field=""), account)
         page = self._hand(self.forms.again(held.attempt, status), held)
         page.headers["Retry-After"] = str(retry_after)
         return page
 
     def _come_back(self, form: str) -> Response:
-        """The address of a form that was refused at once, opened by GET: that form again; else an ordinary
-        visit."""
+        """A GET without Messenger's parameters: the form that was refused at once, else how to begin."""
         newest = next(self.attempts.of_browser(), None)
         if newest is None or newest.stage in FINAL or not newest.refusal or newest.refusal.form != form:
             raise Notice("phone")
         return self.forms.again(newest, 200)
 
     def _address_of(self, page: str, attempt: Attempt) -> str:
-        """Relative, so that it is right below any path that a proxy strips."""
+        """A relative address, which is right behind a proxy that strips a path."""
         up = "../" if request.view_args else ""
         return f"{up}{page}" + ("" if page in SITE_PAGES else f"/{quote(attempt.attempt_id)}")
 

@@ -1,4 +1,4 @@
-"""Who looks at the owner's pages: signed in at the site, else sent to its login page, else asked by us."""
+"""Finds who visits an owner's page: by the site's session, by the site's login page, or by our sign-in."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class Visitor:
-    """The owner of an account, on a page of theirs. Our own sign-in is the one of the linking pages, second
-    factor and limits included; it ends after a quarter of an hour, and makes no link."""
+    """Signs an account's owner in to the owner's pages. Our own sign-in is that of the linking pages, with
+    their second factor and limits; it ends after 15 minutes, and makes no link."""
 
     def __init__(
         self, webview: Webview, settings: Settings, *, linking: Linking, hooks: Hooks, base_url: str
@@ -37,11 +37,11 @@ class Visitor:
 
     @property
     def can_come(self) -> bool:
-        """Whether there is a way to be signed in at all."""
+        """Whether the host offers any way to be signed in."""
         return self._knows_sessions or self._can_sign_in
 
     def account(self) -> Account | None:
-        """Who is signed in: at the site, or with our sign-in in this browser; None for a stranger."""
+        """The account that is signed in, at the site or by our sign-in in this browser; None without one."""
         return self._webview.attempts.account_of_site() or self._signed_in_with_us()
 
     def _signed_in_with_us(self) -> Account | None:
@@ -51,25 +51,27 @@ class Visitor:
         return None
 
     def _proved_by(self, kept: Attempt) -> Account | None:
-        """Whose sign-in it is, second factor included, also where it was switched on since."""
+        """The account of a finished sign-in. A second factor that was switched on since must be given
+        first."""
         if kept.stage is not Stage.CONSENT_SHOWN or kept.account is None:
             return None
         has_passed = kept.second_factor_at is not None or self._webview.attempts.passes(kept.account)
         return kept.account if has_passed else None
 
     def has_passed(self, account: Account) -> bool:
-        """Whether the account needs no second factor, or this browser has given it to us."""
+        """Whether the account needs no second factor, or gave it in this browser."""
         if self._webview.attempts.passes(account):
             return True
         ours = self._signed_in_with_us()
         return ours is not None and ours.id == account.id
 
     def ask_second_factor(self, page: str, account: Account) -> Response:
-        """The form for the code of who is signed in at the site; it leads back to this page."""
+        """The form for the second factor of an account that is signed in at the site. It leads back to
+        `page`."""
         return self._first_page(page, account)
 
     def sign_in(self, page: str) -> Response:
-        """The way in for a stranger, which leads back to this page. Raises `Notice` where there is none."""
+        """The sign-in, which leads back to `page`. Raises `Notice` where the host offers none."""
         if self._settings.login_url:
             back = quote(f"{self._base_url}/{page}", safe="")
             return self._webview.pages.go(self._settings.login_url.replace("{next}", back))

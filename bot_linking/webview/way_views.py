@@ -1,6 +1,6 @@
 """The pages of the other ways to link: a web link in any browser, the menu's webview, and from the site.
 
-They prove a chat or an account, and then join the very journey of the Log In button's pages.
+They prove a chat or an account, and then go on with the pages of the Log In button.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class WayPages:
 
     @view
     def show_web(self, token: str) -> Response:
-        """The sign-in page of a chat that this address proves. Nothing is kept: a preview may open it too."""
+        """The sign-in page of a web link. Nothing is kept: a preview may open the address, too."""
         link = self._ways.open_web(token)
         if link is None:
             self._tell(LinkingRefused("web_link_unknown", way=WEB))
@@ -93,7 +93,7 @@ class WayPages:
 
     @view
     def show_digits(self, attempt_id: str) -> Response:
-        """Six digits to type into the chat; the page asks for itself again until the chat has answered."""
+        """Six digits to type in the chat. The page reloads until the chat has answered."""
         kept = self._linking.attempt_of(attempt_id)
         if kept is not None and self._has_linked(kept):
             return self.webview.pages.show("linked", sdk=None)
@@ -112,7 +112,7 @@ class WayPages:
 
     @view
     def show_linked(self, attempt_id: str) -> Response:
-        """How an attempt ended that links at once, as the menu's does: the chat is not asked."""
+        """The end of an attempt that links without an answer of the chat, as the menu's does."""
         kept = self._linking.attempt_of(attempt_id)
         if kept is None or kept.stage is not Stage.DONE or not self.webview.browser.holds(kept):
             raise Notice("expired")
@@ -148,7 +148,7 @@ class WayPages:
 
     @view
     def show_menu(self) -> Response:
-        """The only page with a foreign script: Messenger's own, which says who opened it."""
+        """The page that runs Messenger's script, which says who opened the webview."""
         if self._settings.app_id is None:
             raise Notice("missing", 404)
         secret = self.webview.browser.secret()
@@ -158,7 +158,7 @@ class WayPages:
 
     @view
     def enter_menu(self) -> Response:
-        """What Messenger signed proves the chat; a refusal is a page that says what to mend."""
+        """Take the `signed_request`, which proves the chat. A refusal is a page that says what to mend."""
         self._require_stamp()
         try:
             context, proof = self._context()
@@ -173,7 +173,7 @@ class WayPages:
 
     @view
     def log_out(self) -> Response:
-        """The button on the menu's page of a chat that is linked: proved by the same `signed_request`."""
+        """Log Out on the menu's page of a linked chat, proved by the same `signed_request`."""
         self._require_stamp()
         try:
             context, _ = self._context()
@@ -183,7 +183,7 @@ class WayPages:
         return self.webview.pages.show_in_webview("logged_out")
 
     def _show_linked_chat(self, link: Link, proof: str) -> Response:
-        """With whom a chat is linked, Log Out, and the sign-in for another account."""
+        """The page of a linked chat: its account, Log Out, and the sign-in for another account."""
         account = self.webview.attempts.account_of_site()
         if account is not None and account.id != link.account_id:
             return self._begin(MENU, link.page_id, link.psid, proof=proof)
@@ -219,7 +219,8 @@ class WayPages:
 
     @view
     def show_connect(self) -> Response:
-        """An address, a picture and a code by which a chat can be connected with who is signed in here."""
+        """An address, a QR code and a code to type, which connect a chat with the account that is signed
+        in."""
         account = self._visitor.account()
         if account is None:
             return self._visitor.sign_in(CONNECT)
@@ -241,7 +242,7 @@ class WayPages:
         )
 
     def _page_asked_for(self) -> str | None:
-        """The page that the chat is with; None where there are several and the person has to choose."""
+        """The Facebook page of the chat; None where the person has to choose among several."""
         asked = request.args.get("page_id")
         try:
             if asked is not None and self._served.page(asked).id == asked:

@@ -14,7 +14,7 @@ from .calls import Caller, a_call, changed
 
 def lines(caller: Caller, psid: str = PSID) -> list[tuple[Any, ...]]:
     return [
-        (change.door, change.what, change.account_before, change.account_after)
+        (change.source, change.what, change.account_before, change.account_after)
         for change in caller.bot.linking.history_of(psid)
     ]
 
@@ -110,7 +110,7 @@ def test_a_change_is_plain_json_for_whoever_exports_it(caller: Caller) -> None:
     caller.link(username="ada")
     (change,) = caller.bot.linking.history_of(PSID)
     assert change.as_dict() == {
-        "at": "2027-01-15T08:00:00.000+00:00", "page_id": PAGE, "psid": PSID, "door": "api", "what": "linked",
-        "account_before": None, "account_after": "username:ada", "identifiers": ["username"],
-        "key_id": change.key_id, "request_id": "r-1", "meta": None,
+        "at": "2027-01-15T08:00:00.000+00:00", "page_id": PAGE, "psid": PSID, "source": "api",
+        "what": "linked", "account_before": None, "account_after": "username:ada",
+        "identifiers": ["username"], "key_id": change.key_id, "request_id": "r-1", "meta": None,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Two body forms, one meaning: chosen by Content-Type, read without mercy."""
+"""Two forms of a body have one meaning. The Content-Type chooses the form, and wrong bodies are refused."""
 
 from __future__ import annotations
 
@@ -58,11 +58,15 @@ def test_dotted_names_mean_nothing_in_json_and_the_sentence_says_so(caller: Call
     for call, code in (
         (RIGHT, 10000),
         (changed(a_call(username="ada"), recipient={}) | {"recipient.id": PSID}, 13000),
+        ({"Request.Method": "account_link"}, 10000),
+        (a_call(username="") | {"account_linking.name": "ada"}, 13001),
+        (changed(a_call(), account_linking={"status": "linked", "account_linking.email": "a@b.c"}), 13001),
     ):
         said = caller.send(call).get_json()
         assert said["error_code"] == code
         assert "in JSON the fields are nested" in said["error_message"]
-    assert "nested" not in caller.send({}).get_json()["error_message"]
+    for call in ({}, {"a.b": 1}, {"request": {"meta": {"request.id": 1}}}):
+        assert "nested" not in caller.send(call).get_json()["error_message"]
 
 
 CHARSETS = [
@@ -179,7 +183,7 @@ def test_a_part_and_a_field_may_declare_a_charset_too_and_are_believed(caller: C
 
 
 def test_a_name_in_gbk_that_happens_to_be_utf_8_links_nobody(caller: Caller) -> None:
-    """Two of its letters have the bytes of two others."""
+    """In UTF-8 the bytes of its letters are two other letters."""
     name = "纽约"
     name.encode("gbk").decode("utf-8")
     body = urlencode({**RIGHT, "account_linking.username": name}, encoding="gbk").encode()

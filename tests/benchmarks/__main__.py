@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from . import batches, calls, desk, growth, http, imports, outbox, sign_in, slow_disk, store, webhook
+from . import batches, calls, desk, growth, http, imports, login, outbox, sign_in, slow_disk, store, webhook
 from .drawing import draw
 from .measure import Finding, table
 
@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[Path, bool], Iterator[Finding]]] = {
     "http": http.run,
     "slow_disk": slow_disk.run,
     "sign_in": sign_in.run,
+    "login": login.run,
     "outbox": outbox.run,
 }
 

@@ -1,4 +1,4 @@
-"""`flask linking ...` as an operator runs it: real processes, a clean stdout, an exit status to rely on."""
+"""`flask linking ...` as an operator runs it: real processes, a clean stdout, reliable exit statuses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Result:
 
 
 class Shell:
-    """A terminal in which the app's settings are exported."""
+    """A shell that has the app's settings in its environment."""
 
     def __init__(self, environment: dict[str, str], messenger: Simulator) -> None:
         self.environment = environment
@@ -74,7 +74,7 @@ class Shell:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def quick(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
-        """The same command in this process, where what it says is the point and not that it is a process."""
+        """Run the command in this process, where only its output matters."""
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("BOT_LINKING_")]:
                 patch.delenv(name)
@@ -88,7 +88,7 @@ class Shell:
         return Result(done.exit_code, done.stdout, done.stderr)
 
     def link(self, psid: str, account: str = "1", page: str | None = None, **identity: str) -> None:
-        """A link in the store, made by a code as a login makes it."""
+        """Make a link in the store by a code, as a login does."""
         page = page or self.messenger.page_id
         attempt = Attempt(
             f"attempt-{page}-{psid}", Account(account, **identity), "AR", "https://x", 0, page, psid
@@ -100,7 +100,7 @@ class Shell:
 
 
 def _answers_the_handshake() -> Flask:
-    """What stands at the public address while commands run."""
+    """Answer at the public address while commands run."""
     app = Flask("public")
     app.add_url_rule("/linking/webhook", "webhook", lambda: request.args["hub.challenge"])
     return app
@@ -365,7 +365,7 @@ def test_a_missing_setting_is_named_and_no_value_is_shown(
 
 
 def findings(result: Result) -> dict[str, list[str]]:
-    """What each state says."""
+    """The findings by their state."""
     found: dict[str, list[str]] = {}
     for line in result.out.splitlines():
         state, _, what = line.partition(" ")

@@ -1,4 +1,4 @@
-"""`setup` mends what Messenger must know, removes nothing, and says what stands in the way."""
+"""`setup` sets what is missing at Messenger, removes nothing, and says what prevents it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOGIN = f"{SITE}/linking/login"
 
 @pytest.fixture
 def bare(shell: Shell, messenger: Simulator, bot_server: BotServer, tmp_path: Path) -> Shell:
-    """A page and an app that are subscribed to something else, whose webhook is a running bot."""
+    """A page and an app that are subscribed to other fields, whose webhook is a running bot."""
     app = Flask("tests.setup")
     app.config.update({
         **messenger.settings_for_bot(),

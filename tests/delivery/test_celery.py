@@ -20,7 +20,7 @@ from celery import Celery
 from flask import Flask
 
 from bot_linking import AccountLinking, ConfigurationError
-from bot_linking.celery import TASK, _Bell, install
+from bot_linking.celery import TASK, _Notifier, install
 from bot_linking.core.identifiers import Identifiers
 from tests.graph import ScriptedGraph
 from tests.wire import PAGE
@@ -219,16 +219,16 @@ def test_two_celery_apps_of_one_process_deliver_each_its_own_bot(shop: Shop, ser
     other.close()
 
 
-def test_many_rings_are_told_in_a_few_and_the_last_one_is_not_missed() -> None:
+def test_many_notices_become_a_few_calls_and_the_last_one_is_not_missed() -> None:
     told = list[float]()
 
     def tell() -> None:
         time.sleep(0.05)
         told.append(time.monotonic())
 
-    bell = _Bell(tell)
+    notifier = _Notifier(tell)
     for _ in range(500):
-        bell.ring()
+        notifier.notify()
     last = time.monotonic()
-    assert until(lambda: bool(told) and told[-1] > last + 0.04 and not bell._is_telling)
+    assert until(lambda: bool(told) and told[-1] > last + 0.04 and not notifier._is_telling)
     assert len(told) < 20

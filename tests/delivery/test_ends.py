@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -18,16 +22,26 @@ from werkzeug import Request, Response
 
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.acceptance.running import free_pair
+from tests.children import LIMIT_S, child
 from tests.wire import PAGE
 
 ROOT = Path(__file__).parents[2]
 BOT = "tests.delivery.ending_bot:app"
 SENT_S = 2.0
 MANY = 6
+EACH_ONCE = Counter({str(1000 + number): 1 for number in range(MANY)})
+GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class"]
+GRANIAN = ["-m", "granian", "--interface", "wsgi", "--port", "{port}", "--respawn-interval", "0", BOT]
 SERVERS = {
-    "gunicorn": ["-m", "gunicorn", "--worker-class", "gthread", "--bind", "127.0.0.1:0", BOT],
-    "waitress": ["-m", "waitress", "--listen", "127.0.0.1:0", BOT],
-    "flask run": ["-m", "flask", "--app", BOT, "run", "--port", "0"],
+    "gunicorn": [*GUNICORN, "gthread", BOT],
+    "gunicorn, preloaded": [*GUNICORN, "gthread", "--preload", BOT],
+    "gunicorn, heeded": [*GUNICORN, "gthread", "tests.delivery.heeding_bot:app"],
+    "gunicorn, gevent": [*GUNICORN, "gevent", BOT],
+    "granian": GRANIAN,
+    "granian, of a script": ["-m", "tests.delivery.granian_bot"],
+    "waitress": ["-m", "waitress", "--listen", "127.0.0.1:{port}", BOT],
+    "flask run": ["-m", "flask", "--app", BOT, "run", "--port", "{port}"],
     "deliver": ["-m", "flask", "--app", BOT, "linking", "deliver"],
 }
 
@@ -39,14 +53,23 @@ class Graph:
         self.url = server.url_for("").rstrip("/")
         self.begun = Counter[str]()
         self.done = Counter[str]()
+        self.takes_s = SENT_S
+        self.takes_all, self.long_is_over = threading.Event(), threading.Event()
+        self.is_long = threading.Event()
         server.expect_request("/v26.0/me/messages").respond_with_handler(self._take)
+        server.expect_request("/long").respond_with_handler(self._answer_at_last)
 
     def _take(self, request: Request) -> Response:
         psid = request.get_json()["recipient"]["id"]
         self.begun[psid] += 1
-        time.sleep(SENT_S)
+        self.takes_all.wait(self.takes_s)
         self.done[psid] += 1
         return Response('{"recipient_id": "1", "message_id": "m"}', content_type="application/json")
+
+    def _answer_at_last(self, request: Request) -> Response:
+        self.is_long.set()
+        self.long_is_over.wait(LIMIT_S)
+        return Response("over")
 
 
 @pytest.fixture
@@ -81,64 +104,118 @@ def environment(settings: dict[str, Any], graph: Graph, tmp_path: Path) -> dict[
     return {**os.environ, **given, "BOT_LINKING_DELIVERY": "thread"}
 
 
-@pytest.mark.parametrize("server", sorted(SERVERS))
+@contextmanager
+def serving(
+    server: str, environment: dict[str, str], *options: str, port: int = 0
+) -> Iterator[subprocess.Popen[Any]]:
+    """One of them, with these options beside its own."""
+    command = [part.format(port=port) for part in SERVERS[server]]
+    with child([sys.executable, *command[:2], *options, *command[2:]], cwd=ROOT, env=environment) as process:
+        yield process
+
+
+@pytest.mark.parametrize("server", [each for each in SERVERS if each != "gunicorn, heeded"])
 def test_a_server_that_is_asked_to_end_says_nothing_twice(
     server: str, graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    if server == "waitress":
-        pytest.importorskip("waitress")
-    process = subprocess.Popen(
-        [sys.executable, *SERVERS[server]], cwd=ROOT, env=environment, preexec_fn=_hear_signals
-    )
-    try:
+    with serving(server, environment) as process:
         until(lambda: sum(graph.begun.values()) == MANY, "sending")
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-    finally:
-        process.kill()
-        process.wait()
-    assert graph.done == Counter({str(1000 + number): 1 for number in range(MANY)})
+        process.terminate()
+        process.wait(LIMIT_S)
+    assert graph.done == EACH_ONCE
     assert store.outbox_depth()["depth"] == 0
     assert graph.begun == graph.done
 
 
-@pytest.mark.parametrize("signalled", ["SIGHUP", "SIGQUIT", "SIGINT"])
-def test_gunicorns_other_ends_say_nothing_twice(
-    signalled: str, graph: Graph, store: SQLStore, environment: dict[str, str]
+@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+def test_a_reload_says_nothing_twice(
+    server: str, graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    """A reload, whose next worker goes on, and an end that waits for no request."""
-    process = subprocess.Popen(
-        [sys.executable, *SERVERS["gunicorn"]], cwd=ROOT, env=environment, preexec_fn=_hear_signals
-    )
-    try:
+    """SIGHUP: the workers end, and the next ones go on."""
+    port = free_pair()
+    with serving(server, environment, port=port) as process:
         until(lambda: sum(graph.begun.values()) == MANY, "sending")
-        process.send_signal(getattr(signal, signalled))
+        first = get(port, "/pid")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: serves_anew(port, first), "reloaded")
         until(lambda: store.outbox_depth()["depth"] == 0, "sent")
         process.terminate()
-        process.wait(30)
-    finally:
-        process.kill()
-        process.wait()
-    assert graph.done == graph.begun == Counter({str(1000 + number): 1 for number in range(MANY)})
+        process.wait(LIMIT_S)
+    assert graph.done == graph.begun == EACH_ONCE
+
+
+@pytest.mark.parametrize("signalled", [signal.SIGQUIT, signal.SIGINT])
+def test_gunicorns_other_end_says_nothing_twice(
+    signalled: signal.Signals, graph: Graph, store: SQLStore, environment: dict[str, str]
+) -> None:
+    """It waits for no request."""
+    with serving("gunicorn", environment) as process:
+        until(lambda: sum(graph.begun.values()) == MANY, "sending")
+        process.send_signal(signalled)
+        process.wait(LIMIT_S)
+    assert graph.done == graph.begun == EACH_ONCE
+    assert store.outbox_depth()["depth"] == 0
+
+
+def test_a_worker_that_has_had_its_requests_says_nothing_twice(
+    graph: Graph, store: SQLStore, environment: dict[str, str]
+) -> None:
+    """gunicorn's `--max-requests`: the worker ends, and the next one serves."""
+    port = free_pair()
+    with serving("gunicorn", environment, "--max-requests", "1", port=port) as process:
+        until(lambda: sum(graph.begun.values()) == MANY, "sending")
+        first = get(port, "/pid")
+        until(lambda: store.outbox_depth()["depth"] == 0, "sent")
+        assert get(port, "/pid") != first
+        process.terminate()
+        process.wait(LIMIT_S)
+    assert graph.done == graph.begun == EACH_ONCE
+
+
+def test_nothing_is_begun_once_the_server_was_asked_to_end(
+    graph: Graph, store: SQLStore, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """However long its requests go on: gunicorn answers them first."""
+    graph.takes_s, port, heeded = LIMIT_S, free_pair(), tmp_path / "heeded"
+    environment |= {"BOT_LINKING_DELIVERY_THREADS": "2", "HEEDED": str(heeded)}
+    with serving("gunicorn, heeded", environment, port=port) as process:
+        until(lambda: sum(graph.begun.values()) == 2, "sending")
+        with ThreadPoolExecutor() as pool:
+            long = pool.submit(get, port, "/long")
+            assert graph.is_long.wait(LIMIT_S)
+            process.terminate()
+            until(heeded.exists, "heard")
+            graph.takes_all.set()
+            until(lambda: store.outbox_depth()["depth"] == MANY - 2, "marked")
+            graph.long_is_over.set()
+            assert long.result(LIMIT_S) == "over"
+        assert process.wait(LIMIT_S) == 0
+    assert sum(graph.begun.values()) == sum(graph.done.values()) == 2
+    assert len(store.claim_due(int(time.time() * 1000), 0, {PAGE: MANY})) == MANY - 2
 
 
 def test_the_reloaders_watcher_sends_nothing(
     graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
     """`flask run --reload` is two processes; the one that only watches files leaves the outbox alone."""
-    command = ["-m", "flask", "--app", BOT, "run", "--port", "0", "--reload"]
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, env=environment, preexec_fn=_hear_signals,
-        start_new_session=True, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "flask", "--app", BOT, "run", "--port", "0", "--reload"]
+    with child(command, cwd=ROOT, env=environment, start_new_session=True) as process:
+        try:
+            until(lambda: graph.done == EACH_ONCE, "sent")
+            until(lambda: store.outbox_depth()["depth"] == 0, "marked")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert graph.begun == EACH_ONCE
+
+
+def get(port: int, path: str) -> str:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=LIMIT_S) as answer:
+        return str(answer.read(), "ascii")
+
+
+def serves_anew(port: int, first: str) -> bool:
+    """Whether another process answers; for a moment there may be none."""
     try:
-        until(lambda: sum(graph.done.values()) == MANY, "sent")
-        until(lambda: store.outbox_depth()["depth"] == 0, "marked")
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    assert graph.begun == Counter({str(1000 + number): 1 for number in range(MANY)})
-
-
-def _hear_signals() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+        return get(port, "/pid") != first
+    except OSError:
+        return False

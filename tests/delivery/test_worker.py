@@ -37,6 +37,16 @@ def test_what_gets_through_is_told_and_gone(post: Post, clock: Clock) -> None:
     assert post.worker().drain() == 0
 
 
+def test_a_process_that_was_asked_to_end_and_lives_on_delivers_again(post: Post) -> None:
+    """A host's own handler of SIGTERM need not end its process."""
+    post.put()
+    worker = post.worker()
+    worker.take_nothing_for(60)
+    assert worker.drain() == 0
+    worker.take_nothing_for(0)
+    assert worker.drain() == 1
+
+
 def test_what_failed_for_now_is_tried_again_after_the_wait_and_not_before(post: Post, clock: Clock) -> None:
     post.put()
     post.answers["1"] = Refusal("later")
@@ -608,11 +618,11 @@ def test_a_page_that_hangs_leaves_threads_to_the_others(post: Post, quick: None)
 
 def test_starting_twice_is_starting_once(post: Post, quick: None) -> None:
     with running(post.worker()) as delivery:
-        clerk = delivery._clerk
+        dispatcher = delivery._dispatcher
         delivery.start()
-        assert delivery._clerk is clerk
+        assert delivery._dispatcher is dispatcher
     with running(delivery):
-        assert delivery._clerk is not clerk
+        assert delivery._dispatcher is not dispatcher
 
 
 def test_what_nobody_needs_any_more_is_purged_now_and_then(post: Post, clock: Clock, quick: None) -> None:

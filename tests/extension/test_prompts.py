@@ -1,4 +1,5 @@
-"""Whom a handler that needs a login asks to log in, and what becomes of a button that is not taken."""
+"""Whom a handler that needs a login asks to log in, and what happens when Messenger does not take the
+button."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot_linking import Link
+from bot_linking import Link, StoreUnavailable
+from bot_linking.messenger.prompts import Prompts
 from tests.bots import Bot, NewBot
 from tests.wire import PAGE, PSID, message_event
 
@@ -21,6 +23,9 @@ NOBODYS = {
     "delivery": WHOSE | {"delivery": {"mids": ["m_1"], "watermark": 1}},
     "pass_thread_control": WHOSE | {"pass_thread_control": {"new_owner_app_id": "1"}},
     "policy_enforcement": {"recipient": {"id": PAGE}, "sender": {"id": PAGE}, "policy_enforcement": {}},
+    "policy_enforcement without a sender": {"recipient": {"id": PAGE}, "policy_enforcement": {}},
+    "optin of a user_ref": {"recipient": {"id": PAGE}, "optin": {"ref": "x", "user_ref": "y"}},
+    "read beside null": WHOSE | {"message": None, "read": {"watermark": 1}},
 }
 PERSONS = {
     "message": WHOSE | {"message": {"mid": "m_2", "text": "orders"}},
@@ -69,6 +74,52 @@ def test_a_message_that_is_delivered_again_prompts_once(orders: tuple[Bot, Any])
     assert len(bot.graph.sent) == 2
     handler(WHOSE | {"message": {"mid": "m_4", "text": "orders"}})
     assert len(bot.graph.sent) == 3
+
+
+def test_a_message_that_is_delivered_again_while_it_is_being_answered_prompts_once(
+    orders: tuple[Bot, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, handler = orders
+    answer, said = bot.graph._node, list[Any]()
+
+    def slowly(request: Any, path: str, body: Any) -> Any:
+        if path == "me/messages" and not said:
+            said.append("Messenger has waited long enough")
+            said.append(handler(PERSONS["message"]))
+        return answer(request, path, body)
+
+    monkeypatch.setattr(bot.graph, "_node", slowly)
+    handler(PERSONS["message"])
+    assert len(bot.graph.sent) == 1
+    assert said[1:] == [None]
+
+
+def test_a_prompt_that_failed_on_the_way_is_sent_when_messenger_delivers_again(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = bot.linking.login_required(_nothing)
+    with monkeypatch.context() as away:
+        away.setattr(bot.linking.store, "save_resume", _away)
+        with pytest.raises(StoreUnavailable):
+            orders(PERSONS["message"])
+    orders(PERSONS["message"])
+    assert len(bot.graph.sent) == 1
+
+
+def test_a_process_that_ends_in_the_middle_of_a_prompt_holds_it_up_for_a_minute(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = bot.linking.login_required(_nothing)
+    with monkeypatch.context() as killed:
+        killed.setattr(Prompts, "_try_to_send", _ends)
+        killed.setattr(bot.linking.store, "drop_limit", _away)
+        with pytest.raises(StoreUnavailable):
+            orders(PERSONS["message"])
+    orders(PERSONS["message"])
+    assert bot.graph.sent == []
+    bot.clock.advance(61)
+    orders(PERSONS["message"])
+    assert len(bot.graph.sent) == 1
 
 
 def test_two_handlers_of_one_message_prompt_each_for_itself(bot: Bot) -> None:
@@ -134,6 +185,14 @@ def test_a_button_that_waited_longer_than_what_it_was_for_is_not_sent(bot: Bot) 
 def test_a_text_that_messenger_would_refuse_is_still_the_bots_own_error(bot: Bot) -> None:
     with pytest.raises(ValueError, match="640"):
         bot.linking.login_required(text="x" * 641)(_nothing)(PERSONS["message"])
+
+
+def _away(*_: Any, **__: Any) -> None:
+    raise StoreUnavailable("away")
+
+
+def _ends(*_: Any, **__: Any) -> None:
+    raise SystemExit
 
 
 def _never(event: Any, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""A login is asked for where it is needed, and the interrupted action goes on by itself."""
+"""A handler asks for a login where it needs one, and runs automatically after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENT = message_event("orders")
 
 
 class Shop:
-    """A bot's handlers, made the same way in each process."""
+    """A bot's handlers, made in the same way in each process."""
 
     def __init__(self, bot: Bot) -> None:
         self.ran: list[tuple[str, str, tuple[Any, ...]]] = []
@@ -108,7 +108,7 @@ def test_a_restart_between_the_link_and_the_delivery_loses_nothing_either(new_bo
 
 
 def test_an_action_waits_for_a_process_that_knows_its_handler(new_bot: NewBot) -> None:
-    """One that has only just started, or that runs the newer version of the bot."""
+    """A process that has just started, or that runs a newer version of the bot."""
     first = new_bot()
     Shop(first).orders(EVENT)
     second = new_bot()
@@ -127,7 +127,7 @@ def test_a_handler_needs_a_name_to_be_found_again(bot: Bot) -> None:
 
 
 def finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run what waits for nothing."""
+    """Run a coroutine that waits for nothing."""
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value
@@ -283,6 +283,20 @@ def test_a_handler_that_gives_up_is_not_run_again_and_its_reason_is_kept(
     (dead,) = bot.linking.store.list_dead()
     assert (dead.kind, dead.last_error) == ("resume", "the order is gone\\nERROR forged")
     assert len(bot.graph.sent) == 3  # prompt, confirmation, one sentence of regret
+
+
+def test_a_handler_of_a_linked_person_that_gives_up_is_no_error_of_the_webhooks(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hopeless(event: dict[str, Any], link: Link) -> None:
+        raise bot_linking.GiveUp("the order is gone\nERROR forged")
+
+    link_and_deliver(bot)
+    assert bot.linking.login_required(hopeless)(EVENT) is None
+    bot.linking.delivery.drain()
+    assert "did not work" in bot.graph.sent[-1]["message"]["text"]
+    assert "a handler gave up: the order is gone\\nERROR forged" in caplog.text
+    assert bot.linking.store.list_dead() == []
 
 
 def test_a_handler_that_cannot_reach_the_person_says_nothing_more_to_them(bot: Bot) -> None:

@@ -123,6 +123,8 @@ PATHS = {
     "/ExternalAccount/shop/": "bind",
     "/EXTERNALACCOUNT/shop/SIGNIN/": "sign in",
     "/externalAccount/shop/signin": "sign in",
+    "/ExternalAccount/shop/signin": "sign in",
+    "/ExternalAccount/shop/SIGNIN/": "sign in",
     "/ExternalAccount/shop/SignIn/": "sign in",
 }
 

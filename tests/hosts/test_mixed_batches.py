@@ -1,4 +1,5 @@
-"""A batch that holds both is one request of the host's: its hooks run once, and see what was not ours."""
+"""A batch with linking events and others is one request for the host: its hooks run once, and see the
+others only."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ REST = json.loads(batch(MESSAGE))
 
 
 class HostRequest(Request):
-    """A request class of the host's own, which remembers what it has read."""
+    """A request class of the host's own, which caches what it has read."""
 
     @cached_property
     def words(self) -> list[str]:
@@ -196,3 +197,32 @@ def test_a_view_that_fails_is_seen_by_the_hosts_error_handler_with_the_rest(bot:
 
     assert post(bot).text == "handled"
     assert seen == [REST]
+
+
+READERS = {
+    "stream": lambda: request.stream.read(),
+    "uncached": lambda: request.get_data(cache=False),
+    "WSGI": lambda: request.environ["wsgi.input"].read(),
+    "another request": lambda: Request(request.environ).get_data(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=list(READERS))
+@pytest.mark.parametrize("body", [batch(MESSAGE), MIXED], ids=["the bot's alone", "mixed"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_view_may_read_the_body_by_any_means(bot: Bot, reader: Any, body: bytes, chunked: bool) -> None:
+    @bot.app.post("/webhook")
+    @bot.linking.webhook
+    def webhook() -> Any:
+        return reader()
+
+    more: dict[str, Any] = {
+        "headers": {"X-Hub-Signature-256": signature(body)},
+        "input_stream": BytesIO(body),
+    }
+    if chunked:
+        more["headers"]["Transfer-Encoding"] = "chunked"
+        more["environ_overrides"] = {"wsgi.input_terminated": True}
+    else:
+        more["environ_overrides"] = {"CONTENT_LENGTH": str(len(body))}
+    assert json.loads(bot.client().post("/webhook", **more).data) == REST

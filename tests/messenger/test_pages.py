@@ -1,4 +1,5 @@
-"""The registry of pages: what a question costs, when it looks, and what a fork or a thread does to it."""
+"""The registry of pages: what a question costs, when it reads the store, and how it bears forks and
+threads."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def test_the_store_is_asked_every_two_seconds_and_read_when_something_has_change
 def test_without_a_keeper_nothing_is_ever_asked() -> None:
     pages = Pages([page("111")])
     assert ids(pages) == ["111"]
-    pages.look()
+    pages.refresh()
     pages.require_all()
     assert pages.secrets_of("222") == ()
 
@@ -98,16 +99,16 @@ def test_every_question_agrees_after_each_change(pages: Pages, kept: Kept) -> No
     assert (pages.sole_id(), pages.is_one()) == ("111", True)
     first = pages.revision
     kept.put("222", page("222", "another-secret"))
-    pages.look()
+    pages.refresh()
     assert pages.revision != first
     assert (pages.sole_id(), pages.is_one()) == (None, False)
     assert pages.secrets_of("222") == (b"another-secret",)
     assert pages.owners() == {b"a-secret": {"111"}, b"another-secret": {"222"}}
     kept.put("222", page("222", "a-secret"))
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": {"111", "222"}}
     kept.put("222", None)
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": {"111"}}
     assert not pages.serves("222")
     with pytest.raises(PageUnknown):
@@ -121,7 +122,7 @@ def test_what_was_handed_out_before_a_change_does_not_change_under_its_reader(
     for number in range(100):
         kept.put(f"{number}", page(f"{number}", f"secret-{number}"))
     walk = iter(before)
-    pages.look()
+    pages.refresh()
     assert list(walk) == [b"a-secret"]
     assert len(pages.owners()) == 101
 
@@ -129,19 +130,19 @@ def test_what_was_handed_out_before_a_change_does_not_change_under_its_reader(
 def test_a_secret_that_every_page_may_use_stays_so(kept: Kept, time: Time) -> None:
     pages = Pages([page(None)], kept, monotonic=time)
     kept.put("222", page("222"))
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": None}
     kept.put("222", None)
-    pages.look()
+    pages.refresh()
     assert pages.owners() == {b"a-secret": None}
     assert pages.page("999").id is None
 
 
 def test_a_page_of_the_configuration_wins_over_one_of_the_store(pages: Pages, kept: Kept) -> None:
     kept.put("111", page("111", "another-secret"))
-    pages.look()
+    pages.refresh()
     kept.put("111", None)
-    pages.look()
+    pages.refresh()
     assert pages.secrets_of("111") == (b"a-secret",)
 
 
@@ -166,7 +167,7 @@ def test_after_a_failure_it_waits_longer_and_what_is_known_stays(
 def test_after_a_long_time_without_a_look_everything_is_read_anew(
     pages: Pages, kept: Kept, time: Time
 ) -> None:
-    """The store forgets after a month that a page was removed."""
+    """After a month the store forgets that a page was removed."""
     kept.put("222", page("222"))
     kept.put("333", page("333"))
     assert len(ids(pages)) == 3
@@ -219,7 +220,7 @@ def test_a_child_process_looks_though_a_thread_of_its_parent_was_looking(
 
 
 class Watched(Page):
-    """A page that notes who asks for its secrets."""
+    """A page that records who reads its secrets."""
 
     touched: ClassVar[list[str]] = []
 
@@ -250,5 +251,5 @@ def test_what_is_asked_for_one_page_of_a_thousand_touches_that_page_alone(
     pages.serves("777")
     assert set(Watched.touched) == {"777"}
     kept.put("777", watched(777, "another-secret"))
-    pages.look()
+    pages.refresh()
     assert set(Watched.touched) == {"777"}

@@ -1,4 +1,4 @@
-"""Who made an event: what opens the window, what nobody waits for an answer to."""
+"""Who made an event: which events open the 24-hour window, and which are automatic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot_linking.messenger.senders import is_nobodys, mid_of, opens_the_window
+from bot_linking.messenger.senders import is_automatic, mid_of, names_no_sender, opens_the_window
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,19 @@ from bot_linking.messenger.senders import is_nobodys, mid_of, opens_the_window
         ({"reaction": {"mid": "m"}}, False, False),
         ({"take_thread_control": {}}, False, True),
         ({"message": {"mid": "m"}, "read": {}}, True, False),
-        ({"message": None}, True, False),
+        ({"message": None}, False, False),
+        ({"message": None, "read": {}}, False, True),
+        ({"message": {"mid": "m"}, "read": None}, True, False),
         ({}, False, False),
     ],
 )
-def test_an_event_is_a_persons_or_nobodys(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
-    assert (opens_the_window(event), is_nobodys(event)) == (opens, nobodys)
+def test_an_event_is_a_persons_or_automatic(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
+    assert (opens_the_window(event), is_automatic(event)) == (opens, nobodys)
 
 
 @pytest.mark.parametrize("event", ["24680", None, ["x"], 7], ids=repr)
-def test_what_is_no_event_is_not_nobodys_and_has_no_mid(event: object) -> None:
-    assert not is_nobodys(event)
+def test_what_is_no_event_is_not_automatic_and_has_no_mid(event: object) -> None:
+    assert not is_automatic(event)
     assert mid_of(event) is None
 
 
@@ -52,3 +54,19 @@ def test_what_is_no_event_is_not_nobodys_and_has_no_mid(event: object) -> None:
 )
 def test_a_message_or_postback_has_a_mid(event: dict[str, Any], mid: str | None) -> None:
     assert mid_of(event) == mid
+
+
+@pytest.mark.parametrize(
+    ("event", "none"),
+    [
+        ({"policy_enforcement": {}}, True),
+        ({"optin": {"user_ref": "x"}, "sender": None}, True),
+        ({"optin": {"user_ref": "x"}, "sender": {"user_ref": "x"}}, True),
+        ({"message": {"mid": "m"}, "sender": {"id": "24680"}}, False),
+        ({"sender": {}}, False),
+        ({"postback": None}, False),
+        ("24680", False),
+    ],
+)
+def test_only_an_event_of_messengers_own_may_name_no_sender(event: Any, none: bool) -> None:
+    assert names_no_sender(event) is none

@@ -1,5 +1,5 @@
-"""The operator's page: who may open it, what it shows of whom, and that each action is asked for, ticketed
-and written down."""
+"""The operator's page: who may open it, what it shows of a person; each action is confirmed, ticketed and
+written down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports.outbox import Pause, Postponed
 from bot_linking.operators.desk.door import ACTS, LOOKS
-from bot_linking.operators.desk.room import LARGEST_FORM
+from bot_linking.operators.desk.visit import LARGEST_FORM
 from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
@@ -47,7 +47,7 @@ class Desk(Browser):
         return self.look(f"/person{path}", page=PAGE, psid=psid, **query)
 
     def press(self, button: str) -> TestResponse:
-        """Press the button of the only form that posts to this address's end, and follow."""
+        """Press the button of the only form that posts to this address, and follow the redirect."""
         (form,) = [
             form
             for form in forms_of(self.page.text)
@@ -79,7 +79,7 @@ def desk(bot: Bot) -> Desk:
 
 
 def words(page: TestResponse) -> str:
-    """What a page says."""
+    """The text of a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
@@ -217,7 +217,7 @@ def test_unlink_leads_to_a_form_whose_button_says_so_and_the_history_has_the_ope
     assert bot.linking.link_of(PSID) is not None
     assert "The person is unlinked." in words(desk.press("/unlink"))
     assert bot.linking.link_of(PSID) is None
-    assert bot.linking.history_of(PSID)[-1].door == "Olivia"
+    assert bot.linking.history_of(PSID)[-1].source == "Olivia"
     bot.linking.delivery.drain()
     assert bot.graph.calls_to("me/unlink_accounts")
 
@@ -226,7 +226,7 @@ def test_an_operator_with_a_name_of_a_source_is_told_apart(desk: Desk, bot: Bot,
     staff.name = "messenger"
     desk.person("/unlink")
     desk.press("/unlink")
-    assert bot.linking.history_of(PSID)[-1].door == "operator:messenger"
+    assert bot.linking.history_of(PSID)[-1].source == "operator:messenger"
     bot.linking.delivery.drain()
     assert bot.graph.calls_to("me/unlink_accounts")
 
@@ -237,7 +237,7 @@ def test_an_operator_with_the_name_of_metas_callback_is_told_apart(
     staff.name = "deauthorize"
     desk.person("/unlink")
     desk.press("/unlink")
-    assert bot.linking.history_of(PSID)[-1].door == "operator:deauthorize"
+    assert bot.linking.history_of(PSID)[-1].source == "operator:deauthorize"
 
 
 def test_undo_puts_back_what_was_and_the_history_says_who_did(desk: Desk, bot: Bot) -> None:
@@ -246,7 +246,7 @@ def test_undo_puts_back_what_was_and_the_history_says_who_did(desk: Desk, bot: B
     assert "The newest link is undone." in words(desk.press("/undo"))
     link = bot.linking.link_of(PSID)
     assert link is not None
-    assert (link.account_id, bot.linking.history_of(PSID)[-1].door) == ("username:ada", "Olivia")
+    assert (link.account_id, bot.linking.history_of(PSID)[-1].source) == ("username:ada", "Olivia")
     assert desk.person("/undo").status_code == 404
     assert ">Undo<" not in desk.person().text
 
@@ -267,7 +267,7 @@ def test_erase_removes_everything_and_only_that_it_was_done_is_kept(desk: Desk, 
 
 
 def _questions(bot: Bot) -> dict[str, str]:
-    """Each page that asks, by the address that its form leads to."""
+    """Each page that asks, by the address of its form."""
     bot.linking.core.bind(PSID, Identifiers("grace", None, None), source="api")
     bot.linking.store.engine.write(
         lambda tx: tx.put(
@@ -307,7 +307,7 @@ def test_looking_changes_nothing(bot: Bot, desk: Desk, questions: dict[str, str]
 def test_each_action_wants_its_own_ticket(
     bot: Bot, desk: Desk, staff: Staff, questions: dict[str, str]
 ) -> None:
-    """None, of another act, another thing, another operator, another browser, another site, an hour ago."""
+    """No ticket, or that of another act, thing, operator, browser or site, or one that is an hour old."""
     before, fields = rows_but(bot, "funnel", "traffic"), {}
     for act, path in questions.items():
         page = desk.get(f"{ROOT}/{path}")

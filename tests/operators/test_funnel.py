@@ -1,4 +1,4 @@
-"""The funnel: a person followed from the prompt to the confirmation on each way, and one who leaves at each
+"""The funnel: a person is followed from the prompt to the confirmation on each way, and one leaves at each
 stage."""
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from tests.people import GRACE
 from tests.stores.given import DATABASES
 from tests.ways.test_chat import Hosted, payloads, quick_reply
 from tests.ways.test_pages import digits_on, enter, path_of, say, signed_request, walk_web
-from tests.wire import OTHER_TOKEN, PAGE, PSID, batch, linked_event
+from tests.wire import OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event, message_event
 
 DAY = 86_400_000
 
 
 def stages(bot: Bot, way: str = "login") -> dict[str, int]:
-    """How many came to each stage of a way; the zeros left out."""
+    """How many came to each stage of a way, without zeros."""
     ways = bot.linking.funnel()["ways"]
     return {stage: n for stage, n in ways.get(way, {"stages": {}})["stages"].items() if n}
 
 
 def upto(stage: str, first: str = "prompted") -> dict[str, int]:
-    """One person at each stage from the first to this one."""
+    """Let one person come to each stage from the first to this one."""
     names = [str(each) for each in STAGES]
     return dict.fromkeys(names[names.index(first) : names.index(stage) + 1], 1)
 
@@ -152,7 +152,7 @@ def test_a_web_link_has_its_own_way(bot: Bot) -> None:
 
 @pytest.mark.parametrize("last", ["opened", "consent_shown", "cancelled", "confirmed"])
 def test_the_menu_has_its_own_way_and_who_gives_up_is_counted_up_to_there(new_bot: NewBot, last: str) -> None:
-    """Nobody is prompted: the item of the menu is always there."""
+    """The menu's item is always there, so nobody is prompted."""
     bot = new_bot(APP_ID="42")
     browser = enter(bot, signed_request(bot.clock()))
     if last != "opened":
@@ -339,3 +339,32 @@ def test_a_thread_that_could_not_be_started_is_started_by_the_next_count(
     monkeypatch.setattr(funnel_module, "write_later", begun.append)
     funnel.pass_by("webhook", "other")
     assert begun
+
+
+def test_of_a_webhook_that_has_nothing_of_ours_nothing_is_counted(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touched(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was counted")
+
+    for name in ["reach", "cancel", "refuse", "open", "prompt", "measure_opening", "pass_by"]:
+        monkeypatch.setattr(bot.linking._here().funnel, name, touched)
+    assert bot.post(batch(message_event("hello"))).status_code == 200
+
+
+@pytest.mark.writes_later
+def test_one_thread_at_a_time_waits_to_write_also_after_a_command_has_written(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = list[Any]()
+    monkeypatch.setattr(funnel_module, "write_later", begun.append)
+    bot.browser().open()
+    bot.linking.funnel()
+    bot.browser().open(OTHER_TOKEN)
+    assert len(begun) == 1
+    begun[0].write_due()
+    bot.browser().open(TOKEN)  # a stage that was counted before
+    assert len(begun) == 1
+    bot.browser().code(OTHER_TOKEN)
+    assert len(begun) == 2
+    assert stages(bot)["opened"] == 2

@@ -320,7 +320,7 @@ def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLSto
     store.unlink(PAGE, PSID, "python", NOW + 2)
     store.unlink(PAGE, PSID, "python", NOW + 3)
     changes = store.history_of(PAGE, PSID)
-    assert [(each.door, each.what, each.account_before, each.account_after) for each in changes] == [
+    assert [(each.source, each.what, each.account_before, each.account_after) for each in changes] == [
         ("login", "linked", None, "1"),
         ("api", "linked", "1", "username:grace"),
         ("python", "unlinked", "username:grace", None),

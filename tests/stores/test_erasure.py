@@ -20,7 +20,7 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
 from bot_linking.core.ports import ChatLink, WebLink
 from bot_linking.core.rights import request_deletion
-from bot_linking.messenger.requests import OwnersDeliveries
+from bot_linking.messenger.owner_deliveries import OwnerDeliveries
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from tests import postgres
@@ -244,7 +244,7 @@ def delete_as_meta_asks(store: SQLStore) -> str:
     linking = Linking(store, tell=lambda event: None, page_id=PAGE, hooks=hooks)
     code = request_deletion(linking, "deletion", APP_USER, digest_of("request"), "the-code-of-the-request")
     bots: Any = None  # the host is asked, never Graph
-    requests = OwnersDeliveries(linking, bots, hooks=hooks, app_id=None, undo_url="")
+    requests = OwnerDeliveries(linking, bots, hooks=hooks, app_id=None, undo_url="")
     (entry,) = [each for each in claim(store) if each.kind == "deletion"]
     requests.fulfil(entry)
     return code

@@ -43,7 +43,7 @@ def test_a_new_link_is_as_the_file_says_and_has_its_line_of_history(store: SQLSt
     assert take(store, [given], NOW) == [AccountLinked(given)]
     assert store.find_link(PAGE, PSID) == given
     (change,) = store.history_of(PAGE, PSID)
-    assert (change.door, change.what, change.account_after) == ("import", "linked", "77")
+    assert (change.source, change.what, change.account_after) == ("import", "linked", "77")
     assert (change.at, change.identifiers) == (from_ms(NOW), ("email",))
 
 

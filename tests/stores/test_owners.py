@@ -218,7 +218,7 @@ def test_undoing_a_first_link_unlinks_and_says_so_at_messenger(store: SQLStore) 
     assert isinstance(outcomes[0], AccountUnlinked)
     assert (outcomes[0].source, outcomes[0].account_id) == ("undo", "1")
     assert [kind for _, kind in queued(store)] == ["unlinked", "unlink_call"]
-    assert [(each.door, each.account_after) for each in store.history_of(PAGE, PSID)][-1] == ("undo", None)
+    assert [(each.source, each.account_after) for each in store.history_of(PAGE, PSID)][-1] == ("undo", None)
 
 
 def test_undoing_a_replacement_restores_exactly_the_former_link(store: SQLStore) -> None:

@@ -1,4 +1,4 @@
-"""What the core needs from outside, one Protocol for each role: a store's families, a clock, a listener.
+"""What the core needs from outside: one Protocol for each role of the store, a clock, a listener.
 
 Begin with `links`. A class that needs one role takes that role (`Throttle(counters, now)`), not the store.
 """
@@ -28,7 +28,7 @@ Tell = Callable[[Happening], None]
 
 
 class SolePage(Protocol):
-    """Which page is meant where none is named; pages may come and go."""
+    """The page that is meant where a call names none. Pages may be added and removed while the bot runs."""
 
     def sole_id(self) -> str | None:
         """The id of the only page; None where there are several, or where its id is not configured."""
@@ -43,9 +43,12 @@ class SolePage(Protocol):
 class Store(
     Links, Attempts, Outbox, Counters, ApiKeys, KeptPages, Owners, Erasures, Overview, Ways, Upkeep, Protocol
 ):
-    """Where links are kept: all roles in one. Each writing method is one whole transaction, committed to
-    disk when it returns; uniqueness and single use are the database's. Stores are silent: they return what
-    happened and tell no listener. Every method raises `StoreUnavailable` when the database does not answer.
+    """Where links are kept: the roles that linking needs, in one. The roles `Tallies` and `Desk` stand apart.
+
+    Unless its docstring says otherwise, a method that writes is one transaction, which is on disk when the
+    method returns: another process sees all of it or nothing. The database keeps values unique and one-time
+    things single. A method that reads returns what any process last committed. A store calls no listener; it
+    returns what happened. Every method raises `StoreUnavailable` when the database does not answer.
 
     Times are milliseconds since the epoch. One contract suite runs over every store.
     """

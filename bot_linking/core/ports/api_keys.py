@@ -32,7 +32,7 @@ class ApiKeys(Protocol):
         revoked. It is asked anew at each call, so that a revoked key ends everywhere at once."""
 
     def list_api_keys(self) -> list[ApiKey]:
-        """All keys by `created_at` and id, the revoked ones included until they are purged."""
+        """All keys by `created_at` and id, oldest first; revoked ones too, until they are purged."""
 
     def touch_api_key(self, key_id: str, now: int) -> None:
         """Note that a key was used at `now`. An earlier time never replaces a later one."""

@@ -11,10 +11,10 @@ from bot_linking.core.links import Account
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a form of this attempt was not taken, and what stood in it: enough to show the form again.
+    """Why a form of this attempt was refused, and what stood in it: enough to show the form again.
 
-    `form` and `reason` are slugs, `field` is the name of the one field in question; `text` is the site's own
-    sentence, where it gave one; `until` is when a limit starts again, in milliseconds since the epoch. A
+    `form` and `reason` are slugs; `field` is the name of the field in question. `text` is the site's own
+    sentence, where it gave one. `until` is when a limit starts again, in milliseconds since the epoch. A
     password or a code is never kept.
     """
 
@@ -29,11 +29,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """The answer from outside that an attempt waits for: the code that was sent to an e-mail address, or
-    what the identity provider says.
+    """The answer that an attempt waits for: the code that was sent to an e-mail address, or the identity
+    provider's.
 
     `digest` is all that is kept of the secret; `about` is the e-mail address that the person typed. `tries`
-    counts the answers that were judged, `expires_at` is in milliseconds since the epoch.
+    counts the answers that were judged. `expires_at` is in milliseconds since the epoch.
     """
 
     kind: str
@@ -47,16 +47,16 @@ class Awaited:
 class Attempt:
     """One pass through the linking pages, from opening them to the link.
 
-    `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; a way
-    to link that does not begin with the Log In button has neither. `page_id`, `psid` and `profile_name` are
-    None where Messenger did not say; `page_hint` is the page that the button's address named, for a
-    hint only. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
+    `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; both are
+    empty on a way that does not begin with the Log In button. `page_id`, `psid` and `profile_name` are None
+    where Messenger did not say. `page_hint` is the page that the button's address named, which proves
+    nothing. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
     given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
 
-    `way` is the source that a link made by it has; `proof` is the digest of what proved the chat on another
-    way than the Log In button, and is good for one link.
+    `way` is the `source` of a link that this attempt makes. `proof` is the digest of what proved the chat on
+    another way than the Log In button; it is good for one link.
 
-    `session_digest` is the digest of the secret that the browser holds for this attempt, None for an attempt
+    `session_digest` is the digest of the secret that the browser holds for this attempt; None for an attempt
     that no store keeps.
     """
 
@@ -79,24 +79,24 @@ class Attempt:
     awaited: Awaited | None = None
 
 
-MOST_CODES = 10  # of one attempt: a button that is pressed again and again
+MOST_CODES = 10  # of one attempt, whose button may be pressed again and again
 
 
 class Attempts(Protocol):
     """Attempts, pending codes, and what a person was doing when they were asked to log in."""
 
     def save_attempt(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
-        """Keep an attempt under its `session_digest`, by one atomic comparison and write.
+        """Keep an attempt with its `session_digest`, by one atomic comparison and write.
 
-        Without `before` only where this attempt id is not kept yet; with it only where the kept attempt
-        still has the stage, the session digest and what is awaited of `before`. False, and nothing is
-        written, where another request was faster. An attempt that is left loses its unused codes in the same
-        transaction.
+        Without `before`, it is kept only where this attempt id is new; with `before`, only where the kept
+        attempt still has the stage, the session digest and the `awaited` of `before`. False means that
+        another request was faster and nothing was written. With the stage `left` the attempt's unused codes
+        go in the same transaction.
         """
 
     def find_attempt(self, attempt_id: str) -> Attempt | None:
-        """A kept attempt, at any stage, and also after its end, until `purge`. The caller compares the
-        session digest and asks for the stage."""
+        """A kept attempt, at any stage, also after its end until `purge` removes it; None when none has this
+        id. The caller compares the session digest and looks at the stage and the end."""
 
     def save_code(
         self,
@@ -109,30 +109,32 @@ class Attempts(Protocol):
         replaces: str | None = None,
         typed: str | None = None,
     ) -> bool:
-        """Commit a pending code of this attempt, minted at `now`, and the attempt's stage `approved` with it;
-        its tick is greater than that of each code committed before. `replaces` is the account that the person
-        agreed to replace; `typed` is the digest of digits by which the chat may name this code instead.
+        """Keep a pending code of this attempt, minted at `now`, and move the attempt to `approved`, in one
+        transaction. The code's tick is greater than that of each code committed before. `replaces` is the
+        account that the person agreed to replace; `typed` is the digest of digits by which the chat may name
+        this code.
 
-        An attempt at the consent must still be kept under its session digest, for the same account, before
-        its end. One whose stage is `opened` is the word of the caller, who knows the account: it is kept now,
-        or joins the same account's attempt of this id. False, and nothing is written, where that is not so;
-        when a code of the same attempt or the same proof was consumed, or one belongs to another account;
-        when the web link that proved the chat has ended, unless by its age;
-        and after `MOST_CODES` codes. An attempt may have several pending codes; the first that is redeemed
-        consumes all.
+        An attempt at the consent must still be kept with its session digest, for the same account, before
+        its end. An attempt whose stage is `opened` is one of a caller who knows the account: it is kept now,
+        or joins the same account's attempt of this id.
+
+        False means that nothing was written: the attempt is not so; a code of it or of the same proof was
+        consumed; one of its codes belongs to another account; the web link that proved the chat is gone (its
+        age alone does not count); or the attempt has `MOST_CODES` codes. An attempt may have several pending
+        codes; the first that is redeemed consumes all.
         """
 
     def account_of_code(self, digest: str) -> str | None:
-        """The account id of a code that is not consumed yet, expired or not; None for every other digest."""
+        """The account id of a code that is pending, expired or not; None for every other digest."""
 
     def drop_pending(self, account_id: str) -> None:
-        """Remove this account's attempts and its codes that are not consumed, in one transaction. A consumed
-        code stays: its redelivery must still be known. Links stay."""
+        """Remove this account's attempts, pending codes and unused chat links, in one transaction. A consumed
+        code stays, to recognise its redelivery. Links stay."""
 
     def save_resume(self, page_id: str, psid: str, payload: Any, now: int) -> None:
-        """Keep what a person was doing, as JSON can hold it, in place of what was kept before for the same
-        page and PSID. `page_id` is empty where the page is not known."""
+        """Keep what a person was doing, any JSON value, in place of what was kept before for the same page
+        and PSID. `page_id` is empty where the page is not known."""
 
     def take_resume(self, page_id: str, psid: str) -> Any:
         """Remove what is kept for this person, on this page and without a page, and return the newest of it,
-        however old; None when nothing is kept. Of two callers at once, one gets it."""
+        of any age; None when nothing is kept. Of two callers at once, one gets it."""

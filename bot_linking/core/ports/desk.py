@@ -1,4 +1,4 @@
-"""The store's role for the operator's page: find a person, look through lists by key, note what was done."""
+"""The store's role for the operator's page: find a person, read lists by a key, record what was done."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bot_linking.core.links import Link
 from bot_linking.core.ports.outbox import OutboxEntry
 
 FIELDS = ("psid", "account_id", "username", "email", "phone_number")
-NEWEST = 2**62  # before which everything is, as a key of a list
+NEWEST = 2**62  # a key above every key, to begin a list with its newest row
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an operator did. `act` is a verb such as `unlink` or `show`; `about` is what it was about where
-    that is no person. Who it was about is None once that person was erased. Times in milliseconds."""
+    """What an operator did. `act` is a verb such as `unlink` or `show`; `about` says what it concerned where
+    that is no person. `page_id` and `psid` are None once that person was erased. `at` is in milliseconds."""
 
     id: int
     at: int
@@ -29,34 +29,34 @@ class Act:
 
 
 class Desk(Protocol):
-    """Every list is read through an index, newest first, from a key on: no page of it costs more than the
-    first."""
+    """The lists of the operator's page. Each is read through an index, newest first, below a key, so that
+    every portion costs as much as the first."""
 
     def find_by(self, field: str, value: str, limit: int) -> list[Link]:
-        """The links whose `field`, one of `FIELDS`, is exactly this value, in the order of page and PSID; at
-        most so many."""
+        """At most `limit` links whose `field`, one of `FIELDS`, is exactly this value, by page id and PSID.
+        `ValueError` for another field."""
 
     def pages_of(self, psid: str, limit: int) -> list[str]:
-        """The pages on which something is kept of the links of this PSID, linked or not any more."""
+        """At most `limit` pages on which this PSID is linked, was linked, or has a history."""
 
     def list_history(self, page_id: str, psid: str, *, before: int, limit: int) -> list[tuple[int, Change]]:
-        """The changes of a person's link, each with its key: those whose key is below `before`."""
+        """At most `limit` changes of a person's link, each with its key, whose key is below `before`."""
 
     def list_messages(self, page_id: str, psid: str, limit: int) -> list[OutboxEntry]:
-        """What is in the outbox for this person, waiting or dead; the newest first."""
+        """At most `limit` entries of the outbox for this person, waiting or dead, newest first."""
 
     def look_at_outbox(self) -> Mapping[str, Any]:
-        """The same as `Outbox.outbox_depth` without reading the rows: `oldest` (ms) is of one that came
-        early, which may not be the very first."""
+        """The same as `Outbox.outbox_depth`, at a cost that does not grow with the outbox: `oldest` (ms)
+        looks at a hundred of the first entries, so a still older one may be missed."""
 
     def list_letters(self, *, before: tuple[int, int], limit: int) -> list[OutboxEntry]:
-        """The dead letters whose time of death (ms) and id are below `before`, as one key."""
+        """At most `limit` dead letters whose key, the time of death (ms) and the id, is below `before`."""
 
     def count_reasons(self, limit: int) -> Mapping[str, int]:
-        """How many of the newest dead letters, at most `limit`, have which reason; the commonest first."""
+        """Reason to number, for the newest `limit` dead letters; the commonest reason first."""
 
     def find_letter(self, entry_id: int) -> OutboxEntry | None:
-        """The dead letter with this id; None when there is none, or it is tried again."""
+        """The dead letter with this id; None when there is none, or it was made due again."""
 
     def save_act(
         self,
@@ -68,7 +68,7 @@ class Desk(Protocol):
         psid: str | None = None,
         about: str | None = None,
     ) -> None:
-        """Note what an operator did, committed when this returns. Kept for 400 days."""
+        """Record what an operator did, committed when this returns. It is kept for 400 days."""
 
     def list_acts(self, *, before: int, limit: int) -> Sequence[Act]:
-        """What operators did: the acts whose key is below `before`."""
+        """At most `limit` acts of operators whose id is below `before`."""

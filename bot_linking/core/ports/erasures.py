@@ -1,4 +1,4 @@
-"""The store's role for what must stay forgotten: who was erased, so that no backup brings them back."""
+"""The store's role for what must stay forgotten: the erased people, so that no backup brings them back."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Erasures(Protocol):
     """The list of erasures. `Links.erase` adds to it in its own transaction; it is kept for 400 days."""
 
     def list_erasures(self, since: int = 0) -> Iterator[Erasure]:
-        """Every erasure at or after a time in milliseconds, in order, read in portions as the caller goes
-        on."""
+        """Every erasure at or after a time in milliseconds, in order, read in portions as the caller
+        iterates. Each portion may raise `StoreUnavailable`."""
 
     def add_erasures(self, erasures: Iterable[Erasure]) -> None:
-        """Take over erasures of another list, without erasing. One that is there already changes nothing."""
+        """Add the erasures of another list; the people themselves are not erased here. One that is listed
+        already changes nothing. Written in several transactions."""

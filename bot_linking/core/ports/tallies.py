@@ -1,4 +1,4 @@
-"""The store's role for numbers without a person: the funnel, and what went in and out by the minute."""
+"""The store's role for counts without a person: the funnel by the day, the traffic by the minute."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ HOW_MANY = -1  # the bucket that is no place in a histogram
 
 
 class FunnelCount(NamedTuple):
-    """What one number of the funnel counts. `day` is the UTC day's begin in ms; `page_id` is empty where it
-    was not known; `bucket` is `HOW_MANY`, or the place in the histogram of the seconds since the
-    stage before; of the stage `open` it is the minute of the day."""
+    """What one number of the funnel counts. `day` is the start of a UTC day in ms; `page_id` is empty where
+    it was not known. `bucket` is `HOW_MANY`, or a place in the histogram of the seconds since the stage
+    before; for the stage `open` it is the minute of the day."""
 
     day: int
     page_id: str
@@ -23,7 +23,7 @@ class FunnelCount(NamedTuple):
 
 
 class TrafficCount(NamedTuple):
-    """What one number of the traffic counts: a minute's begin in ms, what it was, and its result."""
+    """What one number of the traffic counts: the start of a minute in ms, a kind, and its result."""
 
     minute: int
     kind: str
@@ -34,15 +34,15 @@ class Tallies(Protocol):
     """Counts of every process together. No PSID, account or token is in any of them."""
 
     def add_tallies(self, funnel: Mapping[FunnelCount, int], traffic: Mapping[TrafficCount, int]) -> None:
-        """Add to these numbers in one transaction, with one statement for each kind; a number that was not
-        there is 0. Several processes may add at once, and none is lost."""
+        """Add to these numbers in one transaction; a number that is missing begins at 0. Several processes
+        may add at once: every count is kept."""
 
     def read_funnel(
         self, since: int, *, page_id: str | None = None, unnamed: bool = False
     ) -> dict[FunnelCount, int]:
-        """The numbers of the days from `since` (ms) on, of every page or of one, with `unnamed` also those of
-        no named page. Days and pages are added up (`day` 0, `page_id` empty), but for the stage `open`, whose
-        days are apart."""
+        """The numbers of the days from `since` (ms) on, of every page or of one; with `unnamed` also those
+        without a page. Days and pages are added up (`day` 0, `page_id` empty); only the stage `open` keeps
+        its days."""
 
     def read_traffic(self, since: int) -> dict[TrafficCount, int]:
-        """The numbers of the minutes from `since` (ms) on, in their order. Kept for a day."""
+        """The numbers of the minutes from `since` (ms) on, by minute. They are kept for a day."""

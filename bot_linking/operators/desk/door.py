@@ -1,6 +1,6 @@
 """Who may open the operator's page, and where each of its addresses leads.
 
-Anyone else gets the answer of an address that does not exist, by every method and on every path.
+Everyone else gets the answer of an address that does not exist, with every method and on every path.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived
+from bot_linking.core.events import MessageFailed, MessageSent, WebhookReceived, result_of
 from bot_linking.core.hooks import Operator
 from bot_linking.core.text import safe_name
 from bot_linking.operators.desk import acts, keys, letters, now, people, stages
 from bot_linking.operators.desk.checks import Checks
-from bot_linking.operators.desk.room import Room
+from bot_linking.operators.desk.visit import Visit
 from bot_linking.signals import message_failed, message_sent, webhook_received
-from bot_linking.webview.lost import show_lost
+from bot_linking.webview.not_found import show_not_found
 from bot_linking.webview.pages import Notice
 from bot_linking.webview.stamps import Stamps
 from bot_linking.webview.stops import STOPS, notice_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LONGEST_NAME = 64
 
-View = Callable[[Room], Response]
+View = Callable[[Visit], Response]
 
 LOOKS: dict[str, View] = {
     "": now.show,
@@ -61,7 +61,8 @@ ACTS: dict[str, View] = {
 
 
 class Desk:
-    """The operator's page of one app. `operator() -> str | None` says who asks, in this request."""
+    """The operator's page of one app. `operator() -> str | None` names the operator who makes this
+    request."""
 
     def __init__(self, here: Installation, operator: Operator) -> None:
         self._here = here
@@ -82,17 +83,17 @@ class Desk:
         pages = self._here.webview.pages
         operator = self._who()
         if operator is None:
-            return show_lost(pages, NotFound())
-        room = Room(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
+            return show_not_found(pages, NotFound())
+        visit = Visit(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
         try:
-            return self._view_of(path)(room)
+            return self._view_of(path)(visit)
         except Notice as notice:
             return pages.notice(notice)
         except STOPS as problem:
             return pages.notice(notice_of(problem))
 
     def _who(self) -> str | None:
-        """The operator's name. Raises `TypeError` for an answer that is none."""
+        """The operator's name; None for everyone else. Raises `TypeError` where the host returns no text."""
         operator: object = self._operator()
         if not operator:
             return None
@@ -109,21 +110,15 @@ class Desk:
         raise Notice("missing", 405 if path in LOOKS or path in ACTS else 404)
 
     def _watch(self) -> None:
-        """Count what goes in and out, by the minute, for the pictures."""
+        """Count webhooks and messages by the minute, for the charts."""
         app, count = self._here.app, self._here.funnel.pass_by
 
         def hear_webhook(_app: object, event: WebhookReceived) -> None:
             count("webhook", event.result)
 
         def hear_message(_app: object, event: MessageSent | MessageFailed) -> None:
-            count("message", _result_of(event))
+            count("message", result_of(event))
 
         webhook_received.connect(hear_webhook, sender=app)
         message_sent.connect(hear_message, sender=app)
         message_failed.connect(hear_message, sender=app)
-
-
-def _result_of(event: MessageSent | MessageFailed) -> str:
-    if isinstance(event, MessageSent):
-        return "sent"
-    return "dead" if event.dead else "failed"

@@ -72,7 +72,7 @@ def build_app(engine: Engine) -> Flask:
 
 
 def _refuse_strangers() -> None:
-    """Refuse another machine, and another site's name that was made to point here (DNS rebinding)."""
+    """Refuse other machines, and other names that resolve to this machine (DNS rebinding)."""
     if not safety.is_loopback(request.remote_addr or ""):
         abort(403, "The simulator answers this machine only.")
     if not safety.is_loopback_host_header(request.headers.get("Host", "")):

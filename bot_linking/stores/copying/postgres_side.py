@@ -1,4 +1,4 @@
-"""PostgreSQL's side of a copy, by its own COPY."""
+"""A PostgreSQL database as source or target of a copy, by its COPY command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.postgres.database import secrets_in, steps_in, words_of
 from bot_linking.stores.postgres.sessions import without_pooling
 
-LOCK_WAIT_MS = 30_000  # the server needs a while to notice that an earlier copy was killed
+LOCK_WAIT_MS = 30_000  # the server takes some time to notice that an earlier copy was killed
 _CONNECTING: Any = {"connect_timeout": 5, "client_encoding": "utf8", "application_name": "bot_linking copy"}
 _IDENTITY = """
 select current_database(), current_schema(), inet_server_addr(), inet_server_port(),

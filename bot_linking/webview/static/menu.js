@@ -1,5 +1,5 @@
-// The menu's page: Messenger's own script says who opened it; what it signed is sent with our form.
-// It stands before that script, which asks for `extAsyncInit` once, as soon as it is there.
+// The menu's webview: Messenger's script says who opened it, and our form sends what it signed.
+// Load this script before Messenger's, which calls `extAsyncInit` once, when it is ready.
 (function () {
   "use strict";
   var here = document.currentScript;

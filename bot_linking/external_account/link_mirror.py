@@ -1,6 +1,6 @@
-"""Account linking beside it: a linked person's PSID is bound to the account's user, by whichever door.
+"""Mirrors links: binds a linked person's PSID to the account's user, whichever door linked them.
 
-Written in the link's own transaction, so that no moment shows one without the other.
+The binding is written in the link's own transaction, so that no reader sees one without the other.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def decimal_user_id(account: Account) -> int | None:
     return int(text) if int(text) <= LARGEST_USER_ID else None
 
 
-class Following:
-    """`stores.store.Follower` of this module. `named` are the applications of the setting; without them,
-    every one."""
+class LinkMirror:
+    """The `stores.engine.Follower` of this room. `named` are the applications that the setting names; none
+    means every application."""
 
     only_tells = False
 
@@ -70,7 +70,7 @@ class Following:
         return {"external_accounts": rows}
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
-        """Bind the people who are linked already to an application that is new."""
+        """Bind the people who are linked already in a new application."""
         for link in store.list_links() if self.is_meant(app_key) else ():
 
             def work(tx: Tx, link: Link = link) -> None:
@@ -82,25 +82,25 @@ class Following:
             store.engine.write(work)
 
     def _bind(self, tx: Tx, link: Link, now: int, apps: Iterable[str]) -> None:
-        """The link decides: a pair that says another user goes, with its tokens."""
+        """Bind a link's PSID to its user. Another user's binding of this PSID ends, with its tokens."""
         user_id = self._user_of_link(link)
         if user_id is None or not _UNION_ID.fullmatch(link.psid):
             _unbind(tx, link.page_id, link.psid)
             return
         for app_key in apps:
             person = {"app_key": app_key, "platform": PLATFORM, "psid": link.psid, "page_id": link.page_id}
-            tx.put("external_unbind_stranger", user_id=user_id, **person)
+            tx.put("external_unbind_other_user", user_id=user_id, **person)
             tx.put("external_claim_for_link", **person)
             tx.put("external_bind_link", user_id=user_id, platform_name=PLATFORM_NAME, now=now, **person)
 
     def user_id_of(self, account: Account) -> int | None:
-        """What the host says, when it is something usable. Raises what the host raises."""
+        """The number that the host returns; None for one that does not fit. Raises what the host raises."""
         user_id = self._user_id_of(account)
         fits = isinstance(user_id, int) and not isinstance(user_id, bool) and 0 <= user_id <= LARGEST_USER_ID
         return user_id if fits else None
 
     def _user_of_link(self, link: Link) -> int | None:
-        """None also when the host's hook fails: a link never does by it."""
+        """The user of a link; None also when the host's hook fails, which must not fail the link."""
         try:
             account = Account(link.account_id, link.username, link.email, link.phone_number)
             return self.user_id_of(account)
@@ -113,10 +113,10 @@ class Following:
         return [app_key for app_key in known if self.is_meant(app_key)]
 
     def is_meant(self, app_key: str) -> bool:
-        """Whether the setting names this application, or names none, so that all are meant."""
+        """Whether links are bound in this application: the setting names it, or names none."""
         return not self._named or app_key in self._named
 
 
 def _unbind(tx: Tx, page_id: str, psid: str) -> None:
-    """Their tokens end with them, by the database."""
+    """Remove a PSID's accounts. The database ends their tokens."""
     tx.put("external_unbind_link", platform=PLATFORM, psid=psid, page_id=page_id)

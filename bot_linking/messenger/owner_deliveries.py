@@ -1,6 +1,6 @@
-"""What the outbox does for the owner's control: notices to account owners, and requests to delete data.
+"""The outbox's handlers for account owners: notices to them, and their requests to delete data.
 
-The id in a request is app-scoped and no PSID: the host's `psids_of` or Graph says which people it means.
+The id in a request is app-scoped, not a PSID: the host's `psids_of` or Graph says which people it means.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.hooks import Hooks
@@ -16,21 +16,19 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.notices import notice_of
 from bot_linking.core.ports import Deletion, OutboxEntry
 from bot_linking.core.reading import read_id
+from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.graph import GraphError
 
-if TYPE_CHECKING:
-    from bot_linking.delivery.attempt import Handler
-
-MOST_PORTIONS = 20  # of Graph's answer about one person
+MOST_PORTIONS = 20  # parts of Graph's answer about one person
 Person = tuple[str, str]
 
 _log = logging.getLogger("bot_linking.callbacks")
 
 
-class OwnersDeliveries:
-    """The handlers of `notice` and `deletion` entries. `undo_url` is the address of the undo pages, up to the
-    token; `app_id` is needed to ask Graph."""
+class OwnerDeliveries:
+    """The handlers of `notice` and `deletion` entries. `undo_url` is the address of an undo page without the
+    token at its end; `app_id` is needed to ask Graph."""
 
     def __init__(
         self, linking: Linking, bots: Bots, *, hooks: Hooks, app_id: str | None, undo_url: str
@@ -42,20 +40,18 @@ class OwnersDeliveries:
         self._app_id = app_id
         self._undo_url = undo_url
 
-    def handlers(self) -> dict[str, Handler]:
-        """Kind of entry to what delivers it."""
-        return {"notice": self.tell_owner, "deletion": self.fulfil}
-
+    @handles("notice")
     def tell_owner(self, entry: OutboxEntry) -> None:
-        """Hand a notice to the host. What it raises keeps the notice for later."""
+        """Give a notice to the host. When the host's code raises, the notice is tried again later."""
         if self._notify_owner is None:
             return
         token = self._linking.undoing.mint_token(notice_of(entry.payload, None))
         notice = notice_of(entry.payload, None if token is None else self._undo_url + token)
-        _until_it_works(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
+        _ask_host(lambda: self._notify_owner(notice), "notify_owner")  # type: ignore[misc]
 
+    @handles("deletion")
     def fulfil(self, entry: OutboxEntry) -> None:
-        """Erase or unlink whom a request names, and say what it came to."""
+        """Erase or unlink the people that a request names, and record the result."""
         deletion = self._linking.store.find_deletion(entry.payload["code"])
         if deletion is None or deletion.user_id is None:
             return
@@ -78,8 +74,8 @@ class OwnersDeliveries:
         return "done" if deletion.found_at is not None or any(held) else "nothing"
 
     def _people_of(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
-        """(page id, PSID) of each chat of this person with these pages, or with any; None when it cannot be
-        told."""
+        """(page id, PSID) of each chat of this person with these pages, or with any; None when neither the
+        host nor Graph can tell."""
         people = self._named_by_host_or_graph(user_id, pages)
         if people is None or pages is None:
             return people
@@ -88,15 +84,15 @@ class OwnersDeliveries:
     def _named_by_host_or_graph(self, user_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         if self._psids_of is not None:
             ask = self._psids_of
-            return _until_it_works(lambda: [_told(each) for each in ask(user_id) or ()], "psids_of")  # type: ignore[no-any-return]
+            return _ask_host(lambda: [_pair_of(each) for each in ask(user_id) or ()], "psids_of")  # type: ignore[no-any-return]
         if self._app_id is None:
             _log.error("a request cannot be matched: BOT_LINKING_APP_ID is missing, and there is no psids_of")
             return None
         return self._ask_graph(user_id, self._app_id, pages)
 
     def _ask_graph(self, user_id: str, app_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
-        """Source: "Retrieve page-scoped ids", asked as the app itself. Pages may be of several app secrets,
-        of which one is the app's."""
+        """Source: "Retrieve page-scoped ids", asked as the app itself. Pages may have several app secrets:
+        one of them is this app's."""
         refused: GraphError | None = None
         asked = [page for page in self._bots.pages.all() if pages is None or page.id in pages]
         for page in {page.app_secret: page for page in asked}.values():
@@ -112,7 +108,8 @@ class OwnersDeliveries:
 
 
 def _people_in(ask: Callable[[dict[str, str]], dict[str, Any]]) -> Iterator[Person]:
-    """Those that Graph's answer names, portion by portion. `GraphError` for an answer of another shape."""
+    """The people that Graph's answer names, portion by portion. `GraphError` for an answer of another
+    shape."""
     after = dict[str, str]()
     for _ in range(MOST_PORTIONS):
         answer = ask(after)
@@ -133,8 +130,8 @@ def _person(row: Any) -> Person | None:
     return None if page_id is None or psid is None else (page_id, psid)
 
 
-def _told(person: Any) -> Person:
-    """One of those whom the host names. Raises `ValueError` for what is no page id and PSID."""
+def _pair_of(person: Any) -> Person:
+    """One pair that the host returned, checked. Raises `ValueError` unless it is a page id and a PSID."""
     page_id, psid = map(read_id, person)
     if page_id is None or psid is None:
         raise ValueError("psids_of returns pairs of a page id and a PSID, both text")
@@ -149,8 +146,9 @@ def _cursor(answer: dict[str, Any]) -> str | None:
     return after if isinstance(after, str) else None
 
 
-def _until_it_works(ask: Callable[[], Any], name: str) -> Any:
-    """What the host's own code answers; its failure is for later."""
+def _ask_host(ask: Callable[[], Any], name: str) -> Any:
+    """What the host's own code returns. Its failure is raised as `DeliveryFailed`: the entry is tried
+    again."""
     try:
         return ask()
     except Exception as problem:

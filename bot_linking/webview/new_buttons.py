@@ -1,4 +1,4 @@
-"""A new Log In button in the chat, for a person whose page of ours is over."""
+"""Sends a new Log In button to the chat, for a person whose page has expired or was left."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_AGE_MS = 86_400_000  # after a day the person no longer waits for the button
 OFFERED_WITH = frozenset({"expired", "left"})
 
 
-class Again:
-    """The new buttons of one app. Each goes to the chat that Messenger named for that very login, and only
-    the browser that had the page can ask for it."""
+class NewButtons:
+    """The new buttons of one app. A button goes to the chat that Messenger named for the login. Only the
+    browser that had the login's page can ask for it."""
 
     def __init__(self, linking: Linking, browser: Browser, admission: Admission) -> None:
         self._linking = linking
@@ -24,15 +24,15 @@ class Again:
         self._admission = admission
 
     def offer(self, notice: Notice) -> str | None:
-        """The ticket of the form that asks for a new button; None unless the chat is known, and
-        known to this browser."""
+        """The ticket of the form that asks for a new button. None unless the login's chat is known and this
+        browser had its page."""
         ticket = notice.ticket
         if ticket is None or notice.name not in OFFERED_WITH or _chat_of(ticket) is None:
             return None
         return self._browser.signed(ticket) if self._browser.had_page_of(ticket) else None
 
     def send(self) -> str:
-        """Send the button, and say where it is: the address that leads back to Messenger. Raises `Notice`."""
+        """Queue the button. Returns the address that leads back to Messenger. Raises `Notice`."""
         ticket = self._browser.ticket(max_age_ms=MAX_AGE_MS)
         chat = _chat_of(ticket)
         if chat is None:
@@ -48,8 +48,8 @@ class Again:
 
 
 def _chat_of(ticket: Ticket) -> tuple[str, str] | None:
-    """The page and the person, where Messenger has said them. On another way than the button's the address
-    may have been sent on: the person who opened it may not be in the chat."""
+    """Page and PSID of a login by the Log In button. The address of another way may have been forwarded to a
+    person who is not in the chat."""
     if ticket.way != LOGIN or ticket.page_id is None or ticket.psid is None:
         return None
     return ticket.page_id, ticket.psid

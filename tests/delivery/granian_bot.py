@@ -1,0 +1,11 @@
+"""Granian started from a script that has made its app before: its workers are forked from there."""
+
+from __future__ import annotations
+
+from granian.constants import Interfaces
+from granian.server import Server
+
+from tests.delivery.ending_bot import app
+
+if __name__ == "__main__":
+    Server("app", port=0, interface=Interfaces.WSGI).serve(target_loader=lambda _: app)

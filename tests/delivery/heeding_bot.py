@@ -1,0 +1,23 @@
+"""The same bot, and a file that is there once its server has asked this process to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+
+_servers = signal.getsignal(signal.SIGTERM)
+
+
+def _heed(number: int, frame: FrameType | None) -> None:
+    Path(os.environ["HEEDED"]).touch()
+    assert callable(_servers)
+    _servers(number, frame)
+
+
+signal.signal(signal.SIGTERM, _heed)
+
+from tests.delivery.ending_bot import app  # noqa: E402
+
+__all__ = ["app"]
