@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from bot_linking.operators.cli import Here, command, yes_option
-from bot_linking.operators.terminal import ask, say, say_not_empty, time_of
+from bot_linking.operators.terminal import ask, say, time_of
 
 if TYPE_CHECKING:
     from bot_linking.stores.sqlite.restoring import Comparison
@@ -116,7 +116,8 @@ def _erasures(here: Here) -> click.Command:
         if file is None:
             erased = list(store.list_erasures())
             sys.stdout.writelines(json.dumps(line_of(erasure)) + "\n" for erasure in erased)
-            say_not_empty(bool(erased), "nobody was erased")
+            if not erased:
+                say("nobody was erased")
             return
         listed, bad = read_list(file)
         if bad:

@@ -17,7 +17,7 @@ from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, O
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.people import REFUSALS
-from bot_linking.operators.terminal import Bar, inert, say, say_not_empty
+from bot_linking.operators.terminal import Bar, inert, say
 
 if TYPE_CHECKING:
     from bot_linking.operators.importing import Staged
@@ -46,7 +46,8 @@ def _export_links(here: Here) -> click.Command:
         """
         links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
         first = next(links, None)  # before the head: a store that is away prints nothing
-        say_not_empty(first is not None, "nobody is linked")
+        if first is None:
+            say("nobody is linked")
         rows = (link.as_dict() for link in chain([first] if first else [], links))
         if as_json:
             sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
