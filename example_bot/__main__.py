@@ -87,14 +87,14 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
             _keep(config, Path(app.instance_path) / LAST_RUN)
             if server.port != first:
                 print(f"Port {first} or {first + 1} is in use: taking {server.port} and {server.port + 1}.")
-            _fill_profile(simulator, app)
+            _fill_profile(app)
             _introduce(simulator, app)
             _serve(app, server)
     return 0
 
 
-def _fill_profile(simulator: Simulator, app: Flask) -> None:
-    """The page's Get Started, menu and domain, as `flask linking setup --menu` makes them at Messenger."""
+def _fill_profile(app: Flask) -> None:
+    """Fill the page's Get Started, menu and domain, as `flask linking setup --menu` does at Messenger."""
     result = app.test_cli_runner().invoke(args=["linking", "setup", "--menu"])
     if result.exit_code:
         raise RuntimeError(f"the page's profile was not filled: {result.output.strip()}")

@@ -45,6 +45,7 @@ class State:
         self.tokens = LinkingTokens(self.clock)
         self._changed = threading.Condition()
         self._port = port
+        self._running = False
         self._version = 0
         self._last_stamp = 0
         self._newcomers = 0
@@ -61,7 +62,7 @@ class State:
     @property
     def running(self) -> bool:
         """Whether it has been started and not stopped."""
-        return False
+        return self._running
 
     # --- people
 

@@ -43,7 +43,7 @@ class GraphCall:
         return cls(number, at, call.method, path, shortened(query), shortened(body), answer.status, error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of the log: when, which way (``bot`` or ``graph``: who was called), what, and how it ended.
 
@@ -51,7 +51,7 @@ class Line:
     """
 
     id: str
-    seq: int
+    seq: int = 0
     at: float
     way: str
     kinds: tuple[str, ...]
@@ -59,10 +59,10 @@ class Line:
     people: tuple[str, ...]
     status: int | None
     seconds: float
-    tries: int
+    tries: int = 1
     problem: str
     ok: bool
-    done: bool
+    done: bool = True
     exchange: Exchange
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,7 +105,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"w{delivery.number}",
-                seq=0,
                 at=delivery.when,
                 way="bot",
                 kinds=delivery.kinds,
@@ -138,7 +137,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"g{noted.number}",
-                seq=0,
                 at=noted.at,
                 way="graph",
                 kinds=(call_kind(call),),
@@ -146,10 +144,8 @@ class WireLog:
                 people=people_of_call(call, answer, people),
                 status=answer.status,
                 seconds=seconds,
-                tries=1,
                 problem=noted.error,
                 ok=answer.status < 400,
-                done=True,
                 exchange=exchange,
             )
         )
@@ -160,7 +156,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"c{self.seq}",
-                seq=0,
                 at=at,
                 way="bot",
                 kinds=(kind,),
@@ -168,10 +163,8 @@ class WireLog:
                 people=(psid,),
                 status=answer.status,
                 seconds=answer.seconds,
-                tries=1,
                 problem=answer.error,
                 ok=answer.status == 200,
-                done=True,
                 exchange=exchange,
             )
         )

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from bot_linking.testing.pages import forms_of
+from bot_linking.testing.visitor import Visitor
 
 if TYPE_CHECKING:
     import requests
-
-    from bot_linking.simulator import Simulator
 
 _DIGITS = re.compile(r"(?<!\d)(\d{3}) ?(\d{3})(?!\d)")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 
 
-class Ways(ABC):
+class Ways(Visitor):
     """The steps of the other ways, which `LinkingWalk` inherits."""
-
-    _messenger: Simulator
-
-    @property
-    @abstractmethod
-    def page(self) -> requests.Response:
-        """The page that the browser shows."""
-
-    @abstractmethod
-    def visit(self, url: str) -> requests.Response:
-        """Go to an address."""
-
-    @abstractmethod
-    def post(self, url: str, fields: dict[str, str]) -> requests.Response:
-        """Send a form."""
 
     # From the chat to any browser
 

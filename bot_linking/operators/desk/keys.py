@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from bot_linking.operators.desk.visit import Visit
 
 
-def show(visit: Visit) -> Response:
-    """Facebook pages after the one that `after` names, and every key."""
-    return _show(visit)
-
-
 def ask_create(visit: Visit) -> Response:
     name, page_id = visit.given("name"), visit.given("page")
     if not name or (page_id and page_id not in visit.here.page_ids()):
-        return _show(visit, problem="Give the key a name, and a page of this bot or none.")
+        return show(visit, problem="Give the key a name, and a page of this bot or none.")
     scope = f"page {page_id}" if page_id else "every page"
     lines = (f"Who holds it can link every person of {scope} to any account.", "It is shown once.")
     fields = {"name": name, "page": page_id}
@@ -42,7 +37,7 @@ def create(visit: Visit) -> Response:
     try:
         key = Keys(visit.here.linking).create(fields["name"], [fields["page"]] if fields["page"] else [])
     except KeyNameRefused as refused:
-        return _show(visit, problem=f"Nothing was created: {refused}.")
+        return show(visit, problem=f"Nothing was created: {refused}.")
     visit.note("create key", about=fields["name"])
     return visit.show("key", key=key, called=fields["name"])
 
@@ -66,7 +61,8 @@ def revoke(visit: Visit) -> Response:
     return visit.go("keys", done="revoked")
 
 
-def _show(visit: Visit, *, problem: str = "") -> Response:
+def show(visit: Visit, *, problem: str = "") -> Response:
+    """Facebook pages after the one that `after` names, and every key."""
     after = visit.given("after")
     known = sorted(visit.here.runtime_pages.list(), key=lambda page: page.page_id or "")
     pages = [page for page in known if (page.page_id or "") > after or not after][: ROWS + 1]
