@@ -140,7 +140,7 @@ def install(
     settings = settings_of(app, hooks, overrides)
     if settings.translations is not None:
         _take_translations(Path(app.root_path, settings.translations))
-    parts = _Parts(app, prefix, hooks, interrupted, tell, settings, host)
+    parts = _Parts(app, prefix, hooks, interrupted, _tell=tell, settings=settings, host=host)
     if hooks.resolve_account is not None:
         parts.store.engine.opening.afterwards(parts.store.restore_named_ids)
     if hooks.notify_owner is not None:
@@ -149,24 +149,20 @@ def install(
     return Installation(**built)
 
 
+@dataclass(eq=False)
 class _Parts:
     """Every part of an installation, made when another part first asks for it."""
 
-    def __init__(
-        self,
-        app: Flask,
-        prefix: str,
-        hooks: Hooks,
-        interrupted: Interrupted,
-        tell: Tell,
-        settings: Settings,
-        host: Host,
-    ) -> None:
-        self.app, self.hooks, self.interrupted, self.host = app, hooks, interrupted, host
-        self._tell = tell
-        self.settings = settings
-        self.prefix = prefix
-        self.base_url = f"{settings.public_url}{prefix.rstrip('/')}"
+    app: Flask
+    prefix: str
+    hooks: Hooks
+    interrupted: Interrupted
+    _tell: Tell
+    settings: Settings
+    host: Host
+
+    def __post_init__(self) -> None:
+        self.base_url = f"{self.settings.public_url}{self.prefix.rstrip('/')}"
         self.login_url = f"{self.base_url}/login"
 
     def tell(self, event: Happening) -> None:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 
 from example_bot.bot import add_bot
+from example_bot.mail import Mail
 from example_bot.shop import Shop
 from example_bot.site import Site
 
@@ -27,17 +27,17 @@ BRAND = {
     "BOT_LINKING_BRAND_NAME": "Acme",
     "BOT_LINKING_NEXT_STEP": "Try: orders, points.",
     "BOT_LINKING_LOGIN_URL": "/login?next={next}",  # the shop's own, for the pages about connected chats
-    "BOT_LINKING_OFFER_WEB": "true",  # for who reads the chat on a desktop
+    "BOT_LINKING_OFFER_WEB": "true",  # for people who read the chat on a desktop
 }
 
 
 def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time) -> Flask:
-    """The shop's app. `config` goes over `BOT_LINKING_*` of the environment.
+    """The shop's app. `config` wins over `BOT_LINKING_*` of the environment.
 
-    Its files are in the folder `instance`, or in the one that `EXAMPLE_BOT_INSTANCE` names. Without any
-    settings, a `flask` command (never a server) takes the settings of the last run with the simulator,
-    so that the operator's commands can be tried beside it. `clock` gives seconds: the simulator's, when it
-    runs in the same process, so that its buttons turn the bot's time forward, too.
+    Its files are in the folder `instance`, or in the one that `EXAMPLE_BOT_INSTANCE` names. Without settings,
+    a `flask` command takes those of the last run with the simulator, so that the operator's commands can be
+    tried beside it; a server never does. `clock` gives seconds: with the simulator's, its buttons turn the
+    bot's time forward, too.
     """
     app = Flask(__name__, instance_path=os.environ.get("EXAMPLE_BOT_INSTANCE"))
     instance = Path(app.instance_path)
@@ -46,21 +46,17 @@ def create_app(config: Mapping[str, Any] | None = None, *, clock: Callable[[], f
         app.config[key] = os.environ.get(key, value)
     app.config.from_mapping(BOT_LINKING_EXTERNAL_KEYS=_external_keys(instance))
     app.config.from_mapping(config or _last_run(instance))
-    shop = Shop(instance / "shop.db", demo_customers=_is_a_demo(app))
-    add_bot(app, shop, Site(app, shop), clock=clock)
+    mail = Mail(app.config.get("BOT_LINKING_GRAPH_URL") or os.environ.get("BOT_LINKING_GRAPH_URL", ""))
+    # The demo customers have public passwords: they are for a simulator alone, unless the variable says more.
+    is_demo = mail.has_simulator or os.environ.get("EXAMPLE_BOT_DEMO_CUSTOMERS") == "1"
+    shop = Shop(instance / "shop.db", demo_customers=is_demo)
+    add_bot(app, shop, Site(app, shop), mail=mail, clock=clock)
     return app
 
 
-def _is_a_demo(app: Flask) -> bool:
-    """Whether customers whose passwords are public may sign in: beside a simulator, and nowhere else unless
-    `EXAMPLE_BOT_DEMO_CUSTOMERS=1` says so."""
-    graph = app.config.get("BOT_LINKING_GRAPH_URL") or os.environ.get("BOT_LINKING_GRAPH_URL", "")
-    is_simulator = urlsplit(graph).hostname in {"127.0.0.1", "localhost", "::1"}
-    return is_simulator or os.environ.get("EXAMPLE_BOT_DEMO_CUSTOMERS") == "1"
-
-
 def _external_keys(instance: Path) -> str:
-    """What encrypts the secrets of two-factor sign-in: not in the database, kept beside it for a demo."""
+    """The key that encrypts the secrets of two-factor sign-in. For this demo it is kept beside the
+    database."""
     return os.environ.get("BOT_LINKING_EXTERNAL_KEYS") or _kept_secret(instance / "external_key")
 
 
@@ -73,7 +69,7 @@ def _last_run(instance: Path) -> dict[str, Any]:
 
 
 def _kept_secret(path: Path) -> str:
-    """The key that signs forms: made once, kept for every process that reads this file."""
+    """A secret that is made once and kept in this file, for every process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -85,7 +81,7 @@ def _kept_secret(path: Path) -> str:
 
 
 def _place(draft: Path, path: Path) -> None:
-    """Put a file where it belongs: whole or not at all, and never over one that is there already."""
+    """Give the draft its name: in one step, and never over a file that is there already."""
     try:
         os.link(draft, path)
     except FileExistsError:

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    if not options.live:  # the first run on a laptop makes a database: no reason to warn
+    if not options.live:  # the first run on a laptop makes a database, which is no reason for a warning
         logging.getLogger("bot_linking.stores").addFilter(lambda line: "made a new database" not in line.msg)
     try:
         return _run_live(options) if options.live else _run_with_simulator(options)
@@ -66,7 +66,7 @@ def _run_live(options: argparse.Namespace) -> int:
 
 
 def _run_with_simulator(options: argparse.Namespace) -> int:
-    """Both ports are taken first, then everything is made, and only then is anything said."""
+    """Take both ports, then build bot and simulator, and print the addresses once both work."""
     first = DEFAULT_PORT if options.port is None else options.port
     listener, for_messenger = listen_in_a_row(options.host, first, how_many=2, search=options.port is None)
     with listener, for_messenger:
@@ -87,14 +87,14 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
             _keep(config, Path(app.instance_path) / LAST_RUN)
             if server.port != first:
                 print(f"Port {first} or {first + 1} is in use: taking {server.port} and {server.port + 1}.")
-            _fill_profile(simulator, app)
+            _fill_profile(app)
             _introduce(simulator, app)
             _serve(app, server)
     return 0
 
 
-def _fill_profile(simulator: Simulator, app: Flask) -> None:
-    """The page's Get Started, menu and domain, as `flask linking setup --menu` makes them at Messenger."""
+def _fill_profile(app: Flask) -> None:
+    """Fill the page's Get Started, menu and domain, as `flask linking setup --menu` does at Messenger."""
     result = app.test_cli_runner().invoke(args=["linking", "setup", "--menu"])
     if result.exit_code:
         raise RuntimeError(f"the page's profile was not filled: {result.output.strip()}")
@@ -114,7 +114,7 @@ def _introduce(simulator: Simulator, app: Flask) -> None:
 
 
 def _keep(config: dict[str, Any], path: Path) -> None:
-    """For `flask --app example_bot linking ...` beside this run."""
+    """Keep the settings for `flask --app example_bot linking ...` beside this run."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         json.dump(config, file)
@@ -133,7 +133,7 @@ def _server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
 
 
 def _serve(app: Flask, server: BaseWSGIServer) -> None:
-    """Serve until SIGINT or SIGTERM, then end what is under way."""
+    """Serve until SIGINT or SIGTERM, then end what is being sent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever()

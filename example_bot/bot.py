@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from example_bot.site import Site
 
 try:
     from example_bot import site_api
-except ImportError:  # it needs the extra `bot-linking[external-account]`; the bot can do without
+except ImportError:  # it needs the extra `bot-linking[external-account]`; the bot works without it
     site_api = None  # type: ignore[assignment]
 
 HELP = "I can tell you about your orders and points. Try: orders, points, log in, log out."
@@ -28,11 +27,12 @@ GET_STARTED = "GET_STARTED"
 _log = logging.getLogger("example_bot")
 
 
-def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = time.time) -> AccountLinking:
+def add_bot(
+    app: Flask, shop: Shop, site: Site, *, mail: Mail, clock: Callable[[], float] = time.time
+) -> AccountLinking:
     """Put the bot into the app: its `/webhook` and what it answers."""
 
     # Linking: who the customers are, what they are told by e-mail, and where the pages go.
-    mail = Mail(app.config.get("BOT_LINKING_GRAPH_URL") or os.environ.get("BOT_LINKING_GRAPH_URL", ""))
     linking = AccountLinking(
         authenticate=shop.check_password,
         create_account=shop.sign_up,
@@ -79,7 +79,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
     def help_(event: dict[str, Any]) -> None:
         say(event, HELP)
 
-    # Linking: asks for a login where one is needed, and goes on by itself afterwards.
+    # Linking: asks for a login where one is needed, and goes on automatically afterwards.
     @linking.login_required(
         text="Log in to see your orders.",
         cancelled=lambda event: say(event, "No problem. Ask me again whenever you like."),
@@ -97,7 +97,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
         found = shop.points_of(link.account_id) if found is None else found
         say(event, f"You have {found} points, {link.username}.")
 
-    def log_in(event: dict[str, Any]) -> None:
+    def log_in(event: dict[str, Any]) -> None:  # Linking: asks, or offers the way out
         psid = event["sender"]["id"]
         if link := linking.link_of(psid):
             linking.bot.send_message(
@@ -112,7 +112,7 @@ def add_bot(app: Flask, shop: Shop, site: Site, *, clock: Callable[[], float] = 
     def forget(event: dict[str, Any]) -> None:  # Linking: asks once more, and only then deletes
         linking.bot.send_message(event["sender"]["id"], linking.erasure_message())
 
-    def log_out(event: dict[str, Any]) -> None:
+    def log_out(event: dict[str, Any]) -> None:  # Linking
         psid = event["sender"]["id"]
         if linking.link_of(psid):
             linking.bot.send_message(psid, linking.logout_message("Do you want to log out?", psid=psid))

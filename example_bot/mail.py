@@ -14,14 +14,14 @@ _log = logging.getLogger("example_bot")
 
 
 class Mail:
-    """Sends mails. `graph_url` is where the bot's messages go: a simulator there has a mailbox, too."""
+    """Sends mails. A `graph_url` on this machine is a simulator's, which has a mailbox."""
 
     def __init__(self, graph_url: str) -> None:
-        is_simulator = urlsplit(graph_url).hostname in {"127.0.0.1", "localhost", "::1"}
-        self._mailbox = f"{graph_url.rstrip('/')}/simulator/mail" if is_simulator else None
+        self.has_simulator = urlsplit(graph_url).hostname in {"127.0.0.1", "localhost", "::1"}
+        self._mailbox = f"{graph_url.rstrip('/')}/simulator/mail" if self.has_simulator else None
 
     def notify_owner(self, notice: OwnerNotice) -> None:
-        """Tell a customer what happened to their account. What it raises is tried again later."""
+        """Tell a customer what happened to their account. When it raises, the notice is tried again later."""
         to = notice.link.email or notice.link.username or notice.link.account_id
         text = f"A chat in Messenger was {WHAT[notice.kind]} your account at Acme ({notice.source})."
         if notice.undo_url:

@@ -29,9 +29,9 @@ POINTS = {"1": 1815, "2": 1906}
 
 
 class Shop:
-    """Customers and what they bought. Several processes may share the file, which nobody else can open.
+    """Customers and what they bought. Several processes may share the file; only its owner can open it.
 
-    With `demo_customers` there are two whose passwords are public: for a shop that only a simulator visits.
+    With `demo_customers` there are two customers with public passwords, for a try beside the simulator.
     """
 
     def __init__(self, path: Path, *, demo_customers: bool) -> None:
@@ -56,13 +56,13 @@ class Shop:
             row = database.execute(
                 "select id, name, email, password from customers where name = ?", (_canonical(username),)
             ).fetchone()
-        known = row[3] if row else self._nobody
+        known = row[3] if row else self._unmatched
         if not check_password_hash(known, password) or row is None:
             return None
         return Account(str(row[0]), username=row[1], email=row[2])
 
     def account_of(self, customer_id: str) -> Account | None:
-        """The customer of this number, as they are known by now."""
+        """The customer of this number, with the present user name and e-mail address."""
         with self._open() as database:
             row = database.execute(
                 "select id, name, email from customers where id = ?", (customer_id,)
@@ -70,8 +70,8 @@ class Shop:
         return Account(str(row[0]), username=row[1], email=row[2]) if row else None
 
     def sign_up(self, username: str, email: str | None, password: str) -> Account:
-        """A new customer. That a name is taken has to be said to who chooses one; the limit on sign-ups, ten
-        a minute and address, bounds how many names a stranger can try."""
+        """Make a customer. A refusal tells that a name is taken; the linking pages allow ten sign-ups a
+        minute from one address, which bounds how many names a stranger can try."""
         name = _canonical(username)
         if not name.isascii() or not name.isprintable() or len(name) > 30:
             raise SignUpRefused("A user name has up to 30 plain letters, digits and signs.")
@@ -83,8 +83,8 @@ class Shop:
     def find_account(
         self, username: str | None, email: str | None, phone_number: str | None
     ) -> Account | None:
-        """Whom our newsletter means: the customer of that user name, or of that address. A reader who is no
-        customer yet is known by what they gave, under an id that is no customer's number."""
+        """The account that a call of the newsletter means: the customer of that user name or address. A
+        reader who is no customer yet gets an account by what they gave, whose id is no customer's number."""
         name = _canonical(username) if username else None
         with self._open() as database:
             row = database.execute(
@@ -104,7 +104,8 @@ class Shop:
         return POINTS.get(account_id, 0) if _is_customer(account_id) else 0
 
     @cached_property
-    def _nobody(self) -> str:
+    def _unmatched(self) -> str:
+        """A hash to compare with where the name is unknown."""
         return generate_password_hash("nobody has this password", HASH)
 
     def _insert(self, name: str, email: str | None, password: str) -> str | None:
@@ -124,7 +125,7 @@ class Shop:
 
 
 def _make_private(path: Path) -> None:
-    """The file holds password hashes and addresses: whoever made it, only its owner may open it."""
+    """Let only the file's owner open it: it holds password hashes and addresses."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
 

@@ -74,7 +74,7 @@ class Site:
         return self._page("Acme", customer=self.current_account())
 
     def log_in(self) -> AnyResponse | str | tuple[str, int]:
-        """The login page; it leads back to where it was asked for, on this site alone."""
+        """The login page. Afterwards it leads to `next`, an address of this site."""
         target = request.values.get("next", "")
         if request.method == "GET":
             return self._page("Log in to Acme", asked=True, next=target)
@@ -99,7 +99,7 @@ class Site:
 
     @staticmethod
     def _require_own_form() -> None:
-        """A form of another site knows no secret of this session."""
+        """Refuse a form of another site, which cannot know this session's secret."""
         given, known = request.form.get("form", ""), session.get(FORM)
         if not known or not secrets.compare_digest(given.encode(), str(known).encode()):
             abort(Response("This form is out of date: open the page again.\n", 400, mimetype="text/plain"))

@@ -1,7 +1,7 @@
-"""The shop's own API, and how its bot calls it for the person it talks to.
+"""The shop's own API, and how its bot calls it for a person in the chat.
 
 Linking has bound the person's PSID to their customer number. So the bot's back end signs them in with that
-PSID, gets a token of theirs, and asks the shop's API with it, as the shop's app for phones would.
+PSID, gets an access token, and calls the shop's API with it, as the shop's app for phones would.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ APP_KEY = "acme"
 TIMEOUT_S = 4
 KEPT_IN = "back_end_token"
 
-# Everybody can read this secret: it is for a demo customer, and only while the simulator runs.
+# This secret is public: it is for a demo customer, and only while the simulator runs.
 DEMO_USER, DEMO_SECRET = 2, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -51,15 +51,12 @@ class SiteAPI:
             return jsonify(points=shop.points_of(str(user_id))), 200
 
     def points_of(self, psid: str, code: str | None = None) -> int | None:
-        """The points of a linked person; None for one whom the shop knows by no number.
-
-        Raises `SignInRefused`.
-        """
+        """The points of a linked person; None for one who is no customer. Raises `SignInRefused`."""
         import requests  # here, so that a command of `flask linking` does not load it
 
         try:
             answer = self._ask(psid)
-            if answer is None:  # not signed in yet, or no more: their token ends with the link
+            if answer is None:  # no token yet, or it has ended with the link
                 if (token := self._sign_in(psid, code)) is None:
                     return None
                 self._tokens[psid] = token
@@ -84,7 +81,7 @@ class SiteAPI:
     def _sign_in(self, psid: str, code: str | None) -> str | None:
         wanted = {"platform": "messenger", "unionID": psid} | ({"twoFactorCode": code} if code else {})
         answer = self._post_sign_in(wanted)
-        if _is_token_refused(answer):  # it was made for another database, or a year ago
+        if _is_token_refused(answer):  # of another database, or older than a year
             self._back_end_token = self._keep(self.external.create_back_end_token(APP_KEY))
             answer = self._post_sign_in(wanted)
         if answer.status_code == 404:

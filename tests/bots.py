@@ -1,4 +1,4 @@
-"""One bot under test with everything around it: its clock, its host, its Graph, what its signals said."""
+"""A bot under test, with its clock, its host, its Graph, and what its signals sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START = 1_800_000_000.0
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, start: float = START) -> None:
         self.seconds = start
@@ -39,12 +39,12 @@ class Clock:
 
 @dataclass
 class Heard:
-    """Everything that the signals of one app said, in order."""
+    """The events that the signals of one app sent, in order."""
 
     events: list[Any] = field(default_factory=list)
 
     def names(self) -> list[str]:
-        """What happened; the stages on the way there are the funnel's."""
+        """The names of the events, without the funnel's stages."""
         names = [type(event).__name__ for event in self.events]
         return [name for name in names if name != "StageReached"]
 
@@ -61,7 +61,7 @@ class Heard:
 
 @dataclass
 class Bot:
-    """One bot under test, with everything around it."""
+    """A bot under test, with everything around it."""
 
     app: Flask
     linking: AccountLinking

@@ -1,4 +1,4 @@
-"""A browser on the linking pages, and the switches of a real one."""
+"""A client that walks the linking pages by HTTP, and the switches of a real browser."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class Browser:
         return self.post(path, {**form.fields, **fields}, **(headers or {}))
 
     def follow(self) -> TestResponse:
-        """Go where the page redirects to, on our own site."""
+        """Follow the page's redirect, on our own site."""
         assert self.page.status_code == 303, self.page.status_code
         target = urljoin(self.location, self.page.headers["Location"])
         assert target.startswith("/"), target
         return self.get(target)
 
     def sign_in(self, username: str = "ada", password: str = "lovelace-1815") -> TestResponse:
-        """Sign in and arrive at the consent page, or at the sign-in page again."""
+        """Sign in. Arrives at the consent page, or at the sign-in page again."""
         page = self.submit("login", username=username, password=password)
         return self.follow() if page.status_code == 303 else page
 
@@ -91,7 +91,7 @@ class Browser:
         return str(target)
 
     def code(self, token: str = TOKEN) -> str:
-        """The whole walk as Ada; the authorization code that it ends with."""
+        """Walk all pages as Ada; returns the authorization code at the end."""
         self.open(token)
         self.sign_in()
         return code_in(self.consent())

@@ -1,4 +1,4 @@
-"""Processes that a test starts: each hears signals as in a shell, and none outlives its test."""
+"""Processes that a test starts: they hear signals as in a shell, and end with their test."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ LIMIT_S = 60
 
 @contextmanager
 def child(command: Sequence[str], **given: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Start `command`, and kill it when the block is left with it still running, however that came about.
-
-    `Popen` alone waits without end in that case, so a child that missed its signal would hang the suite.
-    """
+    """Start `command`, and kill it when the block is left with it still running. `Popen` alone would then
+    wait without end, so a child that missed its signal would hang the suite."""
     with hearing_interrupts():
         process = subprocess.Popen(command, **given)
     with process:
@@ -29,7 +27,8 @@ def child(command: Sequence[str], **given: Any) -> Iterator[subprocess.Popen[Any
 
 
 def run_together(commands: Sequence[Sequence[str]], **given: Any) -> list[str]:
-    """What each command prints. Each says that it is ready in one line, then all are let go at once."""
+    """Start the commands, wait until each has printed one line, let all go on at once; returns what each
+    printed."""
     pipe = subprocess.PIPE
     with ExitStack() as children:
         started = [
@@ -48,17 +47,15 @@ def run_together(commands: Sequence[Sequence[str]], **given: Any) -> list[str]:
 
 
 def line_from(process: subprocess.Popen[str]) -> str:
-    """The next line that it prints; waits for one, and is empty when the process has ended without."""
+    """The next line that the process prints; empty when it has ended without one."""
     assert process.stdout is not None
     return process.stdout.readline()
 
 
 @contextmanager
 def hearing_interrupts() -> Iterator[None]:
-    """Let processes that start meanwhile hear SIGINT, also where it is ignored here.
-
-    A shell starts its background jobs with SIGINT ignored, and every child would inherit that.
-    """
+    """Let processes that start in this block hear SIGINT, also where it is ignored here. A shell starts
+    its background jobs with SIGINT ignored, and every child would inherit that."""
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if not ignored or threading.current_thread() is not threading.main_thread():
         yield

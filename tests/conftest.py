@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share: an app with linking in it, its Graph, its clock; a real browser."""
+"""Fixtures that every room's tests share: an app with linking, its Graph, its clock; a real browser."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ pytest_plugins = ["tests.hooks"]
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_apps() -> Iterator[None]:
-    """Thousands of apps share what was compiled for the first, and wait for no disk."""
+    """Thousands of apps share what was compiled for the first, and no commit waits for the disk."""
     with ready.templates(), ready.url_builders(), ready.unflushed_commits():
         yield
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's own shell reaches a test."""
+    """Hide the settings of the developer's own shell."""
     for name in list(os.environ):
         if name.startswith("BOT_LINKING_"):
             monkeypatch.delenv(name)
@@ -46,14 +46,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _funnel_is_written_when_read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread writes into a store that another test looks at, unless a test wants just that."""
+    """Let no thread write into a store that another test looks at, unless the test is marked for it."""
     if request.node.get_closest_marker("writes_later") is None:
         monkeypatch.setattr(funnel_module, "write_later", lambda funnel: None)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_connections() -> Iterator[None]:
-    """No test inherits another one's pooled connections."""
+    """Let no test inherit another one's pooled connections."""
     yield
     for session in graph_module._sessions.values():
         session.close()
@@ -127,7 +127,8 @@ def bot(new_bot: NewBot) -> Bot:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chromium]:
-    """Debian's Chromium, headless. One for the whole session: two drivers in one process do not get along."""
+    """Debian's Chromium, headless. One for the whole session: two drivers in one process disturb each
+    other."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
     program = shutil.which("chromium")

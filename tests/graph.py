@@ -1,4 +1,4 @@
-"""A Graph with a script, over real HTTP."""
+"""A Graph over real HTTP that answers by a test's script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GraphCall:
 
 
 class ScriptedGraph:
-    """A Graph that answers as it is told to, over real HTTP."""
+    """A Graph over real HTTP that answers what a test tells it to."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("").rstrip("/")

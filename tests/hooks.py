@@ -1,4 +1,4 @@
-"""What the tests ask of pytest itself; `conftest.py` names this module as a plugin."""
+"""Hooks of pytest. `conftest.py` names this module as a plugin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """An installed package brings the plugin by its entry point; a bare checkout takes it from here."""
+    """Load the plugin of a bare checkout; an installed package brings it by its entry point."""
     if not config.pluginmanager.has_plugin("bot_linking"):
         from bot_linking.testing import plugin
 
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """On CI nothing may be missing that a test needs: there a skipped test has failed."""
+    """On CI a skipped test is a failure: nothing that a test needs may be missing there."""
     report = yield
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

@@ -1,4 +1,4 @@
-"""What is handed over, as a stranger has it: the built wheel in an environment that holds nothing else."""
+"""The built wheel in an environment that holds nothing else, as a stranger installs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = "bot-linking"
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """The wheel and the archive of the source, by `python -m build` with the tools that are here."""
+    """The wheel and the archive of the source, by `python -m build` with the tools of this environment."""
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)],
         check=True, capture_output=True, timeout=240,
@@ -31,13 +31,14 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 @dataclass
 class Place:
-    """A folder with an environment of its own, into which the checkout does not reach."""
+    """A folder with an environment of its own, which cannot see the checkout."""
 
     folder: Path
     home: Path
 
     def environment(self, **given: str) -> dict[str, str]:
-        """No variable of ours but the given; programs of this environment come first."""
+        """The environment variables: ours are only the given ones, and this environment's programs come
+        first."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("BOT_", "PYTHON"))}
         own.pop("COVERAGE_PROCESS_START", None)
         own["HOME"] = str(self.home)
@@ -55,10 +56,10 @@ class Place:
 
 
 def make_place(folder: Path, wheel: Path, *extras: str, beside: tuple[str, ...] = ()) -> Place:
-    """An environment with the wheel and what it asks for with these extras, and an empty folder.
+    """An environment with the wheel and its dependencies with these extras, and an empty folder.
 
-    Nothing comes over the network: what the wheel asks for is lent by the environment of the tests, and
-    `pip check` says whether anything is missing.
+    Nothing is downloaded: the dependencies are linked from the environment of the tests, and `pip check` says
+    whether one is missing.
     """
     venv.create(folder / "env", symlinks=True)
     place = Place(folder / "env", folder / "empty")
@@ -73,7 +74,7 @@ def make_place(folder: Path, wheel: Path, *extras: str, beside: tuple[str, ...] 
 
 
 def _pip(place: Place, *arguments: str) -> None:
-    """The pip of the tests' environment, at work in that of the place."""
+    """The pip of the tests' environment, which installs into the place's."""
     command = [sys.executable, "-m", "pip", "--python", str(place.folder / "bin" / "python"), *arguments]
     ran = subprocess.run(
         command, env=place.environment(), capture_output=True, text=True, timeout=120, check=False
@@ -82,7 +83,7 @@ def _pip(place: Place, *arguments: str) -> None:
 
 
 def _closure(wanted: dict[str, set[str]]) -> Iterator[Distribution]:
-    """Each distribution that these ask for, with theirs, but not our own."""
+    """These distributions and all that they depend on, without our own."""
     known: dict[str, set[str]] = {}
     while wanted:
         name, extras = wanted.popitem()
@@ -102,7 +103,7 @@ def _closure(wanted: dict[str, set[str]]) -> Iterator[Distribution]:
 
 
 def _files_of(distributions: Iterator[Distribution]) -> set[Path]:
-    """The files and folders of these that lie directly in `site-packages`."""
+    """The files and folders of these distributions that lie directly in `site-packages`."""
     tops = set()
     for each in distributions:
         for file in each.files or ():

@@ -9,7 +9,7 @@ GRACE = Account("2", username="grace", email="grace@example.com")
 
 
 class Site:
-    """The host's own users, and a note of each question that it was asked."""
+    """The host's own users, and a record of each question that it was asked."""
 
     def __init__(self) -> None:
         self.accounts = {"ada": ADA, "grace": GRACE}

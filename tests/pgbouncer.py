@@ -1,4 +1,4 @@
-"""Debian's PgBouncer before the PostgreSQL of the tests, on a port of its own."""
+"""Debian's PgBouncer in front of the tests' PostgreSQL, on a port of its own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ logfile = {folder}/log
 
 @contextmanager
 def running(url: str, *, mode: str = "transaction", sessions: int = 10) -> Iterator[str]:
-    """The address at which the database of `url` is reached through PgBouncer. Skips where there is none."""
+    """The address of the database of `url` through PgBouncer. Skips where PgBouncer is missing."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
@@ -63,7 +63,7 @@ def running(url: str, *, mode: str = "transaction", sessions: int = 10) -> Itera
 
 
 def _owner(host: str, folder: Path) -> dict[str, Any]:
-    """PgBouncer runs as the user of the server, as it refuses to be root."""
+    """The user of the PostgreSQL server: PgBouncer refuses to run as root."""
     if os.getuid() != 0:
         return {}
     user = Path(host).owner()

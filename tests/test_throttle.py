@@ -1,4 +1,4 @@
-"""Limits that a burst cannot outrun, a restart cannot clear, and a missing store cannot lift."""
+"""Limits that hold in a burst, after a restart, and while the store is away."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def is_over(throttle: Throttle, limit: Limit = LOGIN, key: str = "ada") -> bool:
 
 
 def passes(path: str, tries: int) -> int:
-    """How many of so many tries a process got through."""
+    """How many of these tries a process got through."""
     store = open_store(f"sqlite:///{path}")
     throttle = Throttle(store, lambda: int(START * 1000))
     through = sum(not is_over(throttle) for _ in range(tries))
@@ -81,7 +81,7 @@ def test_as_many_as_allowed_pass_and_not_one_more(throttle: Throttle) -> None:
 
 
 def test_a_try_counts_before_it_is_known_to_be_good(throttle: Throttle) -> None:
-    """Whoever is verifying still, or was killed while verifying, has been counted."""
+    """A process that still verifies, or was killed while it did, has been counted."""
     throttle.count(LOGIN, "ada")
     hits, _ = throttle._counters.find_limit(_key(LOGIN, "ada"), throttle._now(), 3_600_000)
     assert hits == 1

@@ -1,4 +1,4 @@
-"""What Messenger sends and what the tests are configured with, in the tests' own handwriting."""
+"""Messenger's side of the protocol, written anew for the tests, and the settings of their bots."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ RETURN_PATH = "https://facebook.com/messenger_platform/account_linking/"
 
 
 def return_url(token: str = TOKEN) -> str:
-    """What Messenger hands over as redirect_uri, as captured in the field."""
+    """A redirect_uri as Messenger gives it, captured in the field."""
     return f"{RETURN_PATH}?account_linking_token={token}"
 
 
 def signature(body: bytes, secret: str = APP_SECRET) -> str:
-    """Messenger's header, in the tests' own handwriting."""
+    """The value of Messenger's signature header, computed by the tests' own code."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
@@ -63,7 +63,7 @@ def message_event(text: str, *, psid: str = PSID, page: str = PAGE) -> dict[str,
 
 
 def batch(*events: dict[str, Any], page: str = PAGE) -> bytes:
-    """One webhook body, escaped as Messenger escapes."""
+    """One webhook's body, escaped as Messenger escapes."""
     entry = {"id": page, "time": 1_800_000_000_000, "messaging": list(events)}
     return json.dumps({"object": "page", "entry": [entry]}, separators=(",", ":")).encode("ascii")
 

@@ -1,4 +1,4 @@
-"""Marks of a text that are not seen, or are seen as others: what names are compared without."""
+"""Marks of a text that are not seen, or are seen as others: what names and codes are compared without."""
 
 from __future__ import annotations
 
@@ -43,3 +43,17 @@ def folded(text: str) -> str:
     and the width or ligature of letters. Capital and small letters stay apart."""
     plain = unicodedata.normalize("NFKC", text.translate(_ALIKE)).translate(_ALIKE)
     return " ".join("".join(" " if mark.isspace() else _UNSEEN.sub("", mark) for mark in plain).split())
+
+
+def plain_code(typed: str) -> str:
+    """A code as it was made, from however an app shows it and a keyboard types it.
+
+    White space, dashes, dots and marks without a shape are removed; digits of any script and width become
+    ASCII digits.
+    """
+    return "".join(_plain(mark) for mark in unicodedata.normalize("NFKC", typed) if mark.isalnum())
+
+
+def _plain(mark: str) -> str:
+    digit = unicodedata.decimal(mark, None)
+    return mark if digit is None else str(digit)

@@ -17,7 +17,7 @@ _log = logging.getLogger("bot_linking.delivery")
 
 
 class Attempts:
-    """The tries of one process. What they come to is for the clerk to write down; only a page's pause is
+    """The tries of one process. What they come to is for the dispatcher to write down; only a page's pause is
     begun here, so that no other try of that page begins meanwhile."""
 
     def __init__(

@@ -17,8 +17,8 @@ BELIEVED_S = 60.0  # how long a usage that was heard counts
 
 
 class Pace:
-    """The pace of every page of this process. Each page has a bucket that fills as time goes by; the clerk
-    alone empties it."""
+    """The pace of every page of this process. Each page has a token bucket that fills with time; only the
+    dispatcher takes from it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

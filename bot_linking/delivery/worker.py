@@ -1,10 +1,10 @@
-"""Takes what is due from the outbox and hands it to its handler, until it got through or never will.
+"""Takes due entries from the outbox and hands each to its handler, until it got through or is given up.
 
-An entry is leased, not removed, so a worker that dies loses nothing: its lease runs out and another takes
-over. Several workers may run, in threads, processes or machines.
+An entry is leased, not removed. A worker that dies loses nothing: its lease runs out and another worker takes
+the entry. Several workers may run, in threads, processes or machines.
 
-One thread, the clerk, takes entries in batches and writes down what came of them, many in one commit. As many
-threads as there is something to send do nothing but send.
+One thread, the dispatcher, leases entries in batches and writes their outcomes, many in one commit. Other
+threads only send, as many as there are sends.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from bot_linking.delivery.waiting import Person, Waiting
 THREADS = 32
 POLL_S = 1.0
 PURGE_EVERY_S = 600.0
-STOP_S = 12.0  # longer than any call of Graph's may take
-GREET_S = 2.0  # how long a webhook waits for what is said first: Messenger wants its answer within five
-ROOM_S = 0.02  # until a page that has used its pace up may send again
+STOP_S = 12.0  # longer than any call to Graph may take
+GREET_S = 2.0  # how long a webhook waits for what is said first; Messenger wants its answer within five
+ROOM_S = 0.02  # until a page that has used up its pace may send again
 
 _log = logging.getLogger("bot_linking.delivery")
 
 
 class Delivery:
-    """One outbox, delivered by `handlers` (kind to callable), with up to `threads` sends at once.
+    """One outbox, delivered by `handlers` (kind to callable, see `delivery.handlers`), with up to `threads`
+    sends at once.
 
-    A handler returns when its entry got through or is not needed any more, and with it the counter on which
-    that counts, if any; it raises `DeliveryFailed` when not. `keys` names a page's present token and secret,
-    so that a page that waits for others goes on with them.
+    `keys` names a page's present token and secret: a page that was paused with other ones goes on. `context`
+    is what a handler runs in.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Delivery:
         self._follows_forks = False
         self.pace = Pace()
         self.waiting = Waiting(store, self._greet)
-        #: Called after each change too, for workers elsewhere.
+        #: Called with each `wake`, to wake workers in other processes.
         self.on_wake: Callable[[], None] = lambda: None
         self._begin()
 
     def _begin(self) -> None:
-        """What belongs to this very process."""
-        self._clerk: threading.Thread | None = None
-        self._clerks = 0  # threads that write down what others send
+        """Make what one process must not share with another: threads, locks and leases."""
+        self._dispatcher: threading.Thread | None = None
+        self._dispatchers = 0  # threads that write the outcomes of what others send
         self._stopping, self._due = threading.Event(), threading.Event()
         self._quiet_until = 0.0  # of the monotonic clock
         self._turn = threading.Lock()
@@ -90,8 +90,8 @@ class Delivery:
         )
 
     def begin_again(self) -> None:
-        """In the child of a fork, where no thread of the parent runs."""
-        was_running = self._clerk is not None and not self._stopping.is_set()
+        """In the child of a fork, where the threads of the parent do not run."""
+        was_running = self._dispatcher is not None and not self._stopping.is_set()
         self._begin()
         if was_running:
             self.start()
@@ -100,12 +100,12 @@ class Delivery:
 
     @property
     def is_running(self) -> bool:
-        """Whether this process delivers in a thread of its own."""
-        return self._clerk is not None and self._clerk.is_alive()
+        """Whether the dispatcher's thread runs in this process."""
+        return self._dispatcher is not None and self._dispatcher.is_alive()
 
     def start(self, *, after: float = 0.0) -> None:
-        """Deliver from daemon threads of this process, and of every process forked from it: at once, or
-        `after` so many seconds without news."""
+        """Deliver from daemon threads of this process, and of every process that is forked from it. With
+        `after`, begin after so many seconds, or with the next `wake`."""
         if not self._follows_forks:
             self._follows_forks = True
             follow_forks(self)
@@ -114,8 +114,8 @@ class Delivery:
             self._due.clear()
             self._senders = Senders(self._send, name="bot_linking sender")
             name = "bot_linking delivery"
-            self._clerk = threading.Thread(target=self._run_after, args=(after,), name=name, daemon=True)
-            self._clerk.start()
+            self._dispatcher = threading.Thread(target=self._run_after, args=(after,), name=name, daemon=True)
+            self._dispatcher.start()
 
     def _run_after(self, pause: float) -> None:
         self._due.wait(pause)
@@ -127,21 +127,21 @@ class Delivery:
         self._quiet_until = time.monotonic() + seconds
 
     def take_nothing_more(self) -> None:
-        """What is under way goes on; nothing else is begun."""
+        """Begin no other send. Sends that are under way go on."""
         self._stopping.set()
         self._due.set()
 
     def stop(self, timeout: float = STOP_S) -> None:
-        """Take nothing more, give back what was not begun, and finish what is being sent, within `timeout`
-        seconds in all. What is not finished by then is tried again by another worker."""
+        """Lease nothing more, give back entries that were not begun, and finish what is being sent, within
+        `timeout` seconds in all. Another worker tries again what is not finished by then."""
         self.take_nothing_more()
         deadline = time.monotonic() + timeout
         for sending in self._senders.withdraw():
             sending.give_back(self._leases)
         self._senders.wait(timeout)
         self._senders.end()
-        if self._clerk is not None and self._clerk is not threading.current_thread():
-            self._clerk.join(max(0.0, deadline - time.monotonic()))
+        if self._dispatcher is not None and self._dispatcher is not threading.current_thread():
+            self._dispatcher.join(max(0.0, deadline - time.monotonic()))
         self._write_down()
 
     def wake(self) -> None:
@@ -150,8 +150,8 @@ class Delivery:
         self.on_wake()
 
     def run_forever(self) -> None:
-        """Deliver until `stop`. A store that is away is waited for."""
-        self._clerks += 1
+        """Deliver until `stop`. While the store is away, wait for it."""
+        self._dispatchers += 1
         while not self._stopping.is_set() and not is_reloaders_watcher():
             self._due.clear()
             pause = POLL_S
@@ -165,12 +165,12 @@ class Delivery:
             if not self._stopping.is_set():
                 self._due.wait(pause)
         self._senders.wait(STOP_S)
-        self._clerks -= 1
+        self._dispatchers -= 1
         self._write_down()
 
     def drain(self, *, within: float = float("inf")) -> int:
-        """Deliver all that is due now, one after the other in this thread, beginning no more after `within`
-        seconds. The number of entries that were tried."""
+        """Deliver all that is due now, one after the other in this thread. No entry is begun after `within`
+        seconds. Returns the number of entries that were tried."""
         tried, end = 0, time.monotonic() + within
         self._pauses.look(at_once=True)
         while time.monotonic() < end:
@@ -186,10 +186,10 @@ class Delivery:
         return tried
 
     def drain_side_by_side(self, *, within: float = float("inf")) -> int:
-        """The same with as many sends at once as `run_forever` would make."""
+        """The same as `drain`, with as many sends at once as `run_forever` makes."""
         tried, end = self._telling.tried, time.monotonic() + within
         self._pauses.look(at_once=True)
-        self._clerks += 1
+        self._dispatchers += 1
         while time.monotonic() < end and not self._stopping.is_set():
             self._due.clear()
             pause = self._fill()
@@ -197,14 +197,14 @@ class Delivery:
                 break
             self._due.wait(pause)
         self._senders.wait(STOP_S)
-        self._clerks -= 1
+        self._dispatchers -= 1
         self._exchange(0, {})
         return self._telling.tried - tried
 
-    # The clerk
+    # The dispatcher
 
     def _fill(self) -> float:
-        """Give the senders what is due, as far as there are places. How long to wait for news now."""
+        """Give due entries to the senders, while there are places. Returns how long to wait for a `wake`."""
         while True:
             entries, is_full = self._exchange(self.threads, self._leases.under_way())
             for entry in entries:
@@ -213,8 +213,8 @@ class Delivery:
                 return ROOM_S if is_full else POLL_S
 
     def _exchange(self, places: int, under_way: Mapping[str, int]) -> tuple[list[OutboxEntry], bool]:
-        """Write down what came of entries, whichever thread's, and lease more: one commit for all of it. And
-        whether a page waits only for its pace."""
+        """Write the outcomes of all threads and lease more entries, in one commit. Returns the entries, and
+        whether every page with something due waits for its pace."""
         with self._turn:
             now, settled = self._now(), self._leases.settled()
             shares, is_full = self._shares(now, places, under_way) if places else ({}, False)
@@ -245,7 +245,7 @@ class Delivery:
         return shares, bool(pages) and not any(map(self.pace.room, pages))
 
     def _pages_in_turn(self, now: int, most: int) -> list[str]:
-        """Pages of which something is due and that need not wait, beginning behind those of the last time."""
+        """Pages that have something due and no pause, beginning behind the last page of the time before."""
         found = dict[str, None]()
         for after in (self._after_page, ""):
             while len(found) < most:
@@ -259,7 +259,7 @@ class Delivery:
         return list(found)[:most]
 
     def _write_down(self) -> None:
-        """What is not written down now is done once more, when its lease is over."""
+        """Write the outcomes. Entries whose outcome cannot be written are sent again after their lease."""
         try:
             self._exchange(0, {})
         except StoreUnavailable as problem:
@@ -277,19 +277,19 @@ class Delivery:
         finally:
             sending.give_back(self._leases)
             self._due.set()
-            if not self._clerks:
+            if not self._dispatchers:
                 self._write_down()
             sending.done.set()
 
     def _try(self, entry: OutboxEntry) -> None:
         try:
             self._leases.note(self._attempts.make(entry))
-        except BaseException:  # what ended this thread's work: the lease runs out
+        except BaseException:  # this thread ends: let the lease run out
             self._leases.drop([entry])
             raise
 
     def _greet(self, people: Collection[Person]) -> None:
-        """Say what waits for these people, who have just written, and wait for it a moment."""
+        """Send what waits for these people, who have just written; wait up to `GREET_S` for it."""
         sendings = [sending for person in people if (sending := self._take_waiting(person))]
         deadline = time.monotonic() + GREET_S
         for sending in sendings:
@@ -306,7 +306,7 @@ class Delivery:
         return sending
 
     def purge_sometimes(self) -> None:
-        """Delete what is not needed any more, at most once in ten minutes."""
+        """Purge the store, at most once in ten minutes."""
         if self._clock() >= self._purge_at:
             self._purge_at = self._clock() + PURGE_EVERY_S
             self._store.purge(self._now())
@@ -324,5 +324,5 @@ class _Sending:
         self.done = threading.Event()
 
     def give_back(self, leases: Leases) -> None:
-        """End the leases of those that were not begun."""
+        """End the leases of the entries that were not begun."""
         leases.give_back(self.entries[self.begun :])

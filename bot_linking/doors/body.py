@@ -15,6 +15,7 @@ from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.doors.callers import Callers
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_READ_ALREADY = ("stream", "_cached_data")  # what a request has once its body was asked for
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
@@ -23,29 +24,27 @@ def this_request() -> Request:
     return request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
-def read_body(this: Request, most: int, *, for_others: bool = False) -> bytes:
+def read_body(this: Request, most: int) -> bytes:
     """The body, of at most `most` bytes, or of the host's own limit where that is lower. The request keeps
-    it for later readers; with `for_others` in Werkzeug's own cache, for a reader that is sure to come.
+    it: later readers find it, whether they ask for data, JSON, a form or the stream.
 
     Raises `PayloadTooLarge` without reading beyond the limit, and Werkzeug's `ClientDisconnected` for a body
     that ends too soon.
     """
     length = this.environ.get("CONTENT_LENGTH", "")
     is_told = length.isdecimal() and len(length) <= _LONGEST_NUMBER
-    is_small = is_told and int(length) <= most and "HTTP_TRANSFER_ENCODING" not in this.environ
-    limit = most if is_small and for_others else _limit(this, most)  # Werkzeug enforces the host's own
-    if not is_small:
+    limit = _limit(this, most)
+    if not is_told or int(length) > most or "HTTP_TRANSFER_ENCODING" in this.environ:
         this.max_content_length = limit + 1  # Werkzeug cuts chunks at its limit without an error
-    elif not for_others and int(length) <= limit and "stream" not in vars(this):
+    elif int(length) <= limit and vars(this).keys().isdisjoint(_READ_ALREADY):
         return _read_at_once(this, int(length))
     try:
         body = this.get_data()
     except RequestEntityTooLarge:
         body = None
     if body is None or len(body) > limit:
-        raise PayloadTooLarge(f"the body is larger than {min(limit, _limit(this, most))} bytes")
-    if for_others:  # also those who ask the stream, which has been read to its end
-        vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)
+        raise PayloadTooLarge(f"the body is larger than {limit} bytes")
+    vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)  # which were read to their end
     return body
 
 
@@ -68,7 +67,8 @@ def _limit(this: Request, most: int) -> int:
 
 
 def _read_at_once(this: Request, length: int) -> bytes:
-    """Read from the WSGI stream. Werkzeug's wrappers take twice as long as checking a signature."""
+    """Read from the WSGI stream. Werkzeug's wrappers take longer than checking a signature. The request finds
+    the bytes where `get_data` keeps them, and where it would read them."""
     stream, parts, left = this.environ["wsgi.input"], list[bytes](), length
     try:
         while left and (part := stream.read(left)):
@@ -80,6 +80,7 @@ def _read_at_once(this: Request, length: int) -> bytes:
         raise ClientDisconnected
     body = b"".join(parts)
     this.environ["wsgi.input"] = BytesIO(body)
+    this._cached_data = body  # a Werkzeug that keeps them elsewhere reads the input again
     return body
 
 

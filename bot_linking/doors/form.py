@@ -24,7 +24,7 @@ def form_of(this: Request, most: int) -> MultiDict[str, str]:
 
 
 def _read(this: Request, most: int) -> MultiDict[str, str]:
-    body = read_body(this, most, for_others=True)
+    body = read_body(this, most)
     try:
         return MultiDict(read_content(this.content_type, body).fields)
     except ContentTypeRefused:

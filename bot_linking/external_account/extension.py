@@ -245,7 +245,7 @@ class ExternalAccount:
         return self._here().second_factors.drop(app_key, user_id)
 
     def check_second_factor(self, app_key: str, user_id: int, code: str) -> None:
-        """Check a code or a recovery code in the site's own sign-in, within the same limits.
+        """Check a code or a recovery code, as it was typed, in the site's own sign-in, by the same limits.
 
         Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`. Any code is accepted for a
         user without two-factor sign-in.

@@ -13,6 +13,7 @@ from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks, is_storable
 from bot_linking.doors.callers import Callers
@@ -241,7 +242,7 @@ class Service:
     def check_code(self, app_key: str, user_id: int, code: str) -> None:
         """Check a code. Raises `SecondFactorRefused`, `SecondFactorLocked` and `TooManyAttempts`."""
         _check_app(app_key)
-        self.second_factors.check(app_key, user_id, code, self.now())
+        self.second_factors.check(app_key, user_id, plain_code(code), self.now())
 
     def passes(self, account: Account, code: str | None) -> bool:
         """Whether an account may go on to the consent page, with this code or None.

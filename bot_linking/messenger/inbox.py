@@ -92,6 +92,12 @@ class Greeter(Protocol):
         """Send what waits for these people, who have just written: page and PSID of each. Never raises."""
 
 
+def read_payload(body: bytes, content_type: str | None) -> Any:
+    """The JSON of a webhook, in the charset that it declares. Raises `PayloadUnreadable` and
+    `CharsetRefused`."""
+    return read_json(in_utf_8(body, content_type))
+
+
 class Inbox:
     """One app's webhook. `pages` gives the app secrets of the pages that are served now. `listeners` are the
     receivers of `webhook_received`: without any, the signal costs nothing."""
@@ -136,9 +142,9 @@ class Inbox:
         if not whole and not may_be_ours:
             batch = NOTHING_OF_OURS
             if waits:
-                self._meet_in(body, signer)
+                self._meet_in(body, content_type, signer)
         else:
-            payload = read_json(in_utf_8(body, content_type))
+            payload = read_payload(body, content_type)
             pages = self._pages.owners().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours:
@@ -151,10 +157,10 @@ class Inbox:
             self._note("linking" if batch.holds_ours else "other", began)
         return batch
 
-    def _meet_in(self, body: bytes, signer: bytes) -> None:
+    def _meet_in(self, body: bytes, content_type: str | None, signer: bytes) -> None:
         """Look for people in a body of the bot's alone, which may be of any form."""
         with suppress(BotLinkingError):
-            payload = read_json(body)
+            payload = read_payload(body, content_type)
             self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))
 
     def _meet(self, payload: dict[str, Any], batch: Batch, pages: Owners) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.doors.unconfigured import is_command
 
 if TYPE_CHECKING:
     from bot_linking.config.pages import Page
@@ -167,7 +168,8 @@ class Pages:
                 self._take_up(keeper)
         except StoreUnavailable as problem:
             self._look_at = self._monotonic() + LOOK_AFTER_FAILURE_S
-            _log.warning("the pages that were added cannot be read: %s", problem)
+            if self._looked_at is not None or not is_command():  # which meets the store itself, and says so
+                _log.warning("the pages that were added cannot be read: %s", problem)
         finally:
             lock.release()
 

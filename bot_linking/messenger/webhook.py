@@ -11,12 +11,11 @@ from typing import Any
 from flask import Request, Response, request
 
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
-from bot_linking.core.reading import read_json
 from bot_linking.doors.body import read_body, replace_body, this_request
 from bot_linking.messenger.events import Batch, Event, sort_events
 from bot_linking.messenger.headers import CONTENT_TYPE, Headers, header_in, raw_bytes
 from bot_linking.messenger.host import is_added
-from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox
+from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox, read_payload
 from bot_linking.messenger.signature import HEADER, sign
 
 View = Callable[..., Any]
@@ -64,7 +63,7 @@ class Webhook:
         if this.method != "POST":
             return self._other_method(view, args, kwargs, began)
         try:
-            body = read_body(this, LARGEST_BODY, for_others=True)
+            body = read_body(this, LARGEST_BODY)
             signature, kind = this.environ.get(_SIGNATURE), this.environ.get("CONTENT_TYPE")
             batch = self._inbox.take(body, signature, began, content_type=kind, whole=False)
         except BotLinkingError as refusal:
@@ -104,7 +103,8 @@ class Webhook:
                 "this request was not verified: @linking.webhook belongs below the route's decorator"
             )
         try:
-            return sort_events(read_json(this.get_data()), ()).events
+            payload = read_payload(this.get_data(), this.environ.get("CONTENT_TYPE"))
+            return sort_events(payload, ()).events
         except BotLinkingError:
             return []
 

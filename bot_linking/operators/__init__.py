@@ -1,5 +1,5 @@
-"""For those who run it: the `flask linking` commands and what `check` looks at.
+"""What operators use: the `flask linking` commands, and the operator's page in `desk`.
 
 Begin with `commands`, which lists every command. To add one: a function in the module of its kind, in that
-list, and a section in `operators/README.md`.
+module's list, and a section in `operators/README.md`.
 """

@@ -1,4 +1,4 @@
-"""Whether the public address answers Messenger's handshake, as Messenger would ask it."""
+"""Whether the public address answers Messenger's handshake."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ TIMEOUT_S = 5.0
 
 
 def check_handshake(bot: Installation) -> Iterator[Finding]:
-    """Ask for a challenge from outside, at the bot's own webhooks and at ours: Meta knows one of them. That
-    the address cannot be reached from this very machine may be the network's: a note, but on a loopback
-    address."""
+    """Send the handshake to the bot's own webhooks and to ours; Meta knows one of them. An address that this
+    machine cannot reach may still be open to Meta, so that is a note; on loopback it is wrong."""
     import requests
 
     tokens = bot.pages.all()[0].verify_tokens if bot.pages.all() else ()
@@ -39,13 +38,13 @@ def check_handshake(bot: Installation) -> Iterator[Finding]:
     if answering:
         yield Finding("ok", f"{answering[0]} answers Messenger's handshake")
         return
-    status = statuses[urls[0]]
-    what = f"{urls[0]} answers {status} and not Messenger's handshake: does it lead to this bot?"
+    what = f"{urls[0]} answers {statuses[urls[0]]} and not Messenger's handshake: does it lead to this bot?"
     yield Finding("wrong", what)
 
 
 def _status_of(url: str, token: str) -> int | None:
-    """What it answers in place of the challenge; None for the challenge. Raises `RequestException`."""
+    """The HTTP status that comes in place of the challenge; None for the challenge. Raises
+    `RequestException`."""
     import requests
 
     challenge = secrets.token_hex(8)

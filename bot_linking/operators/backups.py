@@ -1,4 +1,4 @@
-"""Commands about copies of the store: `backup`, `restore`, and the list of those who must stay erased."""
+"""Commands about copies of the store: `backup`, `restore`, and the list of people who must stay erased."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def _backup(here: Here) -> click.Command:
         partial = file.with_name(file.name + ".partial")
         try:
             files.copy_file(path, partial)
+            if "bot_linking" not in files.steps_in(partial):
+                raise click.ClickException(f"{path} holds no tables of bot_linking: is its volume mounted?")
             os.replace(partial, file)
             files.flush(file.absolute().parent)
         except OSError as problem:
@@ -83,7 +85,7 @@ def _restore(here: Here) -> click.Command:
             raise click.ClickException(f"{file} is the database itself")
         ready, comparison = restoring.make_ready(file, path, lambda url: _opened(here, url))
         try:
-            for line in _told(comparison):
+            for line in _sentences(comparison):
                 say(line)
             ask(f"Put {file} in the place of {path}?", yes=yes)
             restoring.replace(ready, path)
@@ -112,8 +114,10 @@ def _erasures(here: Here) -> click.Command:
 
         store = here().store
         if file is None:
-            for erasure in store.list_erasures():
-                sys.stdout.write(json.dumps(line_of(erasure)) + "\n")
+            erased = list(store.list_erasures())
+            sys.stdout.writelines(json.dumps(line_of(erasure)) + "\n" for erasure in erased)
+            if not erased:
+                say("nobody was erased")
             return
         listed, bad = read_list(file)
         if bad:
@@ -134,7 +138,7 @@ def _database(here: Here) -> Path:
 
 
 def _opened(here: Here, url: str) -> SQLStore:
-    """A store as the app has its own, with every room that joined it."""
+    """Open a store with the tables of every room that has some, and with the followers of the app's store."""
     from bot_linking.stores import open_store
     from bot_linking.stores.sql import rooms
 
@@ -145,7 +149,8 @@ def _opened(here: Here, url: str) -> SQLStore:
     return store
 
 
-def _told(found: Comparison) -> Iterator[str]:
+def _sentences(found: Comparison) -> Iterator[str]:
+    """What comes back with the backup, and what is lost."""
     newest = (
         "" if found.newest_change is None else f", its newest change is of {time_of(found.newest_change)}"
     )

@@ -1,4 +1,4 @@
-"""Is everything set up? One finding for each thing that linking needs, with the way to mend it."""
+"""What `check` looks at: one finding for each thing that linking needs, with the way to mend it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def checkup(
     here: Callable[[], Installation], *, tell_left: Callable[[int], None] = lambda left: None
 ) -> Iterator[Finding]:
-    """Configuration, store, outbox, and what Graph says of each page. `tell_left` hears how many pages are
-    left while they are asked."""
+    """Check the configuration, the store, the outbox, and what Graph says of each page. `tell_left` is called
+    with the number of pages that are left to ask about."""
     try:
         bot = here()
     except ConfigurationError as problem:
@@ -55,7 +55,8 @@ def checkup(
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
 
-    yield from check_pages(bot.pages.all(), graph_of, tell_left=tell_left)
+    app_id = settings.app_id
+    yield from check_pages(bot.pages.all(), graph_of, app_id=app_id, tell_left=tell_left)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -69,7 +70,7 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
 
 
 def _accounts(store: SQLStore, linking: Linking) -> Iterator[Finding]:
-    """People sign in here, and calls name accounts: only the site can say which of both are one."""
+    """Without `resolve_account`, a sign-in and an API call give the same account two different ids."""
     if not linking.knows_accounts_twice:
         return
     with suppress(StoreUnavailable):
@@ -79,7 +80,7 @@ def _accounts(store: SQLStore, linking: Linking) -> Iterator[Finding]:
 
 
 def _proxies(settings: Settings, linking: Linking) -> Iterator[Finding]:
-    """A header that was passed over shows that a proxy stands in front."""
+    """An X-Forwarded-For that was ignored shows that a proxy stands in front."""
     if settings.trusted_proxies:
         return
     try:
@@ -110,7 +111,7 @@ def _store(bot: Installation) -> Iterator[Finding]:
 
 
 def _kept_pages(bot: Installation) -> Iterator[Finding]:
-    """A finding for each page of the store that none of the configured keys opens."""
+    """A finding for each page of the store that no configured key decrypts."""
     try:
         unread = [page.page_id for page in bot.runtime_pages.list() if not page.access_tokens]
     except StoreUnavailable:

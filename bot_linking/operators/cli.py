@@ -1,4 +1,4 @@
-"""What makes a function a command: its app, its place in the help, and errors that are one sentence."""
+"""How a function becomes a command: its app's context, its section of the help, its errors as one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot_linking.stores.opening import only_looking
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
-Here = Callable[[], "Installation"]  # finds what one app has, when a command of it runs
+Here = Callable[[], "Installation"]  # of the app whose command runs
 SECTIONS = ("People", "Messages", "Pages, keys and applications", "Set-up", "The store")
 
 page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")
@@ -54,8 +54,8 @@ def command(
     name: str, *, examples: Sequence[str] = (), creates: bool = False
 ) -> Callable[[Callable[..., None]], Command]:
     """A decorator that makes a command of a function. It runs in the app's context; an error of ours is one
-    line on stderr and exit status 1. `examples` are command lines without `flask linking`. Only one that
-    `creates` may make a database where there is none."""
+    line on stderr and exit status 1. `examples` are command lines without `flask linking`. Only a command
+    with `creates` may make a database where there is none."""
 
     def decorate(function: Callable[..., None]) -> Command:
         lines = "\n".join(f"  flask linking {example}" for example in examples)
@@ -66,7 +66,7 @@ def command(
 
 
 def under(section: str, commands: Sequence[click.Command]) -> list[click.Command]:
-    """The same commands, shown in this section of the help."""
+    """Put the commands under this section of the help, and return them."""
     assert section in SECTIONS
     for each in commands:
         each.section = section  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ def group(name: str, text: str, commands: Sequence[click.Command]) -> click.Grou
 
 
 def reporting(function: Callable[..., None]) -> Callable[..., None]:
-    """The same function, whose errors of ours are one line on stderr instead of a traceback."""
+    """Wrap a function: an error of ours becomes one line on stderr and exit status 1."""
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:

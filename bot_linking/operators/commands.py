@@ -1,7 +1,7 @@
-"""`flask linking ...`: for operators.
+"""`flask linking ...`: every command, by section.
 
-What a script would use stands alone on stdout, everything else goes to stderr, and the exit status is 0 only
-when it worked; 2 means that the command was called wrongly.
+What a script would use goes to stdout, everything else to stderr. Exit status 0 means that it worked, 1 that
+it did not, 2 that the command was called wrongly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What comes to an end: the Graph version, and a page's access token."""
+"""What expires: the Graph version, and a page's access token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RENEW = "make a new one in the app's dashboard and replace it (`flask linking p
 
 
 def check_version(version: str, today: date) -> Iterator[Finding]:
-    """A finding for a version that has ended or ends soon; versions without a known end pass."""
+    """A finding for a version that has ended or ends within 90 days. A version without a known end passes."""
     end = VERSIONS_END.get(version)
     if end is None and _number(version) < _number(min(VERSIONS_END, key=_number)):
         yield Finding("wrong", f"Graph {version} has ended: set BOT_LINKING_GRAPH_VERSION to a newer one")
@@ -33,11 +33,12 @@ def check_version(version: str, today: date) -> Iterator[Finding]:
         yield Finding("wrong", f"Graph {version} {when}: set BOT_LINKING_GRAPH_VERSION to a newer one")
 
 
-def check_token(as_app: Graph, token: str, now: datetime) -> Iterator[Finding]:
-    """A finding for a token that was refused, has ended or ends soon. Where Graph is silent, the token
-    passes. Source: Graph API, `debug_token`."""
+def check_token(graph: Graph, token: str, now: datetime) -> Iterator[Finding]:
+    """A finding for a token that is refused, has ended or ends within 7 days. `graph` asks as the app, or,
+    where that is unknown, as the token itself. Where Graph does not say, the token passes.
+    Source: Graph API, `debug_token`."""
     try:
-        told = as_app.get("debug_token", input_token=token).get("data")
+        told = graph.get("debug_token", input_token=token).get("data")
     except GraphError:
         return
     if not isinstance(told, dict):

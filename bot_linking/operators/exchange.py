@@ -8,26 +8,24 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from bot_linking.core.errors import PageUnknown
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.people import REFUSALS
 from bot_linking.operators.terminal import Bar, inert, say
 
 if TYPE_CHECKING:
-    from bot_linking.messenger.pages import Pages
     from bot_linking.operators.importing import Staged
 
     Importer = Callable[[list[Link]], Sequence[Sequence[Outcome]]]
 
-_REFUSALS = {
-    "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
-    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place",
-    "pair_barred": "the link of this person to this account was undone within a day",
+_REFUSALS = REFUSALS | {
+    "conflict_not_agreed": "the person is linked to another account; --replace puts the file's in its place"
 }
 COLUMNS = tuple(Link.__slots__)
 
@@ -47,13 +45,16 @@ def _export_links(here: Here) -> click.Command:
         In CSV a value that a spreadsheet would take for a formula has a ' before it; `import` takes it away.
         """
         links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
+        first = next(links, None)  # before the head: a store that is away prints nothing
+        if first is None:
+            say("nobody is linked")
+        rows = (link.as_dict() for link in chain([first] if first else [], links))
         if as_json:
-            for link in links:
-                sys.stdout.write(json.dumps(link.as_dict()) + "\n")
+            sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
             return
         out = csv.writer(sys.stdout, lineterminator="\n")
         out.writerow(COLUMNS)
-        out.writerows([inert(str(value or "")) for value in link.as_dict().values()] for link in links)
+        out.writerows([inert(str(value or "")) for value in row.values()] for row in rows)
 
     return export_links
 
@@ -129,14 +130,14 @@ def _opened(file: str) -> IO[bytes]:
 
 
 def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged) -> int:
-    """Judge every line and set the good ones aside; how many were bad."""
+    """Judge every line and stage the good ones. Returns how many were bad."""
     from bot_linking.operators.importing import BadLine, Judge, lines_of
 
     installed, bad = here(), 0
     judge = Judge(
         names,
         only_page=installed.linking.only_page,
-        is_served=partial(_is_served, installed.pages),
+        is_served=installed.pages.serves,
         now=installed.linking.now(),
     )
     for number, values in lines_of(file, names):
@@ -150,16 +151,8 @@ def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged
     return bad
 
 
-def _is_served(pages: Pages, page_id: str) -> bool:
-    try:
-        pages.page(page_id)
-    except PageUnknown:
-        return False
-    return True
-
-
 def _judge(staged: Staged, judge: Importer) -> int:
-    """Look at who is linked already; how many lines the policy does not allow."""
+    """Compare the lines with the links in the store. Returns how many `on_conflict` does not allow."""
     bad = 0
     for links in staged.batches():
         refused = _refused(links, judge(list(links.values())))
@@ -169,7 +162,7 @@ def _judge(staged: Staged, judge: Importer) -> int:
 
 
 def _refused(links: Mapping[int, Link], outcomes: Sequence[Sequence[Outcome]]) -> list[int]:
-    """The lines that were refused, each named on stderr."""
+    """The numbers of the refused lines; each is said on stderr."""
     refused = []
     for line, (outcome, *_) in zip(links, outcomes, strict=True):
         if isinstance(outcome, LinkingRefused):

@@ -1,4 +1,4 @@
-"""The place of a SQLite file: who else can read it, and whether it outlives the machine's next start."""
+"""Where a SQLite file is: who else can read it, and whether it survives a restart of the machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_file(database: str, *, is_for_real: bool) -> Iterator[Finding]:
 
 
 def _modes(path: Path) -> Iterator[Finding]:
-    """Windows has no such modes."""
+    """Who else can open the file. Windows has no such modes."""
     if os.name != "posix" or not path.exists():
         return
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -39,7 +39,7 @@ def _modes(path: Path) -> Iterator[Finding]:
 
 
 def _file_system_of(path: Path) -> str | None:
-    """The kind of file system that a path is on; None where the system does not say."""
+    """The kind of file system that holds a path; None where the system does not say."""
     try:
         mounts = MOUNTS.read_text("utf-8", "replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a check finds, and how it is said."""
+"""One thing that a check found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 
 class Finding(NamedTuple):
-    """`ok`, `wrong`, or `note` where it may be meant so."""
+    """`state` is `ok`, `wrong`, or `note` for what may be intended; `what` is the sentence."""
 
     state: Literal["ok", "wrong", "note"]
     what: str

@@ -50,7 +50,7 @@ def _funnel(here: Here) -> click.Command:
 
 
 def rows_of(funnel: dict[str, Any]) -> list[Row]:
-    """A row for each stage: people, how many of the stage before in per cent, how many it lost, seconds."""
+    """A row for each stage: people, their share of the stage before in per cent, how many left, seconds."""
     rows, before = list[Row](), None
     for stage, people in funnel["stages"].items():
         times = funnel["seconds"].get(stage, {})

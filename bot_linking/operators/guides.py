@@ -1,4 +1,4 @@
-"""`flask linking docs`: the guides of the rooms, which come with the package, on the terminal."""
+"""`flask linking docs`: the rooms' guides, which are shipped in the package, on the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def commands(here: Here) -> list[click.Command]:
 
 
 def topics() -> dict[str, Traversable]:
-    """Each room that has a guide, by name, with the file."""
+    """The guide of each room that has one, by the room's name."""
     rooms = sorted(resources.files("bot_linking").iterdir(), key=lambda room: room.name)
     return {room.name: room / GUIDE for room in rooms if room.is_dir() and (room / GUIDE).is_file()}
 
@@ -41,7 +41,7 @@ def _docs() -> click.Command:
 
 
 def _show(guide: str) -> None:
-    """The guide as it is written, without its marks for tests. A pager shows it where a person reads."""
+    """Print a guide without its marks for tests; on a terminal through a pager."""
     lines = [line for line in guide.splitlines() if not line.startswith("<!-- ")]
     text = "\n".join(lines) + "\n"
     if is_terminal():

@@ -1,4 +1,4 @@
-"""A file of links: read, judged line by line, and set aside until all of it is known to be good."""
+"""A file of links: it is read and judged line by line, and staged until every line is known to be good."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot_linking.operators.terminal import as_it_was
 SOURCE = "import"
 LINK_TEXTS = ("page_id", "psid", "account_id", *LONGEST)
 LINK_TIMES = ("linked_at", "updated_at")
-FIELDS = STAGED = (*LINK_TEXTS, *LINK_TIMES)
+FIELDS = (*LINK_TEXTS, *LINK_TIMES)
 NEEDED = ("psid", "account_id")
 BATCH = 200  # people in one transaction, so that no webhook waits for long
 _ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")  # what a spreadsheet makes of a long number
@@ -28,7 +28,7 @@ Values = Mapping[str, Any]
 
 
 class BadLine(ValueError):
-    """Why a line is no link: the predicate of a sentence whose subject is the line."""
+    """Why a line is no link. The text goes on after "line N: "."""
 
 
 class FileRefused(BotLinkingError):
@@ -38,9 +38,11 @@ class FileRefused(BotLinkingError):
 
 
 def lines_of(file: IO[bytes], names: Mapping[str, str]) -> Iterator[tuple[int, Values | BadLine]]:
-    """Each line's number, from 1 and with the head counted, and its values by the file's own names. CSV with
-    a head, or a JSON object on each line, which is told by the first character. `names` maps fields of `Link`
-    to names of the file. Raises `FileRefused` for a head without what is needed."""
+    """Each line's number (the first is 1, also where it is a head) and its values by the file's own names.
+
+    The file is CSV with a head, or has a JSON object on each line; its first character says which. `names`
+    maps fields of `Link` to names of the file. Raises `FileRefused` for a head that lacks a needed column.
+    """
     needed = {field: names.get(field, field) for field in NEEDED}
     numbered = enumerate(file, start=1)
     for number, line in numbered:
@@ -116,8 +118,8 @@ def _row(head: list[str], row: list[str]) -> Values | BadLine:
 
 
 class Judge:
-    """Makes links of lines. `names` maps fields of `Link` to names of the file, `only_page` says which page
-    is meant where a line names none, `is_served` whether a page is one of this bot."""
+    """Makes a link of a line's values. `names` maps fields of `Link` to names of the file, `only_page` gives
+    the page of a line without one, `is_served` says whether a page is one of this bot."""
 
     def __init__(
         self,
@@ -178,7 +180,7 @@ class Judge:
         return page_id
 
     def _page_by_default(self) -> str:
-        """Asked for once, as it may be Graph who knows."""
+        """The only page. It is asked for once, since the answer may need a call to Graph."""
         if self._default_page is None:
             try:
                 self._default_page = self._only_page()
@@ -212,7 +214,7 @@ class Judge:
 
 
 def _identifiers(given: dict[str, str | None]) -> dict[str, str | None]:
-    """The same by the rules of every other door."""
+    """The identifiers, checked and normalised as at every door. Raises `BadLine`."""
     if not any(given.values()):
         return given
     try:
@@ -223,11 +225,11 @@ def _identifiers(given: dict[str, str | None]) -> dict[str, str | None]:
 
 
 class Staged:
-    """Good lines, set aside in a temporary file of SQLite's that has no name and goes with the process."""
+    """Good lines, in a temporary SQLite file that has no name and ends with the process."""
 
     def __init__(self) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
-        columns = ", ".join(STAGED)
+        columns = ", ".join(FIELDS)
         self._kept.execute(
             f"create table links (line integer primary key, {columns}, unique (page_id, psid))"
         )
@@ -241,10 +243,10 @@ class Staged:
         self._kept.close()
 
     def add(self, line: int, link: Link) -> None:
-        """Raises `BadLine` when an earlier line names the same person on the same page."""
-        values = [getattr(link, name) for name in (*LINK_TEXTS, *LINK_TIMES)]
+        """Stage a line. Raises `BadLine` when an earlier one names the same person on the same page."""
+        values = [getattr(link, name) for name in FIELDS]
         times = [to_ms(moment) for moment in values[-2:]]
-        insert = f"insert or ignore into links values ({', '.join('?' * (len(STAGED) + 1))})"  # noqa: S608
+        insert = f"insert or ignore into links values ({', '.join('?' * (len(FIELDS) + 1))})"  # noqa: S608
         if self._kept.execute(insert, (line, *values[:-2], *times)).rowcount:
             self.count += 1
             return
@@ -253,14 +255,14 @@ class Staged:
         raise BadLine(f"names the same person as line {number}")
 
     def drop(self, lines: Iterable[int]) -> None:
-        """Take these lines out again."""
+        """Take these lines out."""
         for line in lines:
             self.count -= self._kept.execute("delete from links where line = ?", (line,)).rowcount
 
     def batches(self) -> Iterator[dict[int, Link]]:
-        """All of them by their lines, some at a time, in the order of the file."""
+        """The links by their lines, `BATCH` at a time, in the order of the file."""
         last = 0
-        select = f"select line, {', '.join(STAGED)} from links where line > ? order by line limit {BATCH}"  # noqa: S608
+        select = f"select line, {', '.join(FIELDS)} from links where line > ? order by line limit {BATCH}"  # noqa: S608
         while rows := self._kept.execute(select, (last,)).fetchall():
             yield {line: _link(*columns) for line, *columns in rows}
             last = rows[-1][0]

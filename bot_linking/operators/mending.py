@@ -61,10 +61,12 @@ def _plan(here: Here, *, dry_run: bool, with_menu: bool) -> Plan:
 
 
 def _steps(here: Here, plan: Plan) -> Iterator[tuple[str | None, Step]]:
-    """Of each page, named where there are several, then of each app."""
+    """The steps of each page, with its id where there are several, each app's after those of its first
+    page."""
     from bot_linking.operators.setup import Step, app_of, set_up_app, set_up_page
 
     installed = here()
+    installed.pages.require_all()
     pages = installed.pages.all()
     apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
     for page in pages:

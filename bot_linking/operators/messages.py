@@ -105,7 +105,7 @@ def _retry_all(installation: Installation, reason: str, since: str | None) -> No
 
 
 def _moment_of(text: str, now: int) -> int:
-    """The time that an operator means, in ms: so long ago, or a date with or without a time, in UTC."""
+    """The time that an operator gave, in ms: `2h` ago, or a date with or without a time, in UTC."""
     if ago := _AGO.fullmatch(text.strip()):
         return now - int(ago[1]) * _UNIT_MS[ago[2]]
     try:

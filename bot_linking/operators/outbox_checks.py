@@ -1,4 +1,4 @@
-"""What waits in the outbox, and what is to be mended before it can go out."""
+"""What waits in the outbox, and what must be mended before it can be sent."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ TO_MEND = {
 
 
 def check_outbox(store: SQLStore, pages: Pages, now: int) -> Iterator[Finding]:
-    """Is it late, does it wait for something to be mended, was something given up? Raises
-    `StoreUnavailable`."""
+    """Findings about messages that are late, held or given up. Raises `StoreUnavailable`."""
     outbox, waiting = store.outbox_depth(), store.count_waiting()
     late = (now - outbox["oldest"]) / 1000 if outbox["oldest"] else 0
     if late > LATE_S and not outbox["held"]:

@@ -1,4 +1,4 @@
-"""What Graph says of each page: its token, its subscriptions, its profile. Many pages are asked at once."""
+"""What Graph says of each page: its token, its subscriptions, its profile. Pages are asked in parallel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot_linking.config.pages import Page
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.operators.ends_checks import check_token
 from bot_linking.operators.findings import Finding
-from bot_linking.operators.setup import app_of, rows_of
+from bot_linking.operators.setup import app_of, apps_of_page, rows_of
 
 FIELD = "messaging_account_linking"
 AT_ONCE = 16
@@ -19,38 +19,23 @@ GraphOf = Callable[[Page], Graph]
 
 
 def check_pages(
-    pages: Sequence[Page], graph_of: GraphOf, *, tell_left: Callable[[int], None]
+    pages: Sequence[Page], graph_of: GraphOf, *, app_id: str | None, tell_left: Callable[[int], None]
 ) -> Iterator[Finding]:
-    """The findings of every page, and then of every app; `tell_left` hears how many pages are left. With many
-    pages a page that is all right is one line."""
-    yield from _each(pages, graph_of, tell_left)
-    apps = {page.app_secret: page for page in reversed(pages)}  # one page of each app
-    for page in reversed(apps.values()):
-        graph = graph_of(page)
-        app_id = app_of(graph)
-        yield from _subscribed_app(graph, page, app_id)
-        if app_id is not None:
-            of_app = [each for each in pages if each.app_secret == page.app_secret]
-            yield from _tokens(graph.as_app(app_id, page.app_secret), of_app, is_one=len(pages) == 1)
-
-
-def _tokens(as_app: Graph, pages: Sequence[Page], *, is_one: bool) -> Iterator[Finding]:
-    """When the pages' tokens end."""
-    now = datetime.now(UTC)
-    with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
-        found = pool.map(lambda page: list(check_token(as_app, page.access_token, now)), pages)
-        for page, findings in zip(pages, found, strict=True):
-            for state, what in findings:
-                yield Finding(state, what if is_one else f"page {page.id}: {what}")
-
-
-def _each(pages: Sequence[Page], graph_of: GraphOf, tell_left: Callable[[int], None]) -> Iterator[Finding]:
+    """The findings of every page, then of every app. `tell_left` is called with the number of pages left.
+    Where there are several, a page without fault is one line. Without `app_id` Graph is asked whose app each
+    token is."""
+    apps = list({page.app_secret: page for page in reversed(pages)}.values())[::-1]  # one page of each app
     with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
         try:
-            found = pool.map(lambda page: list(_page(graph_of(page), page)), pages)
-            for left, (page, findings) in enumerate(zip(pages, found, strict=True), 1 - len(pages)):
+            found = pool.map(lambda page: app_id or app_of(graph_of(page)), apps)
+            ids = dict(zip((page.app_secret for page in apps), found, strict=True))
+            each = pool.map(lambda page: list(_page(graph_of(page), page, ids[page.app_secret])), pages)
+            for left, (page, findings) in enumerate(zip(pages, each, strict=True), 1 - len(pages)):
                 tell_left(-left)
                 yield from findings if len(pages) == 1 else _named(page, findings)
+            each = pool.map(lambda page: list(_app(graph_of(page), page, ids[page.app_secret])), apps)
+            for page, findings in zip(apps, each, strict=True):
+                yield from findings if len(apps) == 1 else _of_app(page, findings)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -64,7 +49,13 @@ def _named(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield Finding(state, f"page {page.id}: {what}")
 
 
-def _page(graph: Graph, page: Page) -> Iterator[Finding]:
+def _of_app(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings of one app of several, which is told by a page of it."""
+    for state, what in findings:
+        yield Finding(state, f"page {page.id}'s app: {what}")
+
+
+def _page(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
     try:
         page_id = graph.page_id()
     except GraphError as problem:
@@ -75,13 +66,15 @@ def _page(graph: Graph, page: Page) -> Iterator[Finding]:
         yield Finding(
             "wrong", f"the configured page is {page.id}: set BOT_LINKING_PAGE_ID or its token right"
         )
-    yield from _subscribed_page(graph)
+    yield from _subscribed_page(graph, app_id)
     yield from _profile(graph)
+    asking = graph if app_id is None else graph.as_app(app_id, page.app_secret)
+    yield from check_token(asking, page.access_token, datetime.now(UTC))
 
 
-def _subscribed_page(graph: Graph) -> Iterator[Finding]:
+def _subscribed_page(graph: Graph, app_id: str | None) -> Iterator[Finding]:
     try:
-        apps = rows_of(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
+        apps = apps_of_page(graph, app_id)
     except GraphError as problem:
         yield Finding("wrong", f"the page's subscriptions cannot be read: {problem}")
         return
@@ -94,7 +87,7 @@ def _subscribed_page(graph: Graph) -> Iterator[Finding]:
         )
 
 
-def _subscribed_app(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
+def _app(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
     if app_id is None:
         yield Finding("note", "the app's subscriptions cannot be read: Graph does not say which app it is")
         return

@@ -1,4 +1,4 @@
-"""Commands about the pages of the bot: those that are added while it runs, and those of its configuration."""
+"""Commands about Facebook pages: those that are added while the bot runs, and those of its configuration."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def _reseal(here: Here) -> click.Command:
 
 
 def _read(*, may_stay: bool) -> Sequence[str]:
-    """The three values, from the terminal or from three lines of stdin; never from the command line, which
-    every user of the machine can list."""
+    """The three values, from the terminal or from three lines of stdin. Never from the command line: every
+    user of the machine can list it."""
     if sys.stdin.isatty():
         return [_prompt(name, may_stay=may_stay) for name in WANTED]
     lines = [line.rstrip("\r\n") for line in sys.stdin.readlines()]

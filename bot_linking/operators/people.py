@@ -18,7 +18,7 @@ from bot_linking.operators.terminal import Column, ask, print_one, print_rows, s
 from bot_linking.signals import message_failed
 
 _UNKNOWN_PERSON = re.compile(r"\bcode 100, subcode (?:33|2018001)\b")
-_REFUSALS = {
+REFUSALS = {
     "conflict_refused": "the person is linked to another account, and on_conflict refuses to replace it",
     "conflict_not_agreed": "the person is linked to another account; --replace puts this one in its place",
     "pair_barred": "the link of this person to this account was undone within a day",
@@ -118,7 +118,7 @@ def _link(here: Here) -> click.Command:
         consent = CANNOT_ASK if replace else Consent()
         outcome = here().linking.bind(psid, given, page_id, source="cli", consent=consent)
         if isinstance(outcome, LinkingRefused):
-            raise click.ClickException(_REFUSALS.get(outcome.reason, outcome.reason))
+            raise click.ClickException(REFUSALS.get(outcome.reason, outcome.reason))
         if isinstance(outcome, EventIgnored):
             say(f"{psid} is linked so already")
             return
@@ -128,7 +128,7 @@ def _link(here: Here) -> click.Command:
 
 
 def _failures(here: Here, psid: str) -> list[MessageFailed]:
-    """Send what is due, and say what of this person's did not get through."""
+    """Send what is due, and return the failures of this person's messages."""
     failed: list[MessageFailed] = []
 
     def hear(_app: object, event: MessageFailed) -> None:
@@ -208,6 +208,6 @@ def _erase(here: Here) -> click.Command:
 
 
 def _held(tables: Mapping[str, Sequence[object]], psid: str) -> str:
-    """What is held about a person, in a sentence."""
+    """How many rows of which table are about a person, in a sentence."""
     held = [f"{len(rows)} of {name}" for name, rows in tables.items() if rows]
     return f"About {psid} this is held: {', '.join(held)}." if held else f"Nothing is held about {psid}."

@@ -89,12 +89,13 @@ def _deletions(here: Here) -> click.Command:
 
 
 def _take_in(here: Here, ids: IO[str]) -> None:
-    """All of the list or nothing of it. The same list again on one day changes nothing."""
+    """Take in the whole list, or nothing where a line is bad. The same list on the same day changes
+    nothing."""
     users = list(_read(ids))
     linking = here().linking
     day = linking.now() // DAY_MS
     for user_id in users:
-        digest = digest_of(f"imported {user_id} {day}")  # of digits
+        digest = digest_of(f"imported {user_id} {day}")
         request_deletion(linking, "deletion", user_id, digest, secrets.token_hex(CODE_BYTES))
     say(f"{len(users)} request(s) taken in; the outbox does the work")
 

@@ -1,6 +1,6 @@
 """What `setup` mends at Messenger: each page's subscription and profile, and the app's subscription.
 
-Graph replaces lists, so each is read, merged, written and read again. Nothing that is there is ever removed.
+Graph replaces lists, so each is read, merged, written and read again. Nothing is ever removed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from bot_linking.messenger.graph import Graph, GraphError
+from bot_linking.operators.outbox_checks import TO_MEND
 
 if TYPE_CHECKING:
     from bot_linking.config.pages import Page
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals")
 PROFILE = "account_linking_url,get_started,whitelisted_domains,persistent_menu"
 GET_STARTED = {"payload": "GET_STARTED"}
+MOST_PARTS = 50  # of one list of Graph's
 _PERMISSION = re.compile(r"\b(?:pages|business)_[a-z_]+\b")
+_OF_A_ROLE = re.compile(r"permission|\badmin|\brole\b|not authorized", re.IGNORECASE)
 _LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
 _BAD_TOKENS = {102, 104, 190, 210, 2500}
 _NO_HANDSHAKE = 2200
+_BLOCKED = 368
 _DASHBOARD = "in the app's dashboard"
 _SETTINGS = f"Messenger > Messenger API Settings {_DASHBOARD}"
 _BAD_APP = f"the app's id or its secret is wrong: compare both under App settings > Basic {_DASHBOARD}"
@@ -34,8 +38,8 @@ _UNANSWERED = (
 
 
 class Step(NamedTuple):
-    """One thing that Messenger must know: it was `ok`, it was `added`, it is `missing` and nothing is written
-    (a dry run), or it is `wrong` and why."""
+    """One thing that must be set at Messenger. `state`: `ok` it was set, `added`, `missing` in a dry run,
+    which writes nothing, or `wrong`, and `what` says why."""
 
     state: Literal["ok", "added", "missing", "wrong"]
     what: str
@@ -43,8 +47,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be: the address of the linking pages, the domain that may use Messenger Extensions (None: it
-    is left alone), the item of the menu (None: the menu is left alone), and whether anything is written."""
+    """What is to be set: the address of the linking pages, the domain that may use Messenger Extensions and
+    the item of the menu (None leaves either as it is). With `dry_run` nothing is written."""
 
     login_url: str
     domain: str | None
@@ -53,19 +57,20 @@ class Plan:
 
 
 def origin_of_pages(login_url: str) -> str:
-    """The origin under which the linking pages stand."""
+    """The origin of the linking pages."""
     parts = urlsplit(login_url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def set_up_page(graph: Graph, app_id: str | None, plan: Plan) -> Iterator[Step]:
-    """One page: its subscription, then its profile, which takes three of its ten calls in ten minutes."""
+    """One page: its subscription, then its profile, in three of the ten calls that Graph allows in ten
+    minutes."""
     yield from _explained("the page's subscription", lambda: _subscribe_page(graph, app_id, plan))
     yield from _explained("the page's profile", lambda: _fill_profile(graph, plan))
 
 
 def set_up_app(graph: Graph, app_id: str, page: Page, plan: Plan) -> Iterator[Step]:
-    """The app's subscription to its pages; its callback stays."""
+    """The app's subscription to its pages; its callback address stays."""
     as_app = graph.as_app(app_id, page.app_secret)
     yield from _explained("the app's subscription", lambda: _subscribe_app(as_app, app_id, page, plan))
 
@@ -87,11 +92,18 @@ def _subscribe_page(graph: Graph, app_id: str | None, plan: Plan) -> list[Step]:
     return _steps("the page is subscribed to", FIELDS, missing, fields, plan)
 
 
+def apps_of_page(graph: Graph, app_id: str | None) -> list[dict[str, Any]]:
+    """What Graph keeps about our app's subscription to the page; of every app, where ours is not known."""
+    apps = _list(graph, "me/subscribed_apps", fields="id,subscribed_fields")
+    if app_id is None or not app_id.isdecimal():
+        return apps
+    return [app for app in apps if str(app.get("id", app_id)) == app_id]
+
+
 def _page_fields(graph: Graph, app_id: str | None) -> list[str]:
-    """What the page tells our app of; with only one app there it is ours."""
-    apps = rows_of(graph.get("me/subscribed_apps", fields="id,subscribed_fields"))
-    ours = [app for app in apps if str(app.get("id")) == app_id] or (apps if app_id is None else [])
-    return [name for app in ours for name in _names(app.get("subscribed_fields"))]
+    """The fields that the page sends to our app. Where our app's id is unknown, the fields of every app."""
+    ours = apps_of_page(graph, app_id)
+    return list(dict.fromkeys(name for app in ours for name in _names(app.get("subscribed_fields"))))
 
 
 def _subscribe_app(graph: Graph, app_id: str, page: Page, plan: Plan) -> list[Step]:
@@ -110,7 +122,7 @@ def _subscribe_app(graph: Graph, app_id: str, page: Page, plan: Plan) -> list[St
 
 
 def _app_subscription(graph: Graph, app_id: str) -> dict[str, Any]:
-    rows = rows_of(graph.get(f"{app_id}/subscriptions"))
+    rows = _list(graph, f"{app_id}/subscriptions")
     return next((row for row in rows if row.get("object") == "page"), {})
 
 
@@ -127,12 +139,12 @@ def _fill_profile(graph: Graph, plan: Plan) -> list[Step]:
 
 
 def _profile(graph: Graph) -> dict[str, Any]:
-    rows = rows_of(graph.get("me/messenger_profile", fields=PROFILE))
+    rows = _list(graph, "me/messenger_profile", fields=PROFILE)
     return rows[0] if rows else {}
 
 
 def _wanted(before: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """Each property as it should be, with all that is there."""
+    """Each property as it should be, with everything that it has now."""
     wanted: dict[str, Any] = {
         "account_linking_url": plan.login_url,
         "get_started": before.get("get_started") or GET_STARTED,
@@ -151,8 +163,8 @@ def _with_domain(domains: object, ours: str) -> list[str]:
 
 def _with_item(menus: object, item: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each language's menu with our item at its end, unless it is there."""
-    known = [menu for menu in menus if isinstance(menu, dict)] if isinstance(menus, list) else []
-    return [_menu_with(menu, item) for menu in known or [{"locale": "default", "call_to_actions": []}]]
+    known = _objects(menus) or [{"locale": "default", "call_to_actions": []}]
+    return [_menu_with(menu, item) for menu in known]
 
 
 def _menu_with(menu: dict[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,19 +198,29 @@ def _explained(what: str, work: Callable[[], list[Step]]) -> list[Step]:
 
 
 def _remedy(problem: GraphError, what: str) -> str:
-    """Which role, permission or token is missing, and where in the dashboard it is mended."""
-    code, of_app = problem.code, what.startswith("the app")
+    """Which role, permission or token is missing, and where in the dashboard to mend it."""
+    code, text = problem.code, str(problem)
     if code in _LIMITS:
         return "Graph's limit of calls is reached; run it again in ten minutes"
-    if problem.transient:
-        return "Graph did not answer; run it again later"
-    if problem.cause == "secret" or "appsecret_proof" in str(problem):
+    if code == _BLOCKED or problem.cause == "restriction":
+        return f"{TO_MEND['restriction']}, and Alerts {_DASHBOARD}"
+    if problem.cause == "secret" or "appsecret_proof" in text:
         return _BAD_APP
-    if code in _BAD_TOKENS:
-        return _BAD_APP if of_app else _BAD_TOKEN
     if code == _NO_HANDSHAKE:
         return _UNANSWERED
-    if code in (3, 10) or 200 <= (code or 0) <= 299:
+    if code not in _BAD_TOKENS and (code in (3, 10) or 200 <= (code or 0) <= 299):
+        return _missing_permission(problem, what)
+    return _remedy_by_words(problem, what)
+
+
+def _remedy_by_words(problem: GraphError, what: str) -> str:
+    """Where the code alone does not say it."""
+    if problem.code in _BAD_TOKENS or (problem.code and "access token" in str(problem).replace("_", " ")):
+        return _BAD_APP if what.startswith("the app") else _BAD_TOKEN
+    if problem.transient:
+        silent = problem.code is None or problem.status is None or problem.status >= 500
+        return f"Graph {'did not answer' if silent else 'cannot do it now'}; run it again later"
+    if _OF_A_ROLE.search(str(problem)):
         return _missing_permission(problem, what)
     return f"Graph refuses it: see {_SETTINGS}"
 
@@ -213,15 +235,48 @@ def _missing_permission(problem: GraphError, what: str) -> str:
     )
 
 
-def _names(values: object) -> list[str]:
-    """Names of fields, however Graph spells them."""
-    if not isinstance(values, list):
+def _list(graph: Graph, path: str, **query: str) -> list[dict[str, Any]]:
+    """The whole of one of Graph's lists, in however many parts. Raises `GraphError`, also for a list that
+    cannot be read: what is not known must not be replaced."""
+    rows, after = list[dict[str, Any]](), dict[str, str]()
+    for _ in range(MOST_PARTS):
+        answer = graph.get(path, **query, **after)
+        rows += _objects(answer.get("data", ()))
+        paging = answer.get("paging")
+        cursors = paging.get("cursors") if isinstance(paging, dict) and paging.get("next") else None
+        if not isinstance(cursors, dict) or not cursors.get("after"):
+            return rows
+        after = {"after": str(cursors["after"])}
+    raise _unreadable()
+
+
+def _objects(values: object) -> list[dict[str, Any]]:
+    if values is None:
         return []
-    names = (value.get("name") if isinstance(value, dict) else value for value in values)
-    return [name for name in names if isinstance(name, str)]
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise _unreadable()
+    return values
+
+
+def _names(values: object) -> list[str]:
+    """Names of fields, however Graph spells them. Raises `GraphError` for what is no list of them."""
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise _unreadable()
+    names = [value.get("name") if isinstance(value, dict) else value for value in values]
+    if any(not isinstance(name, str) for name in names):
+        raise _unreadable()
+    return [str(name) for name in names]
+
+
+def _unreadable() -> GraphError:
+    return GraphError(
+        "Graph's list is of another shape than it documents, so nothing was written", status=200
+    )
 
 
 def rows_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The objects that an answer of Graph's lists; none where it is of another shape."""
+    """The objects in `data` of an answer of Graph's; none where it has another shape."""
     rows = answer.get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

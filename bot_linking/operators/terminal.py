@@ -1,4 +1,4 @@
-"""How every command speaks: what a script would use on stdout, everything else on stderr.
+"""How every command writes: what a script would use on stdout, everything else on stderr.
 
 A list is a table with a head on a terminal, lines of values with tabs between them in a pipe, and one JSON
 object a line with `--json`. Colours and relative times are for a terminal alone; `NO_COLOR` turns the colours
@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
 
 def safe(value: object) -> str:
-    """Text for a terminal: nothing in a name may move the cursor or end the line."""
+    """One line of text for a terminal: characters that move the cursor or end the line are replaced."""
     if value is None:
         return "-"
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -45,8 +45,8 @@ def safe(value: object) -> str:
 
 
 def inert(text: str) -> str:
-    """The same text with a `'` before it where a spreadsheet would take it for a formula, or where the text
-    itself looks as if that had been done."""
+    """The text with a `'` before it where a spreadsheet would take it for a formula, or where `as_it_was`
+    would take it for the result of this function."""
     return f"'{text}" if _FORMULA.match(text) and not _HARMLESS.fullmatch(text) else text
 
 
@@ -65,19 +65,13 @@ def say(text: str) -> None:
     click.echo(safe(text), err=True)
 
 
-def say_not_empty(has_rows: bool, nothing: str) -> None:
-    """Say on stderr that a list is empty."""
-    if not has_rows:
-        say(nothing)
-
-
 def can_ask() -> bool:
     """Whether an operator can answer a question."""
     return sys.stdin.isatty()
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Go on only when the operator says y, or has said `--yes`. Without a terminal there is no one to ask:
+    """Return only when the operator answers y, or has given `--yes`. Without a terminal nobody can answer:
     then the command ends with exit status 1 and names `--yes`."""
     if yes:
         return
@@ -103,13 +97,13 @@ class Bar:
             self._bar.__exit__(None, None, None)
 
     def begin(self, length: int) -> None:
-        """Draw it, for so many steps."""
+        """Draw the bar, for `length` steps."""
         if sys.stderr.isatty():
             self._bar = click.progressbar(length=length, label=self._label, file=sys.stderr)
             self._bar.__enter__()
 
     def advance(self, steps: int) -> None:
-        """So many steps more are done."""
+        """Draw `steps` more."""
         if self._bar is not None:
             self._bar.update(steps)
 
@@ -139,9 +133,9 @@ def print_rows(
     limit: int | None = None,
     nothing: str = "nothing to show",
 ) -> None:
-    """Print a list. Each row is a mapping of plain JSON values; a column named `at` or `..._at` is a time.
-
-    `limit` is the largest number of rows: all in a pipe by default, and 50 on a terminal."""
+    """Print a list. Each row is a mapping of JSON values; a column named `at` or `..._at` is a time. `limit`
+    is the largest number of rows, by default all in a pipe and 50 on a terminal. `nothing` is said on stderr
+    for an empty list."""
     shown_at_most = limit if limit is not None else LIMIT_ON_A_TERMINAL if is_terminal() else None
     some = iter(rows)
     shown = islice(some, shown_at_most)
@@ -151,8 +145,9 @@ def print_rows(
         count = _draw(columns, list(shown))
     else:
         count = _print_each(shown, lambda row: "\t".join(inert(safe(row[c.name])) for c in columns))
-    say_not_empty(count > 0, nothing)
-    if count and next(some, None) is not None:
+    if not count:
+        say(nothing)
+    elif next(some, None) is not None:
         say(f"the first {count} are shown; --limit N shows more")
 
 
@@ -187,7 +182,7 @@ def _print_each(rows: Iterable[Row], line: Callable[[Row], str]) -> int:
 
 
 def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> int:
-    """A table with a head, as wide as the terminal at most."""
+    """Print a table with a head, at most as wide as the terminal. Returns the number of rows."""
     if not rows:
         return 0
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Commands about the set-up and the store: is everything right, and are the tables up to date."""
+"""The commands `check` and `migrate`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _check(here: Here) -> click.Command:
 
 
 def _note(here: Here, wrong: int) -> None:
-    """Keep what was found for the metric `bot_linking_check_wrong`. A store that is away is said already."""
+    """Store what was found for the metric `bot_linking_check_wrong`. That the store is away is a finding."""
     with suppress(BotLinkingError):
         bot = here()
         minute = bot.linking.now() // MINUTE_MS * MINUTE_MS
@@ -69,7 +69,7 @@ def _watch(look: Callable[[], Iterable[Finding]], every: int, *, note: Callable[
     with suppress(KeyboardInterrupt):
         while True:
             found = [finding.what for finding in look() if finding.state == "wrong"]
-            wrong = {_COUNT.sub("#", what): what for what in found}  # how late it is alone is no news
+            wrong = {_COUNT.sub("#", what): what for what in found}  # a number that changed is no news
             for news in wrong.keys() - known.keys():
                 say(f"wrong  {wrong[news]}")
             for gone in known.keys() - wrong.keys():

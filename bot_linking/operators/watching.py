@@ -1,4 +1,4 @@
-"""Commands to look on: `status` on one screen, and `tail` as it happens, in whichever process."""
+"""The commands `status` and `tail`, which show what every process does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, print_one, safe, say, time_of
 
 DAY_MS = 86_400_000
-LOOK_BACK_MS = 10_000  # a transaction may commit so much later than what it wrote says
+LOOK_BACK_MS = 10_000  # a transaction may commit so much later than the time in its rows
 LOOK_EVERY_S = 1.0
 MOST_AT_ONCE = 1000
 _COLOURS = {"linked": "green", "changed": "yellow", "unlinked": "blue", "dead": "red"}
@@ -71,7 +71,7 @@ def _tail(here: Here) -> click.Command:
 
 
 def _events(here: Here, begun: int) -> Iterator[Event]:
-    """What happens from a time on, each event once."""
+    """What happens from the time `begun` on (ms), each event once."""
     installed = here()
     seen = dict[tuple[str, int], int]()
     while True:

@@ -1,8 +1,8 @@
 """Messenger on a laptop: the other end of the wire, for development and for tests.
 
-Account linking cannot be tried without a Facebook page, an app, https and a phone. This is all of that in one
-process: a chat page in the browser, a Graph API over real HTTP, webhooks with real signatures, five-minute
-``account_linking_token``s, and the faults of real life on demand. ::
+Without it, account linking needs a Facebook page, an app, https and a phone. The simulator replaces them in
+one process: a chat page in the browser, a Graph API over real HTTP, webhooks with real signatures,
+five-minute ``account_linking_token``s, and Messenger's faults on demand. ::
 
     from bot_linking.simulator import Simulator
 
@@ -16,7 +16,7 @@ process: a chat page in the browser, a Graph API over real HTTP, webhooks with r
 
 It runs on loopback addresses only, with throw-away secrets that begin with ``simulator-``, and refuses to
 start beside a production server. It imports nothing of the rest of the package: the rules of the protocol
-are written here a second time, so that one mistake cannot confirm itself.
+are written here a second time, so that a test cannot confirm a mistake with the same mistake.
 
 Where to look: ``acts`` what a person does, ``arrivals`` how a person comes; ``events`` the webhook's JSON;
 ``wire`` and ``postman`` signing, posting, trying again; ``wirelog`` what went over the wire; ``graph_api``
@@ -27,8 +27,8 @@ laptop; ``web`` the pages. The layers, from the bottom: ``state``, ``posting``, 
 
 Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url http://127.0.0.1:5000/webhook``.
 
-Begin with `simulator`, then `acts`. To add a fault: one switch in `switches`, with the sentence that the
-page shows.
+Begin with ``simulator``, then ``acts``. To add a fault: one switch in ``switches``, with the sentence that
+the page shows.
 """
 
 from .login import Outcome

@@ -10,7 +10,6 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from types import FrameType
 
 from . import safety, shell
 from .ports import listen_in_a_row, port_of
@@ -91,12 +90,8 @@ def environment_line(name: str, value: str, *, windows: bool = os.name == "nt") 
 def _wait(simulator: Simulator) -> int:
     """Serve until Ctrl-C, or until the process is asked to end."""
     ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        signal.signal(number, lambda *_: ended.set())
     while not ended.wait(0.5):  # on Windows a wait without an end hears no signal
         pass
     print(file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a person does in Messenger, and what Messenger tells the bot of it."""
+"""What a person does in Messenger, and which event Messenger sends the bot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tokens import TokenState
 
 
 class Acts(Arrivals):
-    """Each act takes the PSID of the person who acts, and raises ``ValueError`` for one that is not here."""
+    """Each method takes the PSID of the person who acts, and raises ``ValueError`` for an unknown one."""
 
     def say(self, psid: str, text: str) -> Event:
         """Let the person write ``text``; returns the event, which is delivered in the background."""
@@ -75,7 +75,7 @@ class Acts(Arrivals):
         state, psid = self.tokens.use(token)
         if state is not TokenState.LIVE:
             return Outcome(state.value)
-        if self.person(psid) is None:  # has been forgotten meanwhile
+        if self.person(psid) is None:  # forgotten since the token was minted
             return Outcome.UNKNOWN
         self.link(psid, code)
         return Outcome.LINKED
@@ -97,12 +97,12 @@ class Acts(Arrivals):
         return self._post(events.optin_event(psid, self.page_id, self._stamp(), ref=ref))
 
     def read(self, psid: str) -> Event:
-        """Let the person read what the bot has written. It opens no window: the person has said nothing."""
+        """Let the person read what the bot has written. It does not open the 24 hours: nothing was said."""
         self._known(psid)
         return self._post(events.read_event(psid, self.page_id, self._stamp()))
 
     def reach(self, psid: str) -> Event:
-        """Let what the bot has written reach the person's device."""
+        """Let the bot's messages arrive on the person's device."""
         mids = [sent["mid"] for sent in self.messages(psid) if sent["mid"]]
         return self._post(events.delivery_event(psid, self.page_id, self._stamp(), mids=mids))
 

@@ -14,12 +14,12 @@ NO_GET_STARTED = "Came by a link whose ref is lost: the page has no Get Started 
 
 
 class Arrivals(Posting, Extensions):
-    """Each takes the PSID of the person who comes, and raises ``ValueError`` for one that is not here."""
+    """Each method takes the PSID of the person who comes, and raises ``ValueError`` for an unknown one."""
 
     def follow(self, psid: str, url: str) -> Event | None:
         """Let the person open an m.me link, or scan it as a QR code.
 
-        In a chat that is open a ``ref`` is told to the bot, and the event is returned. A newcomer sees
+        In a chat that has begun, the bot gets an event with the ``ref``, which is returned. A newcomer sees
         Get Started first, and ``get_started`` carries the ``ref``; without a Get Started button it is lost,
         as in Messenger. Raises ``ValueError`` for an address that is not an m.me link of this page.
         """
@@ -61,7 +61,7 @@ class Arrivals(Posting, Extensions):
     # --- inside
 
     def _note_arrival(self, psid: str, ref: str | None) -> bool:
-        """Say in the chat how the person came; returns whether the person is new."""
+        """Note in the chat how the person came; returns whether the person is new."""
         with self._changed:
             chat = self._chat(psid)
             is_new = chat.acted_at is None
@@ -79,7 +79,7 @@ class Arrivals(Posting, Extensions):
         )
 
     def _act(self, psid: str, words: str) -> None:
-        """Note what the person wrote or tapped: it opens the page's 24 hours anew."""
+        """Note what the person wrote or tapped. It opens the page's 24 hours again."""
         self._open(psid)
         with self._changed:
             self._talk(psid).add_words(self.clock(), words)

@@ -11,14 +11,15 @@ from .exchange import Exchange
 from .signed_request import ALGORITHM, sign_request
 from .wire import Answer
 
-#: Seconds for which a request to delete says that it holds; the simulator does not judge it.
+#: Seconds from ``issued_at`` to ``expires`` in a request to delete.
 _EXPIRES = 3600
 
 
 class Callbacks(Acts):
-    """Each sends a form with one field, ``signed_request``, whose ``user_id`` is app-scoped: not the PSID.
+    """Each callback is a form with one field, ``signed_request``, whose ``user_id`` is app-scoped: no PSID.
 
-    The addresses are those of bot_linking beside the webhook, until they are set to others of this machine.
+    The addresses are those of bot_linking on the webhook's host, unless they are set to others of this
+    machine.
     """
 
     _deletion_url: str | None = None
@@ -26,7 +27,7 @@ class Callbacks(Acts):
 
     @property
     def deletion_url(self) -> str:
-        """Where requests to delete are sent, as set in the app's dashboard."""
+        """Where requests to delete are sent. In the app's dashboard: the data deletion callback."""
         return self._deletion_url or self._beside_the_webhook("data-deletion")
 
     @deletion_url.setter
@@ -35,7 +36,7 @@ class Callbacks(Acts):
 
     @property
     def deauthorize_url(self) -> str:
-        """Where deauthorizations are told, as set in the app's dashboard."""
+        """Where deauthorizations are sent. In the app's dashboard: the deauthorize callback."""
         return self._deauthorize_url or self._beside_the_webhook("deauthorize")
 
     @deauthorize_url.setter
@@ -43,7 +44,7 @@ class Callbacks(Acts):
         self._deauthorize_url = safety.require_loopback_url(url)
 
     def ask_deletion(self, psid: str, **changes: Any) -> Answer:
-        """Let the person ask Facebook that the app delete their data; returns what the bot answered.
+        """Let the person ask Facebook to have the app delete their data; returns what the bot answered.
 
         Each of ``changes`` replaces a field of the payload (``user_id``, ``algorithm``, ``issued_at``,
         ``expires``), and ``None`` leaves it out.

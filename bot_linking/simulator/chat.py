@@ -1,4 +1,4 @@
-"""One person's chat with the page: what was said, and how the two stand to each other."""
+"""One person's chat with the page: what was said, whether they are linked, when the person last acted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .conversation import Conversation
 from .person import Person
 
 HOUR = 3600
-#: So many confirmations bot_linking sends to one person within an hour, however often they log in and out.
+#: bot_linking confirms at most so many links and unlinks to one person within an hour.
 QUIET_AFTER = 5
 QUIET = (
     "That was more than five times within an hour, and bot_linking confirms five. To hear it again, chat as "
@@ -31,10 +31,10 @@ class Chat:
     is_linked: bool = False
     #: The ``ref`` of the m.me link by which a newcomer has come, until Get Started is tapped.
     came_by: str | None = None
-    turns: deque[float] = field(default_factory=lambda: deque(maxlen=QUIET_AFTER + 1))
+    link_changes: deque[float] = field(default_factory=lambda: deque(maxlen=QUIET_AFTER + 1))
 
-    def note_turn(self, now: float) -> None:
-        """Note that the person was linked or unlinked; say in the chat why the bot may keep quiet of it."""
-        self.turns.append(now)
-        if len(self.turns) > QUIET_AFTER and now - self.turns[0] < HOUR:
+    def note_link_change(self, now: float) -> None:
+        """Note that the person was linked or unlinked, and why the bot may not confirm it."""
+        self.link_changes.append(now)
+        if len(self.link_changes) > QUIET_AFTER and now - self.link_changes[0] < HOUR:
             self.talk.add_note(now, QUIET)

@@ -1,4 +1,4 @@
-"""Messenger's clock: the time of day, or one that a test or a button turns forward."""
+"""Messenger's clock, which a test or a button can turn forward."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 
+#: Seconds by which it may be turned forward in all, some hundred years: later times would not fit a date.
+FURTHEST = 100 * 365 * 86_400
+
 
 class Clock:
-    """Called, it gives seconds since the epoch. It may be turned forward, and never back.
+    """A call returns seconds since the epoch. The clock can be turned forward, never back.
 
     Linking tokens expire by it, events are stamped with it, and the 24 hours after a person's last
-    message are counted by it. Give it to the bot as well (``AccountLinking(clock=simulator.clock)``) and
-    both age together.
+    message are counted by it. A bot with the same clock (``AccountLinking(clock=simulator.clock)``) ages
+    with it.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -30,8 +33,11 @@ class Clock:
             return self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Turn it forward. Raises ``ValueError`` for a number below zero, or for no number at all."""
+        """Turn it forward. Raises ``ValueError`` for less than zero, for more than a hundred years in all,
+        and for anything but a number."""
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
             raise ValueError("the clock goes forward: a number of seconds, zero or more")
         with self._lock:
+            if seconds > FURTHEST - self._ahead:
+                raise ValueError("the clock goes forward by a hundred years at most")
             self._ahead += seconds

@@ -1,4 +1,4 @@
-"""What has been said between one person and the page, as the chat page shows it."""
+"""What one person and the page have said, as the chat page shows it."""
 
 from __future__ import annotations
 

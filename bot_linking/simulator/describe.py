@@ -1,4 +1,4 @@
-"""What an event or a Graph call was, in a few words, with neither tokens nor codes."""
+"""Events and Graph calls in a few words, without tokens and codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABELS = {"account_link": "Log In", "account_unlink": "Log Out"}
 
 
 def words_of_events(events: Sequence[Event]) -> str:
-    """Describe the events of one post; a developer may have written anything into them."""
+    """Describe the events of one post. A developer may have edited them, so any shape is possible."""
     return ", ".join(_or_else(kind_of(event), words_of_event, event) for event in events) or "nothing"
 
 
@@ -83,7 +83,7 @@ def words_of_call(call: GraphRequest) -> str:
 
 
 def people_of_call(call: GraphRequest, answer: GraphAnswer, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the PSIDs of those whom a call is about."""
+    """Return the PSIDs of the known people whom a call is about."""
     named = [
         _object(call.body.get("recipient")).get("id"),
         call.get("psid"),
@@ -94,7 +94,7 @@ def people_of_call(call: GraphRequest, answer: GraphAnswer, known: Sequence[str]
 
 
 def _or_else(otherwise: str, describe: Callable[[Any], str], value: Any) -> str:
-    """Describe what may have any shape, since it was refused for just that."""
+    """Describe a value of any shape; one that cannot be described is ``otherwise``."""
     try:
         return describe(value)
     except (AttributeError, KeyError, TypeError):
@@ -102,7 +102,7 @@ def _or_else(otherwise: str, describe: Callable[[Any], str], value: Any) -> str:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """Return an object that may be written as JSON in a text, as forms do; anything else is empty."""
+    """Return an object, also one that a form carries as JSON text; empty for anything else."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -1,11 +1,11 @@
-"""Messenger without its HTTP server: its life, the settings for a bot, and what the Graph API does."""
+"""Messenger without its HTTP server: start and stop, the settings for a bot, and what the Graph API does."""
 
 from __future__ import annotations
 
 import json
 import socket
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
@@ -66,15 +66,13 @@ class Engine(Triggers):
         self.page_access_token = safety.require_throw_away("page_access_token", token)
         self.suggestions = tuple(suggestions)
         self.messaging_type_required = messaging_type_required
-        self._running = False
         #: What the bot would have sent by e-mail; the page ``/mailbox`` shows it.
         self.mailbox = Mailbox(self.clock)
         self._graph = Graph(self)
-        self._calls: deque[GraphCall] = deque(maxlen=_KEEP_CALLS)
         self._call_number = 0
-        self._asked: OrderedDict[str, GraphRequest] = OrderedDict()
+        self._calls: OrderedDict[str, tuple[GraphCall, GraphRequest]] = OrderedDict()
 
-    # --- its life
+    # --- start and stop
 
     def start(self) -> None:
         """Begin to deliver. Raises ``RuntimeError`` beside anything that looks like production."""
@@ -85,21 +83,16 @@ class Engine(Triggers):
         self._postman.start()
 
     def stop(self) -> None:
-        """End delivering; stopping twice is fine. What was said and posted can still be read."""
+        """End delivering; stopping twice is allowed. What was said and posted can still be read."""
         if self._running:
             self._running = False
             self._touch()
             self._postman.stop()
 
-    @property
-    def running(self) -> bool:
-        """Whether it has been started and not stopped."""
-        return self._running
-
     def settings_for_bot(self, public_url: str | None = None) -> dict[str, str]:
-        """Return the settings with which a bot talks to this simulator, not to Facebook; no other is needed.
+        """Return all settings that a bot needs to talk to this simulator in place of Facebook.
 
-        ``public_url`` is the bot's own address, by default the one in which ``webhook_url`` begins.
+        ``public_url`` is the bot's own address, by default the origin of ``webhook_url``.
         """
         return {
             "BOT_LINKING_PUBLIC_URL": public_url or safety.origin_of(self.webhook_url),
@@ -117,9 +110,9 @@ class Engine(Triggers):
 
     @property
     def graph_calls(self) -> list[GraphCall]:
-        """The calls to the Graph API, oldest first, with neither tokens nor codes in them."""
+        """The calls to the Graph API, oldest first, without tokens and codes."""
         with self._changed:
-            return list(self._calls)
+            return [noted for noted, _ in self._calls.values()]
 
     def conversation(self, psid: str, after: int = 0) -> dict[str, Any]:
         """Return what the chat page shows: entries after number ``after``, typing, what was seen."""
@@ -145,10 +138,9 @@ class Engine(Triggers):
         with self._changed:
             self._call_number += 1
             noted = GraphCall.of(call, answer, number=self._call_number, at=at)
-            self._calls.append(noted)
-            self._asked[f"g{noted.number}"] = call
-            while len(self._asked) > _KEEP_CALLS:
-                self._asked.popitem(last=False)
+            self._calls[f"g{noted.number}"] = noted, call
+            while len(self._calls) > _KEEP_CALLS:
+                self._calls.popitem(last=False)
         query = f"?{urlencode(call.query)}" if call.query else ""
         self.wire.note_call(
             noted,
@@ -161,13 +153,13 @@ class Engine(Triggers):
         return answer
 
     def turn_clock(self, seconds: float) -> None:
-        """Turn Messenger's clock forward, where the chat page sees it. Raises ``ValueError`` as ``Clock``."""
+        """Turn Messenger's clock forward, and tell the chat page. Raises ``ValueError`` as ``Clock`` does."""
         self.clock.advance(seconds)
         self._touch()
 
     def can_send_again(self, line_id: str) -> bool:
         """Tell whether ``send_again`` takes this line."""
-        return line_id in self._asked or line_id.startswith("w")
+        return line_id in self._calls or line_id.startswith("w")
 
     def send_again(self, line_id: str, body: str | None = None) -> None:
         """Repeat a line of the wire log: post the webhook again, or make the bot's call to Graph once more.
@@ -176,9 +168,10 @@ class Engine(Triggers):
         when the line is forgotten, ``ValueError`` when ``body`` is not JSON, or not an object for Graph.
         """
         with self._changed:
-            call = self._asked.get(line_id)
+            _, call = self._calls.get(line_id, (None, None))
         if call is None:
-            return self.post_again(line_id, body)
+            self.post_again(line_id, body)
+            return
         if body is not None:
             given = json.loads(body)
             if not isinstance(given, dict):
@@ -186,10 +179,9 @@ class Engine(Triggers):
             headers = {**call.headers, "Content-Type": "application/json"}
             call = replace(call, body=given, text=body, headers=headers)
         self.answer_graph(call)
-        return None
 
     def receive(self, psid: str, body: Mapping[str, Any]) -> str | None:
-        """Take what the bot sends to a person; returns the message id, none for a sender action."""
+        """Take what the bot sends to a person; returns the message id, ``None`` for a sender action."""
         if "sender_action" in body:
             with self._changed:
                 self._talk(psid).add_action(self.clock(), str(body["sender_action"]))

@@ -100,7 +100,7 @@ def kind_of(event: Event) -> str:
 
 
 def events_in(body: bytes) -> list[Event]:
-    """Return the events of a body that can be told apart; a developer may have written anything into it.
+    """Return the readable events of a body, which a developer may have edited.
 
     Raises ``ValueError`` when it is not JSON.
     """

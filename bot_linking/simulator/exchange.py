@@ -1,4 +1,4 @@
-"""A request and its answer, whole: what the inspector shows, and what can be copied from it."""
+"""A request and its answer, whole, as the inspector shows them, and as a command for a shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOT_COPIED = {"accept-encoding", "connection", "content-length", "host"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """The secrets in it are throw-away ones of this machine, so nothing is cut."""
+    """A request with its answer. Nothing is cut: its secrets are throw-away ones of this machine."""
 
     method: str
     url: str

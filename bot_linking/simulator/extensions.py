@@ -1,4 +1,4 @@
-"""Messenger Extensions: what ``getContext`` tells a page in the webview, and when it tells nothing."""
+"""Messenger Extensions: what ``getContext`` answers a page in the webview, and when it is an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExtensionsError(Exception):
 
 
 class Extensions(State):
-    """Signs who is in the webview, for pages that a menu item or a URL button has opened."""
+    """Signs who is in the webview, for a page that a menu item or a URL button has opened."""
 
     app_secret: str
 
@@ -48,7 +48,7 @@ class Extensions(State):
         return sign_request(payload, self.app_secret)
 
     def has_extensions(self, psid: str) -> bool:
-        """Tell whether the SDK begins at all: on a phone, and outside Europe."""
+        """Tell whether the SDK works for this person: on a phone, outside Europe."""
         person = self._known(psid)
         return person.device == "phone" and not person.european and not self.switches.european_page
 

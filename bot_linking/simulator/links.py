@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
-#: Where the simulator answers instead of m.me.
+#: The simulator's path in place of m.me.
 M_ME_PATH = "/m.me/"
 #: Longest ``ref`` that Messenger passes on.
 REF_LIMIT = 2083

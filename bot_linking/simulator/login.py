@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from .safety import is_web_address
 
-#: Where Messenger ends a login, on the simulator as on facebook.com.
+#: The path of Messenger's ``redirect_uri``, on the simulator as on facebook.com.
 RETURN_PATH = "/messenger_platform/account_linking/"
 
 

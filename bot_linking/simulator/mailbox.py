@@ -1,4 +1,4 @@
-"""A mailbox: what a bot would send by e-mail is kept here, so that it can be read and its links be tapped."""
+"""A mailbox for what a bot would send by e-mail, whose links can be tapped on the page ``/mailbox``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mailbox:
         self._mails: deque[Mail] = deque(maxlen=_KEEP)
 
     def put(self, to: str, subject: str, text: str) -> Mail:
-        """Keep a mail; the oldest go when there are many."""
+        """Keep a mail; of more than two hundred the oldest is dropped."""
         mail = Mail(self._clock(), to, subject, text)
         with self._lock:
             self._mails.append(mail)

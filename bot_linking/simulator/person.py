@@ -1,4 +1,4 @@
-"""Who can be in the chat: a person and the page-scoped id (PSID) by which the page knows them."""
+"""A person who chats with the page, and the page-scoped id (PSID) by which the page knows them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class Person:
 
     @property
     def asid(self) -> str:
-        """The app-scoped id, which is another than the PSID: digits, the same in every run."""
+        """The app-scoped id, which differs from the PSID: digits, the same in every run."""
         digest = hashlib.sha256(f"app-scoped {self.psid}".encode()).digest()
         return "1" + str(int.from_bytes(digest[:7], "big")).zfill(17)
 
     @property
     def email(self) -> str:
-        """The address that a ``user_email`` quick reply gives away."""
+        """The address that a ``user_email`` quick reply sends."""
         return f"{self.first_name.lower() or 'somebody'}@example.com"
 
     @property
     def phone_number(self) -> str:
-        """The number that a ``user_phone_number`` quick reply gives away; it is not in use."""
+        """The number that a ``user_phone_number`` quick reply sends; it is not in use."""
         return "+1555" + self.psid[-7:].zfill(7)
 
 
@@ -61,7 +61,7 @@ PEOPLE = (
     Person("24680135791357", "Ada", "Lovelace", "en_US"),
     Person("24680135792468", "Grace", "Hopper", "en_US"),
 )
-#: Those who may come after them.
+#: The names of people who are added without one.
 _NEWCOMERS = (
     ("Katherine", "Johnson"),
     ("Alan", "Turing"),
@@ -78,5 +78,5 @@ def new_psid() -> str:
 
 
 def newcomer(number: int) -> tuple[str, str]:
-    """Return first and last name of the person who comes as number ``number``, counted from zero."""
+    """Return first and last name of newcomer ``number``, counted from zero."""
     return _NEWCOMERS[number % len(_NEWCOMERS)]

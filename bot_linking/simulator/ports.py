@@ -1,4 +1,5 @@
-"""Ports of this machine: taken before anybody is told that something runs, and named when they are in use."""
+"""Listening sockets on this machine, taken before an address is printed, and errors that name a taken
+port."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ _TRIES = 100
 _LAST_PORT = 65_535
 _TAKEN = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)}
 _FORBIDDEN = {errno.EACCES, getattr(errno, "WSAEACCES", errno.EACCES)}
-#: What listens there on every current Mac.
+#: AirPlay Receiver listens there on every current Mac.
 _AIRPLAY = (5000, 7000)
 
 
 class PortTaken(OSError):
-    """A port that cannot be had; the message is one sentence that names it and who may hold it."""
+    """A port that is not available; the message is one sentence with its number and who may hold it."""
 
     def __init__(self, port: int, reason: str) -> None:
         super().__init__(f"port {port} {reason}; choose another with --port")
@@ -27,7 +28,7 @@ class PortTaken(OSError):
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens at this address; 0 takes a free port. Raises ``PortTaken``.
 
-    A client that connects before it is served waits a moment, so the address may be told at once.
+    A client may connect before a server runs: it waits in the socket's queue.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -41,9 +42,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def listen_in_a_row(host: str, first: int, *, how_many: int = 1, search: bool = False) -> list[socket.socket]:
-    """Return so many sockets that listen at neighbouring ports, from ``first`` on. Raises ``PortTaken``.
+    """Return ``how_many`` sockets that listen at neighbouring ports, from ``first`` on. Raises ``PortTaken``.
 
-    With ``search`` the next free ones are taken where these are in use.
+    With ``search`` the next free ports are taken where these are in use.
     """
     tries = range(first, min(first + _TRIES * how_many, _LAST_PORT), how_many) if search else [first]
     for place, port in enumerate(tries):

@@ -1,4 +1,4 @@
-"""How Messenger reaches the bot: where its webhook is, what it has subscribed to, and what was posted."""
+"""How Messenger reaches the bot: its webhook's address, its subscriptions, and what was posted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .state import State
 from .wire import Delivery
 from .wirelog import WireLog
 
-#: What the page subscribes to at the start; the app has more, in case the page wants them.
+#: The subscriptions of page and app at the start. The app has more, so that the page alone can add one.
 PAGE_FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals")
 APP_FIELDS = (*PAGE_FIELDS, "message_echoes", "message_deliveries", "message_reads", "messaging_optins")
 
@@ -42,7 +42,7 @@ class Posting(State):
 
     @property
     def webhook_url(self) -> str:
-        """Where events are posted; on this machine, and may be changed at any time."""
+        """Where events are posted: an address of this machine, which may be changed at any time."""
         return self._webhook_url
 
     @webhook_url.setter

@@ -1,4 +1,4 @@
-"""Carries events to the webhook in the background: each person's in order, and again after a failure."""
+"""Posts events to the webhook in the background: each person's in order, and again after a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .events import Event, envelope, kind_of, person_of
 from .switches import Switches
 from .wire import Delivery
 
-#: Seconds between the tries; Messenger too tries again at once and a few more times, then gives up.
+#: Seconds between the tries. Messenger, too, tries again a few times and then gives up.
 RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 #: A batch leaves with this many events, or after so many seconds.
 BATCH_SIZE = 3
@@ -39,7 +39,7 @@ class Route(Protocol):
 
 @dataclass(frozen=True)
 class _Job:
-    """Events to be posted as one body, or a body that a developer has written or posts again."""
+    """Events to be posted as one body, or a body that a developer has edited or posts again."""
 
     events: tuple[Event, ...]
     people: frozenset[str]
@@ -49,7 +49,7 @@ class _Job:
 class Postman:
     """Takes events from any thread and posts them.
 
-    ``on_try`` is told how each try ended, ``on_change`` is called when nothing more comes of a post.
+    ``on_try`` is called with the outcome of each try, ``on_change`` after the last try of a post.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Postman:
             return list(self._log)
 
     def busy_for(self, psid: str) -> bool:
-        """Tell whether an event of that person is still on its way."""
+        """Tell whether an event of that person has not been delivered or given up yet."""
         with self._wake:
             held = any(person_of(event, self._route.page_id) == psid for event in self._held)
             return held or any(psid in job.people for job in (*self._waiting, *self._under_way))
@@ -117,7 +117,7 @@ class Postman:
                 self._flush_timer.start()
 
     def take_body(self, body: bytes, events: Sequence[Event]) -> None:
-        """Accept a body that is posted as it is, signed anew; ``events`` are those in it."""
+        """Accept a body to be signed and posted as it is; ``events`` are those in it."""
         with self._wake:
             self._enqueue(list(events), body)
 
@@ -155,7 +155,7 @@ class Postman:
                 self._on_change()
 
     def _next_job(self) -> _Job | None:
-        """Pick the oldest job whose people have no earlier one: that keeps each person's order."""
+        """Pick the oldest job whose people have no earlier one, so that each person's order is kept."""
         taken = {psid for job in self._under_way for psid in job.people}
         for job in self._waiting:
             if not job.people & taken:

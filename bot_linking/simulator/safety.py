@@ -1,6 +1,6 @@
-"""What keeps the simulator on the laptop: it signs webhooks for anyone, so it must never be reachable.
+"""What keeps the simulator on the laptop: it signs webhooks for anyone, so no other machine may reach it.
 
-Loopback addresses only, throw-away secrets with a name that production can refuse, and no start
+It uses loopback addresses only and secrets that production can refuse by their prefix, and it does not start
 beside a production server or a real page token.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-#: Every secret and token of the simulator begins with this, so that a real deployment can refuse it by name.
+#: Every secret and token of the simulator begins with this, so that a real deployment can refuse it.
 SECRET_PREFIX = "simulator-"  # noqa: S105
 
 _PRODUCTION_SERVERS = ("gunicorn", "uwsgi", "waitress")
@@ -70,7 +70,7 @@ def require_loopback_host(host: str) -> str:
 
 
 def require_loopback_url(url: str) -> str:
-    """Return ``url``, or raise ``ValueError`` naming it when it leads off this machine."""
+    """Return ``url``, or raise ``ValueError`` naming it when it is not on this machine."""
     if not is_loopback_url(url):
         raise ValueError(f"the simulator posts to loopback addresses only, not {url!r}")
     return url

@@ -1,4 +1,4 @@
-"""``python -m bot_linking.simulator trigger ...``: an event from a shell, by the simulator that runs."""
+"""``python -m bot_linking.simulator trigger ...``: an event from a shell, in the simulator that runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON values that may be shown: tokens and codes are cut to their first characters, long texts too."""
+"""JSON values for the log, with tokens, codes and long texts cut to their first characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_TEXT = 500
 
 
 def shortened(value: Any) -> Any:
-    """Return a JSON value with tokens and codes cut to their first characters, and long texts cut."""
+    """Return the JSON value with tokens, codes and long texts cut to their first characters."""
     if isinstance(value, Mapping):
         return {
             name: _cut(item) if name in _SECRET_NAMES else shortened(item) for name, item in value.items()

@@ -1,4 +1,4 @@
-"""``signed_request`` in the simulator's own handwriting: two parts, a dot, base64url without padding."""
+"""``signed_request``, written anew for the simulator: two parts, a dot, base64url without padding."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The engine with its HTTP server: what a developer starts, and what tests take as a fixture."""
+"""``Simulator``, which a developer starts and tests use: the engine with its HTTP server."""
 
 from __future__ import annotations
-
-from types import TracebackType
 
 from .engine import Engine
 from .ports import listen
@@ -40,7 +38,7 @@ class Simulator(Engine):
         self._server.start()
 
     def stop(self) -> None:
-        """End listening and delivering; stopping twice is fine. What was said can still be read."""
+        """End listening and delivering; stopping twice is allowed. What was said can still be read."""
         super().stop()
         server, self._server = self._server, None
         if server is not None:
@@ -50,7 +48,5 @@ class Simulator(Engine):
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -20,7 +20,7 @@ APP_ID = "908070605040302"
 
 
 class State:
-    """The facts, and how to wait until they change. Each method takes the lock that it needs."""
+    """The facts, and how to wait until they change. Each method takes the lock itself."""
 
     app_id = APP_ID
 
@@ -45,6 +45,7 @@ class State:
         self.tokens = LinkingTokens(self.clock)
         self._changed = threading.Condition()
         self._port = port
+        self._running = False
         self._version = 0
         self._last_stamp = 0
         self._newcomers = 0
@@ -61,13 +62,13 @@ class State:
     @property
     def running(self) -> bool:
         """Whether it has been started and not stopped."""
-        return False
+        return self._running
 
     # --- people
 
     @property
     def people(self) -> tuple[Person, ...]:
-        """Everybody who can chat with the page, in the order in which they came."""
+        """The people who can chat with the page, in the order in which they came."""
         with self._changed:
             return tuple(chat.person for chat in self._chats.values())
 
@@ -91,7 +92,7 @@ class State:
         european: bool = False,
         begun: bool = False,
     ) -> Person:
-        """Let a newcomer in, by this name or by some; unless ``begun`` they have never written."""
+        """Add a person, with a made-up name by default. Unless ``begun``, they have never written."""
         with self._changed:
             if not first_name and not last_name:
                 first_name, last_name = newcomer(self._newcomers)
@@ -117,9 +118,9 @@ class State:
             return chat is not None and chat.is_linked
 
     def silent_for(self, psid: str) -> float:
-        """Return for how many seconds the person has neither written nor tapped; endless if never.
+        """Return for how many seconds the person has neither written nor tapped; infinite if never.
 
-        The page may write for 24 hours. Logging in or out is no such act.
+        The page may write for 24 hours after such an act. Logging in or out does not count.
         """
         with self._changed:
             acted_at = self._chat(psid).acted_at
@@ -143,7 +144,7 @@ class State:
         return True
 
     def wait_for_change(self, version: int, timeout: float) -> int:
-        """Wait until something visible has changed since ``version``; returns the version of now."""
+        """Wait until something visible has changed since ``version``; returns the present version."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version or not self.running, timeout)
             return self._version
@@ -171,7 +172,7 @@ class State:
             chat = self._chat(psid)
             chat.is_linked = True
             chat.talk.add_note(self.clock(), f"Account linked to {self.page_name}")
-            chat.note_turn(self.clock())
+            chat.note_link_change(self.clock())
 
     def _mark_unlinked(self, psid: str) -> bool:
         """Return whether the person was linked until now."""
@@ -180,12 +181,12 @@ class State:
             if chat.is_linked:
                 chat.is_linked = False
                 chat.talk.add_note(self.clock(), "Account no longer linked")
-                chat.note_turn(self.clock())
+                chat.note_link_change(self.clock())
                 return True
             return False
 
     def _stamp(self) -> int:
-        """Milliseconds, never the same twice: people do one thing after the other."""
+        """Return a time in milliseconds, each later than the one before: people do one thing at a time."""
         with self._changed:
             self._last_stamp = max(self._last_stamp + 1, int(self.clock() * 1000))
             return self._last_stamp

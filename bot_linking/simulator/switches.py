@@ -1,4 +1,4 @@
-"""Faults on demand: each switch makes Messenger's side misbehave in one way that happens in real life."""
+"""Faults on demand: each switch makes Messenger fail in one way in which the real one fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SWITCH_NOTES = (
     ),
 )
 _NAMES = tuple(note.name for note in SWITCH_NOTES)
-#: Longest ``delay`` in seconds; a bot that waits longer than this has long given up.
+#: Longest ``delay`` in seconds.
 LONGEST_DELAY = 600.0
 
 
@@ -81,12 +81,12 @@ class Switches:
         self.__dict__["_on_change"](name)
 
     def as_dict(self) -> dict[str, bool | float]:
-        """Return every switch and how it stands."""
+        """Return every switch and its value."""
         with self.__dict__["_lock"]:
             return dict(self.__dict__["_values"])
 
     def reset(self) -> None:
-        """Put every switch back to where it was at the start."""
+        """Set every switch back to its value at the start."""
         for name in _NAMES:
             setattr(self, name, 0.0 if name == "delay" else False)
 

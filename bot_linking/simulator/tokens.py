@@ -15,7 +15,7 @@ _KEEP = 500
 
 
 class TokenState(StrEnum):
-    """What a token is worth at this moment."""
+    """Whether a token is good at this moment, and why not."""
 
     LIVE = "live"
     USED = "used"
@@ -53,7 +53,7 @@ class LinkingTokens:
             return self._look_up(token)
 
     def use(self, token: str) -> tuple[TokenState, str]:
-        """Return what ``look_up`` returns; it uses a live token up, and only one caller sees it live."""
+        """Return what ``look_up`` returns, and use a live token up: only one caller sees it live."""
         with self._lock:
             state, psid = self._look_up(token)
             if state is TokenState.LIVE:

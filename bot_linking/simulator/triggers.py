@@ -11,19 +11,19 @@ from .callbacks import Callbacks
 from .events import Event
 from .wirelog import Line
 
-#: Seconds until what was triggered has been answered or given up.
+#: Seconds within which what was triggered must be answered or given up.
 PATIENCE = 60.0
 
 
 class Triggers(Callbacks):
-    """Lets an event happen and waits for what the bot answered."""
+    """Makes an event happen and waits for the bot's answer."""
 
     def trigger(self, what: str, psid: str, value: str = "") -> Line:
-        """Let ``what`` happen to the person, and return the line of the wire log when it has ended.
+        """Make ``what`` happen to the person, and return its line of the wire log when it has ended.
 
         ``value`` is the text, payload, ref or code; for ``redeliver`` it is the id of a line, by default
-        that of the newest webhook. Raises ``ValueError`` for an event that there is not, or that cannot be
-        now, and ``TimeoutError`` when nothing came of it.
+        that of the newest webhook. Raises ``ValueError`` for an unknown event or one that cannot happen now,
+        and ``TimeoutError`` when the bot has not answered within a minute.
         """
         if what not in TRIGGERS:
             raise ValueError(f"there is no event {what!r}; there are {', '.join(TRIGGERS)}")
@@ -44,7 +44,7 @@ class Triggers(Callbacks):
             raise ValueError(f"nothing is posted: page and app do not both subscribe to {field}")
 
     def _line_with(self, sought: str, before: int) -> Line:
-        """Wait for the line that has come since ``before`` and has ``sought`` in its body."""
+        """Wait for a line newer than ``before`` that has ``sought`` in its body."""
         found: list[Line] = []
 
         def has_ended() -> bool:

@@ -1,4 +1,4 @@
-"""One post to the bot: sign the exact bytes, send them, note what came back."""
+"""One post to the bot: sign the exact bytes, send them, return what came back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_ANSWER = 20_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and after how many seconds; without a ``status`` nothing, and ``error`` says why."""
+    """What came back, after how many seconds. ``status`` is ``None`` for no answer; ``error`` says why."""
 
     status: int | None
     error: str = ""
@@ -51,7 +51,7 @@ class Delivery:
 
     @property
     def accepted(self) -> bool:
-        """Whether the bot said 200, the only answer that Messenger takes for a yes."""
+        """Whether the bot answered 200, the only status that Messenger accepts."""
         return self.status == 200
 
     @property

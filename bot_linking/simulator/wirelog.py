@@ -1,4 +1,4 @@
-"""Everything that went over the wire, both ways: a line for each, and the whole of it behind the line."""
+"""Every request that went over the wire, either way: a line for each, with the whole exchange behind it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GraphCall:
         return cls(number, at, call.method, path, shortened(query), shortened(body), answer.status, error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of the log: when, which way (``bot`` or ``graph``: who was called), what, and how it ended.
 
@@ -51,7 +51,7 @@ class Line:
     """
 
     id: str
-    seq: int
+    seq: int = 0
     at: float
     way: str
     kinds: tuple[str, ...]
@@ -59,14 +59,14 @@ class Line:
     people: tuple[str, ...]
     status: int | None
     seconds: float
-    tries: int
+    tries: int = 1
     problem: str
     ok: bool
-    done: bool
+    done: bool = True
     exchange: Exchange
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the chat page shows of it; the exchange is asked for when it is opened."""
+        """Return what the chat page lists; it fetches the exchange when the line is opened."""
         shown = ("id", "seq", "at", "way", "kinds", "words", "people", "status", "tries", "problem", "ok")
         return {name: getattr(self, name) for name in shown} | {"ms": round(self.seconds * 1000)}
 
@@ -82,7 +82,7 @@ class Line:
 
 
 class WireLog:
-    """Takes note from any thread. ``out`` gets one line for each exchange that has ended."""
+    """The newest lines; any thread may add one. ``out`` gets one line for each exchange that has ended."""
 
     def __init__(self, on_change: Callable[[], None], out: TextIO | None) -> None:
         self._on_change = on_change
@@ -92,7 +92,7 @@ class WireLog:
         self._lines: OrderedDict[str, Line] = OrderedDict()
 
     def note_delivery(self, delivery: Delivery, events: Sequence[dict[str, Any]]) -> None:
-        """Note how a delivery stands; it may be noted again, after each try."""
+        """Note a delivery after each try; its line is replaced."""
         exchange = Exchange(
             "POST",
             delivery.url,
@@ -105,7 +105,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"w{delivery.number}",
-                seq=0,
                 at=delivery.when,
                 way="bot",
                 kinds=delivery.kinds,
@@ -138,7 +137,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"g{noted.number}",
-                seq=0,
                 at=noted.at,
                 way="graph",
                 kinds=(call_kind(call),),
@@ -146,10 +144,8 @@ class WireLog:
                 people=people_of_call(call, answer, people),
                 status=answer.status,
                 seconds=seconds,
-                tries=1,
                 problem=noted.error,
                 ok=answer.status < 400,
-                done=True,
                 exchange=exchange,
             )
         )
@@ -160,7 +156,6 @@ class WireLog:
         self._note(
             Line(
                 id=f"c{self.seq}",
-                seq=0,
                 at=at,
                 way="bot",
                 kinds=(kind,),
@@ -168,16 +163,14 @@ class WireLog:
                 people=(psid,),
                 status=answer.status,
                 seconds=answer.seconds,
-                tries=1,
                 problem=answer.error,
                 ok=answer.status == 200,
-                done=True,
                 exchange=exchange,
             )
         )
 
     def line(self, line_id: str) -> Line | None:
-        """Return a line by its id; ``None`` when it was never there, or is forgotten."""
+        """Return a line by its id; ``None`` when there is none, or it has been dropped."""
         with self._lock:
             return self._lines.get(line_id)
 

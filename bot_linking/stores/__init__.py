@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, create: bool = True, only_look: bool = False) -> SQLStore:
-    """The store at this address, with its tables brought up to date; drivers are imported late. Where there
-    is no database, one is made, unless `create` is false. With `only_look`, nothing is changed before the
-    store is used.
+    """The store at this address, with its tables brought up to date. Drivers are imported late. A missing
+    database is made, unless `create` is false. With `only_look` nothing is changed before the store is used.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host/name`. Raises
     `ConfigurationError` for another scheme, a missing driver, or a database that needs a newer release. A
-    database that is away is no error here: the store's methods raise `StoreUnavailable` until it is back,
+    database that is away raises nothing here: the store's methods raise `StoreUnavailable` until it is back,
     and then bring its tables up to date.
     """
     from bot_linking.stores.store import SQLStore
@@ -53,7 +52,7 @@ def _engine(url: str, *, create: bool) -> Engine:
 
 def open_counters(url: str | None, store: SQLStore) -> Counters:
     """Throttle counters in the Redis at this address, with the store behind them; without an address, the
-    store. Nothing is connected yet. Raises `ConfigurationError` for a missing driver."""
+    store itself. The first count connects. Raises `ConfigurationError` for a missing driver."""
     if url is None:
         return store
     try:

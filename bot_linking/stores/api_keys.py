@@ -13,8 +13,6 @@ class ApiKeys(Family):
     """`core.ports.ApiKeys` over an engine."""
 
     def save_api_key(self, key: ApiKey) -> bool:
-        """Keep a new key. False when an active one has this name already."""
-
         def work(tx: Tx) -> bool:
             values = {"digest": key.digest, "pages": json.dumps(key.pages), "now": key.created_at}
             return tx.run("save_api_key", id=key.id, called=key.name, **values) > 0
@@ -22,20 +20,18 @@ class ApiKeys(Family):
         return self.engine.write(work)
 
     def find_api_key(self, digest: str) -> ApiKey | None:
-        """The active key of this digest, as last committed by any process."""
+
         rows = self.engine.read("find_api_key", digest=digest)
         return _api_key(rows[0]) if rows else None
 
     def list_api_keys(self) -> list[ApiKey]:
-        """All keys, oldest first, with those that were revoked."""
+
         return [_api_key(row) for row in self.engine.read("list_api_keys")]
 
     def touch_api_key(self, key_id: str, now: int) -> None:
         self.engine.write(lambda tx: tx.put("touch_api_key", id=key_id, now=now))
 
     def revoke_api_key(self, name: str, now: int) -> bool:
-        """End a key, committed when this returns. False when there is no active one of this name."""
-
         def work(tx: Tx) -> bool:
             return tx.run("revoke_api_key", called=name, now=now) > 0
 

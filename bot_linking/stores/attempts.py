@@ -53,7 +53,7 @@ class Attempts(Family):
         person = [attempt.psid] if attempt.psid is not None else []
 
         def work(tx: Tx) -> bool:
-            # Who ends what is under way of a person or an account sees this code, or is seen by it.
+            # So that a transaction that ends this person's or account's codes comes before or after this one.
             tx.hold(attempts=[attempt_id], psids=person, accounts=[identity["account_id"]])
             if tx.one("is_attempt_used", attempt_id=attempt_id, account_id=identity["account_id"]):
                 return False
@@ -81,7 +81,7 @@ class Attempts(Family):
         return self.engine.write(work)
 
     def account_of_code(self, digest: str) -> str | None:
-        """The account of a code that is not consumed yet."""
+
         rows = self.engine.read("find_code", digest=digest)
         return rows[0]["account_id"] if rows and rows[0]["consumed_at"] is None else None
 
@@ -103,7 +103,8 @@ class Attempts(Family):
 
 
 def take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> tuple[Any, int | None]:
-    """What the person was doing, and since when (ms); None where nothing was kept."""
+    """Remove what the person was doing. Returns the newest of it and its time (ms), or None twice where it is
+    older than `not_before` or missing."""
     rows = tx.all("take_resumes", page_id=page_id, psid=psid)
     fresh = [row for row in rows if row["created_at"] >= not_before]
     newest = max(fresh, key=lambda row: row["created_at"], default=None)
@@ -111,7 +112,7 @@ def take_resume(tx: Tx, page_id: str, psid: str, not_before: int) -> tuple[Any, 
 
 
 def identity_of(account: Account | None) -> Row:
-    """The columns that name an account, in every table that names one. Empty text stands for no account."""
+    """The columns that name an account, alike in every table. Without an account the id is empty text."""
     return {
         "account_id": account.id if account else "",
         "username": account.username if account else None,
@@ -121,8 +122,8 @@ def identity_of(account: Account | None) -> Row:
 
 
 def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
-    """Move the attempt to `approved`, or keep it as such; False where it is not at the consent any more."""
-    if attempt.stage is Stage.OPENED:  # not kept yet, unless a second press was faster
+    """Move the attempt to `approved`, or leave it there; False where it is no longer at the consent."""
+    if attempt.stage is Stage.OPENED:  # new, unless another press of the button has kept it already
         expires_at = attempt.expires_at or now + MAX_AGE_MS
         if _add(tx, replace(attempt, stage=after(Stage.OPENED, *TO_APPROVED), expires_at=expires_at)):
             return True
@@ -136,14 +137,12 @@ def _approve(tx: Tx, attempt: Attempt, now: int) -> bool:
         return False
     where = {"stage_before": attempt.stage, "session_digest": attempt.session_digest or "", "now": now}
     account_id = identity_of(attempt.account)["account_id"]
-    return (
-        tx.run("approve_attempt", attempt_id=attempt.attempt_id, account_id=account_id, stage=stage, **where)
-        > 0
-    )
+    names = {"attempt_id": attempt.attempt_id, "account_id": account_id}
+    return tx.run("approve_attempt", stage=stage, **names, **where) > 0
 
 
 def _is_proof_good(tx: Tx, way: str, proof: str) -> bool:
-    """What proves the chat has linked nothing yet, and has not ended meanwhile."""
+    """Whether the proof of the chat is unused and has not been ended."""
     if tx.one("is_proof_used", proof=proof):
         return False
     return way != WEB or tx.one("is_web_link_kept", digest=proof) is not None

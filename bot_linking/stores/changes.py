@@ -1,4 +1,4 @@
-"""How a link changes, inside one transaction: the row itself, its history, and the messages it causes."""
+"""Changes of a link, inside one transaction: the row, its history, and the outbox entries that follow."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _PERSON = (
     "barred_until",
 )
 _PROOFS = ("drop_web_links_of_person", "drop_typed_of_person", "drop_question_of_person")
-_LINK_COLUMNS = 9  # with which the statements that find a person begin
+_LINK_COLUMNS = 9  # the first columns of the statements that find a person
 
 
 def look_up(tx: Tx, page_id: str, psid: str) -> tuple[Person, Link | None]:
-    """What is remembered of a person, and their link, if there is one."""
+    """What the store remembers of a person, and their link, if there is one."""
     row = tx.one("find_person", page_id=page_id, psid=psid)
     return (Person(), None) if row is None else person_of(row)
 
@@ -55,7 +55,7 @@ def settle(
     source: str,
     now: int,
 ) -> Verdict:
-    """Whether this chat may be linked to this account now, and which other chats end with that.
+    """Whether this chat may be linked to this account now, and which other chats are unlinked with that.
 
     Raises `PolicyFailed`.
     """
@@ -77,7 +77,7 @@ def other_chats(tx: Tx, page_id: str, psid: str, account_id: str) -> tuple[Link,
 
 
 def end_others(tx: Tx, verdict: Verdict, source: str, now: int) -> list[Outcome]:
-    """Unlink the chats that a new link ends; each is told."""
+    """Unlink the chats that a new link ends, as by `end_link`."""
     ended = list[Outcome]()
     for link in verdict.ended:
         person, still = look_up(tx, link.page_id, link.psid)
@@ -89,8 +89,8 @@ def end_others(tx: Tx, verdict: Verdict, source: str, now: int) -> list[Outcome]
 def link_by_site(
     tx: Tx, page_id: str, psid: str, before: Link | None, after: Account, source: str, now: int, audit: Audit
 ) -> Outcome:
-    """Another account than before, or the first: no event made this link, so none has a timestamp to lose
-    against."""
+    """Link a person to another account than before, or to their first. Without an event's timestamp: events
+    are not compared with a link that no event made."""
     values = {"locale": None, "source": source, "event_ms": None, "code_tick": 0, **identity_of(after)}
     link = put_link(tx, page_id, psid, before, values, now, audit)
     return welcome(tx, link, before.account_id if before else None, now)
@@ -99,7 +99,7 @@ def link_by_site(
 def put_link(
     tx: Tx, page_id: str, psid: str, before: Link | None, values: Row, now: int, audit: Audit = NO_AUDIT
 ) -> Link:
-    """Write a link, its line of history, and how to undo it where the account is another than before."""
+    """Write a link and its history; where the account is another than before, also how to undo it."""
     link = link_after(page_id, psid, before, values, now)
     tx.put("save_link", page_id=page_id, psid=psid, now=now, **values)
     record(tx, link, before, link, values["source"], now, audit)
@@ -109,7 +109,8 @@ def put_link(
 
 
 def link_after(page_id: str, psid: str, before: Link | None, values: Row, now: int) -> Link:
-    """What `save_link` makes of a link: to the same account, what is missing stays, and the day it began."""
+    """The link that the statement `save_link` makes. To the same account as before it keeps `linked_at`, and
+    each identifier that `values` leaves out."""
     same = before if before is not None and before.account_id == values["account_id"] else None
     names = {name: getattr(same, name, None) if values[name] is None else values[name] for name in LONGEST}
     at = from_ms(now)
@@ -143,7 +144,7 @@ def remember_undo(tx: Tx, link: Link, before: Link | None, now: int) -> None:
 
 
 def change_link(tx: Tx, before: Link, after: Account, source: str, now: int, audit: Audit) -> Outcome:
-    """The same account under other identifiers: who made the link, and when, stays."""
+    """Give a link other identifiers of the same account. Its `source` and `linked_at` stay."""
     values = identity_of(after)
     values.pop("account_id")
     saved = tx.one("change_link", page_id=before.page_id, psid=before.psid, now=now, **values)
@@ -155,7 +156,7 @@ def change_link(tx: Tx, before: Link, after: Account, source: str, now: int, aud
 
 
 def welcome(tx: Tx, link: Link, previous_account_id: str | None, now: int) -> Outcome:
-    """Queue the confirmation, then what the person was doing when they were asked to log in."""
+    """Queue the confirmation, and behind it what the person was doing when they were asked to log in."""
     page_id, psid = link.page_id, link.psid
     resume, asked_at = take_resume(tx, page_id, psid, now - RESUME_MAX_AGE_MS)
     if asked_at is not None:  # they had written, or they would not have been asked to log in
@@ -177,8 +178,8 @@ def end_link(
     audit: Audit = NO_AUDIT,
     history_source: str | None = None,
 ) -> Outcome:
-    """End a link: what it replaced cannot be put back any more. `history_source` is the source that the
-    history names, where it is another."""
+    """End a link, its proofs, and the way to undo it. `history_source` is the source that the history gets
+    where it differs from `source`."""
     page_id, psid = link.page_id, link.psid
     latest = max((ms for ms in (unlinked_ms, person.unlinked_ms) if ms is not None), default=None)
     save_unlink(tx, page_id, psid, source, latest, now)
@@ -192,7 +193,7 @@ def end_link(
 
 
 def end_proofs(tx: Tx, page_id: str, psid: str) -> None:
-    """What proves this chat, and what it was asked, is good no more."""
+    """Delete what proves this chat, and the question that it was asked."""
     for statement in _PROOFS:
         tx.put(statement, page_id=page_id, psid=psid)
 
@@ -210,7 +211,7 @@ def record(
     now: int,
     audit: Audit = NO_AUDIT,
 ) -> None:
-    """One line of history, if anything changed."""
+    """Add a change to the history, if anything changed."""
     account_before = before.account_id if before else None
     account_after = after.account_id if after else None
     identifiers = changed_identifiers(before, after)

@@ -1,4 +1,4 @@
-"""The table of limits: how often something was tried."""
+"""The table of limits: how often something was tried, by key."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ class Counters(Family):
     """`core.ports.Counters` over an engine."""
 
     def hit(self, key: str, expires_at: int, now: int) -> int:
-        """Count one more on a key that starts again after `expires_at`; the count so far."""
+
         row = self.engine.write(lambda tx: tx.one("hit", key=key, expires_at=expires_at, now=now))
         assert row is not None
         return int(row["hits"])
 
     def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
-        """Hits, and when they expire."""
+
         rows = self.engine.read("find_limit", key=key, now=now, window=window)
         return (rows[0]["hits"], rows[0]["expires_at"]) if rows else (0, now)
 
     def refund(self, key: str, now: int) -> None:
-        """Take one hit back."""
+
         self.engine.write(lambda tx: tx.put("refund", key=key, now=now))
 
     def drop_limit(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""What the operator's page reads, every list by a key, and what operators did."""
+"""The lists that the operator's page reads, and the table of what operators did."""
 
 from __future__ import annotations
 

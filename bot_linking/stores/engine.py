@@ -26,9 +26,9 @@ class Tx(Protocol):
         account_id: str | None = None,
         accounts: Iterable[str] = (),
     ) -> None:
-        """Until the transaction ends, no other transaction that holds them too changes these people, the
-        attempts of these codes (by digest), these attempts, what is pending of this account, and which chats
-        and new codes `accounts` have.
+        """Lock, until the transaction ends, what it is about: these people (`psids`), the attempts of these
+        codes (by digest), these `attempts`, the pending codes of the account `account_id`, and the chats and
+        new codes of `accounts`. Another transaction that locks one of them waits.
 
         Call it once, before anything is read: every later statement sees what the former holder committed.
         Locks are taken in one order, so that two holders never wait for each other.
@@ -48,81 +48,82 @@ class Tx(Protocol):
         commit."""
 
     def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Tx:
-        """A transaction in place of this one, for these events, after they are held: what they need to know
-        may be read at once, and `put` may wait until `flush`. A statement without values is asked once: no
-        event may change what it finds. `window` is that of the limits of refusals."""
+        """A transaction to use instead of this one for these events, once they are held. It may read at once
+        what all of them need, and `put` may wait until `flush`. It runs a statement without values once, so
+        such a statement must not depend on what the events change. `window` (ms) is that of the limit on
+        refusals."""
 
     def flush(self) -> None:
-        """Write what waits. Call it at the end of what a gathered transaction was made for."""
+        """Write what `put` has left waiting. Call it at the end of the work with a gathered transaction."""
 
     def isolated(self, work: Callable[[], T]) -> T:
-        """Do the work behind a savepoint: what it raises comes out here and undoes the work alone, and the
-        transaction can go on."""
+        """Do the work behind a savepoint. An error undoes the work alone and is raised here; the transaction
+        can go on."""
 
 
 class Engine(Protocol):
-    """What differs between databases. An engine is shared by the threads of a process and survives a fork."""
+    """A database, asked by named statements. The threads of a process share one engine, and a child process
+    may go on with it after a fork."""
 
     @property
     def opening(self) -> Opening:
-        """Knows whether the database is there and its tables are up to date, and sees to it."""
+        """Knows whether the database is there and its tables are up to date, and brings them up to date."""
 
     @property
     def poison(self) -> tuple[type[Exception], ...]:
-        """The errors of the data in one transition, such as a value that the database cannot keep, as
-        opposed to those of the database. `write` lets them out as they are; the same work would fail
-        again."""
+        """The errors that the data of one transition cause, such as a value that the database cannot keep.
+        `write` raises them as they are; the same work would fail again. Other errors are the database's."""
 
     def extend(self, name: str, room: str) -> None:
-        """Take in the tables and statements of another room (the package with its `statements.sql` and
-        schema steps), with a record of applied steps of their own under this name. A database that is away
-        is no error: they are brought up to date when it is first used."""
+        """Add the tables and statements of another room, a package with `statements.sql` and schema steps.
+        Its applied steps are recorded under `name`. A database that is away raises nothing: the tables are
+        brought up to date when it is first used."""
 
     def read(self, name: str, **values: Any) -> list[Row]:
-        """The rows of one statement, as any process last committed them. Waits for no writer. Raises
-        `StoreUnavailable`."""
+        """The rows of one statement, as any process last committed them. It waits for no writer. A value that
+        no row can hold finds nothing. Raises `StoreUnavailable`."""
 
     def read_link(self, page_id: str, psid: str) -> Any:
-        """The columns of `find_link` as a bare tuple, or None: what a bot asks on every message, by the
-        quickest way there is. Raises `StoreUnavailable`."""
+        """The columns of `find_link` as a plain tuple, or None. A bot asks this on every message, so this is
+        the fastest way that the driver has. Raises `StoreUnavailable`."""
 
     def write(self, work: Callable[[Any], T]) -> T:
         """Run one transition with a `Tx`, and return its result when it is on disk.
 
-        What the work raises undoes all of it and comes out here. The work may be run again, when the
-        database undid it (a deadlock): it must have no effect but through its `Tx`. `StoreUnavailable`
-        means that it was undone, or that the connection was lost at the commit and the outcome is not
-        known: the caller must be able to do it again. It is raised within some four seconds, even where the
-        database hangs.
+        An error of the work undoes all of it and is raised here. After a deadlock the work is run again, so
+        it must have no effect outside its `Tx`. `StoreUnavailable` means that the work was undone, or that
+        the connection was lost at the commit and the outcome is unknown: the caller must be able to repeat
+        it. It is raised within some four seconds, even where the database hangs.
         """
 
     def scrub(self) -> None:
-        """Leave nothing of deleted rows in the files of the database, as far as this is in our hands. Never
+        """Remove what is left of deleted rows from the database's files, as far as the engine can. Never
         raises."""
 
     def beside(self) -> Path | None:
-        """The database's file, beside which more may be kept; None where it is on a server."""
+        """The database's file, beside which other files may be kept; None for a database on a server."""
 
     def close(self) -> None:
         """Close the connections that are not in use; the engine opens itself again when it is used."""
 
 
 class Follower(Protocol):
-    """Tables of another room that follow the links: written in the very transaction of each change.
-    `only_tells` says that nothing is lost when a change is made in silence."""
+    """Tables of another room that follow the links: they are written in the transaction of each change. A
+    follower that `only_tells` people is not called for a change that is made without telling them."""
 
     only_tells: bool
 
     def follow(self, tx: Tx, outcome: Outcome, now: int) -> None:
-        """Hear of one outcome inside its transaction, before the commit. What it raises undoes the change,
-        too; it may be called again for the same change when the transaction is run again."""
+        """Take one outcome into account, inside its transaction, before the commit. An error undoes the
+        change, too. When the transaction is run again, it is called again for the same change."""
 
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
-        """Remove what these tables hold of a person, on every page where `page_id` is None; the number of
-        rows. Called inside the transaction of `Links.erase`, after the link is gone."""
+        """Remove what these tables hold of a person, on every page where `page_id` is None. Returns the
+        number of rows. Called inside the transaction of `Links.erase`, after the link is gone."""
 
     def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:
-        """What these tables hold of a person, by name, as `read` finds it: no secret and no digest."""
+        """What these tables hold of a person, on every page where `page_id` is None: table to rows, as `read`
+        finds them, without secrets and digests."""
 
     def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
-        """What these tables hold of an account of the site, likewise."""
+        """What these tables hold of an account of the site: the same as `export`, by the account's id."""

@@ -80,8 +80,8 @@ def list_beside(database: Path) -> Path:
 
 
 def bring_up_to_date(path: Path, engine: Engine, made: Erasure) -> None:
-    """Add to the file the erasure that was just made, and what else it lacks of the table's newest. A failure
-    is logged, as the table has it all."""
+    """Add to the file the erasure that was just made, and the newer ones of the table. A failure is logged
+    and not raised, as the table has all of them."""
     try:
         last = _last_in(path)
         newer = {made, *_listed(engine, last.erased_at if last else 0)} - {last}
@@ -91,8 +91,8 @@ def bring_up_to_date(path: Path, engine: Engine, made: Erasure) -> None:
 
 
 def read_list(lines: Iterable[str]) -> tuple[set[Erasure], int]:
-    """The erasures in these lines, and how many lines are none: a process that was killed may leave half a
-    line."""
+    """The erasures in these lines, and the number of lines that cannot be read: a process that was killed may
+    leave half a line."""
     found, bad = set[Erasure](), 0
     for line in filter(str.strip, lines):
         try:
@@ -103,7 +103,7 @@ def read_list(lines: Iterable[str]) -> tuple[set[Erasure], int]:
 
 
 def line_of(erasure: Erasure) -> dict[str, Any]:
-    """The same as plain JSON values; the time in RFC 3339, the page null where it was every one."""
+    """The same as plain JSON values: the time in RFC 3339, and null for every page."""
     return {
         "erased_at": iso_of(erasure.erased_at),
         "page_id": erasure.page_id or None,
@@ -112,7 +112,7 @@ def line_of(erasure: Erasure) -> dict[str, Any]:
 
 
 def write_list(path: Path, erasures: Iterable[Erasure]) -> None:
-    """Put this list in the place of the file's."""
+    """Replace the list in the file."""
     partial = path.with_name(path.name + ".partial")
     with suppress(FileNotFoundError):
         partial.unlink()
@@ -121,7 +121,7 @@ def write_list(path: Path, erasures: Iterable[Erasure]) -> None:
 
 
 def append(path: Path, erasures: Iterable[Erasure]) -> None:
-    """Add to a file, which is for its owner alone; it is on disk when this returns."""
+    """Add to a file with mode 0600; the lines are on disk when this returns."""
     text = "".join(json.dumps(line_of(each)) + "\n" for each in erasures).encode()
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
         if file.seek(0, os.SEEK_END):

@@ -1,4 +1,4 @@
-"""What a store holds about a person, as plain JSON values that the person may have."""
+"""What a store holds about a person, as plain JSON values, without what is secret from the person."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EXPORTED = (
 EXPORTED_OF_ACCOUNT = ("history", "attempts", "codes", "chat_links", "undos")
 _TIMES = ("at", "event_ms", "unlinked_ms", "barred_until")
 _JSON = ("payload", "refusal")
-_SECRET_PARTS = ("question",)  # of a payload: what answers a question
-_SECRET_KINDS = ("erase",)  # of an entry whose payload is such a secret
+_SECRET_PARTS = ("question",)  # parts of a payload by which a question could be answered
+_SECRET_KINDS = ("erase",)  # kinds of entries whose whole payload is such a secret
 
 
 class Exports(Family):
-    """The reading half of `core.ports.owners.Owners`."""
+    """`export` and `export_account` of `core.ports.owners.Owners`."""
 
     def export(self, page_id: str | None, psid: str) -> dict[str, list[Row]]:
         who = {"page_id": page_id, "psid": psid}
@@ -58,7 +58,7 @@ def _plain_value(name: str, value: Any) -> Any:
 
 
 def _without_secrets(payload: Any) -> Any:
-    """A payload without what would answer a question that the chat was asked."""
+    """The payload without the parts by which a question to the chat could be answered."""
     if not isinstance(payload, dict):
         return payload
     return {name: value for name, value in payload.items() if name not in _SECRET_PARTS}

@@ -1,4 +1,4 @@
-"""What every family of tables stands on: one engine, and the followers who hear of each change."""
+"""The base of every family of tables: one engine, and the followers that are called with each change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Family:
     followers: list[Follower]
 
     def followed(self, tx: Tx, outcomes: list[Outcome], now: int, *, silently: bool = False) -> list[Outcome]:
-        """The outcomes, of each of which every follower has heard inside its transaction; `silently` passes
-        over those who do nothing but tell people."""
+        """Call every follower with each outcome, inside the transaction, and return the outcomes. `silently`
+        leaves out the followers that only tell people."""
         for outcome in outcomes:
             for follower in self.followers:
                 if not (silently and follower.only_tells):

@@ -1,4 +1,4 @@
-"""What happens to an engine when its process forks. Where processes cannot fork, nothing does."""
+"""Keeps engines safe when their process forks: a child must not use the connections of its parent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ class Forkable(Protocol):
     """An engine with connections that a child must not share with its parent."""
 
     def hold_for_fork(self) -> None:
-        """In the parent, before it forks: let no other thread be in the middle of anything."""
+        """In the parent, before it forks: wait until no other thread is using the engine, and keep it so."""
 
     def go_on_after_fork(self, *, in_child: bool) -> None:
-        """In both processes, after the fork. In the child, what was open is the parent's."""
+        """In both processes, after the fork: let threads use the engine again. In the child, every open
+        connection is the parent's."""
 
 
 _engines: weakref.WeakSet[Forkable] = weakref.WeakSet()
@@ -24,7 +25,7 @@ _held: list[Forkable] = []
 
 
 def mind_forks(engine: Forkable) -> None:
-    """See to this engine when the process forks, for as long as the engine lives."""
+    """Call this engine before and after each fork, for as long as the engine lives."""
     _engines.add(engine)
 
 

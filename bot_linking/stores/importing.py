@@ -1,4 +1,4 @@
-"""Links from a file, in sets: few statements for many people, inside one transaction."""
+"""Imports many links by few statements, inside one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_KNOWN: tuple[Person, Link | None] = (Person(), None)
 
 
 def import_links(tx: Tx, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
-    """Link these people, each once, and say what each came to; see `core.ports.Links.import_links`."""
+    """Link these people; the contract is that of `core.ports.Links.import_links`."""
     known = _find(tx, links)
     outcomes = [_one(tx, link, *known.get(_pair(link), _NOT_KNOWN), how, now) for link in links]
     if how.judge_only:
@@ -40,7 +40,7 @@ def _pair(link: Link) -> Pair:
 
 
 def _one(tx: Tx, given: Link, person: Person, before: Link | None, how: Import, now: int) -> list[Outcome]:
-    """What this line comes to, and the other chats that end with it."""
+    """The outcome for one link, and those of the other chats that end with it."""
     page_id, psid = given.page_id, given.psid
     if before is not None and before.account_id == given.account_id:
         after = _added(before, given, now)
@@ -66,7 +66,7 @@ def _one(tx: Tx, given: Link, person: Person, before: Link | None, how: Import, 
 
 
 def _added(before: Link, given: Link, now: int) -> Link:
-    """The link of the same account: what the file leaves out stays, and since when it is."""
+    """The same link with the identifiers that are given; the others and `linked_at` stay."""
     names = {name: getattr(given, name) or getattr(before, name) for name in LONGEST}
     return replace(given, **names, linked_at=before.linked_at, updated_at=from_ms(now))
 
@@ -83,7 +83,7 @@ def _save(tx: Tx, pairs: Sequence[tuple[Link | None, Outcome]], now: int) -> Non
 
 
 def _told(tx: Tx, outcome: Outcome, now: int) -> Outcome:
-    """The same, with its message queued."""
+    """The same outcome, with its message queued."""
     if isinstance(outcome, AccountLinked):
         return welcome(tx, outcome.link, outcome.previous_account_id, now)
     if isinstance(outcome, LinkChanged):

@@ -1,4 +1,4 @@
-"""The tables of links and their history, each transition one transaction."""
+"""The tables of links and their history. Each transition is one transaction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
-MOST_PAGES = 1000  # on which one person's accounts are held while the person is erased
+MOST_PAGES = 1000  # of one person: the accounts linked there are held while the person is erased
 ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
     *("undos", "undo_tokens", "bars", "web_links", "questions", "acts"),
@@ -85,7 +85,7 @@ class Links(Family):
 
         try:
             return self.engine.write(together)
-        except self._needs_savepoints:  # now each behind a savepoint, which nearly none needs
+        except self._needs_savepoints:  # rare, so savepoints are made only in this second try
             outcomes = self.engine.write(apart)
         if any(
             isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
@@ -96,12 +96,12 @@ class Links(Family):
 
     @property
     def _needs_savepoints(self) -> tuple[type[Exception], ...]:
-        """What one event may raise without harm to the others."""
+        """The errors of one event, after which the others are applied all the same."""
         return (PolicyFailed, *self.engine.poison)
 
     def _held_by(self, events: Sequence[LinkingEvent], policy: Policy) -> dict[str, Any]:
-        """What a batch holds: its people and codes, and with a policy that minds them the accounts and their
-        other chats."""
+        """What the transaction of a batch holds: its people and codes; where the policy looks at an account's
+        other chats, also the accounts and those chats."""
         psids = [event.psid for event in events]
         codes = [digest for event in events if (digest := event.digest) is not None]
         if not policy.minds_other_chats:
@@ -140,7 +140,6 @@ class Links(Family):
             return [LinkingRefused("event_failed", event.page_id, event.psid)]
 
     def refuse(self, event: LinkingEvent, reason: str, now: int) -> Outcome:
-        """Turn a `linked` event away for a reason that is not in its code; the code is used up."""
 
         def work(tx: Tx) -> Outcome:
             digest = event.digest or ""
@@ -217,7 +216,7 @@ class Links(Family):
             return [linked, *end_others(tx, verdict, source, now)]
 
         present = self.find_link(page_id, psid)
-        if is_so(present):  # a site that repeats itself waits for no lock
+        if is_so(present):  # a call that changes nothing waits for no lock
             return [EventIgnored("unchanged", page_id, psid)]
         held: dict[str, Any] = {"psids": [psid]}
         if policy.minds_other_chats:
@@ -226,8 +225,6 @@ class Links(Family):
         return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
 
     def restore_named_ids(self) -> int:
-        """For a site that resolves accounts: give links back the ids that an upgrade took for names. How
-        many; a second time there are none."""
         if not self.engine.read("has_named_ids"):
             return 0
 
@@ -252,7 +249,7 @@ class Links(Family):
         return self.engine.write(work)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
-        """What happened to this person's links, oldest first."""
+
         return [change_of(row) for row in self.engine.read("find_history", page_id=page_id, psid=psid)]
 
     def erase(
@@ -264,7 +261,6 @@ class Links(Family):
         asked: str | None = None,
         account_id: str | None = None,
     ) -> int:
-        """Remove every row about a person; used codes stay as digests without a name. Counts rows."""
 
         def work(tx: Tx) -> int | None:
             tx.hold(psids=[psid], accounts=accounts)
@@ -296,7 +292,7 @@ class Links(Family):
         return rows
 
     def erase_account(self, account_id: str, now: int) -> int:
-        """Remove what is kept about an account beside the chats that are linked to it. Counts rows."""
+
         tables = ("unbound_attempts", "chat_links_of_account", "history_of_account", "bars_of_account")
 
         def work(tx: Tx) -> int:
@@ -315,7 +311,7 @@ def _is_linked_to(tx: Tx, page_id: str | None, psid: str, account_id: str) -> bo
 
 
 def _pages_of(tx: Tx, psid: str) -> list[str]:
-    """Every page of which anything is kept about this person, and the store's own first and last."""
+    """Every page on which anything is kept about this person, and the first and last page of the store."""
     found = {row["page_id"] for row in tx.all("find_pages_of_person", psid=psid)}
     for row in tx.all("find_pages"):
         found |= {row["first"], row["last"]}
@@ -323,7 +319,7 @@ def _pages_of(tx: Tx, psid: str) -> list[str]:
 
 
 def _erase_unbound(tx: Tx, account_id: str | None) -> int:
-    """Logins under way of which Messenger did not say whose they are, but the account does."""
+    """Remove pending codes and attempts without a PSID, and chat links, by the person's account."""
     tables = ("erase_unbound_codes", "erase_unbound_attempts", "erase_chat_links_of_account")
     return sum(tx.run(table, account_id=account_id) for table in tables)
 

@@ -1,4 +1,4 @@
-"""A follower that queues a notice to the account's owner with every change of who is linked."""
+"""The follower that queues a notice to the account's owner with every link and unlink."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Notices:
             tx.put("queue", page_id=link.page_id, psid=link.psid, kind="notice", payload=text, now=now)
 
     def erase(self, tx: Tx, page_id: str | None, psid: str) -> int:
-        """Its rows are the outbox's, which are erased with everything else there."""
+        """Nothing: its entries are in the outbox, whose rows the store erases."""
         return 0
 
     def export(self, read: Read, page_id: str | None, psid: str) -> dict[str, list[Row]]:

@@ -1,9 +1,8 @@
-"""First contact with a database: whether it is ours, whether its tables are up to date, whether one may be
-made.
+"""First contact with a database: is it ours, are its tables up to date, may one be made?
 
-A process may start while its database is away. Its tables are brought up to date at the start
-if it is at hand, and else when it is first needed: by one process, while the others wait a little and then
-say that the store is unavailable.
+A process may start while its database is away. Its tables are brought up to date at the start when the
+database answers, otherwise when it is first needed. One process does it; the others wait a little and then
+raise `StoreUnavailable`.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from typing import Protocol
 
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 
-OURS = "bot_linking"  # the room whose steps tell that a database is ours
-NEEDED = "_needed"  # ends the name of a step with which a release that does not know it cannot work
+OURS = "bot_linking"  # a database with steps of this room is ours
+NEEDED = "_needed"  # ends the name of a step that every release on this database must know
 PATIENCE_S = 2.5  # of a webhook, while the tables are brought up to date
 JOB_WAIT_S = 10.0  # for another process that brings them up to date
 
 Steps = dict[str, list[str]]  # a step's name to its statements, in order
 Recorded = Mapping[str, set[str]]  # a room's name to the steps that the database records for it
 
-_once_open: set[str] = set()  # what this process, or the one it was forked from, has had open
+_once_open: set[str] = set()  # the databases that this process, or a parent of it, has had open
 _looking: ContextVar[bool] = ContextVar("bot_linking_looking", default=False)
 _log = logging.getLogger("bot_linking.stores")
 
 
 @contextmanager
 def only_looking() -> Iterator[None]:
-    """Within this, no database is made where there is none: `StoreUnavailable` says so instead."""
+    """In this `with` block a missing database is not made; `StoreUnavailable` is raised."""
     token = _looking.set(True)
     try:
         yield
@@ -45,17 +44,17 @@ def only_looking() -> Iterator[None]:
 class Tables(Protocol):
     """What an engine does for `Opening`. Both methods raise `StoreUnavailable`."""
 
-    where: str  # which database this is, for a sentence, without a secret
-    identity: str  # tells it from every other database; may hold a secret
+    where: str  # names the database in a sentence, without a secret
+    identity: str  # differs from that of every other database; may hold a secret
 
     def recorded(self) -> Recorded | None:
-        """The steps that the database records, by room; None where the database does not exist. Makes
-        nothing, changes nothing and waits for no lock."""
+        """The steps that the database records, by room; None where the database does not exist. Only reads,
+        and waits for no lock."""
 
     def apply(self, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
-        """Make the database where it is missing, and apply these steps, those of a room all or none; the
-        names of those that this call applied, as another process may have been quicker. Waits `wait_s`
-        seconds at most for another process that does the same; None means without end."""
+        """Make the database where it is missing, and apply these steps, those of a room all or none. Returns
+        the names of the steps that this call applied: another process may have been faster. Waits at most
+        `wait_s` seconds for another process that does the same; None means without end."""
 
 
 class Unfit(StoreUnavailable):
@@ -79,22 +78,22 @@ class Opening:
         self.reset()
 
     def reset(self) -> None:
-        """After a fork, in the child: no thread of the parent's is opening anything here."""
+        """In the child of a fork: forget the thread of the parent that may be opening the database."""
         self._turn = threading.Lock()
         self._job = None
 
     def expect(self, room: str, steps: Steps) -> None:
-        """From now on the database needs these steps as well."""
+        """Have these steps of another room applied, too."""
         self._rooms[room] = steps
         self.is_done = False
         self._begin()
 
     def start(self, *, only_look: bool = False) -> None:
-        """At a start: bring the tables up to date, if the database is at hand. With `only_look`, see what
-        there is, and change nothing.
+        """At a start: bring the tables up to date, if the database answers. With `only_look` only look
+        whether they are.
 
-        Raises `ConfigurationError` only for a database that this release must not use. A database that is
-        away is logged, and looked for again when it is needed.
+        Raises `ConfigurationError` for a database that this release must not use. A database that is away is
+        logged, and asked again when it is needed.
         """
         self._begin = partial(self.start, only_look=only_look)
         try:
@@ -110,13 +109,13 @@ class Opening:
                 _log.warning("starting without the database: %s", problem)
 
     def ensure(self) -> None:
-        """At first contact: return when the database can be used. Raises `StoreUnavailable` within some
-        three seconds when it cannot be used now."""
+        """Return when the database can be used. Raises `StoreUnavailable` within some three seconds when it
+        cannot be used now."""
         asked_at = time.monotonic()
         if not self._turn.acquire(timeout=PATIENCE_S):
             raise StoreUnavailable(f"{self._tables.where} is still being opened")
         try:
-            if self._failed_at > asked_at:  # for a thread that waited, that was the answer
+            if self._failed_at > asked_at:  # a thread failed while this one waited: the same answer
                 raise StoreUnavailable(self._failure)
             self._open(PATIENCE_S, is_looking=_looking.get())
         except StoreUnavailable as problem:
@@ -126,22 +125,22 @@ class Opening:
             self._turn.release()
 
     def finish(self) -> list[str]:
-        """Bring the tables up to date now, however long that takes; the steps that this object ever
-        applied."""
+        """Bring the tables up to date now, however long that takes. Returns the names of all steps that this
+        object has applied."""
         with self._turn:
             self.is_done = False
             self._open(None, is_looking=_looking.get())
         return self.applied
 
     def afterwards(self, work: Callable[[], object]) -> None:
-        """Do this once the database is open, now or when it is back."""
+        """Call `work` once the database is open: now, or when it is back."""
         if self.is_done:
             _do(work)
         else:
             self._afterwards.append(work)
 
     def begin_again(self) -> None:
-        """The database was replaced by another: look at it before it is used."""
+        """The database was replaced by another one: look at its tables before it is used."""
         self.is_done = False
 
     def hold(self) -> None:
@@ -170,11 +169,11 @@ class Opening:
             self._job.start()
         if self._wait_for_job(patience_s) == self._rooms.keys():
             self._finish()
-        else:  # a room came while they waited
+        else:  # a room was added meanwhile
             self._open(patience_s, is_looking=is_looking)
 
     def _wait_for_job(self, patience_s: float | None) -> frozenset[str]:
-        """The rooms whose tables are up to date now."""
+        """Wait for the thread that applies steps. Returns the rooms whose tables are up to date now."""
         assert self._job is not None
         self._job.join(patience_s)
         if self._job.is_alive():
@@ -192,7 +191,7 @@ class Opening:
         _once_open.add(self._tables.identity)
 
     def _missing(self) -> dict[str, Steps] | None:
-        """The steps that the database lacks, by room; None where it is not there, or is not ours."""
+        """The steps that the database lacks, by room; None where it is missing or not ours."""
         recorded = self._tables.recorded()
         if not recorded or not recorded.get(OURS):
             return None
@@ -204,7 +203,7 @@ class Opening:
         return {room: steps for room, steps in lacking.items() if steps}
 
     def _judge(self, recorded: Recorded) -> None:
-        """Name the steps that a newer release has made, and refuse those that this one cannot live with."""
+        """Log the steps of a newer release. Raises `Unfit` where this release must not use the database."""
         strange = [
             f"{room} {step}"
             for room, steps in self._rooms.items()
@@ -220,7 +219,7 @@ class Opening:
         self.unknown = strange
 
     def _why_none_is_made(self, *, is_looking: bool) -> str | None:
-        """A sentence, or None where a database may be made."""
+        """Why a missing database is not made, in a sentence; None where it may be made."""
         absent = f"{self._tables.where} does not exist or holds no tables of bot_linking"
         if self._tables.identity in _once_open:
             return f"{absent}, although it did before: none is made in its place"
@@ -252,7 +251,8 @@ def _do(*works: Callable[[], object]) -> None:
 
 
 class _Job(threading.Thread):
-    """Brings the tables up to date while those who need them wait as long as they can."""
+    """Brings the tables up to date in a thread of its own, so that the work goes on when a caller stops
+    waiting."""
 
     def __init__(self, work: Callable[[], None], rooms: frozenset[str]) -> None:
         super().__init__(name="bot_linking tables", daemon=True)

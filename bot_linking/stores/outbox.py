@@ -1,4 +1,4 @@
-"""The table of what must get through: queued by each change of a link, leased by the delivery workers."""
+"""The table of the outbox: a change of a link queues entries, and the delivery workers lease them."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ class Outbox(Family):
 
 
 def announce(tx: Tx, kind: str, page_id: str, psid: str, now: int) -> None:
-    """Queue the message about the state as it now is, in place of what was not sent yet."""
+    """Queue the message about the present state, in place of messages that were not sent yet."""
     tx.put("supersede", page_id=page_id, psid=psid, now=now)
     tx.put("queue", page_id=page_id, psid=psid, kind=kind, payload="null", now=now)
 
 
 def settle_entry(tx: Tx, outcome: Settled, now: int) -> None:
-    """Write down what became of a leased entry."""
+    """Write what became of a leased entry."""
     lease = {"id": outcome.entry.id, "claim": outcome.entry.claim}
     match outcome:
         case Done(counter=counter, expires_at=expires_at):
@@ -131,7 +131,8 @@ def settle_entry(tx: Tx, outcome: Settled, now: int) -> None:
 
 
 def _in_order(rows: Sequence[Row], claim: str, now: int) -> list[OutboxEntry]:
-    """Each page's entries as they are to be sent: fresh news, then old news, each by age."""
+    """The entries in the order to send them: fresh ones that were never tried, then the others, each by
+    id."""
     entries = [entry_of(row, claim) for row in rows]
 
     def place(entry: OutboxEntry) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""What the tables say to who looks on."""
+"""Counts and newest events, for monitoring."""
 
 from __future__ import annotations
 

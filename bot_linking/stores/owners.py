@@ -1,4 +1,4 @@
-"""The tables of the owner's control: what can be undone, and the requests to delete data."""
+"""The tables of the owner's control: what can be undone, and Meta's requests to delete data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot_linking.stores.family import Family
 from bot_linking.stores.outbox import announce
 
 UNDO = "undo"  # the source of what an undo does
-# Every login of a chat under way.
+# The logins under way of a chat, which an undo ends.
 _ENDED_WITH_A_CHANGE = (
     "drop_codes_of_person",
     "drop_attempts_of_person",
@@ -133,7 +133,7 @@ def _put_back(tx: Tx, undo: Undoable, link: Link, person: Person, now: int, sour
 
 
 def _spent(undo: Undoable) -> Row:
-    """What is kept of a change once it is undone: that it was."""
+    """The columns of a change that was undone: its ids stay, what it replaced is forgotten."""
     nothing = ("account_before", "username", "email", "phone_number", "source", "linked_at", "updated_at")
     return {"change_id": undo.change_id, "account_id": undo.account_id, **dict.fromkeys(nothing)}
 

@@ -1,4 +1,4 @@
-"""Pages that were added at run time, under lock: sealed before they are kept, opened when they are read."""
+"""Encrypts pages that were added at run time before they are stored, and decrypts them when they are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("bot_linking")
 
 
 class Keeper:
-    """The pages in the store, sealed and opened."""
+    """The pages in the store, encrypted under `keys`."""
 
     def __init__(self, store: KeptPages, keys: Sequence[str]) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Keeper:
 
     @property
     def seal(self) -> Seal:
-        """Made with the first page: it takes a while. Raises `ConfigurationError` without a key."""
+        """Made when it is first used, as that takes long. Raises `ConfigurationError` without a key."""
         if not self._keys:
             raise ConfigurationError(KEYS, "is missing: it encrypts the tokens and secrets of pages")
         if self._seal is None:
@@ -39,20 +39,20 @@ class Keeper:
         return self._store.pages_revision()
 
     def since(self, revision: int) -> Iterator[tuple[int, str, Page | None]]:
-        """Each later change: its number, the page's id, and the page."""
+        """Each change after this number: its number, the page's id, and the page as by `open`."""
         for kept in self._store.pages_since(revision):
             yield kept.revision, kept.page_id, self.open(kept)
 
     def all(self) -> list[KeptPage]:
-        """Every page that is kept, in the order of their changes."""
+        """Every page in the store, in the order of their changes."""
         return [kept for kept in self._store.pages_since(0) if kept.sealed is not None]
 
     def find(self, page_id: str) -> KeptPage | None:
-        """A page that is kept."""
+        """The page with this id in the store; None when there is none."""
         return next((kept for kept in self.all() if kept.page_id == page_id), None)
 
     def open(self, kept: KeptPage) -> Page | None:
-        """The page, or None where it was removed or no key opens it, which is logged once."""
+        """The page, decrypted. None where it was removed, or no key decrypts it, which is logged once."""
         if kept.sealed is None or not self._keys:
             return None
         try:
@@ -70,7 +70,7 @@ class Keeper:
         )
 
     def close(self, page: Page) -> str:
-        """A page, sealed under the newest key."""
+        """A page, encrypted under the first key."""
         values = {
             "access_tokens": page.access_tokens,
             "app_secrets": page.app_secrets,

@@ -1,7 +1,7 @@
 """What an event of Messenger does, inside one transaction.
 
-The pure rules of `core.ordering` decide what an event means. Here the rows they need are read, and their
-answer is written, under the database's own lock: no other process can step in between.
+The pure rules of `core.ordering` decide what an event means. This module reads the rows that they need and
+writes what they decide, while the transaction holds the person and the code against other processes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ REFUSALS_APART_MS = 600_000  # between two messages that a code was refused
 
 
 def apply_event(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
-    """Link or unlink a person as an event says. The first outcome is the event's own."""
+    """Link or unlink a person as an event says. The first outcome is the event's own; those of other chats
+    that ended with it follow."""
     if event.status == "linked":
         return apply_linked(tx, event, now, policy)
     return [apply_unlinked(tx, event, now)]
 
 
 def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[Outcome]:
-    """Link a person by a code. The first outcome is the event's own; then those of chats that it ended."""
+    """Link a person by a code."""
     row = tx.one("find_code", digest=event.digest or "")
     code = PendingCode(**row) if row else None
     outcomes = _apply_code(tx, event, code, now, policy)
@@ -39,7 +40,7 @@ def apply_linked(tx: Tx, event: LinkingEvent, now: int, policy: Policy) -> list[
 
 
 def _consent_of(code: PendingCode, outcome: Outcome) -> dict[str, Any]:
-    """When and on which way the person consented; a link says its way itself."""
+    """When the person consented, and on which way; an `AccountLinked` has the way as its link's `source`."""
     consent: dict[str, Any] = {"consented_at": code.minted_at}
     return consent if isinstance(outcome, AccountLinked) else consent | {"way": code.source}
 
@@ -52,15 +53,13 @@ def _apply_code(
     if refusal == "duplicate":
         return [EventIgnored("duplicate", page_id, psid)]
     if code is None and event.code_digest is None and not is_shaped_as_ours(event.authorization_code):
-        return [
-            LinkingRefused("code_unknown", page_id, psid)
-        ]  # another app's: its login is its own to explain
+        return [LinkingRefused("code_unknown", page_id, psid)]  # another app's code, and login to explain
     if refusal is not None or code is None:
         return [refuse(tx, refusal or "code_unknown", event, now)]
     person, before = look_up(tx, page_id, psid)
     if not tx.all("consume_code", attempt_id=code.attempt_id, psid=psid, now=now):
-        return [refuse(tx, "code_unknown", event, now)]  # withdrawn at this very moment
-    if code.proof is not None:  # what proved the chat is good for one link
+        return [refuse(tx, "code_unknown", event, now)]  # another transaction has just removed the code
+    if code.proof is not None:  # a proof is good for one link
         tx.put("consume_proof", proof=code.proof, psid=psid, now=now)
     tx.put("finish_attempt", attempt_id=code.attempt_id)
     if is_outrun(code, event, person):
@@ -120,7 +119,7 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
 
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
-    """Refuse a code, and tell the person at most once in ten minutes."""
+    """Refuse an event, and tell the person at most once in ten minutes."""
     key = limits_of(event.page_id, event.psid).refused
     limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
     if limit is None:

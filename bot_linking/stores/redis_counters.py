@@ -1,8 +1,8 @@
-"""Throttle counters in Redis, with the database behind them: Redis may fail, the limit may not.
+"""Throttle counters in Redis, with the database behind them: the limits hold when Redis fails.
 
 While Redis does not answer within half a second, the database counts. A Redis that was emptied or restarted
-knows too little: of each limit the database counts until a whole window has passed since. So in every case
-to Redis, and however often, a limit is given out at most once more, by the database, and never without end.
+has lost counts: the database counts each limit until one whole window has passed since. So however often
+Redis fails, a limit can be used up at most twice in a window: once in Redis, once in the database.
 
 Redis needs an instance or a database number to itself that evicts nothing (`maxmemory-policy noeviction`).
 """
@@ -20,12 +20,12 @@ from redis.retry import Retry
 from bot_linking.core.ports import Counters
 
 ANSWER_S = 0.5
-PAUSE_S = 5.0  # how long a Redis in trouble is left alone; then one caller tries it
+PAUSE_S = 5.0  # after a failure Redis is not asked for so long; then one caller tries it
 EVER_MS = 1 << 60
 PREFIX = "bot_linking:"
 
-# The mark says since when this Redis, in this run of it, has forgotten nothing. -1: it knows too little.
-# An end later than any that could be set now is of a clock that was ahead: it would never come.
+# The mark holds since when this Redis, in its present run, has kept every count. The script returns -1 where
+# that is less than a window ago. An end further away than a window was set by a clock that was ahead.
 _HIT = """
 local now, ends = tonumber(ARGV[1]), tonumber(ARGV[2])
 local run = string.match(tostring(redis.pcall('INFO', 'server')), 'run_id:(%x+)') or ''
@@ -57,7 +57,7 @@ _log = logging.getLogger("bot_linking")
 
 
 class RedisCounters:
-    """The counters of a store, counted in Redis as long as that can be trusted."""
+    """`core.ports.Counters` in Redis, or in the store where Redis does not answer or has lost counts."""
 
     def __init__(self, url: str, store: Counters) -> None:
         self._store = store
@@ -72,7 +72,7 @@ class RedisCounters:
         return int(hits) if hits is not None and hits > 0 else self._store.hit(key, expires_at, now)
 
     def find_limit(self, key: str, now: int, window: int) -> tuple[int, int]:
-        """Whichever has counted more: either may have used the limit up."""
+        """The higher count of the two: the limit may have been used up in either."""
         hits, ends = self._ask(_FIND, [key]) or (None, None)
         here = (
             (int(hits), int(ends))
@@ -99,7 +99,8 @@ class RedisCounters:
         return None
 
     def _ask(self, script: str, keys: list[str], *values: int) -> Any:
-        """What the script says; None while Redis is away or slow. Of those who wait, one tries it again."""
+        """The script's answer; None while Redis is away or slow. After a failure one caller at a time tries
+        Redis again."""
         if time.monotonic() < self._again_at:
             return None
         if self._in_trouble:
@@ -115,7 +116,8 @@ class RedisCounters:
         return answer
 
     def _leave(self, problem: Exception) -> None:
-        """Its address and text stay out of the log: there may be a password in them."""
+        """Stop asking Redis for a while. The log gets only the error's class: its text may hold a
+        password."""
         self._again_at = time.monotonic() + PAUSE_S
         if not self._in_trouble:
             self._in_trouble = True

@@ -1,4 +1,4 @@
-"""Encryption at rest: several keys, of which the newest writes and every one reads."""
+"""Encryption at rest with several keys: the first encrypts, each of them decrypts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Owner = tuple[str | int, ...]
 
 
 class NotReadable(ValueError):
-    """No key opens the text, or it belongs to another owner."""
+    """No key decrypts the text, or it belongs to another owner."""
 
 
 class Seal:
-    """Seals text under the first of several keys, at least one, and opens what was sealed under any of them.
+    """Encrypts text under the first of several keys (one at least), and decrypts what any of them encrypted.
 
-    `purpose` divides uses: what is sealed for one cannot be opened for another. Text is bound to its owner:
-    moved into another row it cannot be read. Needs `cryptography`, which is imported here: it takes a while.
+    What is sealed for one `purpose` cannot be opened for another. Text is bound to its owner, so that it
+    cannot be read in another row. `cryptography` is imported here, as its import takes long.
     """
 
     def __init__(self, keys: Sequence[str], *, purpose: str) -> None:
@@ -33,7 +33,7 @@ class Seal:
         return self._locks.encrypt(json.dumps([*owner, text]).encode()).decode("ascii")
 
     def open(self, owner: Owner, sealed: str) -> str:
-        """The text again. Raises `NotReadable`."""
+        """The text of a sealed one. Raises `NotReadable`."""
         from cryptography.fernet import InvalidToken
 
         try:

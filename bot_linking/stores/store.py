@@ -39,7 +39,8 @@ class SQLStore(
     Ways,
     Upkeep,
 ):
-    """`core.ports.Store` over an engine. `followers` hear of every change of a link before it commits."""
+    """`core.ports.Store` over an engine. `followers` are called with every change of a link before it
+    commits."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

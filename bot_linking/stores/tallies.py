@@ -1,4 +1,4 @@
-"""The tables of numbers without a person: the funnel, and what went in and out by the minute."""
+"""The tables of counts without a person: the funnel by the day, the traffic by the minute."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Tallies(Family):
 
 
 def settle_abandoned(tx: Tx, before: int) -> None:
-    """What was opened before that time (ms) and has not ended is abandoned, and counted by day."""
+    """Count as `abandoned`, on the day of its opening, each login that was opened before that time (ms) and
+    has not ended."""
     counts: dict[FunnelCount, int] = {}
     for row in tx.all("take_open", before=before):
         count = FunnelCount(row["day"], row["page_id"], row["way"], "abandoned", HOW_MANY)
@@ -49,7 +50,7 @@ def settle_abandoned(tx: Tx, before: int) -> None:
 
 
 def _text_of(counts: Mapping[FunnelCount, int] | Mapping[TrafficCount, int]) -> str:
-    """In one order, so that no two writers wait for each other."""
+    """The rows as JSON, always in one order, so that two writers never wait for each other."""
     rows = [_row_of(count, hits) for count, hits in counts.items()]
     return json.dumps(sorted(rows, key=lambda row: [str(value) for value in row.values()]))
 

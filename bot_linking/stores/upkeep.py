@@ -1,4 +1,4 @@
-"""What a store needs from time to time: forget what no event can need, look whether it works, close."""
+"""Keeps a store in order: purge, migrate, check, close."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot_linking.stores.family import Family
 from bot_linking.stores.tallies import settle_abandoned
 
 DAY_MS = 86_400_000
-REDELIVERY_MS = 3 * DAY_MS  # how long a late webhook may still be judged; Graph retries 36 hours
+REDELIVERY_MS = 3 * DAY_MS  # a webhook this late can still be judged; Messenger retries for 36 hours
 KEEP_DEAD_MS = 30 * DAY_MS
 KEEP_HISTORY_MS = 400 * DAY_MS
-KEEP_REMOVED_PAGES_MS = 30 * DAY_MS  # a process that has not looked for a day reads all pages anew
+KEEP_REMOVED_PAGES_MS = 30 * DAY_MS  # a process that has not looked for a day reads every page again
 PURGED_AT_ONCE = 1000  # rows in one transaction, so that no webhook waits for long
-PURGE_PAUSE_S = 0.02  # for writers of other processes, whom SQLite puts in no queue
+PURGE_PAUSE_S = 0.02  # lets writers of other processes in, for whom SQLite has no queue
 
 RETENTION = {
     "purge_codes": REDELIVERY_MS,
@@ -50,7 +50,7 @@ class Upkeep(Family):
     """`core.ports.Upkeep` over an engine."""
 
     def purge(self, now: int) -> None:
-        """Forget what no event can need any more, in short transactions."""
+
         for statement, age in RETENTION.items():
             step = partial(_purge, statement=statement, before=now - age)
             while self.engine.write(step) >= PURGED_AT_ONCE:

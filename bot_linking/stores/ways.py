@@ -121,7 +121,7 @@ class Ways(Family):
         return self.find_chat_link(asked[0]["link_digest"]) if is_that else None
 
     def _held_for(self, page_id: str, psid: str) -> dict[str, Any]:
-        """The account that a chat is asked about, and its other chats."""
+        """What to hold besides the chat: the account that it is asked about, and that account's chats."""
         asked = self.engine.read("find_question", page_id=page_id, psid=psid)
         link = self.find_chat_link(asked[0]["link_digest"]) if asked else None
         if link is None:

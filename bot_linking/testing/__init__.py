@@ -1,4 +1,4 @@
-"""What the tests of a bot get: a Messenger, a server for the bot, and a person who walks the linking pages.
+"""For the tests of a bot: a Messenger, a server for the bot, and a person who walks the linking pages.
 
 With the package installed, pytest finds the fixtures `messenger`, `bot_server`, `linking_walk` and
 `module_bot` automatically. A whole test of a bot looks like this:
@@ -16,8 +16,8 @@ With the package installed, pytest finds the fixtures `messenger`, `bot_server`,
         linking_walk.link(ada, "ada", "lovelace-1815")   # tap, sign in, consent, back to Messenger
         assert linking_walk.hears(ada, "Order 1042")     # and the bot goes on
 
-Nothing in it is faked but Messenger: webhooks are signed and posted, pages are fetched, the Graph API is
-called, all over HTTP on this machine.
+Only Messenger is simulated: webhooks are signed and posted, pages are fetched and the Graph API is called
+over HTTP on this machine.
 
 `sign` and `signed_post` post a webhook through Flask's own test client; see the README in this folder.
 
@@ -63,7 +63,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Each name when it is first used: pytest imports this package in every run for its plugin."""
+    """Import each name when it is first used: pytest imports this package in every run, for the plugin."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_WHERE.get(name, 'pages')}"), name)

@@ -17,8 +17,8 @@ _PREFIX = "BOT_LINKING_"
 def fresh_module(name: str, settings: Mapping[str, str], *, also: Sequence[str] = ()) -> Iterator[ModuleType]:
     """Import a module with these settings in the environment, as if for the first time.
 
-    Its whole package is imported afresh, and the modules named by `also`. Leaving it puts the environment
-    and the modules back. No other `BOT_LINKING_` variable reaches the bot.
+    Its whole package is imported afresh, and the top-level modules in `also`. No other `BOT_LINKING_`
+    variable reaches the bot. Leaving the context puts the environment and the modules back.
     """
     tops = {name.partition(".")[0], *also}
     environment, modules = dict(os.environ), _take_out(tops)

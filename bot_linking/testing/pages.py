@@ -1,4 +1,4 @@
-"""Reads the linking pages as a browser without JavaScript does: their forms, and where they lead."""
+"""Reads the linking pages as a browser without JavaScript does: their forms and their redirects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 @dataclass
 class Form:
-    """One form: where it is sent, and its fields with the values they have."""
+    """One form: the address that it is sent to, and its fields with their values."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -54,5 +54,5 @@ def forms_of(html: str) -> list[Form]:
 
 
 def refresh_of(html: str) -> str | None:
-    """Where the page leads automatically, if anywhere."""
+    """The address to which the page leads automatically; None where it does not."""
     return _read(html).refresh

@@ -1,7 +1,7 @@
-"""The pytest plugin: fixtures only, each a plain object that works without pytest, too.
+"""The pytest plugin: each fixture is a plain object that works without pytest, too.
 
-See `bot_linking.testing` for how a test looks. What a fixture needs is imported when it is first used, so
-that test runs which do not use it are not slowed down.
+`bot_linking.testing` shows a whole test. A fixture imports what it needs when it is first used, so that other
+test runs stay as quick as they were.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def messenger() -> Iterator[Simulator]:
 
     `messenger.settings_for_bot()` configures the bot, `messenger.webhook_url = ...` says where it listens,
     `messenger.say(psid, text)` talks to it, `messenger.messages(psid)` is what it answered, and
-    `messenger.switches` makes Messenger misbehave.
+    `messenger.switches` makes Messenger fail.
 
         def test_the_bot_offers_help(messenger, bot_server):
             bot_server.serve(create_app(messenger.settings_for_bot() | {...}))
@@ -44,7 +44,7 @@ def messenger() -> Iterator[Simulator]:
 
 @pytest.fixture
 def bot_server() -> Iterator[BotServer]:
-    """A `bot_linking.testing.BotServer`: `url` is good at once, `serve(app)` when there is an app."""
+    """A `bot_linking.testing.BotServer`: `url` is known at once, `serve(app)` comes when there is an app."""
     from bot_linking.testing.server import BotServer
 
     with BotServer() as server:
@@ -53,16 +53,16 @@ def bot_server() -> Iterator[BotServer]:
 
 @pytest.fixture
 def module_bot(messenger: Simulator, bot_server: BotServer, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """Serves a bot that is a module with `app = Flask(__name__)`, set up to talk to `messenger`.
+    """A function that serves a bot of a module with `app = Flask(__name__)`, set up for `messenger`.
 
         def test_the_bot_greets(module_bot, messenger):
             module_bot("shop.bot")                       # or "shop.bot:the_app", or with webhook="/hook"
             messenger.say(messenger.people[0].psid, "hello")
             ...
 
-    The module is imported afresh in each test, after its settings stand in the environment, with a database
-    of its own. `also=["shop_linking"]` names top-level modules that have to be imported afresh with it;
-    `settings={...}` are further environment variables. The app is returned.
+    The module is imported afresh in each test, with its settings in the environment and a database of its
+    own. `also=["shop_linking"]` names top-level modules to import afresh with it; `settings={...}` are
+    further environment variables. The function returns the app.
     """
     from bot_linking.testing.module import app_of, fresh_module
 

@@ -1,10 +1,9 @@
-"""Serves the bot under test, at an address that is known before the bot exists."""
+"""A server for the bot under test, whose address is known before the bot exists."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import make_server
@@ -19,8 +18,8 @@ POLL_S = 0.02
 class BotServer:
     """An HTTP server on a free loopback port for one Flask app.
 
-    `url` is good at once, for `BOT_LINKING_PUBLIC_URL`; until `serve` is given the app, the answer is 503.
-    Leaving it ends the server and the app's delivery threads.
+    `url` is known at once, for `BOT_LINKING_PUBLIC_URL`; until `serve` is given the app, the answer is 503.
+    Leaving the context ends the server and the app's delivery threads.
     """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
@@ -31,7 +30,7 @@ class BotServer:
         self.url = f"http://{host}:{self._server.port}"
 
     def serve(self, app: Flask) -> None:
-        """From now on this app answers."""
+        """Let this app answer from now on."""
         self._app = app
 
     def close(self) -> None:
@@ -47,9 +46,7 @@ class BotServer:
     def __enter__(self) -> BotServer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

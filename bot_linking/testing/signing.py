@@ -1,4 +1,4 @@
-"""Posts a webhook as Messenger does, for a bot's tests that use Flask's own test client."""
+"""Signed webhooks for a bot's tests that use Flask's own test client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEY = "BOT_LINKING_APP_SECRET"
 
 
 def sign(body: bytes | str, secret: str) -> dict[str, str]:
-    """The headers under which Messenger posts this body: its type, and the signature over its exact bytes.
+    """The headers with which Messenger posts this body: its type, and the signature over its exact bytes.
 
     client.post("/webhook", data=body, headers=sign(body, "the-app-secret"))
     """
@@ -34,10 +34,10 @@ def signed_post(
     headers: Mapping[str, str] | None = None,
     **given: Any,
 ) -> TestResponse:
-    """Post a webhook to the bot, signed: what `client.post(path, json=payload)` was before it was verified.
+    """Post a signed webhook to the bot: replaces `client.post(path, json=payload)`, which is refused.
 
-    `payload` is the JSON object, or the bytes themselves. `secret` is the app secret, by default the bot's
-    own `BOT_LINKING_APP_SECRET`. Other arguments go to `client.post`. Raises `LookupError` without a secret.
+    `payload` is the JSON object, or the exact body. `secret` is the app secret, by default the bot's own
+    `BOT_LINKING_APP_SECRET`. Other arguments go to `client.post`. Raises `LookupError` without a secret.
     """
     body = payload if isinstance(payload, (bytes, str)) else json.dumps(payload, separators=(",", ":"))
     signed = sign(body, secret or _secret_of(client))

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-import requests
-
-from bot_linking.simulator import Simulator
 from bot_linking.testing.pages import forms_of, refresh_of
 from bot_linking.testing.ways import Ways
 
-TIMEOUT_S = 15.0
+if TYPE_CHECKING:
+    import requests
 
 
 class LinkingWalk(Ways):
     """Walks the linking pages of a bot that talks to this simulated Messenger.
 
-    `link` does everything; the steps by themselves are `open`, `sign_in` or `sign_up`, `consent` or
-    `cancel`, and `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that is
-    not offered on the present page raises `LookupError`.
+    `link` does everything; its steps are `open`, `sign_in` or `sign_up`, `consent` or `cancel`, and
+    `go_back`. After each, `page` is the last answer (a `requests.Response`). A step that the present page
+    does not offer raises `LookupError`.
 
     Other ways into a link: `open_web_link`, `digits` and `type_digits` for a web link; `open_menu` and
     `prove_by_context` for the menu; `m_me_link`, `arrive` and `reply` from the site to the chat.
     """
 
-    def __init__(self, messenger: Simulator) -> None:
-        self._messenger = messenger
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._page: requests.Response | None = None
-
     def link(self, psid: str, username: str, password: str) -> None:
-        """Tap the newest Log In button, sign in, consent, go back, and wait until the bot has been told.
+        """Tap the newest Log In button, sign in, consent, go back, and wait until the bot has the event.
 
-        Raises `AssertionError` when Messenger does not take the person for linked afterwards.
+        Raises `AssertionError` when the person is not linked at Messenger afterwards.
         """
         self.open(psid)
         self.sign_in(username, password)
@@ -51,10 +42,6 @@ class LinkingWalk(Ways):
         """Tap the newest Log In button that the bot has sent to this person; waits for one to come."""
         opened = self._messenger.tap(psid, self.login_button(psid))
         return self.visit(str(opened))
-
-    def visit(self, url: str) -> requests.Response:
-        """Go to an address."""
-        return self._arrive(self._session.get(url, timeout=TIMEOUT_S))
 
     def sign_in(self, username: str, password: str) -> requests.Response:
         return self.submit("login", username=username, password=password)
@@ -77,7 +64,7 @@ class LinkingWalk(Ways):
         return self.submit("cancel")
 
     def go_back(self) -> requests.Response:
-        """Follow the page "Almost done, going back to Messenger"; does nothing when we are there already."""
+        """Go on from the page "Almost done", which leads back to Messenger; does nothing on other pages."""
         target = refresh_of(self.page.text)
         return self.page if target is None else self.visit(urljoin(self.page.url, target))
 
@@ -89,18 +76,7 @@ class LinkingWalk(Ways):
         url = urljoin(self.page.url, found.action)
         return self.post(url, {**found.fields, **fields})
 
-    def post(self, url: str, fields: dict[str, str]) -> requests.Response:
-        """Send a form."""
-        return self._arrive(self._session.post(url, data=fields, timeout=TIMEOUT_S))
-
     # What can be seen
-
-    @property
-    def page(self) -> requests.Response:
-        """The page that the browser shows."""
-        if self._page is None:
-            raise LookupError("no page has been opened yet")
-        return self._page
 
     def login_button(self, psid: str) -> dict[str, Any]:
         """The newest Log In button in the person's chat; waits for one, `LookupError` when none comes."""
@@ -116,10 +92,6 @@ class LinkingWalk(Ways):
 
     # Inside
 
-    def _arrive(self, page: requests.Response) -> requests.Response:
-        self._page = page
-        return page
-
     def _find_button(self, psid: str) -> dict[str, Any] | None:
         for sent in reversed(self._messenger.messages(psid)):
             for button in _buttons_in(sent.get("message")):
@@ -134,17 +106,6 @@ class LinkingWalk(Ways):
     def _was_told(self, psid: str) -> bool:
         deliveries = self._messenger.deliveries
         return any(psid in each.people and b'"linked"' in each.body and each.accepted for each in deliveries)
-
-    def close(self) -> None:
-        self._session.close()
-
-    def __enter__(self) -> LinkingWalk:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _buttons_in(message: Any) -> list[dict[str, Any]]:

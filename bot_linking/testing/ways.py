@@ -1,42 +1,25 @@
-"""The ways into a link beside Log In, as a person walks them: a web link, the menu, an m.me link."""
+"""The other ways to link, as a person walks them: a web link, the menu, an m.me link."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from bot_linking.testing.pages import forms_of
+from bot_linking.testing.visitor import Visitor
 
 if TYPE_CHECKING:
     import requests
-
-    from bot_linking.simulator import Simulator
 
 _DIGITS = re.compile(r"(?<!\d)(\d{3}) ?(\d{3})(?!\d)")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
 
 
-class Ways(ABC):
-    """Each is one step; `LinkingWalk` has them all."""
-
-    _messenger: Simulator
-
-    @property
-    @abstractmethod
-    def page(self) -> requests.Response:
-        """The page that the browser shows."""
-
-    @abstractmethod
-    def visit(self, url: str) -> requests.Response:
-        """Go to an address."""
-
-    @abstractmethod
-    def post(self, url: str, fields: dict[str, str]) -> requests.Response:
-        """Send a form."""
+class Ways(Visitor):
+    """The steps of the other ways, which `LinkingWalk` inherits."""
 
     # From the chat to any browser
 
@@ -89,7 +72,7 @@ class Ways(ABC):
     def m_me_link(self) -> str:
         """The m.me address on the page; `LookupError` when there is none."""
         for address in _ADDRESS.findall(self.page.text):
-            if "//m.me/" in address or "/m.me/" in address:
+            if "/m.me/" in address:
                 return unescape(address)
         raise LookupError(f"no m.me link on the page {self.page.url}")
 

@@ -29,24 +29,69 @@ class TooBusy(Exception):
     """All places for checking passwords, or for asking the identity provider, are taken."""
 
 
+class NameLimits:
+    """Limits on tries at a name: of one address, of the name from one address, and of the name from all.
+
+    A name is in its canonical spelling. A try that one limit refuses does not count for the next, wider one.
+    """
+
+    def __init__(self, throttle: Throttle, by_address: Limit, *by_both: Limit, by_name: Limit) -> None:
+        self._throttle = throttle
+        self._by_address = by_address
+        self._by_both = by_both
+        self._by_name = by_name
+
+    def count(self, name: str, address: str) -> None:
+        """Count a try before it is judged. Raises `TooManyAttempts`."""
+        self._throttle.count(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.count(limit, _pair(name, address))
+        self._throttle.count(self._by_name, name)
+
+    def refund(self, name: str, address: str) -> None:
+        """Give back a try that was not judged."""
+        self._throttle.refund(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.refund(limit, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
+
+    def forgive(self, name: str, address: str) -> None:
+        """Give back a right try, and forget the earlier ones at this name from this address."""
+        self._throttle.refund(self._by_address, address)
+        for limit in self._by_both:
+            self._throttle.forget(limit, _pair(name, address))
+        self._throttle.refund(self._by_name, name)
+
+
 class Admission:
-    """The limits of one app."""
+    """The limits of one app: `sign_ins` with passwords, `codes` sent by e-mail, `code_tries` at them,
+    others."""
 
     def __init__(self, linking: Linking, settings: Settings) -> None:
         self._throttle = Throttle(linking.counters, linking.now)
         self._looks = Throttle(_InProcess(), linking.now)
         tries, failures = settings.sign_in_limit, settings.address_limit
-        self._by_address = Limit("address", failures, 60)
-        self._by_name_and_address = Limit("sign-in", tries, FIVE_MINUTES_S)
         # One network cannot reach this limit, so one stranger cannot lock an owner out.
-        self._by_name = Limit("sign-in-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
-        self._codes_by_address = Limit("code-address", failures, 60)
-        self._codes_by_name_and_address = Limit("code", tries, FIVE_MINUTES_S)
-        self._codes_of_day = Limit("code-day", CODES_A_DAY, DAY_S)
-        self._codes_by_name = Limit("code-name", max(BY_NAME_AN_HOUR, 20 * tries), HOUR_S)
-        self._code_tries = Limit("code-try", failures, 60)
-        self._code_tries_by_name_and_address = Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S)
-        self._code_tries_by_name = Limit("code-try-name", 10 * WRONG_CODES_A_DAY, DAY_S)
+        by_name = max(BY_NAME_AN_HOUR, 20 * tries)
+        self.sign_ins = NameLimits(
+            self._throttle,
+            Limit("address", failures, 60),
+            Limit("sign-in", tries, FIVE_MINUTES_S),
+            by_name=Limit("sign-in-name", by_name, HOUR_S),
+        )
+        self.codes = NameLimits(
+            self._throttle,
+            Limit("code-address", failures, 60),
+            Limit("code", tries, FIVE_MINUTES_S),
+            Limit("code-day", CODES_A_DAY, DAY_S),
+            by_name=Limit("code-name", by_name, HOUR_S),
+        )
+        self.code_tries = NameLimits(
+            self._throttle,
+            Limit("code-try", failures, 60),
+            Limit("code-try-day", WRONG_CODES_A_DAY, DAY_S),
+            by_name=Limit("code-try-name", 10 * WRONG_CODES_A_DAY, DAY_S),
+        )
         self._providers = Limit("provider", TIMES_THE_ADDRESS_LIMIT * failures, 60)
         self._sign_ups = Limit("sign-up", failures, 60)
         self._cancels = Limit("cancel", failures, 60)
@@ -58,57 +103,6 @@ class Admission:
         self._buttons = Limit("new-button", BUTTONS_OF_CHAT, FIVE_MINUTES_S)
         self._places = threading.BoundedSemaphore(settings.sign_in_concurrency)
         self._provider_places = threading.BoundedSemaphore(settings.sign_in_concurrency)
-
-    def count_sign_in(self, name: str, address: str) -> None:
-        """Count a try at a password before it is checked. Raises `TooManyAttempts`. A try that one limit
-        refuses does not count for the next, wider one."""
-        self._throttle.count(self._by_address, address)
-        self._throttle.count(self._by_name_and_address, _pair(name, address))
-        self._throttle.count(self._by_name, name)
-
-    def refund_sign_in(self, name: str, address: str) -> None:
-        """Give back a try that was not checked."""
-        self._throttle.refund(self._by_address, address)
-        self._throttle.refund(self._by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._by_name, name)
-
-    def forgive_sign_in(self, name: str, address: str) -> None:
-        """Give back a try with a right password, and forget the earlier wrong ones."""
-        self._throttle.refund(self._by_address, address)
-        self._throttle.forget(self._by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._by_name, name)
-
-    def count_code(self, name: str, address: str) -> None:
-        """Count a code before it is sent to the e-mail address `name`, in its canonical spelling. The limits
-        are those of a password and one of a day. Raises `TooManyAttempts`."""
-        self._throttle.count(self._codes_by_address, address)
-        self._throttle.count(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.count(self._codes_of_day, _pair(name, address))
-        self._throttle.count(self._codes_by_name, name)
-
-    def refund_code(self, name: str, address: str) -> None:
-        """Give back a code that was not sent."""
-        self._throttle.refund(self._codes_by_address, address)
-        self._throttle.refund(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._codes_of_day, _pair(name, address))
-        self._throttle.refund(self._codes_by_name, name)
-
-    def count_code_try(self, name: str, address: str) -> None:
-        """Count a typed code before it is judged. `name` is the e-mail address that the code went to, in its
-        canonical spelling. Raises `TooManyAttempts`; each code has a limit of its own, too."""
-        self._throttle.count(self._code_tries, address)
-        self._throttle.count(self._code_tries_by_name_and_address, _pair(name, address))
-        self._throttle.count(self._code_tries_by_name, name)
-
-    def forgive_code(self, name: str, address: str) -> None:
-        """Give back a right code, and forget the earlier codes and tries."""
-        self._throttle.refund(self._code_tries, address)
-        self._throttle.forget(self._code_tries_by_name_and_address, _pair(name, address))
-        self._throttle.refund(self._code_tries_by_name, name)
-        self._throttle.refund(self._codes_by_address, address)
-        self._throttle.forget(self._codes_by_name_and_address, _pair(name, address))
-        self._throttle.forget(self._codes_of_day, _pair(name, address))
-        self._throttle.refund(self._codes_by_name, name)
 
     def count_provider(self, address: str) -> None:
         """Count a way to the identity provider: each costs a row of the store."""

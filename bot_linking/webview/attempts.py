@@ -29,7 +29,7 @@ from bot_linking.webview.held import (
     Held,
     MovedOn,
     account_of,
-    is_of,
+    is_current,
     require_account,
     stage_of,
     with_account,
@@ -88,7 +88,7 @@ class Attempts:
         if kept is not None and kept.stage in FINAL:
             if kept.stage is not again_at:
                 raise Notice(kept.stage, back=ticket.return_url, ticket=ticket)
-        elif kept is not None and ticket.holder == SESSION and not is_of(ticket, kept):
+        elif kept is not None and ticket.holder == SESSION and not is_current(ticket, kept):
             raise MovedOn(Held(kept))
         if ticket.way == WEB and ticket.holder == BROWSER:
             ticket = _of_web_link(ticket, self._linking)
@@ -257,7 +257,7 @@ class Attempts:
         except (TooManyAttempts, TokenExpired, IdentityRefused, IdentityBusy):
             return Profile()
 
-    def of_site(self, attempt: Attempt, account: Account) -> Attempt:
+    def with_account_of_site(self, attempt: Attempt, account: Account) -> Attempt:
         """The attempt with the account that is signed in at the site. The store keeps it when a button is
         pressed."""
         self._trail.signed_in(attempt)

@@ -10,10 +10,11 @@ from flask import Response
 from bot_linking.core.journey import Step
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.webview.answers import Answers
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.mailed import KIND, TRIES, MailedCodes, TooManyCodes, is_address
 from bot_linking.webview.pages import Notice
@@ -55,12 +56,12 @@ class CodePages:
             return self._webview.again(form, refusal)
         counted = canonical_name(address), self._webview.browser.address()
         try:
-            self._webview.admission.count_code(*counted)
+            self._webview.admission.codes.count(*counted)
             return self.lead_to(self._sent(mailed, form, address))
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except TooManyCodes:
-            self._webview.admission.refund_code(*counted)
+            self._webview.admission.codes.refund(*counted)
             return self._webview.too_busy(form, refusal)
 
     def _sent(self, mailed: MailedCodes, form: Form, address: str) -> Held:
@@ -85,7 +86,7 @@ class CodePages:
             return self._webview.again(form, _refusal(reason))
         try:
             name, address = canonical_name(awaited.about), self._webview.browser.address()
-            self._webview.admission.count_code_try(name, address)
+            self._webview.admission.code_tries.count(name, address)
         except TooManyAttempts as limit:
             return self._webview.too_many(form, _refusal("many"), limit)
         refusal = _refusal(_after_try(awaited))
@@ -94,7 +95,8 @@ class CodePages:
         if account is None:
             self._webview.trail.refused(form.attempt, refusal)
             return self.lead_to(Held(form.attempt))
-        self._webview.admission.forgive_code(name, address)
+        self._webview.admission.code_tries.forgive(name, address)
+        self._webview.admission.codes.forgive(name, address)
         return self.lead_to(self._answers.sign_in(form, account, Step.GIVE_CODE))
 
     def _judged(self, mailed: MailedCodes, attempt_id: str, awaited: Awaited, code: str) -> Account | None:

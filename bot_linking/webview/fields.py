@@ -1,4 +1,4 @@
-"""Brings what people type into one spelling: a name for counting, a code for comparing."""
+"""Brings the names that people type into one spelling, for counting."""
 
 from __future__ import annotations
 
@@ -39,17 +39,3 @@ def _base_of(mark: str) -> str:
 
 def _is_passed_over(mark: str) -> bool:
     return mark in _SHAPELESS or (not mark.isspace() and unicodedata.category(mark) in _PASSED_OVER)
-
-
-def plain_code(typed: str) -> str:
-    """A code as it was made, from however an app shows it and a keyboard types it.
-
-    White space, dashes, dots and marks without a shape are removed; digits of any script and width become
-    ASCII digits.
-    """
-    return "".join(_plain(mark) for mark in unicodedata.normalize("NFKC", typed) if mark.isalnum())
-
-
-def _plain(mark: str) -> str:
-    digit = unicodedata.decimal(mark, None)
-    return mark if digit is None else str(digit)

@@ -43,7 +43,7 @@ class Form:
         return self.ticket.holder == SESSION
 
 
-def is_of(ticket: Ticket, kept: Attempt) -> bool:
+def is_current(ticket: Ticket, kept: Attempt) -> bool:
     """Whether the attempt still has the secret and the account that the ticket's page had."""
     account_id = kept.account.id if kept.account else None
     return ticket.bound_to == kept.session_digest and ticket.account_id == account_id

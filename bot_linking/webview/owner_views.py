@@ -169,7 +169,8 @@ class OwnerPages:
             return None
         if len(self._names) > 1000:
             self._names.clear()
-        self._names[who] = name, _ = self._ask_name(link), now
+        name = self._ask_name(link)
+        self._names[who] = name, now
         return name
 
     def _ask_name(self, link: Link) -> str | None:

@@ -21,6 +21,7 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.journey import FINAL, Stage
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import LOGIN, MENU, WEB, Account
+from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
@@ -31,7 +32,7 @@ from bot_linking.messenger.return_url import with_code
 from bot_linking.webview.admission import Admission, TooBusy
 from bot_linking.webview.attempts import Attempts
 from bot_linking.webview.browser import Browser
-from bot_linking.webview.fields import canonical_name, plain_code
+from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.forms import Forms
 from bot_linking.webview.held import Form, Held
 from bot_linking.webview.identity import Identity
@@ -145,16 +146,15 @@ class Webview:
         if account is not None and not self.attempts.passes(account):
             return self.forms.second_factor(replace(attempt, account=account), secret=secret)
         if account is not None:
-            return self.forms.consent(self.attempts.of_site(attempt, account), secret=secret)
+            return self.forms.consent(self.attempts.with_account_of_site(attempt, account), secret=secret)
         if self._create_account is not None and "signup" in request.args:
             return self.forms.sign_up(attempt, secret=secret)
         come_back = request.args.keys() & {"returned", "switch"}
         site_login = self.forms.site_login(attempt)
         if not self.forms.has_sign_in and site_login is not None and not come_back:
             return self.pages.go(site_login)
-        if (
-            attempt.way == MENU and self._create_account is not None
-        ):  # the sign-up needs an address of its own
+        if attempt.way == MENU and self._create_account is not None:
+            # The link to the sign-up needs a kept attempt: this page's address cannot be opened again.
             held = self.attempts.begin(attempt)
             return self._hand(self.forms.login(held.attempt, secret=secret), held)
         return self.forms.login(attempt, secret=secret)
@@ -189,15 +189,15 @@ class Webview:
     ) -> Account | None:
         """Ask the site about a password, within the limits."""
         name, address = canonical_name(username), self.browser.address()
-        self.admission.count_sign_in(name, address)
+        self.admission.sign_ins.count(name, address)
         try:
             with self.admission.place():
                 account = authenticate(username, password)
         except TooBusy:
-            self.admission.refund_sign_in(name, address)
+            self.admission.sign_ins.refund(name, address)
             raise
         if account is not None:
-            self.admission.forgive_sign_in(name, address)
+            self.admission.sign_ins.forgive(name, address)
         return account
 
     # Sign up

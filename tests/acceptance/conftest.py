@@ -1,4 +1,4 @@
-"""The example bot as a stranger starts it, and a real browser to look at it."""
+"""The example bot as a stranger starts it, and a real browser."""
 
 from __future__ import annotations
 

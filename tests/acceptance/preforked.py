@@ -1,4 +1,4 @@
-"""The example bot for gunicorn, which also says which process it is that answers."""
+"""The example bot for gunicorn; a log and `/worker` tell which process answered."""
 
 from __future__ import annotations
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from tests.children import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
+
+
+def flask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`flask --app example_bot linking ...` in this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def answers_of_guide(room: str, bot_url: str, environment: dict[str, str]) -> list[Any]:
+    """Run a guide's commands as they stand, but for the bot's address; returns what each `curl` gets."""
+    guide = (ROOT / "bot_linking" / room / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    script = "\n".join(['curl() { command curl "$@"; echo; }', *blocks])
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:5000", bot_url)],
+        cwd=ROOT, env=environment | {"PATH": path}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines() if line]
 
 
 @dataclass
@@ -28,10 +54,7 @@ class RunningBot:
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`flask --app example_bot linking ...` beside it."""
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return flask(self.environment, *arguments)
 
 
 def free_pair() -> int:
@@ -49,7 +72,7 @@ def free_pair() -> int:
 
 
 def is_ready(url: str) -> bool:
-    """Whether the bot at this address says so."""
+    """Whether the bot at this address answers that it is ready."""
     try:
         return requests.get(f"{url}/linking/health", timeout=30).text.strip() == "ready"
     except requests.ConnectionError:
@@ -57,9 +80,7 @@ def is_ready(url: str) -> bool:
 
 
 def wait_for_address(process: subprocess.Popen[str], output: Path) -> str:
-    """The chat page's address, as printed."""
-    import time
-
+    """The chat page's address, once it is printed."""
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         text = output.read_text()

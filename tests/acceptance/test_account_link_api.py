@@ -1,13 +1,11 @@
-"""The site tells the example bot, over HTTP: two bot processes on one database, a Messenger, the operator's
-commands, and the published bodies byte for byte."""
+"""A site links people of the example bot by API: two bot processes on one database, a Messenger, the
+operator's commands, and the published bodies byte for byte."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -21,7 +19,7 @@ import requests
 from bot_linking.account_link_api import Client, KeyNotValid
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
-from tests.acceptance.running import ROOT, free_pair
+from tests.acceptance.running import answers_of_guide, flask, free_pair
 from tests.acceptance.test_processes import live_bot
 from tests.account_link_api.calls import CONTENT_TYPES, SAMPLE_PSID, SAMPLES
 
@@ -38,10 +36,7 @@ class Site:
     key: str = ""
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return flask(self.environment, *arguments)
 
     def post(self, body: bytes, content_type: str, at: int = 0) -> requests.Response:
         headers = {"APIKEY": self.key, "Content-Type": content_type}
@@ -51,13 +46,13 @@ class Site:
         return Client(self.endpoints[at], self.key)
 
     def shown(self, psid: str) -> dict[str, Any] | None:
-        """What `flask linking show` knows of a person."""
+        """What `flask linking show` prints of a person."""
         ran = self.flask("show", psid, "--json")
         assert ran.returncode == (0 if ran.stdout else 1)
         return dict(json.loads(ran.stdout)) if ran.stdout else None
 
     def hears(self, psid: str, words: str, times: int = 1) -> bool:
-        """Whether the person gets so many messages with these words, soon."""
+        """Wait until the person has exactly so many messages with these words."""
 
         def heard() -> bool:
             return sum(words in json.dumps(message) for message in self.simulator.messages(psid)) == times
@@ -119,24 +114,16 @@ def test_curl_makes_the_call_in_both_forms(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_guide_work_against_the_example_bot(site: Site) -> None:
-    """Copied from the guide, both forms, with nothing changed but the port."""
-    section = (ROOT / "bot_linking" / "account_link_api" / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    script = "\necho\n".join(blocks).replace("http://127.0.0.1:5000/linking/api", site.endpoints[0])
-    folder = Path(sys.executable).parent
-    environment = site.environment | {"PATH": f"{folder}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    answers = [json.loads(line) for line in ran.stdout.splitlines() if line]
-    assert [answer["result"] for answer in answers] == [True, True], ran.stdout
+    """As they stand in the guide, but for the address."""
+    answers = answers_of_guide(
+        "account_link_api", site.environment["BOT_LINKING_PUBLIC_URL"], site.environment
+    )
+    assert [answer["result"] for answer in answers] == [True, True], answers
     assert (site.shown(SAMPLE_PSID) or {})["email"] == "mike@example.com"
 
 
 def test_a_person_is_linked_in_messenger_and_has_what_log_in_gives(site: Site) -> None:
-    """The confirmation arrives once, the bot knows the customer, and the farewell comes once."""
+    """The confirmation comes once, the bot knows the customer, and the farewell comes once."""
     site.client().link(ADA, email="ada@example.com")
     assert site.hears(ADA, "You are now connected to Acme as ada")
     site.client(1).link(ADA, email="ada@example.com")

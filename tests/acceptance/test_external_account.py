@@ -1,4 +1,4 @@
-"""Applications and the example bot, over HTTP: clients in two languages, the README's commands, `points`."""
+"""Applications and the example bot, over HTTP: clients in two languages, the guide's commands, `points`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.running import ROOT, RunningBot, free_pair
+from example_bot.site_api import DEMO_SECRET
+from tests.acceptance.running import RunningBot, answers_of_guide, flask, free_pair
 from tests.acceptance.test_processes import live_bot
 
 CLIENTS = Path(__file__).with_name("clients")
 ADA, GRACE = "24680135791357", "24680135792468"
-DEMO_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def line(bot: RunningBot, *arguments: str) -> str:
-    """What a command prints alone on stdout."""
+    """The one line that a command prints on stdout."""
     ran = bot.flask(*arguments)
     assert ran.returncode == 0, ran.stderr
     (printed,) = ran.stdout.splitlines()
@@ -57,19 +57,8 @@ def test_a_client_written_from_the_published_page_works(bot: RunningBot, command
 
 
 def test_the_commands_of_the_guide_work_against_the_example_bot(bot: RunningBot) -> None:
-    section = (ROOT / "bot_linking" / "external_account" / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    script = "\n".join(blocks).replace("http://127.0.0.1:5000", bot.url)
-    script = re.sub(r"^curl .*?[^\\]$", r"\g<0>; echo", script, flags=re.MULTILINE | re.DOTALL)
-    folder = Path(sys.executable).parent
-    environment = bot.environment | {"PATH": f"{folder}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    answers = [json.loads(printed) for printed in ran.stdout.splitlines() if printed]
-    assert [answer["code"] for answer in answers] == [200] * 5, ran.stdout
+    answers = answers_of_guide("external_account", bot.url, bot.environment)
+    assert [answer["code"] for answer in answers] == [200] * 5, answers
     bound, (account,), updated, token, unbound = [answer["data"] for answer in answers]
     assert (bound, updated, unbound) == (True, True, True)
     assert (account["userID"], account["data"]) == (7, "level 3")
@@ -78,7 +67,7 @@ def test_the_commands_of_the_guide_work_against_the_example_bot(bot: RunningBot)
 
 @dataclass
 class Town:
-    """The example bot in its own process, a Messenger, and a person who walks."""
+    """The example bot in its own process, a Messenger, and a person who walks the pages."""
 
     url: str
     messenger: Simulator
@@ -87,10 +76,7 @@ class Town:
     environment: dict[str, str]
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return flask(self.environment, *arguments)
 
 
 @pytest.fixture

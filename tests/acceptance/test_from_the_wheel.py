@@ -1,4 +1,4 @@
-"""Two people's walks with what is handed over, and nothing else: a bot's developer, and its operator."""
+"""A developer and an operator, who have the wheel and the guides and nothing else."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def simulator_of(place: Place, webhook_url: str) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def served(place: Place, url: str, command: list[str], **settings: str) -> Iterator[Path]:
-    """A bot that runs until the block ends; what it says stands in the file."""
+    """A bot that runs until the block ends; its output goes into the file."""
     log = place.home / "log.txt"
     with (
         log.open("w") as file,
@@ -158,7 +158,7 @@ def links_of(place: Place, **settings: str) -> list[dict[str, str]]:
 
 
 def test_an_operator_moves_from_one_process_on_sqlite_to_three_on_postgres(shop: Place) -> None:
-    """The links are kept, whoever was linked is answered at once, and others can link."""
+    """The links are kept, linked people are answered at once, and others can link."""
     port = free_pair()
     url = f"http://127.0.0.1:{port}"
     with (

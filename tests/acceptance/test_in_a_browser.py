@@ -1,4 +1,4 @@
-"""The whole flow as a person meets it: in a browser, on a phone's width, in the simulator."""
+"""The whole flow in a browser, at a phone's width, in the simulator."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Chat:
         self.log.get_by_role("button", name=label, exact=True).last.click(timeout=WAIT)
 
     def switch(self, name: str) -> None:
-        """Flip one of the faults, wherever the panel is on this screen."""
+        """Flip one of the faults, wherever this screen shows the panel."""
         toggle = self.page.get_by_role("button", name="Wire and faults")
         if toggle.is_visible():
             toggle.click()
@@ -83,7 +83,7 @@ class Chat:
 
 @pytest.fixture
 def chat_of(chromium: Browser, bot: RunningBot) -> Iterator[Open]:
-    """Opens the chat page of the running bot, at a width and in a colour scheme."""
+    """Open the running bot's chat page, at a width and in a colour scheme."""
     contexts = []
 
     def open_chat(width: int = 390, scheme: Any = "light", **options: Any) -> Chat:
@@ -101,7 +101,8 @@ def chat_of(chromium: Browser, bot: RunningBot) -> Iterator[Open]:
 
 
 def test_a_person_logs_in_is_answered_and_logs_out(chat_of: Open, bot: RunningBot) -> None:
-    """From a tap on Log In to the confirmation, the interrupted question answered, and out again."""
+    """From the tap on Log In to the confirmation and the answer of the interrupted question, and out
+    again."""
     chat = chat_of(390)
     chat.say("orders")
     chat.sees("Log in to see your orders.")

@@ -1,4 +1,5 @@
-"""What the example bot makes once for all its processes: whole or not at all, on every kind of disk."""
+"""The example bot makes each secret once for all its processes: whole or not at all, on every kind of
+disk."""
 
 from __future__ import annotations
 

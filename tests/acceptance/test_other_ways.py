@@ -1,5 +1,5 @@
-"""Every way beside the Log In button as a person meets it, in a browser and with both stores: from the first
-word to the order; and what was forwarded, sent, scanned or replayed links nobody."""
+"""Every way beside the Log In button in a browser, on both stores, from the first word to the order. What
+was forwarded, sent, scanned or replayed links nobody."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Desk:
         self.page.get_by_text(text).first.wait_for(timeout=WAIT)
 
     def address_in_chat(self, part: str) -> str:
-        """The newest address with this in it that the bot has sent."""
+        """The newest address that the bot has sent and that contains this."""
         state = self.page.request.get(f"{self.bot.chat_url}simulator/state?psid={ADA}&version=-1").text()
         return str(re.findall(rf'http://[^\s"]*{part}[^\s"]*', state)[-1])
 
@@ -80,7 +80,7 @@ def desk(chromium: Browser, bot: RunningBot) -> Iterator[Open]:
 
 
 def test_from_the_site_to_the_chat_by_the_code_that_is_typed(desk: Open) -> None:
-    """Log in at the shop, type its code in the chat, and only Connect links; then the mail can undo it."""
+    """Log in at the shop and type its code in the chat; only Connect links, and the mail can undo it."""
     at = desk()
     at.visit("/linking/connect")
     at.sign_in()
@@ -105,7 +105,7 @@ def test_from_the_site_to_the_chat_by_the_code_that_is_typed(desk: Open) -> None
 
 
 def test_from_the_chat_to_any_browser_by_the_digits_of_the_page(desk: Open) -> None:
-    """Two browsers open the address: the digits that are typed say whose sign-in links."""
+    """Two browsers open the address; the digits that are typed decide whose sign-in links."""
     at = desk()
     at.chat.say("link")
     at.chat.sees("Connect this chat in your browser.")
@@ -180,7 +180,7 @@ def test_what_is_forwarded_sent_scanned_or_replayed_links_nobody(desk: Open) -> 
 
 
 def signed_by_the_menu(at: Desk) -> str:
-    """Link by the menu, and what Messenger signed for it."""
+    """Link by the menu; returns what Messenger signed for it."""
     sent = list[str]()
     at.context.on(
         "request", lambda each: sent.append(each.post_data or "") if each.method == "POST" else None
@@ -207,7 +207,7 @@ def send_again(stranger: Desk, signed: str) -> None:
 
 
 def address_to_the_chat(desk: Desk, username: str, password: str, code: str = "") -> str:
-    """The site's own address for who signs in there, as its code shows it, too."""
+    """The site's address for the customer who is signed in, as its QR code shows it."""
     desk.context.clear_cookies()
     desk.visit("/linking/connect")
     desk.sign_in(username, password)
@@ -225,5 +225,5 @@ def open_as(desk: Desk, address: str, name: str) -> None:
 
 
 def asked(desk: Desk) -> Any:
-    """The chat that an address has led to."""
+    """The chat to which an address has led."""
     return desk.page.get_by_role("log")

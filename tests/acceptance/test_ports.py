@@ -31,7 +31,7 @@ def example_bot(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[Any]
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """Port 5000, held by this test where nobody else holds it."""
+    """Port 5000, held by this test unless another process holds it."""
     with socket.socket() as holder:
         with suppress(OSError):
             holder.bind(("127.0.0.1", 5000))
@@ -72,7 +72,7 @@ def test_with_a_port_it_says_in_one_sentence_which_is_taken_and_never_that_it_ru
 
 
 def test_what_it_says_is_true_when_it_says_it(tmp_path: Path) -> None:
-    """The very moment the address is printed, both ports answer."""
+    """Both ports answer at the moment when the address is printed."""
     port = free_pair()
     with example_bot(tmp_path, "--port", str(port)) as process:
         while f"http://127.0.0.1:{port + 1}/" not in line_from(process):

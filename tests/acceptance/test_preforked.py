@@ -1,4 +1,4 @@
-"""The example bot under gunicorn with several workers: nobody needs what is in another one's memory."""
+"""The example bot under gunicorn with several workers: no request needs another worker's memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADA = "24680135791357"
 
 
 class Workers:
-    """Two workers, of which one is asleep while the other is to take whatever comes."""
+    """Two workers. While one has to answer, the other is stopped."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,7 +36,7 @@ class Workers:
 
     @contextmanager
     def only(self, number: int) -> Iterator[None]:
-        """Until the end, this one alone answers."""
+        """Until the end of the block only this worker answers."""
         with self._asleep(self.pids[1 - number]):
             yield
 
@@ -80,8 +80,8 @@ def _answers(url: str) -> bool:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_person_is_linked_whichever_worker_takes_which_request(tmp_path: Path, first: int) -> None:
-    """Sign-in page, password, consent and webhook each go to another worker than the one before, forked from
-    a process that had made the app; one confirmation comes out."""
+    """Sign-in page, password, consent and webhook each go to another worker than the one before; both were
+    forked after the app was made. One confirmation is sent."""
     port, second = free_pair(), 1 - first
     with (
         Simulator(f"http://127.0.0.1:{port}/webhook") as simulator,

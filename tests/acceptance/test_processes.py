@@ -51,7 +51,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_the_same_code_runs_live_against_the_configured_graph(tmp_path: Path) -> None:
-    """No simulator in the process: webhooks come from elsewhere, and Graph is where the setting says."""
+    """The simulator is in another process, and Graph is where the setting says."""
     port = free_pair()
     with Simulator(f"http://127.0.0.1:{port}/webhook") as simulator, live_bot(simulator, tmp_path, port):
         assert simulator.handshake()
@@ -62,7 +62,7 @@ def test_the_same_code_runs_live_against_the_configured_graph(tmp_path: Path) ->
 
 
 def test_a_killed_bot_sends_the_confirmation_when_it_is_back(tmp_path: Path) -> None:
-    """Killed after the link was committed and before Graph took the message: nobody has to do anything."""
+    """It is killed after the link was committed and before Graph took the message. Nobody has to act."""
     port = free_pair()
     with Simulator(f"http://127.0.0.1:{port}/webhook") as simulator, LinkingWalk(simulator) as walk:
         with live_bot(simulator, tmp_path, port) as process:
@@ -86,7 +86,7 @@ def test_a_killed_bot_sends_the_confirmation_when_it_is_back(tmp_path: Path) -> 
 
 
 def test_a_webhook_during_the_bots_absence_is_not_lost(tmp_path: Path) -> None:
-    """Messenger sends the linked event again and again; the bot comes back and links."""
+    """Messenger posts the linked event again and again; the bot comes back and links."""
     port = free_pair()
     pauses = (0.2,) * 100
     with (

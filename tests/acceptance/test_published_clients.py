@@ -1,6 +1,5 @@
-"""Clients in the languages of the published pages, with the smallest mend that makes them run: their methods
-in small letters, their empty fields, their forms.
-"""
+"""The published pages' clients in each language, changed only so that they run: their methods in small
+letters, their empty fields, their forms."""
 
 from __future__ import annotations
 
@@ -133,7 +132,7 @@ def test_a_compiled_client_of_the_account_link_api_works(
 
 
 def links_and_unlinks(command: list[str], bot: tuple[str, AccountLinking], *, psid: str) -> None:
-    """Each client links by a form and by JSON, and unlinks: what it told is in the history."""
+    """Each client links by a form and by JSON, and unlinks; the history has all of it."""
     address, linking = bot
     run(command, address, Keys(linking.core).create(psid), psid)
     accounts = [change.account_after for change in linking.core.history_of(psid)]

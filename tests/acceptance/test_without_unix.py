@@ -1,4 +1,4 @@
-"""Where the system has only what Windows has: the flow, in processes from which the rest is taken away."""
+"""The whole flow in processes that lack what Windows lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of the account_link API as a site sends them, and who sends them."""
+"""Calls of the account_link API as a site sends them, and a caller that sends them."""
 
 from __future__ import annotations
 

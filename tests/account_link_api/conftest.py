@@ -1,4 +1,4 @@
-"""What this room's tests share: a key, and a caller that sends what it is told to."""
+"""What this room's tests share: a key, and a caller with that key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client: codes as typed errors, tries that are safe, and a key that never shows."""
+"""The client: codes become typed errors, tries are safe, and the key is never shown."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ KEY = "bl_canary-key-0123456789"
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the client waited; it does not really."""
+    """How long the client would have waited."""
     waited: list[float] = []
     monkeypatch.setattr("bot_linking.account_link_api.client.time.sleep", waited.append)
     return waited
 
 
 class Script:
-    """Answers one after another, the last one for ever."""
+    """Gives these answers one after another, and the last one from then on."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.answers: list[Response] = []
@@ -173,7 +173,7 @@ def test_waits_grow(script: Script, waits: list[float]) -> None:
 
 @pytest.fixture
 def silence() -> Iterator[tuple[str, list[Any]]]:
-    """A server that takes calls and never answers."""
+    """A server that accepts calls and never answers."""
     calls: list[Any] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -1,4 +1,4 @@
-"""The document: valid, made from what validates, and true."""
+"""The document is valid, comes from the models that validate, and is true."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ schema = schemathesis.openapi.from_wsgi("/linking/openapi.json", _app)
 
 @schema.auth()
 class _Key:
-    """The key, but where a case is one of a missing key."""
+    """Adds the key, except to a case about a missing key."""
 
     def get(self, _case: Any, _context: Any) -> str:
         return _key
@@ -109,7 +109,7 @@ def test_the_api_does_what_its_document_says(case: Any) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _close() -> Iterator[None]:
-    """The store and its folder go with the last test of this file."""
+    """Close the store after the last test of this file."""
     yield
     _linking.store.close()
     _folder.cleanup()

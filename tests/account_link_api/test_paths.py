@@ -1,4 +1,5 @@
-"""The address: any letter case, a last slash, every method; and nothing but the envelope at it and below."""
+"""The address takes any letter case, a last slash and every method; every answer at it and below is the
+envelope."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ def test_the_prefix_is_as_it_was_registered(new_caller: MakeCaller, prefix: str)
 
 
 def test_the_hosts_own_addresses_stay_its_own(new_caller: MakeCaller, tmp_path: Any) -> None:
-    """Also where one of them is a variable at the same place."""
+    """Also where the host's own address is a variable at the same place."""
     app = Flask("tests.host", instance_path=str(tmp_path))
     app.add_url_rule("/<name>", "page", lambda name: f"page {name}")
     app.add_url_rule("/<name>/<more>", "pages", lambda name, more: f"pages {name} {more}")

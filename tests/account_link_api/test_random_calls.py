@@ -18,7 +18,7 @@ Call = tuple[str, str, dict[str, str], bool]
 
 @dataclass
 class Model:
-    """The rules once more, in other words: a person is a dict of what is known, or is not there."""
+    """The rules, written a second time: a person is a dict of what is known, or is not there."""
 
     people: dict[str, dict[str, str]] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PSIDS, 0))

@@ -1,4 +1,4 @@
-"""Two body forms, one meaning: chosen by Content-Type, read without mercy."""
+"""Two forms of a body have one meaning. The Content-Type chooses the form, and wrong bodies are refused."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_part_and_a_field_may_declare_a_charset_too_and_are_believed(caller: C
 
 
 def test_a_name_in_gbk_that_happens_to_be_utf_8_links_nobody(caller: Caller) -> None:
-    """Two of its letters have the bytes of two others."""
+    """In UTF-8 the bytes of its letters are two other letters."""
     name = "纽约"
     name.encode("gbk").decode("utf-8")
     body = urlencode({**RIGHT, "account_linking.username": name}, encoding="gbk").encode()

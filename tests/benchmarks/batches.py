@@ -1,6 +1,7 @@
 """Many events in one POST, in process, on each store: target 7.
 
-What an event costs among 10, 100 and 1,000, beside one among a tenth of them: growth is linear, or better.
+What an event costs among 10, 100 and 1,000, compared with one among a tenth of them: growth is linear, or
+better.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Calls of a site's and an application's back end, in process, beside a bare view: target 12.
 
-A site that tells everything it knows, again and again, mostly repeats itself. Such a call writes nothing,
-and the bound is on it. The first call about a person waits for the disk, as a linking event does.
+A site that tells everything it knows mostly repeats itself. Such a call writes nothing, and the bound is on
+it. The first call about a person waits for the disk, as a linking event does.
 """
 
 from __future__ import annotations

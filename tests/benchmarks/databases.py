@@ -1,8 +1,8 @@
-"""The two stores to be measured: SQLite's files, and a PostgreSQL server of our own that flushes, too.
+"""The two stores to measure: SQLite files, and a PostgreSQL server of our own that flushes, too.
 
-The server is started when the first group asks for it, and ends with this process. It shares our core: to
-wake another core up takes as long as a look-up, and not always the same. Where no server can be had, SQLite
-is measured alone, and standard error says why.
+The server is started when the first group asks for it, and ends with this process. It shares our core: waking
+another core takes as long as a look-up, and not always as long. Where no server can be had, SQLite is
+measured alone, and standard error says why.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _schemas = count(1)
 
 
 class Database(Protocol):
-    """One database of the product's. `reading` is the clock for calls that flush nothing: a server's work is
-    not in our processor time."""
+    """One database of the product's. `reading` is the clock for calls that flush nothing: our processor
+    time leaves out a server's work."""
 
     name: str
     url: str
@@ -41,7 +41,7 @@ class Database(Protocol):
         """One statement of any SQL, on a connection of its own."""
 
     def settle(self) -> None:
-        """Leave no work for later that what is measured next would have to wait for."""
+        """Finish the store's background work, which what is measured next would wait for."""
 
 
 class SQLite:
@@ -80,7 +80,7 @@ class Postgres:
 
 
 def each_store(folder: Path) -> Iterator[tuple[str, Callable[[], Database]]]:
-    """The name of each store that there is, and what makes an empty database of it."""
+    """The name of each available store, and what makes an empty database of it."""
     files = count(1)
 
     def new_file() -> Database:
@@ -108,7 +108,7 @@ def postgres_server() -> postgres.Server | None:
 
 
 def fill(database: Database, people: range) -> None:
-    """Links of these people, quickly: by a statement that both stores understand."""
+    """Insert the links of these people, by one statement that both stores understand."""
     database.execute(f"""
 insert into links (page_id, psid, account_id, username, email, source, linked_at, updated_at, event_ms,
                    code_tick, changed_tick)

@@ -1,8 +1,7 @@
-"""The operator's page with very many links, messages that wait and dead letters, on each store: target 18.
+"""The operator's page with very many links, waiting messages and dead letters, on each store: target 18.
 
-Each page is asked for as an operator's browser asks, without the network, and with its template. The time is
-our processor's for SQLite, by the clock on the wall for a server; the ratio is that of the slowest to the
-bound.
+Each page is requested as an operator's browser does, without the network, and with its template. The time is
+our processor's for SQLite and the clock's for a server; the ratio is that of the slowest page to the bound.
 """
 
 from __future__ import annotations

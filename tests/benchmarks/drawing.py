@@ -1,4 +1,4 @@
-"""The table as a drawing: one bar for each finding, as long as the part of its bound that it uses up."""
+"""The table as a drawing: one bar for each finding, as long as the used part of its bound."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def _bar(finding: Finding, top: int) -> list[str]:
 
 
 def used(finding: Finding) -> float:
-    """The part of its bound that a finding uses up: 1 is just met."""
+    """The used part of the bound: at 1 the finding just meets it."""
     bound = finding.bound or 1.0
     return bound / max(finding.ratio, 1e-9) if finding.at_least else finding.ratio / bound

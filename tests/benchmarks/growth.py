@@ -1,7 +1,7 @@
 """The same calls with a thousand links and with many more, side by side, on each store: target 8.
 
-People who are linked have every tenth number; whoever is newly linked comes in between, anywhere. The
-look-ups, too, go to people at random.
+Linked people have every tenth number; new ones come at random in between. Look-ups, too, are of people at
+random.
 """
 
 from __future__ import annotations

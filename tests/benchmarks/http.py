@@ -1,4 +1,4 @@
-"""Over HTTP, one gunicorn worker with 16 threads and 16 kept connections: targets 2, 4 and 5.
+"""One gunicorn worker with 16 threads, and 16 kept connections: targets 2, 4 and 5.
 
 Server and load generator have a core each. All contestants' servers run at once; only one is loaded.
 """
@@ -81,7 +81,7 @@ def _some_linking(folder: Path, pool: ProcessPoolExecutor, rounds: int, each: in
 
 
 def _four_workers(folder: Path, pool: ProcessPoolExecutor, rounds: int, each: int) -> Iterator[Finding]:
-    """Four processes at one file. Any answer but 200 fails the run: that is what a locked database gives."""
+    """Four processes on one file. Any answer but 200 fails the run, as of a locked database."""
     total = each // 20 * (rounds + 1)
     batches = _mixed(each, rounds)
     seed_both(folder, range(total))
@@ -100,7 +100,7 @@ def _four_workers(folder: Path, pool: ProcessPoolExecutor, rounds: int, each: in
 
 
 def _mixed(each: int, rounds: int) -> list[list[bytes]]:
-    """For each round its requests; every twentieth is a linking event of its own."""
+    """The requests of each round; every twentieth is a new linking event."""
     ordinary = payloads.wire(payloads.ordinary())
     return [
         [
@@ -133,7 +133,7 @@ def _worst(answers: Answers) -> float:
 def driven(
     pool: ProcessPoolExecutor, port: int, batches: Sequence[list[bytes]], judge: Judge = _rate_of
 ) -> Round:
-    """A round is one batch, from the load generator's process."""
+    """A round of one batch, sent by the load generator's process."""
     waiting = iter(batches)
 
     def one_round() -> float:

@@ -1,4 +1,4 @@
-"""The hand-written ideal: about a hundred lines of Flask and SQLite that do the job right, and nothing else.
+"""The hand-written ideal: about a hundred lines of Flask and SQLite that do the job right.
 
 It verifies the signature, looks for linking events, commits code, link and outbox row in one durable
 transaction behind a fair lock, and answers. Beside it the bare view, and the host's own view that reads its
@@ -124,7 +124,7 @@ def ideal_app(path: Path, secret: str) -> Flask:
 
 
 def bare_app() -> Flask:
-    """Answers 200, and that is all."""
+    """A host that answers 200."""
     app = Flask("bare")
 
     @app.post("/webhook")
@@ -139,7 +139,7 @@ def bare_app() -> Flask:
 
 
 def read_json() -> str:
-    """The view that the host has anyway: it reads its JSON and walks through it."""
+    """The host's own view, which reads its JSON and walks through it."""
     for entry in request.get_json()["entry"]:
         for event in entry["messaging"]:
             event.get("message")

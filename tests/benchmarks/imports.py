@@ -1,6 +1,6 @@
-"""Starting up: `import flask` beside the same with linking in it, and what is not loaded yet (target 9).
+"""Starting up: `import flask` beside the same with linking, and what is not loaded yet (target 9).
 
-Each start is a process of its own and counts its own processor time, from after the interpreter is up.
+Each start is a process of its own and counts its own processor time once the interpreter is up.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _start(code: str, environment: Mapping[str, str]) -> Round:
 
 
 def _output(code: str, environment: Mapping[str, str]) -> float:
-    """The number that a process of its own prints."""
+    """The number that a process prints."""
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return float(ran.stdout)

@@ -1,7 +1,7 @@
 """A small load generator: a fixed number of requests over a fixed number of kept connections, on loopback.
 
-One thread and one selector, so that it needs little of the processor beside the server. It runs in a
-process of its own.
+It has one thread and one selector, so that it needs little of the processor, and runs in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What came back: how long all took, each one's wait, and how often each status was said."""
+    """What came back: how long all took, how long each took, and how often each status came."""
 
     seconds: float
     waits: list[float]
@@ -48,7 +48,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> int | None:
-        """Read on; the status once the whole answer is there."""
+        """Read on; returns the status once the whole answer is there."""
         chunk = self.socket.recv(65536)
         if not chunk:
             raise ConnectionError("the server closed a kept connection")
@@ -107,6 +107,6 @@ def generators(core: int, many: int = 1) -> Iterator[ProcessPoolExecutor]:
 
 
 def pin(core: int, process: int = 0) -> None:
-    """Keep this process, or another one and its children to come, on one core, where there are several."""
+    """Keep this process, or another one and its future children, on one core, where there are several."""
     cores = sorted(os.sched_getaffinity(process))
     os.sched_setaffinity(process, {cores[core % len(cores)]})

@@ -1,4 +1,4 @@
-"""Rounds in which contestants take turns, and the table that comes of them."""
+"""Rounds in which contestants take turns, and the table of their results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Round = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table. `ours` and `beside` are in `unit`; `ratio` is held against `bound`, which it
-    may not exceed, or must reach when `at_least`. Without a bound it is only told."""
+    """One line of the table. `ours` and `beside` are in `unit`. `ratio` must not exceed `bound`, or must
+    reach it where `at_least`. Without a bound it is only printed."""
 
     target: str
     what: str
@@ -34,7 +34,7 @@ class Finding:
 
 
 class Rounds:
-    """What each contestant took in each round; round by round they ran under the same noise."""
+    """What each contestant took in each round. Within a round all ran under the same noise."""
 
     def __init__(self, took: Mapping[str, Sequence[float]]) -> None:
         self._took = took
@@ -51,7 +51,7 @@ class Rounds:
         return median(a / b for a, b in zip(self._took[name], self._took[beside], strict=True))
 
     def excess(self, name: str, above: str, unit: str) -> float:
-        """How much `name` takes above another contestant, in units of a third."""
+        """How much more `name` takes than another contestant, in units of a third."""
         of_each = zip(self._took[name], self._took[above], self._took[unit], strict=True)
         return median((a - b) / c for a, b, c in of_each)
 
@@ -76,12 +76,12 @@ def alternate(contestants: Mapping[str, Round], rounds: int) -> Rounds:
 
 
 def busy(call: Callable[[], object], count: int) -> Round:
-    """A round of `count` calls; µs of processor time for each, whoever else is running."""
+    """A round of `count` calls: µs of processor time for each, whatever else is running."""
     return _timed(call, count, time.thread_time)
 
 
 def waiting(call: Callable[[], object], count: int) -> Round:
-    """A round of `count` calls; µs by the clock on the wall for each, waits for the disk included."""
+    """A round of `count` calls: µs by the clock for each, waits for the disk included."""
     return _timed(call, count, time.perf_counter)
 
 

@@ -1,4 +1,4 @@
-"""Our side: the same host with linking in it, its codes, and a count of what its store holds."""
+"""Our side: the same host with linking, its codes, and a count of what its store holds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def our_app(
 
 
 def seed_ours(linking: AccountLinking, numbers: Iterable[int]) -> None:
-    """Pending codes, as consents on the linking page leave them."""
+    """Insert pending codes, as a consent on the linking pages leaves them."""
     now = int(time.time() * 1000)
 
     def work(transaction: Any) -> None:
@@ -83,13 +83,13 @@ def seed_ideal(path: Path, numbers: Iterable[int]) -> None:
 
 
 def insist(path: Path, links: int) -> None:
-    """Both sides must have done the work that was timed: as many links, used codes and queued messages."""
+    """Require that both sides did the work that was timed: as many links, used codes and queued messages."""
     with closing(sqlite3.connect(path)) as database:
         insist_on(database.execute(WORK_DONE).fetchall(), links)
 
 
 def insist_on(rows: list[tuple[Any, ...]], links: int) -> None:
-    """The same of the rows that a database gave for `WORK_DONE`."""
+    """The same for the rows that a database returned for `WORK_DONE`."""
     if rows != [(links, links, links)]:
         raise AssertionError(f"{rows} links, used codes and queued messages, not {links} of each")
 

@@ -1,5 +1,5 @@
-"""The outbox of ten pages against a Graph that answers at once, with one page that does not answer (target
-11), and one page's backlog against a Graph that takes its time (target 14).
+"""The outbox of ten pages, two pages of which one's Graph does not answer (target 11), and one page's backlog
+against a slow Graph (target 14).
 
 Ten pages, since Messenger takes 300 messages a second of one, and the product sends no more. The drain is the
 product's own worker with its own threads; beside it the same number of bare calls to the same Graph by one
@@ -45,7 +45,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
 
 
 class _InstantBot:
-    """A client whose Graph answers before it is asked."""
+    """A client whose calls to Graph return at once."""
 
     def send_raw(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"recipient_id": payload["recipient"]["id"], "message_id": "m"}
@@ -79,7 +79,7 @@ def _drain(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]
 
 
 def _draining(linking: AccountLinking, pages: Sequence[str], many: int) -> Round:
-    """Queue messages for as many people, none of whom was written to before; then the worker's threads."""
+    """Queue messages to people who got none before; then run the worker's threads."""
     turn = iter(range(1_000_000))
     each = many // len(pages)
 
@@ -106,7 +106,7 @@ def _seconds_until(linking: AccountLinking, is_done: Callable[[], bool], *, ever
 
 
 def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]:
-    """Two pages; the messages of one hang. How much longer do the other's take?"""
+    """Two pages, one of which hangs: how much longer the other's messages take."""
     config = _config_of({payloads.PAGE: "token-of-the-good-page", STUCK_PAGE: STUCK_TOKEN})
     config |= {"BOT_LINKING_GRAPH_URL": f"http://127.0.0.1:{port}"}
     turns = iter(range(2 * (rounds + 1)))
@@ -137,8 +137,8 @@ def _config_of(tokens: Mapping[str, str]) -> dict[str, Any]:
 def _backlog(
     store: str, new: Callable[[], Database], folder: Path, port: int, rounds: int
 ) -> Iterator[Finding]:
-    """Messages of one page, while each call to Graph takes a tenth of a second; beside the same calls by as
-    many threads as the worker has."""
+    """Messages of one page whose calls to Graph take a tenth of a second, beside the same calls by as many
+    bare threads."""
     many = 600
     turns = iter(range(rounds + 1))
 
@@ -211,7 +211,7 @@ def _left(path: Path, page_id: str) -> int:
 
 @contextmanager
 def _graph() -> Iterator[int]:
-    """A Graph in a process of its own that takes every message at once, but for one page's."""
+    """A Graph in a process of its own that takes every message at once, except one page's."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve_graph, args=(theirs,), daemon=True)

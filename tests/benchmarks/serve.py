@@ -29,7 +29,7 @@ HASH = "scrypt:32768:8:3"  # 32 MiB for each
 
 
 class _SlowConnection(sqlite3.Connection):
-    """A disk whose flush takes a while: real commits wait, those of nothing do not."""
+    """A disk whose flush takes a while: a commit waits if it has written something."""
 
     delay = 0.0
     _changes = 0
@@ -67,7 +67,7 @@ def _deny(known: str, username: str, password: str) -> None:
 
 @contextmanager
 def on_server_core() -> Iterator[None]:
-    """This process stays on the server's core, as a server would."""
+    """Keep this process on the server's core."""
     cores = os.sched_getaffinity(0)
     pin(SERVER_CORE)
     try:
@@ -159,7 +159,7 @@ def _serve(app: Flask, port: int, workers: int, threads: int) -> None:
 
 
 def memory_of(process: int) -> int:
-    """Bytes resident, of a process and its children."""
+    """Resident bytes of a process and its children."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return pages * os.sysconf("SC_PAGE_SIZE") + sum(memory_of(int(child)) for child in children)

@@ -1,7 +1,7 @@
-"""Webhooks while twelve people sign in at once, again and again, eight threads: target 10.
+"""Webhooks while twelve people sign in again and again, with eight threads: target 10.
 
-The site hashes with scrypt, 32 MiB a time. Every answer to a sign-in leads back to the form or, where too
-many come at once, is a 503 with Retry-After.
+The site hashes with scrypt, 32 MiB a time. Every sign-in is answered by a redirect back to the form or, where
+too many come at once, by 503 with Retry-After.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
 
 
 def _form(port: int, number: int) -> bytes:
-    """A sign-in form of one browser, filled in: a user name of its own and a wrong password."""
+    """One browser's filled-in sign-in form: a user name of its own and a wrong password."""
     query = urlencode({"account_linking_token": "TOKEN", "redirect_uri": _RETURN})
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/linking/login?{query}") as page:
         html, cookie = page.read().decode(), page.headers["Set-Cookie"].partition(";")[0]

@@ -54,8 +54,8 @@ def _look_up(folder: Path, rounds: int) -> Iterator[Finding]:
 
 
 def _look_up_by_socket(database: Postgres, folder: Path, rounds: int) -> Iterator[Finding]:
-    """The same by the clock on the wall, as the server works for it. psycopg prepares the statement by
-    itself after five times."""
+    """The same by the clock, since the server works for it. psycopg prepares the statement after five
+    times."""
     import psycopg
 
     _, linking = our_app(folder, BOT_LINKING_DATABASE=database.url)
@@ -116,7 +116,7 @@ def _logging_in(linking: AccountLinking, numbers: Iterator[int]) -> Callable[[],
 
 
 def _asking(find: Callable[[str], object]) -> Callable[[], None]:
-    """A hundred people, each of whom must be found."""
+    """Look up a hundred people, each of whom must be found."""
     psids = [payloads.psid(number) for number in Random(1).choices(range(PEOPLE), k=100)]
 
     def ask() -> None:
@@ -135,8 +135,8 @@ def _per_call(what: str, took: Rounds, beside: str, bound: float) -> Finding:
 
 
 def _flushes(folder: Path) -> Iterator[Finding]:
-    """A commit with synchronous=FULL flushes once: so commits are counted in the write-ahead log, and flushes
-    by the kernel where it can be asked."""
+    """A commit with synchronous=FULL flushes once. Commits are counted in the write-ahead log and, where
+    strace is installed, flushes in the kernel."""
     app, linking = our_app(_made(folder / "flushes"))
     path = linking.store.engine.path  # type: ignore[attr-defined]
     seed_ours(linking, range(200))
@@ -185,7 +185,7 @@ os._exit(0)
 
 
 def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
-    """Ten POSTs of each kind under strace, less what starting and ten linking events took before."""
+    """Ten POSTs of each kind under strace, less what the start and ten linking events took before."""
     tracer = shutil.which("strace")
     if tracer is None:
         return

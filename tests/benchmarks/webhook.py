@@ -1,7 +1,7 @@
 """One webhook in process, by direct WSGI calls: targets 1, 4 (redelivery), 12 (forged), 13 (many app secrets)
 and 17 (the search).
 
-Processor time, but where a flush is part of the work: there it is the clock on the wall.
+Processor time, except where a flush is part of the work, which is measured by the clock.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def caller(
     expected: str = "200",
     **more: str,
 ) -> Call:
-    """One WSGI call, with more of the environ if need be; any other status fails the run."""
+    """One WSGI call, with more of the environ if given; another status than 200 fails the run."""
     base = payloads.environ(body, path, signed=signed) | more
 
     def start_response(status: str, *_: object) -> Callable[[bytes], object]:
@@ -87,7 +87,7 @@ def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
 
 
 def _search(rounds: int) -> Iterator[Finding]:
-    """What it takes to find out that nothing of ours is in a body, beside looking for linking events only."""
+    """How long it takes to see that a body has nothing of ours, beside looking for linking events only."""
     body, text = payloads.ordinary(), payloads.in_chinese()
     took = alternate(
         {
@@ -105,7 +105,7 @@ def _search(rounds: int) -> Iterator[Finding]:
 
 
 def _many_secrets(folder: Path, rounds: int) -> Iterator[Finding]:
-    """A thousand pages, each with an app secret of its own; the webhook is the last one's."""
+    """A thousand pages, each with its own app secret; the webhook is the last one's."""
     body = payloads.ordinary()
     one_page = ("PAGE_ACCESS_TOKEN", "APP_SECRET", "VERIFY_TOKEN", "PAGE_ID")
     contestants = dict[str, Round]()
@@ -130,7 +130,7 @@ def _many_secrets(folder: Path, rounds: int) -> Iterator[Finding]:
 
 
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
-    """The same app with and without linking in it, asked for something else."""
+    """The same app with and without linking, at its other routes."""
     with_linking, _ = our_app(_made(folder / "other"))
     calls = {
         name: caller(app, b"", "/other", REQUEST_METHOD="GET")
@@ -142,7 +142,7 @@ def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
 
 
 def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
-    """Linking events, durable, one by one; and others that were delivered before, once more."""
+    """New linking events, durable, one by one; and events that were delivered before."""
     each, seen = 20, 20
     total = seen + each * (rounds + 1)
     app, linking = our_app(_made(folder / "first"))
@@ -176,7 +176,7 @@ def _next_of(calls: Iterator[Call]) -> object:
 
 
 def _forged(folder: Path, rounds: int) -> Iterator[Finding]:
-    """Refusing must not cost more than serving; and nothing is parsed before the check."""
+    """A refusal must not cost more than an answer, and parses nothing."""
     app, _ = our_app(_made(folder / "forged"), read_json)
     forged = "sha256=" + "0" * 64
     body, broken = payloads.ordinary(), b"{" * payloads.ORDINARY_SIZE
@@ -219,7 +219,7 @@ def _made(folder: Path) -> Path:
 
 @contextmanager
 def _quiet_log() -> Iterator[None]:
-    """Log as a server does, formatted and written, but to nowhere."""
+    """Format and write log lines as a server does, to a file that is discarded."""
     log = logging.getLogger("bot_linking")
     with open(os.devnull, "w") as nowhere:
         handler = logging.StreamHandler(nowhere)

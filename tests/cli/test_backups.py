@@ -1,4 +1,4 @@
-"""`backup` and `restore`: whole copies of a running bot, put back without those who were erased."""
+"""`backup` and `restore`: whole copies of a running bot, put back without the people who were erased."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def linked_in(path: Path) -> set[str]:
 
 @pytest.fixture
 def holder(database: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the database open, and does nothing with it."""
+    """Another process that has the database open."""
     code = (
         f"import sqlite3; c = sqlite3.connect({str(database)!r}); c.execute('select 1 from links'); print()"
     )
@@ -87,8 +87,23 @@ def test_a_backup_replaces_an_older_one_and_nothing_else(
     assert linked_in(database) >= {ada, "3000"}
 
 
+def test_an_empty_file_is_no_database_and_replaces_no_backup(shell: Shell, tmp_path: Path, ada: str) -> None:
+    """What a start that met a full disk leaves behind."""
+    shell.link(ada)
+    backup, empty = tmp_path / "backup.db", tmp_path / "empty.db"
+    assert shell.quick("backup", str(backup)).status == 0
+    kept = backup.read_bytes()
+    empty.touch()
+    where = {"BOT_LINKING_DATABASE": f"sqlite:///{empty}", "BOT_LINKING_CREATE_DATABASE": "false"}
+    refused = shell.quick("backup", str(backup), **where)
+    assert (refused.status, refused.out) == (1, "")
+    assert "no tables" in refused.err
+    assert backup.read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
 def test_a_backup_is_consistent_while_others_write(shell: Shell, tmp_path: Path, ada: str) -> None:
-    """Each link is written with its line of history: no copy has one without the other."""
+    """Each link is written with its line of history; no copy has one without the other."""
     shell.link(ada)
     is_over = threading.Event()
 
@@ -217,7 +232,7 @@ def test_sqlite_itself_tells_of_a_process_that_cannot_be_seen(
 def test_a_write_ahead_log_of_the_old_database_does_not_lie_over_the_new_one(
     shell: Shell, database: Path, copy: Path, ada: str, grace: str
 ) -> None:
-    """As a killed bot leaves it."""
+    """A killed bot leaves such a log."""
     code = (
         f"import sqlite3, os, signal; c = sqlite3.connect({str(database)!r});"
         " c.execute('pragma wal_autocheckpoint = 0'); c.execute(\"update links set account_id = 'later'\");"
@@ -277,7 +292,7 @@ main()
 def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
     shell: Shell, database: Path, copy: Path, ada: str, grace: str
 ) -> None:
-    """Killed at one call after another, from the first look to the last flush."""
+    """It is killed at one call after another, from the first read to the last flush."""
     shell.quick("erase", grace, "--yes")
     shell.link("3000")
     old, new, killed, seen = {ada, "3000"}, {ada}, 0, []
@@ -300,7 +315,7 @@ def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
 def test_the_list_of_erasures_is_printed_and_replayed(
     shell: Shell, ada: str, grace: str, tmp_path: Path
 ) -> None:
-    """On PostgreSQL, where another tool restores."""
+    """For PostgreSQL, which another tool restores."""
     with postgres.empty_schema() as url:
         shell.environment["BOT_LINKING_DATABASE"] = url
         for psid in (ada, grace):

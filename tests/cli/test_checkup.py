@@ -127,8 +127,12 @@ class ManyPages(ScriptedGraph):
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
         self.bad: set[str] = set()
+        self.subscribed_app: str | None = "77"
+        self.names_its_app, self.ends_at = True, 0
 
     def _node(self, request: Request, path: str, body: Any) -> Response:
+        if path == "debug_token":
+            return as_json({"data": {"is_valid": True, "expires_at": self.ends_at}})
         token, _, page = request.headers["Authorization"].rpartition("-of-")
         if token != "Bearer token" or not page.isdecimal():
             return super()._node(request, path, body)
@@ -136,9 +140,11 @@ class ManyPages(ScriptedGraph):
             return as_json({"error": {"code": 190, "message": "Invalid OAuth access token."}}, 401)
         answers: dict[str, Any] = {
             "me": {"id": page},
-            "me/subscribed_apps": {"data": [{"subscribed_fields": ["messaging_account_linking"]}]},
+            "me/subscribed_apps": {
+                "data": [{"id": self.subscribed_app, "subscribed_fields": ["messaging_account_linking"]}]
+            },
             "me/messenger_profile": {"data": [{"account_linking_url": "https://bot.example/linking/login"}]},
-            "app": {"id": "77"},
+            "app": {"id": "77"} if self.names_its_app else {},
             "77/subscriptions": {"data": [{"object": "page", "fields": ["messaging_account_linking"]}]},
         }
         return as_json(answers[path])
@@ -176,6 +182,28 @@ def test_many_pages_are_a_line_each_and_the_app_is_asked_once(new_bot: NewBot, m
     assert [each.what[5:9] for each in lines if each.state == "wrong"] == ["1007", "1031"]
     assert len(many.calls_to("77/subscriptions")) == 1
     assert left == list(range(39, -1, -1))
+
+
+def test_a_page_that_tells_only_another_app_of_its_events_is_not_subscribed(
+    new_bot: NewBot, many: ManyPages
+) -> None:
+    """Messenger unsubscribes one app of a page; the page's other apps stay."""
+    bot = new_bot(**pages(1))
+    assert found_in(bot, "the page is not subscribed") == []
+    many.subscribed_app = "78"
+    assert [finding.state for finding in found_in(bot, "the page is not subscribed")] == ["wrong"]
+
+
+@pytest.mark.parametrize("app_id", ["77", None])
+def test_a_token_is_looked_at_though_graph_does_not_say_whose_app_it_is(
+    new_bot: NewBot, many: ManyPages, app_id: str | None
+) -> None:
+    """Then the app's id is the configured one, or the token is asked about itself."""
+    many.names_its_app, many.ends_at = False, 1
+    bot = new_bot(**pages(1), APP_ID=app_id)
+    asked_as = many.calls_to("debug_token")
+    assert [finding.state for finding in found_in(bot, "access token has ended")] == ["wrong"]
+    assert len(many.calls_to("debug_token")) == len(asked_as) + 1
 
 
 def test_a_command_that_takes_long_says_how_many_pages_are_left(

@@ -1,4 +1,4 @@
-"""`flask linking ...` as an operator runs it: real processes, a clean stdout, an exit status to rely on."""
+"""`flask linking ...` as an operator runs it: real processes, a clean stdout, reliable exit statuses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Result:
 
 
 class Shell:
-    """A terminal in which the app's settings are exported."""
+    """A shell that has the app's settings in its environment."""
 
     def __init__(self, environment: dict[str, str], messenger: Simulator) -> None:
         self.environment = environment
@@ -74,7 +74,7 @@ class Shell:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def quick(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
-        """The same command in this process, where what it says is the point and not that it is a process."""
+        """Run the command in this process, where only its output matters."""
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("BOT_LINKING_")]:
                 patch.delenv(name)
@@ -88,7 +88,7 @@ class Shell:
         return Result(done.exit_code, done.stdout, done.stderr)
 
     def link(self, psid: str, account: str = "1", page: str | None = None, **identity: str) -> None:
-        """A link in the store, made by a code as a login makes it."""
+        """Make a link in the store by a code, as a login does."""
         page = page or self.messenger.page_id
         attempt = Attempt(
             f"attempt-{page}-{psid}", Account(account, **identity), "AR", "https://x", 0, page, psid
@@ -100,7 +100,7 @@ class Shell:
 
 
 def _answers_the_handshake() -> Flask:
-    """What stands at the public address while commands run."""
+    """Answer at the public address while commands run."""
     app = Flask("public")
     app.add_url_rule("/linking/webhook", "webhook", lambda: request.args["hub.challenge"])
     return app
@@ -329,6 +329,23 @@ def test_a_store_that_cannot_be_opened_is_one_line_on_stderr(shell: Shell, tmp_p
     assert "folder.db" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [("show", "1"), ("page", "list"), ("setup",), ("export-links",)], ids=str
+)
+def test_a_database_that_is_away_is_one_sentence_though_pages_are_kept_in_it(
+    shell: Shell, tmp_path: Path, caplog: pytest.LogCaptureFixture, arguments: tuple[str, ...]
+) -> None:
+    """And nothing is set up for a part of the pages."""
+    shell.environment |= {
+        "BOT_LINKING_DATABASE": f"sqlite:///{tmp_path}/gone.db",
+        "BOT_LINKING_CREATE_DATABASE": "false",
+        "BOT_LINKING_PAGE_KEYS": "kEy3" * 10,
+    }
+    result = shell.quick(*arguments)
+    assert (result.status, result.out, len(result.err.splitlines())) == (1, "", 1)
+    assert [text for text in caplog.messages if "pages" in text] == []
+
+
 @pytest.mark.parametrize("key", ["APP_SECRET", "PUBLIC_URL"])
 def test_a_missing_setting_is_named_and_no_value_is_shown(
     shell: Shell, messenger: Simulator, key: str
@@ -348,7 +365,7 @@ def test_a_missing_setting_is_named_and_no_value_is_shown(
 
 
 def findings(result: Result) -> dict[str, list[str]]:
-    """What each state says."""
+    """The findings by their state."""
     found: dict[str, list[str]] = {}
     for line in result.out.splitlines():
         state, _, what = line.partition(" ")

@@ -48,6 +48,6 @@ def test_an_unknown_topic_fails_and_names_the_topics_on_stderr(topic: str) -> No
 def test_a_bot_without_settings_can_be_asked_for_the_guides(tmp_path: Path) -> None:
     result = flask(tmp_path, BOT, "linking", "docs", "operators")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("# For those who run it\n")
+    assert result.stdout.startswith("# For operators\n")
     assert flask(tmp_path, BOT, "linking", "docs", "nothing").returncode == 1
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".db"]

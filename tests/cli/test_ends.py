@@ -1,5 +1,5 @@
-"""What `check` says before it is too late: a token or a Graph version that ends, an address that leads
-elsewhere; and each refusal that `setup` may meet."""
+"""`check` warns before a token or a Graph version ends and of an address that leads elsewhere; `setup`
+explains each refusal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_graph_version_that_ends_within_ninety_days_is_wrong(version: str, sai
 
 
 class App:
-    """A Graph that tells one thing of every token."""
+    """A Graph that says the same of every token."""
 
     def __init__(self, told: Any) -> None:
         self.told = told

@@ -1,4 +1,4 @@
-"""`import` and `export-links`: what goes out comes in again; bad lines are named before anything is done."""
+"""`import` and `export-links`: an export can be imported; bad lines are named before anything is written."""
 
 from __future__ import annotations
 
@@ -212,7 +212,8 @@ main()
 
 
 def test_an_import_that_is_killed_is_run_again(shell: Shell, file: Path) -> None:
-    """Killed before each of its transactions: in the end each is linked once, with one line of history."""
+    """It is killed before each of its transactions; in the end each person is linked once, with one line
+    of history."""
     file.write_text("psid,account_id\n" + "".join(f"{number},a{number}\n" for number in range(1, 13)))
     killed = 0
     for after in range(10):

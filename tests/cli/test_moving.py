@@ -1,4 +1,4 @@
-"""`flask linking copy` and its like, as an operator runs them."""
+"""`flask linking copy`, as an operator runs it."""
 
 from __future__ import annotations
 

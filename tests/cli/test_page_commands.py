@@ -1,4 +1,4 @@
-"""`flask linking page ...`: three lines on stdin; no secret on the command line or in what is printed."""
+"""`flask linking page ...` reads three lines on stdin; no secret is on the command line or in the output."""
 
 from __future__ import annotations
 

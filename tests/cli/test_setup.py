@@ -1,8 +1,9 @@
-"""`setup` mends what Messenger must know, removes nothing, and says what stands in the way."""
+"""`setup` sets what is missing at Messenger, removes nothing, and says what prevents it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ LOGIN = f"{SITE}/linking/login"
 
 @pytest.fixture
 def bare(shell: Shell, messenger: Simulator, bot_server: BotServer, tmp_path: Path) -> Shell:
-    """A page and an app that are subscribed to something else, whose webhook is a running bot."""
+    """A page and an app that are subscribed to other fields, whose webhook is a running bot."""
     app = Flask("tests.setup")
     app.config.update({
         **messenger.settings_for_bot(),
@@ -136,6 +137,16 @@ REFUSALS = (
     (100, "Invalid appsecret_proof provided in the API argument", "secret is wrong", "App settings > Basic"),
     (100, "Param whitelisted_domains[0] must be https", "must be https", "Messenger API Settings"),
     (5, "Something else", "Something else", "Messenger API Settings"),
+    (15, "This method must be called with an app access_token", "access token is not good", "Settings"),
+    (
+        100,
+        "It cannot be loaded due to missing permissions",
+        "lacks the permission",
+        "Permissions and features",
+    ),
+    (2018065, "This action requires a page admin", "administrator of the page", "Page access"),
+    (368, "Temporarily blocked for policies violations", "restricted the page", "support inbox"),
+    (2, "Service temporarily unavailable", "cannot do it now", "later"),
 )
 
 
@@ -153,6 +164,49 @@ def test_each_code_of_graph_is_one_line_with_what_is_missing_and_where_it_is_men
     assert [step.state for step in steps] == ["wrong", "wrong"]
     assert named in steps[0].what
     assert all(page in step.what and "\n" not in step.what for step in steps)
+
+
+class Answering(Graph):
+    """Answers as it is told, and notes what is written."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        super().__init__("token", "secret-of-an-app", url="http://127.0.0.1:9", version="v26.0")
+        self.answers = list(answers)
+        self.written: list[str] = []
+
+    def get(self, path: str, **parameters: str) -> dict[str, Any]:
+        return self.answers.pop(0) if "subscribed_apps" in path else {"data": [{}]}
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.written.append(path)
+        return {}
+
+
+PLAN = Plan(login_url=LOGIN, domain=None, menu_item=None, dry_run=False)
+UNREADABLE = (
+    {"data": "none"},
+    {"data": ["messages"]},
+    {"data": [{"id": "42", "subscribed_fields": "messages"}]},
+    {"data": [{"id": "42", "subscribed_fields": [{"field": "feed"}]}]},
+)
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=str)
+def test_a_list_that_cannot_be_read_is_not_replaced(answer: dict[str, Any]) -> None:
+    graph = Answering(answer)
+    step, *_ = set_up_page(graph, "42", PLAN)
+    assert step.state == "wrong"
+    assert "nothing was written" in step.what
+    assert "me/subscribed_apps" not in graph.written
+
+
+def test_a_list_in_parts_is_read_to_its_end() -> None:
+    """Our app may stand behind many others."""
+    others = {"data": [{"id": "1"}], "paging": {"next": "https://graph", "cursors": {"after": "A"}}}
+    ours = {"data": [{"id": "42", "subscribed_fields": list(FIELDS)}], "paging": {"cursors": {"after": "B"}}}
+    graph = Answering(others, ours)
+    assert {step.state for step in list(set_up_page(graph, "42", PLAN))[: len(FIELDS)]} == {"ok"}
+    assert "me/subscribed_apps" not in graph.written
 
 
 def test_a_webhook_that_does_not_answer_is_named(bare: Shell, messenger: Simulator) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal, and what a script gets in a pipe."""
+"""The same output on a terminal, for a person, and in a pipe, for a script."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 
 
 def on_a_terminal(shell: Shell, *arguments: str, width: int = 200, **environment: str) -> str:
-    """What the command shows on a terminal of its own, words on stderr included."""
+    """Everything that the command writes to a terminal of its own, stderr included."""
     whole = {**shell.environment, "TERM": "xterm-256color", "COLUMNS": str(width), **environment}
     if "NO_COLOR" not in environment:
         whole.pop("NO_COLOR")
@@ -87,6 +87,13 @@ def test_an_empty_list_says_so_on_stderr(shell: Shell, arguments: tuple[str, ...
         result = shell.quick(*arguments, *more)
         assert (result.status, result.out) == (0, "")
         assert result.err.strip()
+
+
+@pytest.mark.parametrize("arguments", [("erasures",), ("export-links", "--json")])
+def test_a_list_that_is_json_alone_says_so_too(shell: Shell, arguments: tuple[str, ...]) -> None:
+    result = shell.quick(*arguments)
+    assert (result.status, result.out) == (0, "")
+    assert result.err.strip()
 
 
 def test_a_list_is_whole_in_a_pipe_and_ends_after_fifty_on_a_terminal(shell: Shell) -> None:

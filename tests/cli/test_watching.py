@@ -1,15 +1,17 @@
-"""`status` on one screen, `tail` across processes, and a `link` whose sentence is true."""
+"""`status` on one screen, `tail` across processes, and a `link` that says what became of its confirmation."""
 
 from __future__ import annotations
 
 import json
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from queue import Queue
 from threading import Thread
 
 from bot_linking.simulator import Simulator
+from tests.children import child
 
 from .test_commands import ROOT, Shell, ada, grace, shell
 from .test_terminal import on_a_terminal
@@ -36,21 +38,22 @@ def _pass_on(source: Iterable[str], lines: Queue[str]) -> None:
         lines.put(line)
 
 
-def _hear_ctrl_c() -> None:
-    """Also where the tests run as a background job, whose children a shell lets ignore it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@contextmanager
+def _running(shell: Shell, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs until Ctrl-C."""
+    pipe = subprocess.PIPE
+    with child(
+        shell.command(*arguments), env=shell.environment, cwd=ROOT, text=True, stdout=pipe, stderr=pipe
+    ) as running:
+        yield running
 
 
 def test_tail_prints_what_other_processes_do_once_and_ends_with_ctrl_c(
     shell: Shell, messenger: Simulator, ada: str
 ) -> None:
     shell.link("before")
-    running = subprocess.Popen(
-        shell.command("tail", "--json"), env=shell.environment, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c,
-    )  # fmt: skip
     lines: Queue[str] = Queue()
-    try:
+    with _running(shell, "tail", "--json") as running:
         assert running.stderr is not None
         assert "waiting" in running.stderr.readline()
         shell.link(ada, "7")
@@ -71,12 +74,6 @@ def test_tail_prints_what_other_processes_do_once_and_ends_with_ctrl_c(
         reader.join(timeout=60)
         assert list(lines.queue) == []
         assert "Traceback" not in running.stderr.read()
-    finally:
-        running.kill()
-        running.wait()
-        for pipe in (running.stdout, running.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def test_link_says_when_messenger_knows_nobody_by_that_psid(shell: Shell) -> None:
@@ -96,12 +93,8 @@ def test_link_says_when_the_confirmation_waits(shell: Shell, messenger: Simulato
 
 
 def test_check_watches_until_ctrl_c_and_says_each_change_once(shell: Shell, messenger: Simulator) -> None:
-    running = subprocess.Popen(
-        shell.command("check", "--watch", "--every", "1"), env=shell.environment, cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c,
-    )  # fmt: skip
     lines: Queue[str] = Queue()
-    try:
+    with _running(shell, "check", "--watch", "--every", "1") as running:
         assert running.stderr is not None
         assert "every 1 s" in running.stderr.readline()
         reader = Thread(target=_pass_on, args=(running.stderr, lines), daemon=True)
@@ -115,12 +108,6 @@ def test_check_watches_until_ctrl_c_and_says_each_change_once(shell: Shell, mess
         assert running.wait(timeout=60) == 0
         reader.join(timeout=60)
         assert list(lines.queue) == []
-    finally:
-        running.kill()
-        running.wait()
-        for pipe in (running.stdout, running.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def test_the_funnel_is_one_object_a_table_and_lines_with_tabs(shell: Shell) -> None:

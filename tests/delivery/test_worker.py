@@ -618,11 +618,11 @@ def test_a_page_that_hangs_leaves_threads_to_the_others(post: Post, quick: None)
 
 def test_starting_twice_is_starting_once(post: Post, quick: None) -> None:
     with running(post.worker()) as delivery:
-        clerk = delivery._clerk
+        dispatcher = delivery._dispatcher
         delivery.start()
-        assert delivery._clerk is clerk
+        assert delivery._dispatcher is dispatcher
     with running(delivery):
-        assert delivery._clerk is not clerk
+        assert delivery._dispatcher is not dispatcher
 
 
 def test_what_nobody_needs_any_more_is_purged_now_and_then(post: Post, clock: Clock, quick: None) -> None:

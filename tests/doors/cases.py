@@ -1,4 +1,4 @@
-"""What every door for machines with a key passes: a class of cases that each door's own test inherits."""
+"""What every door with a key must pass: a class of cases that each door's own test inherits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Answer:
 
 
 class Door(ABC):
-    """One door with a good key, a call that is right, and what came of the calls so far."""
+    """One door with a good key, a right call, and what the store holds after the calls so far."""
 
     key: str
     call: dict[str, Any]
@@ -31,11 +31,11 @@ class Door(ABC):
 
     @abstractmethod
     def rotate(self) -> str:
-        """Make another key and revoke the one before; the new one."""
+        """Make another key, revoke the one before, and return the new one."""
 
     @abstractmethod
     def facts(self) -> list[Any]:
-        """What the store has by now of what the calls said, without the times."""
+        """What the store holds of the calls, without times."""
 
     def right(self, **more: Any) -> bytes:
         return json.dumps(self.call | more).encode()

@@ -14,7 +14,7 @@ from bot_linking.external_account import ExternalAccount
 from tests.bots import Bot, NewBot
 from tests.owners.test_callbacks import signed_request
 from tests.people import ADA, Site
-from tests.wire import OTHER_PSID, PSID, SITE, batch, signature
+from tests.wire import OTHER_PSID, PSID, SITE, batch, message_event, signature
 from tests.wire import unlinked_event as unlinked
 
 STRANGE = ["gbk", "GB18030", "Shift_JIS", "utf-16", "utf-7", "windows-1252", "koi8-r", "x-unknown", "idna"]
@@ -141,6 +141,21 @@ def test_a_webhook_in_a_charset_that_is_read_here_is_read(bot: Bot, charset: str
     body = text.encode("latin-1" if charset.startswith("ISO") else "utf-8")
     assert bot.post(body, **{"Content-Type": f"application/json; charset={charset}"}).status_code == 200
     assert bot.linking.link_of(PSID) is None
+
+
+def test_the_events_of_a_webhook_are_read_in_the_charset_that_it_declares(bot: Bot) -> None:
+    """Also those of a body that holds nothing of ours, which reaches the view as it came."""
+    heard: list[Any] = []
+
+    @bot.app.post("/hook")
+    @bot.linking.webhook
+    def hook() -> str:
+        heard.extend(event["message"]["text"] for event in bot.linking.events())
+        return "ok"
+
+    body = json.dumps(json.loads(batch(message_event("J\u00f6rg"))), ensure_ascii=False).encode("latin-1")
+    bot.post(body, path="/hook", **{"Content-Type": "application/json; charset=ISO-8859-1"})
+    assert heard == ["J\u00f6rg"]
 
 
 def test_what_is_not_ours_reaches_the_bot_as_it_came(bot: Bot) -> None:

@@ -1,4 +1,5 @@
-"""No refusal without a status: every error of ours, raised behind every door, answers in that door's way."""
+"""Every refusal has a status: each error of the package, raised behind each door, is answered in the door's
+own form."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def refusals() -> Iterator[type[BotLinkingError]]:
 
 
 class Unheard(BotLinkingError):
-    """One that no table knows."""
+    """A refusal that no table knows."""
 
     slug = "unheard_of"
 
@@ -45,7 +46,7 @@ KINDS = sorted({*refusals(), Unheard}, key=lambda kind: kind.__name__)
 
 
 def one_of(kind: type[BotLinkingError]) -> BotLinkingError:
-    """A refusal of this kind, however it is made."""
+    """A refusal of this class, whatever arguments it needs."""
     refusal = kind.__new__(kind)
     Exception.__init__(refusal, CANARY)
     refusal.__dict__.update({"retry_after": 7, "allowed": "POST", "flaw": Flaw.MALFORMED})

@@ -1,4 +1,4 @@
-"""The example's demo customers have public passwords: they live beside the simulator only."""
+"""The example's demo customers, whose passwords are public, exist beside the simulator only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health for a load balancer, and a log that stays readable in an outage."""
+"""`/health` for a load balancer, and a log that stays short in an outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way, from the login button to the confirmation, with PostgreSQL below."""
+"""The whole flow, from the Log In button to the confirmation, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_person_links_is_greeted_and_unlinks(bot: Bot) -> None:
 
 
 def test_a_second_process_serves_what_the_first_began(bot: Bot, new_bot: NewBot, url: str) -> None:
-    """Signed in at one, consented at another, the webhook at a third, sent by a fourth."""
+    """Sign-in, consent, webhook and sending are each done by another process."""
     others = [new_bot(DATABASE=url) for _ in range(3)]
     browser = bot.browser()
     browser.open()

@@ -1,4 +1,4 @@
-"""Pages that are added, changed and removed while the bot runs, in every process of it."""
+"""Pages that are added, changed and removed while the bot runs, in all of its processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECOND = {"access_token": "token-anew", "app_secret": "secret-anew", "verify_tok
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question looks; that it looks every two seconds has a test of its own."""
+    """Let every question look into the store. Another test shows that this happens every two seconds."""
     monkeypatch.setattr(registry, "LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(registry, "LOOK_AFTER_FAILURE_S", 0.0)
 
@@ -198,7 +198,7 @@ def test_what_is_not_given_stays_and_no_more_than_two_values_are_kept(bot: Bot) 
 
 
 def test_what_waits_for_a_token_goes_on_automatically_when_it_is_replaced(bot: Bot, other: Bot) -> None:
-    """In another process than the one in which it was replaced, and without a restart."""
+    """Another process delivers than the one that replaced the token, and nothing is restarted."""
     bot.linking.pages.add(NEW, **FIRST)
     link(bot, FIRST["app_secret"])
     bot.graph.trouble[NEW] = BAD_TOKEN  # type: ignore[attr-defined]
@@ -331,7 +331,7 @@ def test_what_is_known_stays_while_the_store_is_away(bot: Bot, request: pytest.F
 def test_a_process_that_could_not_read_the_pages_yet_refuses_nobody_for_good(
     bot: Bot, new_bot: NewBot, away: pytest.MonkeyPatch
 ) -> None:
-    """Messenger sends it again after 503; after 403 it does not."""
+    """Messenger posts again after 503, and not after 403."""
     started = new_bot(PAGE_KEYS=KEY)
     assert post(started, APP_SECRET, PAGE) == 200
     assert post(started, FIRST["app_secret"]) == 503

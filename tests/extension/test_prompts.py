@@ -1,4 +1,5 @@
-"""Whom a handler that needs a login asks to log in, and what becomes of a button that is not taken."""
+"""Whom a handler that needs a login asks to log in, and what happens when Messenger does not take the
+button."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login is asked for where it is needed, and the interrupted action goes on by itself."""
+"""A handler asks for a login where it needs one, and runs automatically after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENT = message_event("orders")
 
 
 class Shop:
-    """A bot's handlers, made the same way in each process."""
+    """A bot's handlers, made in the same way in each process."""
 
     def __init__(self, bot: Bot) -> None:
         self.ran: list[tuple[str, str, tuple[Any, ...]]] = []
@@ -108,7 +108,7 @@ def test_a_restart_between_the_link_and_the_delivery_loses_nothing_either(new_bo
 
 
 def test_an_action_waits_for_a_process_that_knows_its_handler(new_bot: NewBot) -> None:
-    """One that has only just started, or that runs the newer version of the bot."""
+    """A process that has just started, or that runs a newer version of the bot."""
     first = new_bot()
     Shop(first).orders(EVENT)
     second = new_bot()
@@ -127,7 +127,7 @@ def test_a_handler_needs_a_name_to_be_found_again(bot: Bot) -> None:
 
 
 def finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run what waits for nothing."""
+    """Run a coroutine that waits for nothing."""
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value

@@ -1,4 +1,4 @@
-"""Whole flows with secrets that would be noticed, and a search for them everywhere they must not be."""
+"""Whole flows with secrets that can be recognised, and a search for them where they must not be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGNING_KEY = "canary-signing-key-7431"
 
 
 class Flow:
-    """One whole story over HTTP, with everything that was secret in it."""
+    """One whole story over HTTP, with all its secrets."""
 
     def __init__(self, sim: Simulator, server: BotServer, walk: LinkingWalk, tmp_path: Path) -> None:
         self.sim, self.server, self.walk = sim, server, walk
@@ -73,7 +73,7 @@ class Flow:
         self.linking.delivery.drain()
 
     def fail(self) -> None:
-        """Everything that goes wrong is where secrets leak."""
+        """Do everything that goes wrong: errors are where secrets leak."""
         login = f"{self.server.url}/linking/login"
         for down in ("graph_down", "expired_token", "expired_linking_token", "rate_limited"):
             setattr(self.sim.switches, down, True)
@@ -98,7 +98,7 @@ class Flow:
         return f"{self.sim.url}/messenger_platform/account_linking/?account_linking_token=AR_gone"
 
     def note(self, page: Any) -> None:
-        """Remember what a page and its cookies held, to look for it elsewhere."""
+        """Remember what a page and its cookies held, to search for it elsewhere."""
         self.pages.append(page.text)
         for cookie in self.walk._session.cookies:
             self.short_lived.add(str(cookie.value))
@@ -144,8 +144,8 @@ def test_no_secret_is_in_any_log_at_any_level(flow: Flow, caplog: pytest.LogCapt
 
 
 def test_no_secret_is_in_the_database_but_the_linking_token_of_a_login_under_way(flow: Flow) -> None:
-    """That token is needed once more, at consent; Messenger forgets it in five minutes, and it goes with its
-    login, which is kept an hour after its end."""
+    """The consent needs that token. Messenger forgets it in five minutes, and it is deleted with its login
+    an hour after that has ended."""
     flow.run()
     stored = b"".join(path.read_bytes() for path in flow.folder.iterdir())
     tokens = {secret for secret in flow.short_lived if secret.startswith("AR")}

@@ -1,4 +1,4 @@
-"""Set-up: refused when it is unsafe, harmless to the host, and proof against the host's habits."""
+"""Set-up refuses what is unsafe, changes nothing of the host, and works with the host's own settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def app_of(config: Config) -> Flask:
 
 
 def refuse(config: Config, **arguments: Any) -> ConfigurationError:
-    """The error with which an app of this configuration does not start."""
+    """The error that an app of this configuration raises at its start."""
     app = app_of(config)
     with pytest.raises(ConfigurationError) as caught:
         AccountLinking(app, **(arguments or {"authenticate": lambda name, password: None}))
@@ -454,7 +454,7 @@ store.close()
 
 
 def test_two_apps_of_one_process_lose_nothing_while_another_process_comes_and_goes(new_bot: NewBot) -> None:
-    """Closing any descriptor of a file gives up the process's locks on it: SQLite's, too."""
+    """Closing any descriptor of a file gives up all of the process's locks on it, those of SQLite as well."""
     first = new_bot()
     first.linking.store.save_resume("1", "before", {}, 1)
     new_bot()
@@ -478,7 +478,7 @@ def test_two_apps_of_one_process_lose_nothing_while_another_process_comes_and_go
 
 
 class DictSession(SessionInterface):
-    """A session backend that is not Flask's own."""
+    """A session backend other than Flask's own."""
 
     def open_session(self, app: Flask, request: Any) -> SecureCookieSession:
         return SecureCookieSession()
@@ -488,7 +488,8 @@ class DictSession(SessionInterface):
 
 
 class FakeCSRF:
-    """As Flask-WTF's CSRFProtect: refuses each POST without its token but those of exempt blueprints."""
+    """Refuses each POST without its token except those of exempt blueprints, as Flask-WTF's CSRFProtect
+    does."""
 
     def __init__(self, app: Flask) -> None:
         self.exempted: set[str] = set()
@@ -505,7 +506,7 @@ class FakeCSRF:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Flask:
-    """A host with habits of its own."""
+    """A host with its own sessions, CSRF protection, error pages and hooks."""
     app = Flask("tests.host", instance_path=str(tmp_path))
     app.session_interface = DictSession()
     FakeCSRF(app)

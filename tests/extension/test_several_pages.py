@@ -1,4 +1,4 @@
-"""Several pages in one bot: each has its secrets, its token and its troubles for itself."""
+"""Several pages in one bot: each has its own secrets, token and troubles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERSON = "3141592653"  # the same number on both pages: two people, as far as Me
 
 
 class TwoPages(ScriptedGraph):
-    """A Graph that knows whose access token it is asked with; `trouble` is what it answers a page's."""
+    """A Graph that knows which page a token is of; `trouble` is what it answers one page."""
 
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
@@ -52,7 +52,7 @@ class TwoPages(ScriptedGraph):
 
     @property
     def greeted(self) -> list[str]:
-        """The pages that messages went out from, in order."""
+        """The pages that sent messages, in order."""
         return [self.page_of(call) for call in self.calls_to("me/messages")]
 
 
@@ -78,7 +78,7 @@ def bot(new_bot: NewBot) -> Bot:
 
 
 def log_in(bot: Bot, page: str) -> None:
-    """A person's whole walk on one page."""
+    """A person's whole login on one page."""
     code = bot.browser().code(TOKEN if page == ONE else "AR-of-two")
     event = linked_event(code, psid=PERSON, page=page, at=bot.clock.ms)
     assert bot.post(batch(event, page=page), SECRETS[page]).status_code == 200
@@ -155,7 +155,7 @@ def test_what_is_no_linking_event_reaches_the_bot_from_every_page(bot: Bot) -> N
 
 
 def test_the_token_is_looked_up_when_a_message_is_sent(bot: Bot, new_bot: NewBot) -> None:
-    """What was queued under an old token goes out with the one that is configured by then."""
+    """A message that was queued under an old token is sent with the one that is configured by then."""
     log_in(bot, ONE)
     bot.graph.pages["fresh-token-of-one"] = ONE  # type: ignore[attr-defined]
     after = new_bot(**pages(page_111={"access_token": "fresh-token-of-one"}))
@@ -209,7 +209,7 @@ def test_one_pages_trouble_stops_no_others_logins(
 
 @pytest.mark.parametrize("page", [ONE, TWO])
 def test_a_login_on_a_page_that_does_not_answer_has_not_expired(bot: Bot, page: str) -> None:
-    """The other page disowns the token, but it does not know. The person may link, as with one page."""
+    """The other page disowns the token, which proves nothing. The person may link, as with one page."""
     bot.graph.trouble[page] = DOWN  # type: ignore[attr-defined]
     log_in(bot, page)
     assert is_linked(bot, page)
@@ -217,7 +217,7 @@ def test_a_login_on_a_page_that_does_not_answer_has_not_expired(bot: Bot, page: 
 
 @pytest.mark.parametrize("page", [ONE, TWO])
 def test_a_login_on_a_page_whose_token_is_bad_waits_until_it_is_mended(bot: Bot, page: str) -> None:
-    """Nobody can say whose login it is, so nobody is linked; and the login has not expired."""
+    """Graph cannot say whose login it is, so nobody is linked; and the login has not expired."""
     bot.graph.trouble[page] = BAD_TOKEN  # type: ignore[attr-defined]
     browser = bot.browser()
     browser.open(TOKEN if page == ONE else "AR-of-two")
@@ -280,7 +280,7 @@ def test_a_page_whose_token_was_replaced_goes_on_with_what_it_held(bot: Bot, new
 
 
 def test_a_page_with_two_tokens_goes_on_with_the_other_when_one_has_ended(new_bot: NewBot) -> None:
-    """Also when the newer one is bad, and without a restart; nothing is held."""
+    """Whichever of them has ended, without a restart, and nothing is held."""
     bot = new_bot(**pages(page_111={"access_token": ["mistyped-token-of-one", TOKENS[ONE]]}))
     log_in(bot, ONE)
     bot.linking.unlink(PERSON, ONE)

@@ -1,4 +1,4 @@
-"""A confirmation outside Messenger's 24-hour window waits until its person writes, and is said first then."""
+"""A confirmation outside Messenger's 24 hours waits until its person writes, and is then sent first."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ANSWER = {"text": "the bot's own answer"}
 
 
 def bind(bot: Bot, psid: str = PSID, username: str = "ada") -> None:
-    """The site links a person, and the confirmation is refused."""
+    """Link a person by the site, and let Graph refuse the confirmation."""
     bot.graph.failures["me/messages"] = OUTSIDE
     bot.linking.core.bind(psid, Identifiers(username=username), PAGE, source="api")
     bot.linking.delivery.drain()
@@ -116,6 +116,15 @@ def bot(new_bot: NewBot) -> Bot:
 @pytest.fixture(params=sorted(WAYS))
 def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
+
+
+def test_a_person_is_found_in_a_webhook_of_another_charset(bot: Bot) -> None:
+    bind(bot)
+    bot.app.add_url_rule("/silent", "silent", bot.linking.webhook(lambda: "ok"), methods=["POST"])
+    body = json.dumps(json.loads(batch(message_event("J\u00f6rg"))), ensure_ascii=False).encode("latin-1")
+    bot.post(body, path="/silent", **{"Content-Type": "application/json; charset=ISO-8859-1"})
+    (text,) = said(bot)
+    assert is_confirmation(text)
 
 
 @pytest.mark.parametrize("subcode", [2018278, 2018065, 2534022])
@@ -259,7 +268,8 @@ def test_two_people_in_one_batch_hear_each_their_own(bot: Bot) -> None:
 def test_a_webhook_waits_for_messenger_no_longer_than_it_may(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messenger wants its answer within five seconds; what is said first is said a little later then."""
+    """Messenger wants its answer within five seconds; what should be sent first is then sent a little
+    later."""
     bind(bot)
     monkeypatch.setattr("bot_linking.delivery.worker.GREET_S", 0.2)
     send_raw = type(bot.linking.bot).send_raw
@@ -462,7 +472,7 @@ def test_a_farewell_has_no_template_and_waits(new_bot: NewBot) -> None:
 
 
 def graph_refuses_all_but(bot: Bot, kind: str | None, template_error: dict[str, Any] | None = None) -> None:
-    """Messenger takes messages of this type only."""
+    """Let Graph take messages of this type only."""
 
     class Failures(dict[str, dict[str, Any]]):
         def __contains__(self, path: object) -> bool:

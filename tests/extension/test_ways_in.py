@@ -1,4 +1,4 @@
-"""Four ways into a bot, one list of cases: each door passes the same ones."""
+"""Four ways into a bot, which pass the same list of cases."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ STATUS: dict[type[BotLinkingError], int] = {
 
 
 class UnheardOf(BotLinkingError):
-    """A refusal that stands in no table of the webhook's."""
+    """A refusal that the webhook's table does not have."""
 
     slug = "unheard_of"
 
 
 @dataclass
 class Seen:
-    """What got through to the bot's own code."""
+    """What reached the bot's own code."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Seen:
 
 
 class Way(Protocol):
-    """One way in: gives the bot a body and says with which status it ended."""
+    """One way in: gives the bot a body and returns the status that it ended with."""
 
     bot: Bot
     seen: Seen
@@ -78,7 +78,7 @@ class Way(Protocol):
 
 
 class HTTPWay:
-    """The ways that are a route."""
+    """A way in that is a route."""
 
     path = "/webhook"
 
@@ -101,7 +101,7 @@ class HTTPWay:
         return self.bot.client().get(self.path, query_string=query, **more)
 
     def view(self) -> str:
-        """A bot's webhook view as bots have it: reads JSON, answers anything."""
+        """A usual webhook view: it reads JSON and may answer anything."""
         body = request.get_data()
         self.seen.bodies.append(body)
         self.seen.signatures.append(request.headers.get("X-Hub-Signature-256", ""))
@@ -172,7 +172,7 @@ class Answered:
 
 
 class Cases:
-    """The list. Each subclass is one way in."""
+    """The list of cases. Each subclass is one way in."""
 
     way_type: type[Any]
 
@@ -351,7 +351,7 @@ class Cases:
 
 
 class HTTPCases(Cases):
-    """What only a route has: GET, Content-Length, chunks."""
+    """The cases of routes alone: GET, Content-Length, chunks."""
 
     @pytest.fixture
     def way(self, new_bot: NewBot) -> HTTPWay:
@@ -429,7 +429,7 @@ class HTTPCases(Cases):
         assert len(seen[-1]) > 100
 
     def test_a_body_that_a_host_unpacks_is_measured_unpacked(self, way: HTTPWay) -> None:
-        """A hook that puts another stream in the request's place, as for gzip."""
+        """A hook replaces the request's stream, as for gzip."""
 
         def unpack() -> None:
             request.stream = BytesIO(b" " * (LARGEST_BODY + 1))
@@ -507,7 +507,7 @@ class HTTPCases(Cases):
 
 
 class DecoratedCases(HTTPCases):
-    """What only a view of the bot's own has."""
+    """The cases of the bot's own views."""
 
     def test_an_ordinary_body_reaches_the_view_byte_for_byte(self, way: HTTPWay) -> None:
         bodies = [
@@ -630,7 +630,7 @@ def handshake() -> dict[str, str]:
 
 
 def raising(error: Exception) -> Callable[..., Any]:
-    """Something to call that always fails with this error."""
+    """A callable that always raises this error."""
 
     def fail(*_: Any, **__: Any) -> Any:
         raise error
@@ -640,7 +640,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 @contextmanager
 def store_away(bot: Bot) -> Iterator[None]:
-    """The database file is not there for a while, as when a disk is not mounted."""
+    """In this block the database file is missing, as when a disk is not mounted."""
     hidden = bot.database.with_suffix(".away")
     bot.database.rename(hidden)
     try:

@@ -1,5 +1,4 @@
-"""An app whose database is away, or lost, as those outside see it: doors that say 503 and when to come again,
-and commands that say one sentence."""
+"""An app whose database is away or lost: doors answer 503 with Retry-After, and commands one sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ COMMANDS = (
 def without(
     request: pytest.FixtureRequest, new_bot: NewBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Bot:
-    """A bot with every door, whose database file was deleted, or whose server never answered."""
+    """A bot with every door whose database file was deleted, or whose server never answers."""
     app = Flask("tests.host", instance_path=str(tmp_path))
     bot = new_bot(app, **({"DATABASE": NOBODY_LISTENS} if request.param == "away" else {}))
     app.register_blueprint(ExternalAccount(bot.linking).blueprint)
@@ -95,7 +94,7 @@ def test_check_says_it_among_its_findings(without: Bot) -> None:
 def test_looking_at_a_database_that_was_never_made_makes_none(
     settings: dict[str, Any], tmp_path: Path, arguments: str
 ) -> None:
-    """A mistyped path, a volume that is not mounted."""
+    """As with a mistyped path, or a volume that is not mounted."""
     given = {name: value for name, value in settings.items() if name.startswith("BOT_LINKING_")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BOT_LINKING_")}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What this room's tests share: a shop with the module and no bot, served over HTTP, and who calls it."""
+"""What this room's tests share: a shop with ExternalAccount and without a bot, over HTTP, and its callers."""
 
 from __future__ import annotations
 

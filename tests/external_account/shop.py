@@ -55,7 +55,7 @@ class Shop:
         return list(answer.json()["data"])
 
     def bound(self, **fields: Any) -> int:
-        """Bind an account of the user's; its id."""
+        """Bind an account of the user's, and return its id."""
         assert self.bind(**fields).status_code == 200
         return int(self.accounts()[-1]["id"])
 
@@ -70,7 +70,7 @@ class Shop:
         return self.call("POST", "/SignIn", token=token or self.back_end, json=body)
 
     def token(self, code: Any = None, **fields: Any) -> str:
-        """Sign in; the user's token."""
+        """Sign in, and return the user's token."""
         answer = self.sign_in(code, **fields)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["data"]["access_token"])
@@ -97,7 +97,7 @@ class Authenticator:
         return self.totp.at(int(self.clock()) + 30 * steps)
 
     def wrong(self, of: int = 0) -> str:
-        """A code that is right at no step around now."""
+        """A code that is wrong for every step around now."""
         near = {self.code(steps) for steps in range(-2, 3)}
         return next(text for n in range(of, of + 10) if (text := f"{n:06d}") not in near)
 

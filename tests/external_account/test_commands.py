@@ -1,4 +1,4 @@
-"""The operator's commands: what a script needs stands alone on stdout."""
+"""The operator's commands: what a script needs is alone on stdout."""
 
 from __future__ import annotations
 

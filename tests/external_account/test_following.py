@@ -1,4 +1,5 @@
-"""Account linking beside it: whoever is linked is bound, whoever is unlinked is not, by every door."""
+"""With a bot in the same app, every door that links a person binds them, and every door that unlinks
+unbinds."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from .shop import KEYS, Authenticator
 
 @dataclass
 class Pair:
-    """A bot with the module beside it, and the application's back end."""
+    """A bot and ExternalAccount in one app, and the application's back end."""
 
     bot: Bot
     external: ExternalAccount
@@ -155,7 +156,7 @@ def test_the_api_binds_and_moves_with_the_account(new_bot: NewBot, new_pair: Cal
 def test_no_call_binds_platform_messenger_whatever_its_token_may_do(
     pair: Pair, platform: str, scopes: list[str]
 ) -> None:
-    """Not somebody else's PSID, not one's own, linked or not: the answer tells nobody which it is."""
+    """Neither another person's PSID nor one's own, linked or not; all answers are alike."""
     pair.bot.link()
     for user_id in (1, 666):
         headers = {"Authorization": f"Bearer {pair.external.create_token('shop', user_id, scopes)}"}
@@ -297,7 +298,7 @@ def test_user_id_of_decides_and_a_link_never_fails_by_it(new_pair: Callable[...,
 
 
 def test_a_user_who_is_told_by_the_user_name_changes_with_it(new_pair: Callable[..., Pair]) -> None:
-    """The same account under another user name: the former user's tokens end."""
+    """The same account gets another user name: the former user's tokens end."""
     users = {"ada": 1, "countess": 2}
     pair = new_pair(user_id_of=lambda account: users.get(account.username))
     core = pair.bot.linking.core
@@ -331,7 +332,7 @@ def test_an_account_id_in_decimal_is_a_user_id(account_id: str, user_id: int | N
 
 
 def test_link_and_binding_commit_together_or_not_at_all(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the binding fails, the link is not half there."""
+    """When the binding fails, there is no link either."""
     code = pair.bot.browser().code()
     statements = pair.bot.linking.store.engine.statements  # type: ignore[attr-defined]
     monkeypatch.setitem(statements, "external_bind_link", "insert into external_accounts (id) values (null)")
@@ -362,7 +363,7 @@ def test_erasing_a_person_leaves_no_byte_of_their_psid_in_any_table(pair: Pair) 
 
 
 def test_the_second_factor_guards_the_linking_pages(pair: Pair) -> None:
-    """A right password leads to the code; the code to the consent; each code works once for all doors."""
+    """A right password leads to the code, and the code to the consent. Each code works once for all doors."""
     enrolment = pair.external.enable_two_factor("shop", 1)
     totp = pyotp.parse_uri(enrolment.address)
     authenticator = Authenticator(totp, pair.bot.clock, enrolment.recovery_codes)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""The second factor on the linking pages: between password and consent, and nowhere to slip past it."""
+"""The second factor on the linking pages: it stands between password and consent, and cannot be passed
+over."""
 
 from __future__ import annotations
 
@@ -72,8 +73,8 @@ def test_a_wrong_password_is_refused_before_any_code(bot: Bot, authenticator: Au
 
 
 def test_the_password_alone_opens_no_consent(bot: Bot, authenticator: Authenticator) -> None:
-    """Not by its address, not by sending the consent's form with this page's ticket and cookies: both lead to
-    the code again."""
+    """Neither the consent's address nor its form, sent with this page's ticket and cookies, leads past the
+    code."""
     browser = waiting(bot)
     asked = browser.location
     attempt_id = asked.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The document: valid, made from what validates, true, and the same one as the bot's."""
+"""The document is valid, comes from the models that validate, is true, and is the same as the bot's."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _token = _external.create_token("shop", 7, ALL)
 
 @_app.get("/document")
 def _document_of_the_shop() -> Any:
-    """The document, told the one appKey that there is."""
+    """The document, with the one appKey that there is."""
     document = _app.test_client().get("/ExternalAccount/openapi.json").get_json()
     for path in document["paths"].values():
         for call in path.values():
@@ -69,7 +69,7 @@ schema = schemathesis.openapi.from_wsgi("/document", _app)
 
 @pytest.fixture(autouse=True, scope="module")
 def _close() -> Iterator[None]:
-    """The store and its folder go with the last test of this file."""
+    """Close the store after the last test of this file."""
     yield
     _external._here()._store.close()
     _folder.cleanup()
@@ -101,7 +101,7 @@ def test_the_document_has_the_published_fields_and_types() -> None:
 
 @schema.auth()
 class _Token:
-    """The token, but where a case is one of a missing token."""
+    """Adds the token, except to a case about a missing token."""
 
     def get(self, _case: Any, _context: Any) -> str:
         return _token
@@ -216,4 +216,4 @@ Life.TestCase.settings = settings(
 
 
 class TestLife(Life.TestCase):  # type: ignore[misc,valid-type]
-    """A whole life of bound accounts, many times over."""
+    """Many random lives of bound accounts."""

@@ -1,4 +1,4 @@
-"""Several pages: a PSID is nothing without its page. What one page says moves no other page's account."""
+"""Several pages: a PSID belongs to its page, and no page moves another page's account."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_a_link_on_another_page_leaves_the_first_ones_account_and_tokens(pair: P
 
 
 def test_the_same_holds_where_another_pages_call_or_event_says_it(pair: Pair) -> None:
-    """By the door itself: a key of the other page, and a webhook that the other page's secret signed."""
+    """By the door itself: with a key of the other page, and by a webhook that the other page's secret
+    signed."""
     link(pair, ONE, 1)
     token = token_of(pair)
     key = Keys(pair.bot.linking.core).create("two", [TWO])

@@ -1,4 +1,4 @@
-"""What happens at once ends as if it had come one after the other: threads and processes, each database."""
+"""Requests at the same time end as requests one after another: threads and processes, on each database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """All of them, begun together."""
+    """Run all of them at the same time."""
     barrier = Barrier(len(calls))
 
     def begin(call: Callable[[], Any]) -> Any:
@@ -38,7 +38,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def post(shop: Shop, path: str, token: str, **body: Any) -> Callable[[], int]:
-    """A call on a connection of its own; its status."""
+    """Call on a connection of its own, and return the status."""
 
     def call() -> int:
         with requests.Session() as session:
@@ -89,7 +89,7 @@ def test_a_burst_of_failing_sign_ins_gets_no_more_tries_than_the_limit(new_shop:
 
 
 def test_no_sign_in_outlives_the_disabling_of_its_account(any_shop: Shop) -> None:
-    """Whichever comes first, when both have answered no token of the account is good."""
+    """Whichever is first: when both have answered, no token of the account is good."""
     shop = any_shop
     account_id = shop.bound()
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Two-factor sign-in: codes, limits, recovery, and secrets that are of no use in the database alone."""
+"""Two-factor sign-in: codes, limits, recovery, and secrets that are useless in the database alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_code_is_required_where_two_factor_sign_in_is_on(bound: Shop) -> Non
 
 
 def test_the_code_is_the_one_of_rfc_6238(bound: Shop) -> None:
-    """By the tests' own handwriting of the standard, not by the library."""
+    """Computed by this test from the standard, and not by the library."""
     authenticator = bound.enrol()
     counter = struct.pack(">Q", int(bound.clock()) // 30)
     mac = hmac.new(authenticator.totp.byte_secret(), counter, hashlib.sha1).digest()
@@ -55,7 +55,7 @@ def test_the_code_is_the_one_of_rfc_6238(bound: Shop) -> None:
     ],
 )  # fmt: skip
 def test_a_code_is_six_ascii_digits_as_text(bound: Shop, code: Any) -> None:
-    """Refused by its form, with or without a second factor, and never counted as a guess."""
+    """Another form is refused with or without a second factor, and does not count as a guess."""
     for _ in range(2):
         answer = bound.sign_in(code)
         assert (answer.status_code, answer.json()["data"]) == (400, None)
@@ -134,8 +134,23 @@ def test_the_limit_is_the_users_whichever_account_or_token_is_used(bound: Shop) 
         bound.external.check_second_factor("shop", USER, authenticator.code())
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{0[0]}{0[1]}{0[2]} {0[3]}{0[4]}{0[5]}",
+        "{0}\r\n",
+        "\u200e{0}",
+        "{0[0]}-{0[1]}-{0[2]}{0[3]}{0[4]}{0[5]}",
+    ],
+)
+@pytest.mark.parametrize("zero", "0٠۰०０")
+def test_a_sign_in_of_the_sites_own_takes_a_code_as_it_is_typed(bound: Shop, typed: str, zero: str) -> None:
+    code = bound.enrol().code().translate({48 + digit: ord(zero) + digit for digit in range(10)})
+    bound.external.check_second_factor("shop", USER, typed.format(code))
+
+
 def lock(shop: Shop, wrong: str) -> None:
-    """Twenty wrong codes in a row, as slowly as it takes."""
+    """Twenty wrong codes in a row, as slowly as the limit allows."""
     for _ in range(4):
         for _ in range(5):
             assert shop.sign_in(wrong).status_code == 401

@@ -1,4 +1,4 @@
-"""It is optional: whoever does not register it has no route, no table and no import of it."""
+"""It is optional: a site that does not register it has no route, no table and no import of it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_bot_without_it_has_no_route_and_no_table_of_it(new_bot: NewBot) -> No
 
 
 def test_importing_the_package_imports_nothing_of_it() -> None:
-    """Not even when its packages are missing."""
+    """Also when its packages are missing."""
     code = (
         "import sys\n"
         "for name in ('pyotp', 'segno', 'cryptography'): sys.modules[name] = None\n"

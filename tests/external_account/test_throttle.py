@@ -1,4 +1,4 @@
-"""SignIn is slowed down by application, by unionID and by address; and with the store away it is closed."""
+"""SignIn is limited by application, by unionID and by address; while the store is away it is closed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_with_the_store_away_every_call_is_closed_and_says_nothing_of_why(
 
 @pytest.fixture(params=["gone", "garbage"])
 def damage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], None]:
-    """Takes the database away from under the shop."""
+    """Damage the shop's database."""
     path = tmp_path / "shop.db"
 
     def gone() -> None:

@@ -99,7 +99,7 @@ def test_one_token_may_have_all_scopes(shop: Shop) -> None:
 
 
 def test_a_back_ends_token_signs_in_but_has_no_user_to_bind_to(shop: Shop) -> None:
-    """Its `bind` is for a shop that gives it a user; the sentence says what is needed."""
+    """Its `bind` needs a user; the sentence says what is needed."""
     answer = shop.bind(shop.back_end)
     assert (answer.status_code, answer.json()["data"]) == (403, False)
     assert "user" in answer.json()["error"]
@@ -123,7 +123,7 @@ def test_a_token_from_a_sign_in_cannot_bind_or_sign_in(shop: Shop) -> None:
 
 
 def test_two_applications_and_two_users_never_see_each_other(shop: Shop) -> None:
-    """The same pair in each application is another account, and no token reaches over."""
+    """The same pair is another account in each application, and no token reads the other."""
     external = shop.external
     external.create_app("other")
     tokens = {

@@ -1,6 +1,5 @@
-"""An upgrade keeps what an earlier release had of bound accounts, on both engines; but what was never proven
-signs nobody in.
-"""
+"""An upgrade keeps the bound accounts of an earlier release, on both engines; a pair that was never proved
+signs no user in."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ LINKS = [("71", "1", "ada", "login"), ("74", "42", "42", "api")]
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SQLStore]:
-    """A store that an earlier release had filled, upgraded."""
+    """A store of an earlier release, upgraded."""
     load = sql.load_schema
 
     def earlier(words: dict[str, str], *, room: str = sql.STORES) -> dict[str, list[str]]:

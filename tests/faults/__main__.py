@@ -23,7 +23,7 @@ HEAD = ("kill point", "rounds", "kills", "lost", "doubled", "repeated", "worst r
 
 @contextmanager
 def new_database(kind: str) -> Iterator[str]:
-    """The address of an empty database of this kind, in memory as far as there is any."""
+    """The address of an empty database of this kind, in a memory file system where there is one."""
     if kind == "postgres":
         with postgres.empty_schema() as url:
             yield url
@@ -34,7 +34,7 @@ def new_database(kind: str) -> Iterator[str]:
 
 
 def play(place: Place, kind: str, rounds: int, seed: str, pace: Pace, *, at_once: int = 1) -> Outcome:
-    """So many rounds at one place, each in a database of its own."""
+    """Play `rounds` rounds at one place, each in a database of its own."""
     whole = Outcome()
     for outcome in each_round(place, kind, rounds, seed, pace, at_once=at_once):
         whole.add(outcome)
@@ -44,7 +44,7 @@ def play(place: Place, kind: str, rounds: int, seed: str, pace: Pace, *, at_once
 def each_round(
     place: Place, kind: str, rounds: int, seed: str, pace: Pace, *, at_once: int
 ) -> Iterator[Outcome]:
-    """What each round came to, as soon as it is over."""
+    """The outcome of each round, as soon as it is over."""
     if kind == "postgres":
         postgres.server()  # before the threads
 
@@ -71,8 +71,8 @@ def _complain(where: str, outcome: Outcome) -> None:
 
 
 class Table:
-    """A row for each place. The file, where one is wanted, is whole after each round: a run that is broken
-    off leaves all that it has found."""
+    """A row for each place. The file, if any, is whole after each round, so a run that is interrupted
+    keeps what it has found."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -80,7 +80,7 @@ class Table:
         print(self._rows[0], flush=True)
 
     def fill(self, place: Place, rounds: Iterator[Outcome]) -> Outcome:
-        """A row by these rounds, printed when they are over or broken off."""
+        """Print a row of these rounds, when they are over or interrupted."""
         whole, done = Outcome(), 0
         self._rows.append(_row(place, done, whole))
         try:

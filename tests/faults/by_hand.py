@@ -1,4 +1,4 @@
-"""What is done by hand at a prompt: killed in the middle, and then done again."""
+"""Commands that an operator gives: killed in the middle, and given again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ APP, USER, OTHER = "shop", 7, 8
 
 
 class Operator:
-    """One command of theirs, from before to after."""
+    """Plays a command, kills it, gives it again, and judges the outcome."""
 
     def __init__(self, round: Round) -> None:
         self.round, self.rng = round, round.rng
@@ -66,7 +66,7 @@ class Operator:
         outcome.doubled += self.round.database.broken()
 
     def _run(self, kill: Kill | None, *arguments: str, target: Any = processes.command) -> str | None:
-        """What it said, or None when it was killed."""
+        """The output, or None when the command was killed."""
         reading, writing = SPAWN.Pipe(duplex=False)
         process = SPAWN.Process(
             target=target, args=(self.round.settings, kill, writing, *arguments), daemon=True
@@ -109,7 +109,7 @@ class Operator:
         store.close()
 
     def _revoke_tokens(self) -> None:
-        """All of a user's tokens are good or none is, and nobody else's ends."""
+        """All of a user's tokens are good or none is, and no other user's end."""
         store = open_store(self.round.url)
         kept, now = _Kept(store), now_ms()
         kept.apps.begin_app(APP, now)
@@ -186,7 +186,7 @@ class Operator:
         store.close()
 
     def _rotate(self) -> None:
-        """A new key, then an end to the old one; at each moment one that the holder knows is good."""
+        """A new key, then the end of the old one; at each moment one is good that its holder knows."""
         store = open_store(self.round.url)
         keys = Keys(Linking(store, tell=lambda event: None, page_id=PAGE))
         known = [keys.create("old")]

@@ -1,5 +1,5 @@
-"""A store and a Graph whose n-th call fails, as real ones fail: before anything was done, in the middle, or
-after all was done, when only the answer is lost."""
+"""A store and a Graph whose n-th call fails, as real ones do: before the work, within it, or after it,
+when only the answer is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN = ("commit, but its answer is lost", "Graph, but its answer is lost", "R
 
 @dataclass
 class Faults:
-    """Counts every call, and fails those it was armed for. `failed` names what did."""
+    """Counts every call, and fails those that it is armed for. `failed` names them."""
 
     at: int = 0
     length: int = 1
@@ -46,7 +46,7 @@ class Faults:
 
 
 class RandomFaults(Faults):
-    """Fails one call in so many, by chance, as often as it may."""
+    """Fails one call in `one_in` at random, `most` times at most."""
 
     def __init__(self, rng: Random, one_in: int, most: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class RandomFaults(Faults):
 
 
 class FailingTx:
-    """A transaction in which any statement may be the one that fails."""
+    """A transaction in which any statement may fail."""
 
     def __init__(self, tx: Tx, faults: Faults, problem: Callable[[], Exception]) -> None:
         self._tx, self._faults, self._problem = tx, faults, problem
@@ -97,8 +97,11 @@ class FailingTx:
 
 
 class FailingEngine:
-    """Another engine, which fails at each begin, statement, read and commit that `faults` names. `problem` is
-    what its driver would raise. With `answers_get_lost` a commit may also succeed unheard."""
+    """Wraps an engine, and fails at each begin, statement, read and commit that `faults` names.
+
+    `problem` is what its driver would raise. With `answers_get_lost` a commit may also succeed without an
+    answer.
+    """
 
     def __init__(
         self, engine: Engine, faults: Faults, problem: Callable[[], Exception], *, answers_get_lost: bool
@@ -152,7 +155,7 @@ class FailingEngine:
 
 
 def fail_redis(counters: Any, faults: Faults) -> None:
-    """Let any script that these counters run in Redis be the one that fails."""
+    """Let the scripts that these counters run in Redis fail, too."""
     from redis import ConnectionError as Gone
 
     inner = counters._client.eval
@@ -168,7 +171,7 @@ def fail_redis(counters: Any, faults: Faults) -> None:
 
 @dataclass
 class FailingGraph:
-    """Messenger's side, without HTTP: what reached it, and whom it takes for whose."""
+    """Messenger's side without HTTP: it keeps which messages reached it, and knows whose each token is."""
 
     faults: Faults
     pages: dict[str, str]  # access token to page

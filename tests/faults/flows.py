@@ -1,5 +1,5 @@
-"""Every flow, as the outside drives it: Messenger sends again what was not acknowledged, a person presses
-again what failed, a site calls again, a worker looks again."""
+"""Every flow as the outside drives it: Messenger sends again what was not acknowledged, a person presses
+again, a site calls again, a worker looks again."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ class Person:
 
     @property
     def name(self) -> str:
-        """Their user name at the site, which is their account's id, too."""
+        """The person's user name at the site, which is their account's id, too."""
         return f"user{self.number}"
 
 
 @dataclass
 class Site:
-    """The business's own users, and how often it was asked about each."""
+    """The business's own users, and a count of how often it was asked about each."""
 
     asked: dict[str, int] = field(default_factory=dict)
 
@@ -104,7 +104,8 @@ class Site:
 
 @dataclass
 class World:
-    """One bot with everything around it; `rows(statement, value)` looks into its database from beside."""
+    """One bot with everything around it. `rows(statement, value)` reads its database on another
+    connection."""
 
     bot: Bot
     graph: FailingGraph
@@ -133,7 +134,8 @@ class World:
     # The outside
 
     def insist(self, person: Person, step: Callable[[], bool], *, but: str = "") -> None:
-        """Until it is done. What was refused, and not only unheard, has changed nothing but this table."""
+        """Repeat the step until it is done. A step that failed, and did not only lose its answer, has
+        changed nothing but the table `but`."""
         for _ in range(self.tries):
             before = self.watched(person) if self.faults.at else None  # else nothing fails
             failed = len(self.faults.failed)
@@ -150,7 +152,7 @@ class World:
         }
 
     def webhook(self, person: Person, event: dict[str, Any]) -> None:
-        """Messenger delivers, until it is acknowledged."""
+        """Deliver an event until it is acknowledged, as Messenger does."""
         body = batch(event, page=person.page)
         self.insist(person, lambda: _is_done(self.bot.post(body)))
 
@@ -171,7 +173,7 @@ class World:
         self.insist(person, call)
 
     def do(self, person: Person, work: Callable[[], object]) -> None:
-        """The host's own code, which calls again after `StoreUnavailable`."""
+        """Call the host's own code again after `StoreUnavailable`."""
 
         def step() -> bool:
             try:
@@ -183,7 +185,7 @@ class World:
         self.insist(person, step)
 
     def log_in(self, person: Person) -> tuple[Browser, str]:
-        """Tap Log In and give the password; where that leads."""
+        """Tap Log In and give the password; returns where that leads."""
         browser = self.bot.browser()
         self.insist(person, lambda: _is_done(browser.open(person.token)))
         login = browser.form("login")
@@ -194,18 +196,18 @@ class World:
         return browser, browser.page.headers["Location"]
 
     def show(self, person: Person, browser: Browser, place: str) -> None:
-        """A page to which another one has led."""
+        """A page to which another one has redirected."""
         self.insist(person, lambda: _is_done(browser.get(f"/linking/{place}")))
 
     def sign_in(self, person: Person) -> Browser:
-        """Up to the consent page."""
+        """Come to the consent page."""
         browser, place = self.log_in(person)
         assert place.startswith("consent/")
         self.show(person, browser, place)
         return browser
 
     def press(self, person: Person, browser: Browser, button: str) -> str:
-        """Press a button of the page that is shown until it leads somewhere; where to."""
+        """Press a button of the page that is shown until it leads somewhere; returns where to."""
         form = browser.form(button)
         path = f"/linking/{button}"
         self.insist(person, lambda: _is_done(browser.post(path, form.fields)))
@@ -215,11 +217,11 @@ class World:
         return str(target)
 
     def approve(self, person: Person) -> str:
-        """The whole walk; the code."""
+        """Walk all pages; returns the code."""
         return code_in(self.press(person, self.sign_in(person), "consent"))
 
     def say(self, person: Person, text: str, wanted: str) -> None:
-        """Write to the bot, and again until the answer comes: at once, or through the outbox."""
+        """Write to the bot, and again until the answer comes, at once or through the outbox."""
 
         def step() -> bool:
             before = len(self.graph.texts(person.psid))
@@ -230,11 +232,11 @@ class World:
         self.insist(person, step)
 
     def settle(self, person: Person) -> None:
-        """The worker looks again and again, while time goes by."""
+        """Let the worker look again and again, while time goes by."""
         self.settle_for(_WATCHED["outbox"], person.psid)
 
     def settle_for(self, statement: str, value: str) -> None:
-        """The same, until this statement finds nothing more."""
+        """The same, until this statement finds nothing."""
         for _ in range(3 * self.tries):
             try:
                 self.bot.linking.delivery.drain()
@@ -247,7 +249,7 @@ class World:
         raise AssertionError(f"the outbox does not empty: {self.rows(statement, value)}")
 
     def approved(self, person: Person) -> str:
-        """The code that the walk ends in, for those who begin behind it."""
+        """The code at the end of the walk, for flows that begin after it."""
         now, account = self.bot.clock.ms, Account(person.name, username=person.name)
         attempt = Attempt(
             f"attempt of {person.name}", account, person.token, return_url(person.token), now, person.page,
@@ -258,14 +260,14 @@ class World:
         return code
 
     def link(self, person: Person) -> dict[str, Any]:
-        """Link, without any fault, and see to the message; the event."""
+        """Link without any fault, and send the message; returns the event."""
         event = linked_event(self.approved(person), psid=person.psid, at=self.bot.clock.ms)
         self.webhook(person, event)
         self.settle(person)
         return event
 
     def pairs(self, person: Person, app: str = APP) -> list[tuple[Any, ...]]:
-        """For whom an application takes this person."""
+        """The accounts that an application knows this person by."""
         statement = f"select user_id from external_accounts where app_key = '{app}' and union_id = {{}}"
         return self.rows(statement, person.psid)
 
@@ -274,7 +276,7 @@ class World:
 
 
 def _is_done(answer: TestResponse) -> bool:
-    """Or else it is to be asked for again; what went wrong within is nobody's business outside."""
+    """Whether the status means that it is done, or must be asked for again."""
     assert answer.status_code in (200, 303, 503), (answer.status_code, answer.text)
     for inner in INTERNALS:
         assert inner not in answer.text, answer.text
@@ -292,7 +294,8 @@ class Flow:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the ExternalAccount module knows their account, which it does by the link's transaction."""
+        """Whether the ExternalAccount module knows the account, which is bound in the link's own
+        transaction."""
         return self.is_linked
 
     def __init__(self, world: World) -> None:
@@ -305,8 +308,8 @@ class Flow:
         raise NotImplementedError
 
     def judge(self, person: Person) -> None:
-        """Model = store = last message; nothing waits; no code lives on after its use; nothing came twice,
-        but for one repeated message for each fault."""
+        """Model = store = last message. Nothing waits, no code lives on after its use, and nothing came
+        twice, except one message for each fault."""
         world, failed = self.world, len(self.world.faults.failed)
         links = world.rows(
             "select account_id from links where psid = {} and account_id is not null", person.psid
@@ -354,7 +357,7 @@ class LinkByLogin(Flow):
 
 
 class Redelivery(LinkByLogin):
-    """What was acknowledged long ago comes three times more."""
+    """An event that was acknowledged long ago comes three times more."""
 
     def prepare(self, person: Person) -> None:
         self.event = self.world.link(person)
@@ -399,7 +402,7 @@ class LinkByAPI(Flow):
 
 
 class UpdateByAPI(LinkByAPI):
-    """The same account under another address: known by both identifiers, or still by the old ones."""
+    """The same account under another address: it has both new identifiers, or still the old ones."""
 
     history = ("linked", "changed")
 
@@ -425,7 +428,8 @@ class UnlinkByAPI(Flow):
 
 
 class Erase(Flow):
-    """Linked, a message waiting, an attempt and something interrupted under way: all of it goes."""
+    """A person who is linked, with a message waiting and a login and a handler under way: all of it is
+    deleted."""
 
     def prepare(self, person: Person) -> None:
         world = self.world
@@ -447,7 +451,7 @@ class Erase(Flow):
 
 
 class Cancel(Flow):
-    """Signed in, and then no: no code, and nothing that nags."""
+    """Signed in, then cancelled: no code, and no further prompt."""
 
     def prepare(self, person: Person) -> None:
         self.world.bot.linking.core.remember(person.psid, {"cart": 1}, PAGE)
@@ -466,7 +470,7 @@ class Cancel(Flow):
 
 
 class Refused(Flow):
-    """A code that nobody minted, twice: one message."""
+    """A code that was never minted comes twice: one message."""
 
     messages = (REFUSED,)
 
@@ -478,7 +482,7 @@ class Refused(Flow):
 
 
 class DisabledAccount(Flow):
-    """The site says no when the code comes back: the code is used up all the same."""
+    """The site refuses the account when the code comes back: the code is used up all the same."""
 
     messages = (REFUSED,)
 
@@ -498,7 +502,7 @@ class DisabledAccount(Flow):
 
 
 class PromptAndResume(Flow):
-    """Orders, please. Log in first. And the orders come by themselves."""
+    """The person asks for their orders, logs in, and the orders come automatically."""
 
     messages, history, is_linked = (PROMPT, LINKED, ORDERS), ("linked",), True
 
@@ -514,7 +518,7 @@ class PromptAndResume(Flow):
 
 
 class SignInThrottle(Flow):
-    """Guesses at one name: the site is never asked more often than the limit says, whatever fails."""
+    """Guesses at one name: whatever fails, the site is never asked more often than the limit says."""
 
     settings: ClassVar[dict[str, Any]] = {"SIGN_IN_LIMIT": 2}
 
@@ -534,7 +538,7 @@ class SignInThrottle(Flow):
 
 
 class SignInThrottleWithRedis(SignInThrottle):
-    """Redis counts, and the database behind it; a limit is given out once more at most."""
+    """Redis counts, with the database behind it; a limit is granted once more at most."""
 
     settings: ClassVar[dict[str, Any]] = {**SignInThrottle.settings, "THROTTLE": "redis"}
 
@@ -546,7 +550,7 @@ class SignInThrottleWithRedis(SignInThrottle):
 
 
 class StrictLogin(LinkByLogin):
-    """Nobody is linked of whom Messenger has not said who it is."""
+    """A person whom Messenger has not named is not linked."""
 
     settings: ClassVar[dict[str, Any]] = {"STRICT": True}
 
@@ -560,7 +564,7 @@ class StrictLogin(LinkByLogin):
 
 
 class TwoPages(LinkByLogin):
-    """One person of each page, at once: each hears it from their own page."""
+    """One person of each page at the same time: each message comes from the person's own page."""
 
     settings: ClassVar[dict[str, Any]] = {
         "PAGES": {
@@ -592,7 +596,7 @@ class TwoPages(LinkByLogin):
 
 
 class KeyOfTheSite(Flow):
-    """A new key, then an end to the old one. A key whose text was lost is ended by its name."""
+    """A new key, then the end of the old one. A key whose text was lost is revoked by its name."""
 
     def prepare(self, person: Person) -> None:
         self.keys = Keys(self.world.bot.linking.core)
@@ -617,7 +621,7 @@ class KeyOfTheSite(Flow):
 
 
 class Purge(Flow):
-    """What has had its day goes, one kind after the other, and what has not stays."""
+    """Expired rows are deleted, one kind after the other, and all others stay."""
 
     messages, history, is_linked = (LINKED,), ("linked",), True
 

@@ -18,7 +18,7 @@ from .flows import APP, Flow, LinkByLogin, Person, World, _is_done
 
 
 class OfApp(Flow):
-    """Bound by a call, and no link beside it."""
+    """Bound by a call, without a link."""
 
     is_bound = True
 
@@ -37,7 +37,7 @@ class OfApp(Flow):
         *,
         or_gone: bool = False,
     ) -> Any:
-        """What the envelope holds in the end."""
+        """Call until there is an answer; returns what its envelope holds."""
         data = None
         begun = len(self.world.faults.failed)
 
@@ -60,7 +60,7 @@ class OfApp(Flow):
         return list(self.call(person, "GET", "", self.token))
 
     def sign_in(self, person: Person, totp: pyotp.TOTP | None = None) -> str:
-        """Until there is a token, with a fresh code each time."""
+        """Sign in until there is a token, with a fresh code each time."""
         token = ""
 
         def step() -> bool:
@@ -95,7 +95,7 @@ def ask(world: World, method: str, path: str, token: str, json: Any, *, app: str
 
 
 class BindByCall(OfApp):
-    """Twice the same: one account, which the list shows."""
+    """The same pair twice: one account, which the list shows."""
 
     def prepare(self, person: Person) -> None:
         self.token = self.world.external.create_token(APP, person.number)
@@ -107,7 +107,7 @@ class BindByCall(OfApp):
 
 
 class DisableByCall(OfApp):
-    """A disabled account has no token any more, at no moment."""
+    """A disabled account never has a good token."""
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)
@@ -126,7 +126,7 @@ class DisableByCall(OfApp):
 
 
 class UnbindByCall(DisableByCall):
-    """Gone with the tokens that came from it. Whoever did not hear of it is told that it is not there."""
+    """The account is gone with its tokens. A caller that lost the answer is told that there is none."""
 
     is_bound = False
 
@@ -150,7 +150,7 @@ class SignInByCall(OfApp):
 
 
 class SignInWithCode(SignInByCall):
-    """A code that let somebody in lets nobody in again, whatever failed before."""
+    """A code that has signed somebody in is never good again, whatever failed before."""
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)
@@ -200,7 +200,7 @@ class DisableSecondFactor(ReplaceSecondFactor):
 
 
 class RevokeTokens(OfApp):
-    """Two, one after the other; a third stays."""
+    """Two tokens are revoked, one after the other; a third stays."""
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)
@@ -221,7 +221,7 @@ class RevokeTokens(OfApp):
 
 
 class ReplaceBackEndToken(OfApp):
-    """At each moment one that the back end knows is good."""
+    """At each moment one token is good that the back end knows."""
 
     def act(self, person: Person) -> None:
         def create() -> None:
@@ -239,8 +239,8 @@ class ReplaceBackEndToken(OfApp):
 
 
 class LinkWithCode(LinkByLogin):
-    """The pages ask for a code between password and consent: the password alone opens nothing, and a code is
-    good once. Whoever was not heard at the very step to the consent starts again."""
+    """The pages ask for a code between password and consent: the password alone is not enough, and a code
+    is good once. A person whose answer is lost at the step to the consent starts again."""
 
     def prepare(self, person: Person) -> None:
         self.totp = authenticator(self.world.external.enable_two_factor(APP, person.number))
@@ -265,7 +265,7 @@ class LinkWithCode(LinkByLogin):
         raise AssertionError(f"not signed in; failed: {self.world.faults.failed}")
 
     def give_code(self, person: Person, browser: Browser) -> bool:
-        """A fresh one each time. False when this attempt is over, as its answer was lost."""
+        """Give a fresh code each time. False when this attempt is over, since its answer was lost."""
         fields, is_over = browser.form("second-factor").fields, False
         begun = len(self.world.faults.failed)
 

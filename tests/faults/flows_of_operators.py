@@ -33,7 +33,8 @@ def run(world: World, *arguments: object, given: str | None = None) -> Result:
 
 
 def persist(world: World, step: Callable[[], bool]) -> None:
-    """Until it is done, where what was done until a failure stays and the next try goes on."""
+    """Repeat the step until it is done. What it did before a failure stays, and the next try goes on from
+    there."""
     for _ in range(world.tries):
         if step():
             return
@@ -41,8 +42,8 @@ def persist(world: World, step: Callable[[], bool]) -> None:
 
 
 class CreateApp(LinkByLogin):
-    """Beside people who are linked already: they are all bound before there is a token. When the answer to
-    the last commit is lost, so is the token: the operator ends it unread and makes another."""
+    """An app beside people who are linked already: all of them are bound before there is a token. When the
+    last commit's answer is lost, so is the token: the operator revokes it unread and makes another."""
 
     def prepare(self, person: Person) -> None:
         self.app, self.linked = f"shop{person.number}", (person, self.world.new_person())
@@ -76,7 +77,7 @@ class CreateApp(LinkByLogin):
         return True
 
     def is_whole(self) -> bool:
-        """And then everybody is bound."""
+        """Whether everybody is bound."""
         opened = "select 1 from external_apps where opened_at is not null and app_key = {}"
         if not self.world.rows(opened, self.app):
             return False
@@ -85,7 +86,7 @@ class CreateApp(LinkByLogin):
         return True
 
     def has_tokens(self) -> bool:
-        """Or may have one for the asking."""
+        """Whether it has a token, once one was asked for."""
         with suppress(AppKeyRefused, StoreUnavailable):
             self.world.external.create_back_end_token(self.app)
         return self.world.count("external_tokens", "app_key", self.app) > 0
@@ -110,7 +111,7 @@ class EnableByCommand(ReplaceSecondFactor):
 
 
 class DisableByCommand(DisableSecondFactor):
-    """Whoever did not hear of it is told that it is not on."""
+    """An operator who lost the answer is told that it is not on."""
 
     def act(self, person: Person) -> None:
         def disable() -> bool:
@@ -122,7 +123,7 @@ class DisableByCommand(DisableSecondFactor):
 
 
 class RecoverByCommand(OfApp):
-    """A recovery code is used up by what was done, heard of or not, and by nothing else."""
+    """A recovery code is used up by a recovery, also one whose answer was lost, and by nothing else."""
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)
@@ -150,7 +151,7 @@ class RecoverByCommand(OfApp):
 
 
 class RotateByCommand(OfApp):
-    """Every secret under the newest key in the end, and the same secret; who is signed in stays so."""
+    """In the end every secret is sealed by the newest key and is the same secret; people stay signed in."""
 
     def prepare(self, person: Person) -> None:
         super().prepare(person)

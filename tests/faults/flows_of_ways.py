@@ -1,5 +1,5 @@
-"""The ways beside the Log In button, what an owner undoes, and what Meta asks to have deleted: each is tried
-again by the person, the browser or Meta."""
+"""The ways beside the Log In button, an owner's undo, and Meta's requests to delete: the person, the
+browser or Meta tries each again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .flows import (
 
 
 def tap(world: World, person: Person, title: str, payload: str = "", *, times: int = 2) -> None:
-    """A quick reply, which Messenger delivers twice; by default of the newest question."""
+    """Tap a quick reply, by default of the newest question; Messenger delivers it twice."""
     answer = message_event(title, psid=person.psid)
     chosen = payload or world.graph.payloads[person.psid][title]
     answer["message"]["quick_reply"] = {"payload": chosen}
@@ -38,7 +38,7 @@ def tap(world: World, person: Person, title: str, payload: str = "", *, times: i
 
 
 class LinkByWebLink(Flow):
-    """In a browser of its own, and by digits that the chat types."""
+    """In any browser, and by digits that the person types in the chat."""
 
     messages, history, is_linked = (LINKED,), ("linked",), True
 
@@ -81,7 +81,7 @@ class LinkByChatLink(Flow):
 
 
 class DeclineChatLink(LinkByChatLink):
-    """The chat says No, and hears that nothing was connected."""
+    """The person says No, and is told that nothing was connected."""
 
     messages, history = (QUESTION, DECLINED), ()
     is_linked = False
@@ -89,7 +89,7 @@ class DeclineChatLink(LinkByChatLink):
 
 
 class LinkByMenu(Flow):
-    """In the webview that the menu opens, by what Messenger signed."""
+    """In the webview that the menu opens, by Messenger's signed request."""
 
     messages, history, is_linked = (LINKED,), ("linked",), True
     settings: ClassVar[dict[str, Any]] = {"APP_ID": "123456789"}
@@ -113,7 +113,7 @@ class LinkByMenu(Flow):
 
 
 class LogOutByOurs(Flow):
-    """The Log Out button that a confirmation of ours brings, where Messenger holds no link."""
+    """The Log Out button of our confirmation, where Messenger has no link."""
 
     messages, history, unlink_calls = (LINKED, UNLINKED), ("linked", "unlinked"), 1
 
@@ -130,7 +130,7 @@ class LogOutByOurs(Flow):
 
 
 class EraseFromChat(Flow):
-    """Two taps, and the person is told that everything is gone."""
+    """Two taps, and the person is told that everything was deleted."""
 
     messages = (LINKED, SURE, ERASED)
 
@@ -143,7 +143,7 @@ class EraseFromChat(Flow):
 
 
 class Undo(Flow):
-    """The chat has another account than before, and its owner takes that back."""
+    """The chat was linked to another account, and its owner undoes that."""
 
     messages, history, is_linked = (LINKED,), ("linked", "linked", "linked"), True
 
@@ -159,7 +159,7 @@ class Undo(Flow):
 
 
 class Deletion(Flow):
-    """Meta asks to have a person's data deleted, until it hears a code."""
+    """Meta asks to delete a person's data until it gets a code."""
 
     settings: ClassVar[dict[str, Any]] = {"APP_ID": "123456789"}
     callback = "data-deletion"
@@ -194,7 +194,7 @@ class Deletion(Flow):
 
 
 class Deauthorize(Deletion):
-    """Meta says that the person let the app go."""
+    """Meta says that the person removed the app."""
 
     callback = "deauthorize"
     messages, history, unlink_calls = (LINKED, UNLINKED), ("linked", "unlinked"), 1

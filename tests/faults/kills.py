@@ -1,5 +1,5 @@
-"""Where a process is killed. The product knows nothing of this: the functions at each place are wrapped in
-the process that is to die, before its app is made."""
+"""Where a process is killed. The product knows nothing of this: in the process that is to die, the
+functions at each place are wrapped before the app is made."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ PLACES = (
 
 
 class _Axe:
-    """Falls at the n-th pass, whichever thread or forked process makes it, and then never again.
+    """Kills at the n-th pass, in whichever thread or forked process, and then never again.
 
-    Each pass takes a mark out of a pipe, as a lock would stay locked by whoever dies with it.
+    Each pass takes a mark out of a pipe: a lock would stay locked when its holder dies.
     """
 
     def __init__(self, at: int) -> None:
@@ -78,7 +78,7 @@ class _Axe:
 
 
 def arm(kill: Kill) -> None:
-    """Wrap what stands at this place, in this process."""
+    """Wrap the functions of this place, in this process."""
     from bot_linking.delivery import Delivery
     from bot_linking.messenger.graph import Graph
     from bot_linking.stores.store import SQLStore
@@ -191,7 +191,7 @@ def _wrap_statement(
 
 
 def _engines() -> list[Any]:
-    """The modules of the engines that can be had here."""
+    """The modules of the available engines."""
     found = [import_module("bot_linking.stores.sqlite.engine")]
     with suppress(ImportError):
         found.append(import_module("bot_linking.stores.postgres.engine"))
@@ -207,7 +207,7 @@ def _external(module: str) -> Any:
 
 
 def _after_the_answer(axe: _Axe) -> None:
-    """A server closes what an app returned when it has sent all of it."""
+    """A server closes the app's iterable when it has sent all of it."""
     from flask import Flask
 
     inner = Flask.wsgi_app
@@ -252,7 +252,7 @@ def _queue(tx: Any, values: dict[str, Any]) -> None:
 
 
 def break_promise(which: str) -> None:
-    """Make the product wrong on purpose, to see that it would be found out."""
+    """Make the product wrong on purpose, to show that the rounds find it out."""
     from bot_linking.core.events import AccountLinked
     from bot_linking.stores.store import SQLStore
 

@@ -1,4 +1,4 @@
-"""People who link on the other ways, and whom Meta asks to forget or to let go, while a process is killed."""
+"""People who link in the other ways, and Meta's requests to delete or let go, while a process is killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from .rounds import LIFE_MS, Load, account_for, insist
 
 
 class LoadOfWays(Load):
-    """Each person walks the ways of this place, one after the other; each step until it is acknowledged."""
+    """Each person walks the ways of this place, one after the other, and repeats each step until it is
+    acknowledged."""
 
     def __init__(self, round: Any) -> None:
         super().__init__(round)
@@ -47,8 +48,8 @@ class LoadOfWays(Load):
         self._is_linked(psid, account.id)
 
     def _answered(self, psid: str, account_id: str) -> bool:
-        """Connect, as the newest question offers it: where the address was delivered twice, the older
-        question's answer links nobody."""
+        """Tap Connect under the newest question. Where an address was delivered twice, the older question
+        links nobody."""
         replies = self.round.graph.replies.get(psid)
         if replies is None:
             return False
@@ -71,12 +72,12 @@ class LoadOfWays(Load):
         return self._log_in(psid, rng)
 
     def let_go(self, psid: str, rng: random.Random) -> None:
-        """Meta says that the person removed the app."""
+        """Send Meta's word that the person removed the app."""
         self._ask_for("deauthorize", psid)
         self._note_unlink(psid)
 
     def forget(self, psid: str, rng: random.Random) -> None:
-        """Meta asks to have the person's data deleted."""
+        """Send Meta's request to delete the person's data."""
         self._ask_for("data-deletion", psid)
         self.gone.add(psid)
 
@@ -102,7 +103,7 @@ class LoadOfWays(Load):
     # Inside
 
     def _new(self, psid: str, rng: random.Random) -> tuple[Any, str]:
-        """Another account than the one before, and a secret."""
+        """An account other than the one before, and a secret."""
         current = self.model.account_of((PAGE, psid))
         account = account_for(psid, rng)
         while account.id == current:

@@ -1,5 +1,5 @@
-"""Messenger, as far as a bot that is being killed sees it: it delivers again until it is acknowledged, and it
-counts what reaches it."""
+"""Messenger for a bot that is being killed: it delivers until it is acknowledged, and counts what reaches
+it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _clock = threading.Lock()
 
 
 def now_ms() -> int:
-    """Milliseconds, never the same twice, as a person does one thing after the other."""
+    """Milliseconds, each later than the one before: a person does one thing at a time."""
     global _last_ms
     with _clock:
         _last_ms = max(_last_ms + 1, int(time.time() * 1000))
@@ -39,7 +39,7 @@ def now_ms() -> int:
 
 
 class Lost(AssertionError):
-    """Something was never acknowledged."""
+    """An event was never acknowledged."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -51,7 +51,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Graph:
-    """Takes messages and says whose a token is: `token-of-<psid>`."""
+    """Takes messages, and says whose a token is: `token-of-<psid>`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,12 +71,12 @@ class Graph:
         self._server.server_close()
 
     def of(self, psid: str) -> list[tuple[str, str]]:
-        """Entry and text of what this person got, in order."""
+        """Entry and text of each message to this person, in order."""
         with self._lock:
             return [(entry, text) for entry, who, text in self.sent if who == psid]
 
     def repeated(self) -> int:
-        """How often an entry came once more."""
+        """How often an entry came again."""
         with self._lock:
             return sum(count - 1 for count in Counter(entry for entry, _, _ in self.sent).values())
 
@@ -106,7 +106,8 @@ class Graph:
 
 
 class Outside:
-    """All that reaches the bot: Messenger's webhooks, a site's calls, a person's browser. Each insists."""
+    """Everything that reaches the bot: Messenger's webhooks, a site's calls, a person's browser. Each
+    repeats until it succeeds."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -130,7 +131,7 @@ class Outside:
         self._insist(f"/site/unlink/{psid}", b"", {})
 
     def ask_for(self, callback: str, user_id: str) -> str:
-        """Meta's request about a person; the code under which it is known."""
+        """Send Meta's request about a person; returns its code."""
         form = urlencode({"signed_request": signed_request(user_id=user_id)}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self._insist(f"/linking/{callback}", form, headers)
@@ -152,7 +153,7 @@ class Outside:
         raise Lost(f"{path} was never acknowledged: {last}")
 
     def walk(self, psid: str, account: str, password: str) -> str:
-        """Sign in and consent; whoever sees an error presses again. The code."""
+        """Sign in and consent, and press again after an error; returns the code."""
         token = f"token-of-{psid}"
         opened = f"{self.url}/linking/login?" + urlencode(
             {"account_linking_token": token, "redirect_uri": return_url(token)}
@@ -169,7 +170,7 @@ class Outside:
         return code_in(target)
 
     def walk_web(self, token: str, account: str, password: str) -> str:
-        """From a web link to the digits that its last page shows."""
+        """Walk from a web link to the last page; returns its digits."""
         with requests.Session() as browser:
             browser.trust_env = False
             page = self._press(browser, "GET", f"{self.url}/linking/web/{token}")
@@ -178,7 +179,7 @@ class Outside:
         return "".join(digits)
 
     def walk_menu(self, psid: str, account: str, password: str) -> None:
-        """In the webview that the menu opens, up to the page that says that it is done."""
+        """Walk in the webview that the menu opens, to the last page."""
         with requests.Session() as browser:
             browser.trust_env = False
             page = self._press(browser, "GET", f"{self.url}/linking/menu")

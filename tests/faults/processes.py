@@ -1,5 +1,5 @@
-"""The processes of a bot, as a fresh interpreter runs them: a server with threads, the delivery worker, and
-an operator's command. All they know comes from the environment, and each may be told where to die."""
+"""The processes of a bot in a fresh interpreter: a server with threads, the delivery worker, and an
+operator's command. The environment configures them, and may name the place where they die."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Settings = dict[str, str]
 
 
 def create_app() -> Flask:
-    """A bot whose messages say what they are about."""
+    """A bot whose messages name their entry."""
     app = Flask("tests.faults.shop")
     linking = AccountLinking(
         authenticate=lambda name, password: Account(name, username=name) if password == PASSWORD else None,
@@ -78,7 +78,7 @@ def web(settings: Settings, port: int, kill: Kill | None) -> None:
 
 
 def preforked(settings: Settings, port: int, told: Any, kill: Kill | None) -> None:
-    """gunicorn with two workers, forked when the app is made; each one's birth and death is told."""
+    """gunicorn with two workers, forked after the app is made; it reports each worker's start and end."""
     from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped, unused-ignore]
 
     _prepare(settings, kill)
@@ -100,7 +100,7 @@ def preforked(settings: Settings, port: int, told: Any, kill: Kill | None) -> No
 
 
 def worker(settings: Settings, kill: Kill | None) -> None:
-    """`flask linking deliver`, with each call to Graph naming the entry that it is for."""
+    """`flask linking deliver`, in which each call to Graph names its entry."""
     _prepare(settings, kill)
     _name_entries()
     lease_s, poll_s = int(settings["LEASE_S"]), float(settings["POLL_S"])

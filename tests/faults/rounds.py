@@ -1,5 +1,5 @@
-"""One round: real processes under load, one of them killed at its place and started again, and then the
-judgement by the reference model."""
+"""One round: real processes under load, one of them killed at its place and started again, then judged by
+the reference model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNLINKED = "unlinked"
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a dead worker may hold an entry up, how often one looks, and how much there is to do."""
+    """How long a dead worker may hold an entry, how often a worker looks, and how much there is to do."""
 
     lease_s: int = 2
     poll_s: float = 0.1
@@ -73,7 +73,7 @@ class Outcome:
 
 
 class Database:
-    """A look from beside, with a connection of its own each time."""
+    """Reads the database with a new connection each time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -93,7 +93,7 @@ class Database:
         return psycopg.connect(self._url, autocommit=True)
 
     def broken(self) -> list[str]:
-        """What may not be so at any moment, least of all after a kill."""
+        """Rows that must not be there at any moment, above all after a kill."""
         counts = [rows[0][0] for rows in self.ask_all(_NEVER.values())]
         return [f"{count} {what}" for what, count in zip(_NEVER, counts, strict=True) if count]
 
@@ -114,7 +114,7 @@ _NEVER = {
 
 
 class Process:
-    """One process that is started again when it was killed; the second time without the axe."""
+    """A process that is started again when it was killed; the second time without the axe."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Process:
 
 
 class Preforked(Process):
-    """A server whose master starts a killed worker again; the master itself is left alone."""
+    """A server whose master starts a killed worker again."""
 
     def __init__(
         self, settings: dict[str, str], port: int, kill: Kill | None, after: Callable[[], None]
@@ -175,7 +175,7 @@ class Preforked(Process):
         self._listener.start()
 
     def kill(self) -> None:
-        """One of the workers, of which there may be none for a moment."""
+        """Kill one of the workers, of which there may be none for a moment."""
         until = time.monotonic() + 30
         while not self._workers and time.monotonic() < until:
             time.sleep(0.01)
@@ -256,8 +256,11 @@ class Round:
 
 
 class Load:
-    """People who log in and out while a process is killed. Each one's events come in order, again and again
-    until they are acknowledged; what was acknowledged may come once more."""
+    """People who log in and out while a process is killed.
+
+    Each person's events come in order, and again and again until they are acknowledged; an acknowledged one
+    may come once more.
+    """
 
     def __init__(self, round: Round) -> None:
         self.round, self.rng, self.place = round, round.rng, round.place
@@ -377,7 +380,7 @@ class Load:
         return rng.choices((login, walk, logout, call, end_call, ours), (8, 1, 5, 2, 1, 1), k=4)
 
     def _log_in(self, psid: str, rng: random.Random) -> dict[str, Any]:
-        """The pages' end, without the pages."""
+        """Make a code as the end of the pages does, without the pages."""
         account = account_for(psid, rng)
         attempt = Attempt(rng.randbytes(8).hex(), account, "token", "", now_ms(), PAGE, psid)
         code = insist(lambda: self.linking.approve(attempt))
@@ -436,7 +439,7 @@ class Load:
             self._note(psid)
 
     def _note(self, psid: str) -> None:
-        """Whose account it is now, if that is news."""
+        """Keep whose account it is now, if that has changed."""
         accounts, now = self.accounts.setdefault(psid, [None]), self.model.account_of((PAGE, psid))
         if accounts[-1] != now:
             accounts.append(now)
@@ -489,8 +492,8 @@ class Load:
         outcome.repeated += self.round.graph.repeated()
 
     def _judge_messages(self, psid: str, accounts: list[str | None], ends: Counter[bool]) -> None:
-        """The last message is about the last change, and none is without a change of its kind. Which account
-        it names is the link's at the time, also when it is repeated."""
+        """The last message is about the last change, and each message is about a change of its kind. The
+        account that it names is the link's at the time, also when it is repeated."""
         heard = self.round.graph.of(psid)
         sent = [(entry, text) for entry, text in heard if text.startswith((UNLINKED, "linked to"))]
         if Counter(text == UNLINKED for text in dict(sent).values()) - ends:
@@ -521,7 +524,7 @@ def insist(work: Callable[[], T]) -> T:
 
 
 def reserve_port() -> socket.socket:
-    """A socket that keeps its port for a server of this round's, also while that is dead."""
+    """A socket that keeps its port for a server of this round, also while the server is dead."""
     while True:
         holder = socket.socket()
         with suppress(OSError):

@@ -1,5 +1,5 @@
-"""Whichever call to the database or to Messenger fails, and however often the outside then tries again: in
-the end the store, the last message and the model agree, and nothing was lost or done twice."""
+"""Whichever call to the database or to Messenger fails: once the outside has tried again, store, last
+message and model agree, and nothing was lost or done twice."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NewWorld = Callable[..., World]
 
 @pytest.fixture
 def settings_of_flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """What the flow of this test wants set, with a Redis where it wants one."""
+    """The settings of this test's flow, with a Redis where it wants one."""
     callspec = getattr(request.node, "callspec", None)
     flow = callspec.params.get("flow", Flow) if callspec else Flow
     if "THROTTLE" not in flow.settings:
@@ -67,7 +67,7 @@ def settings_of_flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 def new_world(
     new_bot: NewBot, clock: Clock, monkeypatch: pytest.MonkeyPatch, settings_of_flow: dict[str, Any]
 ) -> NewWorld:
-    """Makes a bot over a database and a Graph that fail as they are told to."""
+    """Makes a bot over a database and a Graph that fail on demand."""
 
     def make(
         url: str, rows: Rows, problem: Callable[[], Exception], *, answers_get_lost: bool = True
@@ -146,7 +146,8 @@ def on_postgres(new_world: NewWorld, postgres_rows: tuple[str, Rows]) -> World:
 def sweep(
     world: World, flow: type[Flow], length: int = 1, *, stride: int = 1, tries: int | None = None
 ) -> list[str]:
-    """Fail the first call, the second, the third, until the flow comes through unharmed; what failed."""
+    """Fail the first call, then the second, and so on until the flow meets no failure; returns what
+    failed."""
     world.tries = tries or length + 3
     seen = list[str]()
     for n in range(1, MOST_CALLS, stride):
@@ -179,7 +180,7 @@ def test_any_four_calls_in_a_row_may_fail(on_sqlite: World, flow: type[Flow]) ->
 
 @pytest.mark.parametrize("flow", ALL_FLOWS, ids=lambda flow: flow.__name__)
 def test_calls_may_fail_at_random(on_sqlite: World, flow: type[Flow]) -> None:
-    """Up to eight of them, also those that come because one has failed."""
+    """Up to eight calls, also those that are made because one has failed."""
     for seed in range(15):
         faults = RandomFaults(random.Random(f"{flow.__name__}/{seed}"), one_in=5, most=8)
         use(on_sqlite, faults)
@@ -193,7 +194,7 @@ def test_calls_may_fail_at_random(on_sqlite: World, flow: type[Flow]) -> None:
 
 
 def use(world: World, faults: Faults) -> None:
-    """From now on these decide what fails."""
+    """Let these decide from now on what fails."""
     world.faults = world.graph.faults = faults
     engine = world.bot.linking.store.engine
     assert isinstance(engine, FailingEngine)
@@ -210,7 +211,7 @@ def test_any_call_may_fail_with_postgresql(on_postgres: World, flow: type[Flow])
 def test_what_postgresql_undoes_is_done_again_unseen(
     new_world: NewWorld, postgres_rows: tuple[str, Rows], flow: type[Flow], sqlstate: str
 ) -> None:
-    """Every transition, undone at every statement: nobody outside has to do anything twice."""
+    """Every transition is undone at every statement; nobody outside has to do anything twice."""
     from psycopg import errors
 
     undone = getattr(errors, sqlstate)
@@ -222,7 +223,7 @@ def test_what_postgresql_undoes_is_done_again_unseen(
 def test_a_message_that_is_queued_after_the_commit_would_be_found_out(
     on_sqlite: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the sweep is for: a message beside the link's transaction gets lost between the two."""
+    """The sweep finds the mistake that it is for: a message outside the link's transaction gets lost."""
     receive = SQLStore.receive
 
     def queue_afterwards(

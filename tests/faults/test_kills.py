@@ -1,5 +1,5 @@
-"""Processes killed at each place and started again: nothing lost, nothing doubled, and repeated no more than
-what was being sent at each kill, once to each person. A short run of `python -m tests.faults`."""
+"""Processes killed at each place and started again: nothing is lost or doubled, and at most what was being
+sent at a kill is repeated, once to each person. A short run of `python -m tests.faults`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_kill_loses_nothing_and_doubles_nothing_with_postgresql(place: Place) 
 @pytest.mark.parametrize("name", ["K0", "K2"])
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_killed_worker_of_gunicorn_loses_nothing_and_doubles_nothing(kind: str, name: str) -> None:
-    """Its master, which had made the app before it forked, starts another one."""
+    """The master, which made the app before it forked, starts another worker."""
     pytest.importorskip("gunicorn", reason="gunicorn is not installed")
     if kind == "postgres":
         pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
@@ -58,7 +58,7 @@ def test_a_bot_that_acknowledges_before_it_commits_would_be_found_out() -> None:
 
 
 def test_a_bot_that_says_it_twice_would_be_found_out() -> None:
-    """In one of a few rounds: what is said late is not said at all."""
+    """In one of a few rounds, since a late second message may not be sent at all."""
     pace = replace(QUICK, quiet_s=2.0)
     for number in range(12):
         with new_database("sqlite") as url:

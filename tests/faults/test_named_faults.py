@@ -1,4 +1,4 @@
-"""Faults that come from outside, each with what the bot does meanwhile and afterwards."""
+"""Faults from outside, and what the bot does during and after each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .rounds import Pace, Round
 
 
 def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterwards(bot: Bot) -> None:
-    """Webhook, account_link call and sign-in alike; none of them is lost, as each comes again."""
+    """Webhook, account_link call and sign-in alike; each comes again, so none is lost."""
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
     key = Keys(bot.linking.core).create("site")
     call = {
@@ -90,10 +90,10 @@ def test_a_database_that_cannot_be_opened_stops_the_start_with_its_name(
 
 
 def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
-    """SQLite's own answer to a file or disk that went read-only; whoever runs this may write any file."""
+    """By SQLite's own answer for a read-only file or disk: the tests' user may write any file."""
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
     engine = cast(SQLiteEngine, bot.linking.store.engine)
-    connection = engine._mine.seat.connection
+    connection = engine._mine.handle.connection
     assert connection is not None
     connection.execute("pragma query_only = on")
     assert bot.post(event).status_code == 503
@@ -104,7 +104,7 @@ def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
 
 
 class Delayed:
-    """A way to a PostgreSQL server on which each answer takes `pause` seconds."""
+    """A proxy to a PostgreSQL server that delays each answer by `pause` seconds."""
 
     def __init__(self, url: str) -> None:
         from psycopg.conninfo import conninfo_to_dict
@@ -145,7 +145,7 @@ class Delayed:
 
 
 def test_a_slow_postgresql_is_not_waited_for_and_nothing_is_lost(new_bot: NewBot) -> None:
-    """Five seconds for each answer: 503 within five, the first time and later; then as if it had not been."""
+    """With five seconds for each answer every request gets 503 within five; afterwards all works again."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
     with postgres.empty_schema() as url, closing(Delayed(url)) as server:
         bot = new_bot(DATABASE=server.url)
@@ -223,7 +223,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_it_says(
 
 @pytest.fixture
 def hangs_up() -> Iterator[tuple[str, list[bytes]]]:
-    """A Graph that takes one message and breaks the connection before it answers; then it answers."""
+    """A Graph that takes one message and breaks the connection before it answers; afterwards it answers."""
     got = list[bytes]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
@@ -303,7 +303,8 @@ def test_ten_thousand_times_the_same_event_is_one_link_one_message_and_no_row_mo
 
 
 def test_batches_that_overlap_have_the_effect_of_their_events_once(bot: Bot) -> None:
-    """What was in one batch comes again among others, in another order, with the other batch on its way."""
+    """The events of one batch come again among others, in another order, while the other batch is on its
+    way."""
     rng, now = random.Random(23), bot.clock.ms
     bot.link()
     events = [linked_event(bot.browser().code(), at=now + 10), unlinked_event(at=now + 5)]
@@ -326,7 +327,7 @@ def test_batches_that_overlap_have_the_effect_of_their_events_once(bot: Bot) -> 
 
 
 def test_a_worker_that_is_stopped_while_it_sends_finishes_what_it_sends() -> None:
-    """SIGTERM in the middle of a call: the message arrives once, is marked, and the process ends."""
+    """On SIGTERM in the middle of a call the message arrives once and is marked, and the process ends."""
     with new_database("sqlite") as url:
         place = next(each for each in PLACES if each.name == "K4")
         round = Round(url, place, random.Random(0), Pace())

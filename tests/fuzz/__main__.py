@@ -10,7 +10,7 @@ from .run import Counts, run
 
 
 class TimeIsUp(BaseException):
-    """Not an `Exception`: Hypothesis would take it for a failure and look for a shorter body."""
+    """No `Exception`: Hypothesis would take it for a failure and look for a shorter body."""
 
 
 def table(counts: Counts) -> str:

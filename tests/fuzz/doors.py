@@ -1,6 +1,5 @@
-"""The doors under fuzz: each takes a body and its content type, and tells the status. Another one joins by
-one more entry in `DOORS`.
-"""
+"""The doors under fuzz: each takes a body and its content type, and returns the status. To add one: an
+entry in `DOORS`."""
 
 from __future__ import annotations
 
@@ -80,7 +79,7 @@ class Host:
         self._ticket = ""
 
     def ticket(self) -> str:
-        """Of a login of this browser that was opened a short while ago."""
+        """The ticket of a login that this browser has opened a short while ago."""
         if time.monotonic() - self._opened_at > LOGIN_S:
             page = self.client.get(LOGIN, base_url=SITE)
             self._ticket, self._opened_at = str(forms_of(page.text)[0].fields["ticket"]), time.monotonic()
@@ -99,7 +98,7 @@ class Host:
 
 
 def with_field(body: bytes, kind: str, **fields: str) -> bytes:
-    """The form with these fields before what is junk."""
+    """A form with these fields before the junk."""
     return urlencode(fields).encode() + b"&" + body if kind.startswith(FORM) else body
 
 
@@ -131,7 +130,7 @@ def signature(body: bytes) -> dict[str, str]:
 
 
 def webhook(host: Host) -> Send:
-    """By turns the blueprint's own, a view of the bot, and bytes without Flask."""
+    """In turn the blueprint's own route, a view of the bot, and bytes without Flask."""
     ways = cycle(("/linking/webhook", "/hook", None))
 
     def send(body: bytes, kind: str) -> int:
@@ -168,7 +167,7 @@ def addresses(host: Host) -> Send:
 
 
 def menu(host: Host) -> Send:
-    """What Messenger signed for the menu's page, whatever it is."""
+    """Junk that Messenger has signed for the menu's page."""
 
     def send(body: bytes, kind: str) -> int:
         sent = with_field(body, kind, ticket=host.stamp("menu"), signed_request=signed(body))
@@ -178,7 +177,7 @@ def menu(host: Host) -> Send:
 
 
 def callbacks(host: Host) -> Send:
-    """What Meta signed for a callback, whatever it is; and the junk itself."""
+    """Junk that Meta has signed for a callback, and unsigned junk."""
     paths = cycle(("data-deletion", "deauthorize"))
 
     def send(body: bytes, kind: str) -> int:

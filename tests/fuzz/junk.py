@@ -1,4 +1,4 @@
-"""Bodies: right ones bent, values of every kind in their places, forms, and bytes."""
+"""Junk bodies: good ones altered, values of every kind in their places, forms, and bytes."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ MEMORY = Path("/dev/shm")
 
 
 def run(doors: Sequence[str], examples: int, *, told: Callable[[Counts], None] = lambda _: None) -> Counts:
-    """How often each door answered which status; an answer of 5xx fails with the body that caused it. `told`
-    hears how far it has come after each thousand."""
+    """How often each door answered which status. A 5xx fails with the body that caused it. `told` is
+    called after each thousand."""
     counts: Counts = {door: Counter() for door in doors}
     with _opened(doors) as sends:
 
@@ -46,7 +46,7 @@ def run(doors: Sequence[str], examples: int, *, told: Callable[[Counts], None] =
 
 @contextmanager
 def _opened(doors: Sequence[str]) -> Iterator[dict[str, Send]]:
-    """Each door of an app with a database in memory, where there is some. What it logs is not kept."""
+    """Each door of an app with a database, in memory where that is possible, and no log."""
     place = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory("-fuzz", dir=place, ignore_cleanup_errors=True) as folder:
         host = Host(Path(folder))

@@ -1,4 +1,4 @@
-"""Two thousand pieces of junk at each door: none ends in an answer of 5xx."""
+"""Two thousand junk bodies at each door: no answer is a 5xx."""
 
 from __future__ import annotations
 

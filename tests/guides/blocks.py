@@ -1,4 +1,4 @@
-"""What stands in the guides between fences: commands, code, and what is only shown."""
+"""The fences of the guides: commands, code, and what is only shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = re.compile(
 
 
 class Block(NamedTuple):
-    """A fence of a guide: its language, the mark on the line above, and what is in it."""
+    """A fence of a guide: its language, the mark on the line above, and its text."""
 
     guide: str
     language: str
@@ -41,7 +41,7 @@ def snippet(room: str, name: str) -> str:
 
 
 def commands_of(room: str) -> list[str]:
-    """The command lines of a guide, in order; one that goes on with a backslash is one."""
+    """The command lines of a guide, in order; a line that ends with a backslash goes on in the next."""
     text = "".join(each.text for each in blocks_of(guide_of(room)) if each.language == "sh")
     return text.replace("\\\n", " ").splitlines()
 

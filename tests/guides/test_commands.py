@@ -57,7 +57,7 @@ class Folder:
         }
 
     def run(self, line: str) -> None:
-        """One command line of a guide; another exit status than 0 fails the test."""
+        """Run one command line of a guide; an exit status other than 0 fails the test."""
         ours = line
         for theirs, own in self._instead.items():
             ours = ours.replace(theirs, own)
@@ -74,7 +74,7 @@ class Folder:
             assert ran.returncode in wanted, f"{line}\n{ran.stdout}{ran.stderr}"
 
     def _run_until(self, line: str, sign: str) -> None:
-        """Run it until it says so, and end all that it started; how a server ends is tested elsewhere."""
+        """Run it until it has said this, and end all that it started. Other tests show how a server ends."""
         said = ""
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         pipes["start_new_session"] = True

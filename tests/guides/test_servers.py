@@ -31,7 +31,7 @@ SERVERS = {
 
 
 def answer_to(method: str, port: int) -> tuple[int, str | None]:
-    """Status and type of what the account_link API says to a call without a key."""
+    """Status and content type of the account_link API's answer to a call without a key."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)) as connection:
         connection.request(method, "/linking/api", b"{}", {"Content-Type": "application/json"})
         answer = connection.getresponse()

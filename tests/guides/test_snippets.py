@@ -1,4 +1,4 @@
-"""Every piece of Python in the guides runs as it stands there."""
+"""Every piece of Python in the guides runs as it stands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IN_HOSTS = {f"messenger: {name}" for name in ("factory", "flask-login", "wall", 
 
 
 def run(room: str, name: str, **given: Any) -> dict[str, Any]:
-    """The names that a snippet leaves behind, which may use those that it is given."""
+    """The names that a snippet defines. It may use the given ones."""
     names = {"__name__": "guide", **given}
     exec(compile(snippet(room, name), f"{room}: {name}", "exec"), names)
     return names
@@ -195,7 +195,7 @@ def prompt(linking: AccountLinking, event: dict[str, Any]) -> None:
 
 
 class Post:
-    """A mail server that keeps what it is given."""
+    """A mail server that keeps what it gets."""
 
     sent: ClassVar[list[EmailMessage]] = []
 
@@ -236,7 +236,7 @@ def test_external_accounts_are_registered_in_two_lines(
 
 
 def test_a_bot_takes_the_identity_provider_that_the_guide_names() -> None:
-    """No address of the provider is asked before a person signs in."""
+    """Before a person signs in, no address of the provider is called."""
     names = run("oidc", "provider")
     claims = {"iss": "https://id.example.com", "sub": "248289761001"}
     assert isinstance(names["linking"], AccountLinking)

@@ -1,4 +1,4 @@
-"""Signed junk: bodies that no Messenger sends, made of the words that it uses."""
+"""Signed junk: bodies that Messenger never sends, made of the words that it uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHOLE = (
 
 
 def bodies(count: int, seed: int) -> Iterator[bytes]:
-    """Junk of every kind: what is no payload at all, and payloads that are wrong further in."""
+    """Junk of every kind: bodies that are no payload, and payloads with something wrong inside."""
     rng = random.Random(seed)
     yield from WHOLE
     for _ in range(count - len(WHOLE)):
@@ -46,7 +46,7 @@ def _payload(rng: random.Random) -> Any:
 
 
 def _event(rng: random.Random) -> Any:
-    """An event with something wrong in it, or added to it, or nothing."""
+    """An event in which something is wrong, added or missing."""
     event: dict[str, Any] = {
         "sender": {"id": rng.choice(SCALARS)},
         "recipient": {"id": rng.choice(SCALARS)},

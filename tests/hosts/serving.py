@@ -1,4 +1,4 @@
-"""Serves a host of any kind over HTTP, at an address that is known before the host exists."""
+"""Serves any WSGI or ASGI host over HTTP, at an address that is known before the host exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People copy the README's view and the example bot's: no signed body may fail them."""
+"""People copy the views of the README and the example bot: no signed body may make them fail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIECES = 10_000
 
 
 def readme_bot() -> Flask:
-    """The README's first bot, as it stands there."""
+    """The README's first bot."""
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     code = next(block for block in blocks if "AccountLinking(authenticate" in block)
     names: dict[str, Any] = {"__name__": "readme"}
@@ -65,13 +65,13 @@ def test_no_signed_body_fails_a_view_that_people_copy(copied: Flask) -> None:
 
 
 def test_the_junk_holds_what_a_bot_answers(copied: Flask) -> None:
-    """Otherwise the test before would say nothing."""
+    """Else the test before would prove nothing."""
     texts = [body for body in junk.bodies(PIECES, seed=7) if b'"text": "orders"' in body]
     assert len(texts) > 100
 
 
 class Views:
-    """A view in every order of its decorators."""
+    """A bot's view, and the events that it got."""
 
     def __init__(self, bot: Bot) -> None:
         self.app, self.linking = bot.app, bot.linking
@@ -94,7 +94,7 @@ class Views:
 def test_a_view_that_nothing_verifies_gets_no_events(
     bot: Bot, add: Callable[[Flask, AccountLinking, Callable[[], str]], Any], status: int, seen: int
 ) -> None:
-    """With the decorators the wrong way round everything would run unsigned; this way it fails at once."""
+    """With the decorators in the wrong order the view would run unsigned events; so it fails at once."""
     views = Views(bot)
     add(bot.app, bot.linking, views.view)
     assert post(bot.app, batch(message_event("hello"))) == status

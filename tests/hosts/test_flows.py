@@ -1,5 +1,5 @@
-"""The whole flow through hosts as real bots have them: prompt, sign in, consent, confirmation, the
-interrupted action, log out, and the prompt again."""
+"""The whole flow in hosts like real bots: prompt, sign-in, consent, confirmation, the interrupted action,
+log out, and the prompt again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_password(username: str, password: str) -> Account | None:
 
 
 def snippet(name: str) -> str:
-    """The guide's code under this name."""
+    """The guide's code of this name."""
     return GUIDE.split(f"<!-- snippet: {name} -->\n```python\n")[1].split("\n```\n<!-- end -->")[0]
 
 
@@ -80,7 +80,7 @@ def flask_host(settings: dict[str, Any]) -> tuple[Flask, AccountLinking]:
 
 
 def messaging(payload: Any) -> list[dict[str, Any]]:
-    """As bots walk a payload by themselves."""
+    """The events of a payload, by the loop that bots usually have."""
     return [event for entry in payload["entry"] for event in entry.get("messaging", [])]
 
 
@@ -105,7 +105,7 @@ def one_view_for_both(settings: dict[str, Any]) -> Any:
 
 
 def requests_to_graph(settings: dict[str, Any]) -> Any:
-    """Sends with `requests`, and has its GET view first."""
+    """Sends with `requests`, and registers its GET view first."""
     app, linking = flask_host(settings)
 
     def send(psid: str, text: str) -> None:
@@ -131,7 +131,8 @@ def requests_to_graph(settings: dict[str, Any]) -> Any:
 
 
 def nulls_and_attach(settings: dict[str, Any]) -> Any:
-    """A client that sends every field, null where unused; its view cannot be edited and reads bytes."""
+    """A client that sends every field, null where unused; the host's view cannot be edited and reads
+    bytes."""
     app, linking = flask_host(settings)
 
     def send(psid: str, text: str) -> None:
@@ -176,7 +177,7 @@ def class_client(settings: dict[str, Any]) -> Any:
 
 
 def own_old_signature(settings: dict[str, Any]) -> Any:
-    """Checks the older signature by itself, over the text of the body."""
+    """Checks the older signature itself, over the text of the body."""
     app, linking = flask_host(settings)
     shop, secret = Shop(linking), settings["BOT_LINKING_APP_SECRET"].encode()
 
@@ -210,7 +211,7 @@ def a_thread_for_each_post(settings: dict[str, Any]) -> Any:
 
 
 def answers_after_the_request(settings: dict[str, Any]) -> Any:
-    """CSRF protection for its forms, and its answers are given in a teardown function."""
+    """CSRF protection for its forms; it answers in a teardown function."""
     app, linking = flask_host(settings)
     csrf, shop = CSRFProtect(app), Shop(linking)
 
@@ -281,7 +282,7 @@ def below_a_path_that_the_proxy_strips(settings: dict[str, Any]) -> Any:
 
 
 def of_the_guide(name: str) -> Callable[[dict[str, Any]], Any]:
-    """The guide's code, run as a module of its own."""
+    """The guide's code, run as a module."""
 
     def make(settings: dict[str, Any]) -> Any:
         module = ModuleType(f"tests.hosts.guide_{name}")
@@ -344,7 +345,7 @@ def begin(
     stack: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., World]:
-    """Serves a host and tells where; what it needs is in the environment, too."""
+    """Serve a host; returns its address. The environment holds its settings, too."""
 
     def begin(make: Callable[[dict[str, Any]], Any], serve: Any, path: str) -> World:
         listener, url = stack.enter_context(listening())

@@ -1,4 +1,5 @@
-"""A batch that holds both is one request of the host's: its hooks run once, and see what was not ours."""
+"""A batch with linking events and others is one request for the host: its hooks run once, and see the
+others only."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ REST = json.loads(batch(MESSAGE))
 
 
 class HostRequest(Request):
-    """A request class of the host's own, which remembers what it has read."""
+    """A request class of the host's own, which caches what it has read."""
 
     @cached_property
     def words(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""Whatever a host registers, in whatever order: its GET stays its own, and what stands in the way is said."""
+"""Whatever a host registers, in any order: its GET stays its own, and `check` names what stands in the
+way."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ Step = Callable[[Bot], Any]
 
 
 def said(bot: Bot) -> list[tuple[str, str]]:
-    """What `flask linking check` says about the host, by state."""
+    """The findings of `flask linking check` about the host, by state."""
     return [(remark.state, remark.what) for remark in bot.linking._here().host.remarks()]
 
 
@@ -87,7 +88,7 @@ def test_paths_are_the_same_whatever_their_variables_are_called(bot: Bot, order:
 
 @pytest.mark.parametrize("order", [0, 1])
 def test_a_path_that_takes_whatever_is_left_over_does_not_take_the_handshake(bot: Bot, order: int) -> None:
-    """As the one page of a site that is a single page: it never answered for the webhook."""
+    """A single-page site's catch-all rule never answered for the webhook."""
     steps: list[Callable[[], None]] = [lambda: add_webhook(bot), lambda: add_home(bot, "/<path:anything>")]
     for step in (steps, steps[::-1])[order]:
         step()
@@ -193,7 +194,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_an_app_with_no_view_for_posts_is_a_note_and_no_warning(
     bot: Bot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The pages of a bot whose webhook is in another framework."""
+    """It may hold the pages of a bot whose webhook is in another framework."""
     add_home(bot, "/")
     assert states(bot) == ["note"]
     bot.client().get("/")

@@ -1,4 +1,4 @@
-"""What the guides show of the code: tables made from it. `python -m tests.house.guides` writes them again."""
+"""The guides' tables that are made from the code. `python -m tests.house.guides` writes them again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def settings_table() -> str:
 
 
 def _shown(default: Any) -> str:
-    if default is MISSING or default in (None, ()):
+    if default is MISSING or default in (None, (), ""):
         return ""
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
@@ -59,12 +61,12 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
 
 
 def between(guide: Path, mark: str) -> str:
-    """What stands between `<!-- mark -->` and the next `<!-- end -->`."""
+    """The text between `<!-- mark -->` and the next `<!-- end -->`."""
     return guide.read_text("utf-8").split(f"<!-- {mark} -->\n")[1].split("<!-- end -->")[0]
 
 
 def write() -> None:
-    """Put the tables of today into the guides."""
+    """Write the tables into the guides."""
     for (guide, mark), table in TABLES.items():
         before, _, rest = guide.read_text("utf-8").partition(f"<!-- {mark} -->\n")
         _, end, after = rest.partition("<!-- end -->")

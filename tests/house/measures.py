@@ -1,4 +1,4 @@
-"""Measures of the house, by its source: lengths, classes, circles of imports, words."""
+"""Measures of the source: lengths, classes, circles of imports, words."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def long_modules(top: str = PACKAGE, *, most: int = 400) -> set[str]:
-    """Modules of more lines than that."""
+    """Modules with more lines than that."""
     return {module_of(path) for path in files(top) if len(path.read_text("utf-8").splitlines()) > most}
 
 
 def long_functions(top: str = PACKAGE, *, most: int = 60) -> set[str]:
-    """Functions that are longer, from `def` to the last line, docstring and nested ones counted."""
+    """Functions with more lines, from `def` to the last one, docstring and nested functions included."""
     return {
         f"{module_of(path)}:{node.name}"
         for path in files(top)
@@ -33,7 +33,7 @@ def long_functions(top: str = PACKAGE, *, most: int = 60) -> set[str]:
 
 
 def large_classes(top: str = PACKAGE, *, most: int = 30) -> set[str]:
-    """Classes with more methods of their own; of `AccountLinking` the private ones alone count."""
+    """Classes with more methods of their own. Of `AccountLinking` only private ones count."""
     return {
         node.name
         for path in files(top)
@@ -49,7 +49,7 @@ def _counts(owner: ast.ClassDef, member: ast.stmt) -> bool:
 
 
 def circles(top: str = PACKAGE) -> set[str]:
-    """Modules that lie on a circle of imports, by every import statement."""
+    """Modules that import each other in a circle, by every import statement."""
     known = {module_of(path) for path in files(top)}
     leads: dict[str, set[str]] = {module: set() for module in known}
     for arrow in arrows(top):
@@ -66,7 +66,7 @@ def circles(top: str = PACKAGE) -> set[str]:
 
 
 def pseudonyms(top: str = PACKAGE) -> list[str]:
-    """Where a docstring or a comment names no one: file, line, word."""
+    """Docstrings and comments with a word that names no one: file, line, word."""
     found = list[str]()
     for path in files(top):
         text = path.read_text("utf-8")

@@ -61,7 +61,7 @@ FLASK = {
     "bot_linking.installation",
     "bot_linking.operators.cli",
     "bot_linking.operators.desk.door",
-    "bot_linking.operators.desk.room",
+    "bot_linking.operators.desk.visit",
     "bot_linking.messenger.callbacks",
     "bot_linking.webview.owner_views",
     "bot_linking.webview.way_views",
@@ -87,7 +87,7 @@ FLASK = {
 
 
 def inside(top: str = PACKAGE) -> list[Arrow]:
-    """Arrows between our own rooms."""
+    """The imports between our own rooms."""
     own = [arrow for arrow in arrows(top) if arrow.target.split(".")[0] in (PACKAGE, "example_bot", "tests")]
     return [arrow for arrow in own if arrow.rooms[0] != arrow.rooms[1]]
 
@@ -100,7 +100,7 @@ def test_every_room_stands_in_the_plan() -> None:
 
 
 def test_the_plan_has_no_arrow_that_runs_back_up() -> None:
-    """A room is planned on rooms that stand above it alone, so nothing can go in a circle."""
+    """A room's plan names only rooms above it, so there can be no circle."""
     planned = set[str]()
     for room, allowed in PLAN.items():
         assert allowed <= planned, room
@@ -133,7 +133,7 @@ def test_flask_is_known_by_the_doors_only() -> None:
 
 
 def test_the_example_bot_imports_names_of_the_front_doors_only() -> None:
-    """Of `__all__` of the package, of the simulator and of the optional room."""
+    """Names in `__all__` of the package, of the simulator and of the optional room."""
     found = [
         (node.module, alias.name)
         for path in files("example_bot")
@@ -178,7 +178,7 @@ def test_the_public_names_are_sorted_and_there() -> None:
 
 
 def test_importing_the_package_is_quick_to_say_what_it_needs() -> None:
-    """Every test run imports the pytest plugin: neither it nor the front door loads clients or drivers."""
+    """Every test run imports the pytest plugin; neither it nor the package loads clients or drivers."""
     code = "import sys, bot_linking.testing.plugin as p; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True

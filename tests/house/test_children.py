@@ -1,4 +1,4 @@
-"""No test hangs the suite: children hear SIGINT and die with their test, and each test has a time limit."""
+"""No test hangs the suite: children hear SIGINT and end with their test, and each test has a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contracts that a second author must obey are written down, for each method of each Protocol."""
+"""Every method of each Protocol has its contract in prose, for the author of another implementation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_role_of_a_store_is_a_module_of_the_ports_and_a_family_of_the_store
 
 
 def test_a_third_store_is_written_from_the_prose_in_300_lines() -> None:
-    """It passes the contract suite, which names it among its stores, and it knows nothing of `stores`."""
+    """The contract suite runs over it, and it imports nothing of `stores`."""
     store = ROOT / "tests" / "stores" / "memory.py"
     assert sorted(store.parent.glob("memory*.py")) == [store]
     assert len(store.read_text("utf-8").splitlines()) <= 300

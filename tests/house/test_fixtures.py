@@ -1,4 +1,4 @@
-"""How the tests are laid out: fixtures alone in `conftest.py`, one set of cases for both doors of sites."""
+"""The tests' layout: `conftest.py` holds fixtures alone, and both APIs inherit one set of cases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _is_fixture(node: ast.stmt) -> bool:
 
 
 def _belongs(node: ast.stmt) -> bool:
-    """A docstring, an import, a fixture; and pytest's own list of plugins."""
+    """Whether a statement is a docstring, an import, a fixture, or pytest's own list of plugins."""
     if isinstance(node, ast.Assign):
         return ast.unparse(node.targets[0]) == "pytest_plugins"
     is_import = isinstance(node, ast.Import | ast.ImportFrom | ast.If)

@@ -1,4 +1,4 @@
-"""The guides' shape: links lead somewhere, each fence says what it is, and the README is short."""
+"""The guides' shape: links lead somewhere, each fence names its language, and the README is short."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def name_of(path: Path) -> str:
 
 
 def prose_of(path: Path) -> str:
-    """The text without its fences."""
+    """The text without fences."""
     return re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.M | re.S)
 
 
 def anchors_of(path: Path) -> set[str]:
-    """The anchors of a text's headings, as they are made on the web."""
+    """The anchors of a text's headings, as a Git host makes them."""
     headings = re.findall(r"^#+ (.+)$", prose_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -58,7 +58,7 @@ def test_each_room_has_a_guide_to_which_the_readme_leads(room: str) -> None:
 
 @pytest.mark.parametrize("path", GUIDES, ids=name_of)
 def test_each_fence_says_what_it_is(path: Path) -> None:
-    """Commands are `sh` and code is `python`, which run in tests/guides; nothing is hidden by indentation."""
+    """Commands are `sh` and code is `python`, which run in tests/guides; no code hides by indentation."""
     assert {each.language for each in blocks_of(path)} <= LANGUAGES
     assert not re.findall(r"(?<=\n\n)    \S.*", prose_of(path))
     assert [each.text for each in blocks_of(path) if each.language == "python" and not each.mark] == []
@@ -86,7 +86,7 @@ def test_nobody_is_led_to_a_name_on_an_index_that_is_not_ours() -> None:
 
 
 def section(heading: str) -> str:
-    """What stands under the README's heading with these words."""
+    """The text under the README's heading with these words."""
     parts = re.split(r"^## (.+)$", README.read_text("utf-8"), flags=re.MULTILINE)
     (found,) = [text for name, text in zip(parts[1::2], parts[2::2], strict=True) if heading in name]
     return found

@@ -1,4 +1,4 @@
-"""What the house measures: lengths, classes, circles, words. There are no exceptions."""
+"""The house's limits for lengths, classes, circles and words. There are no exceptions."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_the_formatter_lays_out_every_line() -> None:
 
 
 def test_prose_names_who_acts() -> None:
-    """Of the words that name no one, docstrings and comments hold a few at most."""
+    """Docstrings and comments hold few of the words that name no one."""
     found = measures.pseudonyms()
     assert len(found) <= 15, found
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    """By every import statement between files, also those in functions and for the type checker."""
+    """By every import statement between files, also in functions and for the type checker."""
     assert measures.circles() == set()

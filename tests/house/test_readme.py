@@ -1,4 +1,4 @@
-"""Everything in the README runs, and nothing public is missing from it."""
+"""Everything in the README runs, and no public name is missing from the guides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def between(mark: str, text: str = README) -> str:
-    """What stands between `<!-- mark -->` and the next `<!-- end -->`."""
+    """The text between `<!-- mark -->` and the next `<!-- end -->`."""
     return text.split(f"<!-- {mark} -->\n")[1].split("<!-- end -->")[0]
 
 

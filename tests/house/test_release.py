@@ -1,4 +1,4 @@
-"""What is handed over: a complete wheel, one version, honest dependencies."""
+"""What is released: a complete wheel, one version, honest dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each row of a guide's table of threats names a test that is there."""
+"""Each row of a guide's table of threats names a test that exists."""
 
 from __future__ import annotations
 

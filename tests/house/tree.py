@@ -1,4 +1,4 @@
-"""The house as its source says it: modules, rooms, and who imports whom."""
+"""The package by its source: modules, rooms, and who imports whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = "bot_linking"
 
 @dataclass(frozen=True)
 class Arrow:
-    """One import: from a module to a module, and whether it is there for the type checker only."""
+    """One import of a module by a module, and whether it is for the type checker only."""
 
     source: str
     target: str
@@ -26,7 +26,7 @@ class Arrow:
 
 
 def room_of(module: str) -> str:
-    """The room of a module: the second part of its name, or the whole where there is no house around it."""
+    """The room of a module: the second part of its name, or the whole name of another package."""
     parts = module.split(".")
     return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else parts[0]
 

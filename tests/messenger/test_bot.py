@@ -57,7 +57,7 @@ def test_each_send_of_pymessenger_goes_out_with_a_messaging_type(
 
 @pytest.mark.parametrize("kind", ["image", "audio", "video", "file"])
 def test_the_sends_of_pymessenger_by_address_go_out_too(kind: str) -> None:
-    """Their recipient is JSON in a string, as an older API wanted it."""
+    """Their recipient is JSON inside a string, as an older API had it."""
     wire = Wire(always(reply(b'{"recipient_id":"1"}')))
     client = bot_at(wire.url)
     try:
@@ -98,7 +98,7 @@ def test_a_bot_shows_its_address_and_no_secret(client: GraphBot) -> None:
 
 
 class ReturningBot:
-    """As pymessenger is: an error is an answer."""
+    """Returns an error instead of raising it, as pymessenger does."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer

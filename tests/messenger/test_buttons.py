@@ -1,4 +1,4 @@
-"""Buttons and templates have the shape that Messenger accepts; what it would refuse is refused here."""
+"""Buttons and templates have the shape that Messenger accepts; wrong arguments are refused here."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_picture_makes_a_generic_template_with_title_subtitle_and_picture() ->
     "more", [{"title": "T"}, {"subtitle": "S"}, {"image_url": "https://bot.example/a.png"}], ids=str
 )
 def test_a_generic_template_has_a_title_and_something_beside_it(more: dict[str, str]) -> None:
-    """Messenger wants at least one more property than the title."""
+    """Messenger needs at least one more property than the title."""
     (element,) = message_with(BUTTON, "Hello", **more)["attachment"]["payload"]["elements"]
     assert element["title"] in ("T", "Hello")
     assert set(element) - {"title", "buttons"}

@@ -1,4 +1,4 @@
-"""Linking events are found in every shape that Messenger sends, and nothing else is taken for one."""
+"""Linking events are found in every shape that Messenger sends, and no other event is taken for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graph calls end in time, keep the secrets to themselves, and fail as `GraphError` and nothing else."""
+"""Graph calls end in time, show no secret, and fail as `GraphError` only."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same time-outs, twenty times as short."""
+    """The same time-outs, twenty times shorter."""
     monkeypatch.setattr(graph_module, "CONNECT_TIMEOUT_S", 0.3)
     monkeypatch.setattr(graph_module, "READ_TIMEOUT_S", 0.25)
     monkeypatch.setattr(graph_module, "TOTAL_TIMEOUT_S", 0.5)
 
 
 def failure_of(call: Callable[[], object]) -> GraphError:
-    """The error of this call, which must hold no secret wherever one looks."""
+    """The error of this call, which must hold no secret in its text, repr, traceback or arguments."""
     with pytest.raises(GraphError) as caught:
         call()
     problem = caught.value

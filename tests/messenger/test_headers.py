@@ -1,4 +1,4 @@
-"""A signature is found in whatever a framework has for headers, and what is no such thing is said plainly."""
+"""A signature is found in any framework's headers; any other value raises a TypeError that says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One search of the raw bytes finds all that can be ours, however it is spelt, and little else."""
+"""One search of the raw bytes finds all events that can be ours, in any spelling, and few others."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_batch_of_which_everything_was_taken_leaves_no_entry() -> None:
 
 
 def test_equal_events_are_told_apart() -> None:
-    """The same digits twice in one batch: each is looked at by itself."""
+    """The same digits come twice in one batch; each event is handled."""
     whole = sort_events(json.loads(batch(text("123456"), text("123456"))), None)
     left = without(whole, {id(whole.others[0])})
     assert left.others == [text("123456")]

@@ -1,4 +1,4 @@
-"""What the bot says is friendly, short, and never somebody else's advertisement."""
+"""The bot's messages are friendly and short, and no name in them can advertise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The registry of pages: what a question costs, when it looks, and what a fork or a thread does to it."""
+"""The registry of pages: what a question costs, when it reads the store, and how it bears forks and
+threads."""
 
 from __future__ import annotations
 
@@ -166,7 +167,7 @@ def test_after_a_failure_it_waits_longer_and_what_is_known_stays(
 def test_after_a_long_time_without_a_look_everything_is_read_anew(
     pages: Pages, kept: Kept, time: Time
 ) -> None:
-    """The store forgets after a month that a page was removed."""
+    """After a month the store forgets that a page was removed."""
     kept.put("222", page("222"))
     kept.put("333", page("333"))
     assert len(ids(pages)) == 3
@@ -219,7 +220,7 @@ def test_a_child_process_looks_though_a_thread_of_its_parent_was_looking(
 
 
 class Watched(Page):
-    """A page that notes who asks for its secrets."""
+    """A page that records who reads its secrets."""
 
     touched: ClassVar[list[str]] = []
 

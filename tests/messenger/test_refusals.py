@@ -1,4 +1,4 @@
-"""What each refusal of Graph is about: the protocol's table once more, in this test's own handwriting."""
+"""What each error of Graph is about: the protocol's table, written a second time for this test."""
 
 from __future__ import annotations
 

@@ -61,14 +61,14 @@ def test_a_form_that_messenger_uses_is_accepted_byte_for_byte(name: str, strict:
 
 @pytest.mark.parametrize("token", LONG_TOKENS)
 def test_long_tokens_with_dots_and_dashes_are_accepted(token: str) -> None:
-    """G8: the shape of a token is Messenger's affair."""
+    """Messenger chooses a token's shape."""
     assert 100 <= len(token) <= 400
     url = f"https://facebook.com/messenger_platform/account_linking/?account_linking_token={token}"
     assert check_return_url(url, token, ORIGINS, strict=True) == url
 
 
 def test_another_host_is_accepted_only_when_it_is_configured() -> None:
-    """G9."""
+    """A host of Facebook that no recorded address has, like the others."""
     url = "https://m.facebook.com" + WHERE
     with pytest.raises(ReturnURLRefused):
         check_return_url(url, TOKEN, ORIGINS)
@@ -77,7 +77,7 @@ def test_another_host_is_accepted_only_when_it_is_configured() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:5001", "localhost:5001", "[::1]:5001"])
 def test_the_simulators_origin_is_accepted_only_exactly_as_configured(host: str) -> None:
-    """G10."""
+    """Plain http is for the simulator alone."""
     origin = f"http://{host}"
     allowed = ORIGINS | {origin_of(origin)}
     assert check_return_url(origin + WHERE, TOKEN, allowed) == origin + WHERE

@@ -1,4 +1,4 @@
-"""Who made an event: what opens the window, what nobody waits for an answer to."""
+"""Who made an event: which events open the 24-hour window, and which are automatic."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from bot_linking.messenger.senders import is_automatic, mid_of, names_no_sender,
         ({}, False, False),
     ],
 )
-def test_an_event_is_a_persons_or_nobodys(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
+def test_an_event_is_a_persons_or_automatic(event: dict[str, Any], opens: bool, nobodys: bool) -> None:
     assert (opens_the_window(event), is_automatic(event)) == (opens, nobodys)
 
 
 @pytest.mark.parametrize("event", ["24680", None, ["x"], 7], ids=repr)
-def test_what_is_no_event_is_not_nobodys_and_has_no_mid(event: object) -> None:
+def test_what_is_no_event_is_not_automatic_and_has_no_mid(event: object) -> None:
     assert not is_automatic(event)
     assert mid_of(event) is None
 

@@ -1,4 +1,4 @@
-"""A thousand app secrets: the right one is found at once, and a forged body never buys a search for long."""
+"""Among a thousand app secrets the right one is found at once; a forged body gets a bounded search."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pages:
 
 
 class Tried:
-    """Counts the secrets that a body is held against."""
+    """Counts the secrets that a body is checked with."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
@@ -84,7 +84,7 @@ def test_the_page_that_a_body_names_picks_the_secret_that_is_tried(
 
 
 def test_what_is_named_is_not_believed(tried: Tried) -> None:
-    """A body that names one page and is signed for another is the other's, as it always was."""
+    """A body that names one page and is signed for another belongs to the other."""
     search, body = Signers(Pages(MANY)), body_of("7")
     assert search.find(body, sign(body, b"secret-8")) == b"secret-8"
     assert search.find(body, sign(body, b"secret-of-a-stranger")) is None
@@ -107,7 +107,7 @@ def test_a_header_of_another_length_costs_nothing(tried: Tried) -> None:
 
 
 def test_an_app_that_delivers_what_is_of_no_page_is_remembered_even_under_a_flood(tried: Tried) -> None:
-    """Instagram's webhooks name no page of ours, and are signed by the same app."""
+    """Instagram's webhooks name no page of ours, and the same app signs them."""
     search = Signers(Pages(MANY), now=lambda: tried.clock)
     body = json.dumps(
         {"object": "instagram", "entry": [{"id": "17841400000000000", "messaging": []}]}

@@ -1,4 +1,4 @@
-"""How much of a limit is used is read from whatever the headers hold."""
+"""The used part of a limit is read from any form of Graph's headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graph's words reach the log on one line, and without anything that the call itself had sent."""
+"""Graph's message reaches the log on one line, without any value that the call had sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = "The confirmation that nobody else should read"
 
 
 def error_text(call: Callable[[Graph], object], message: object, trace: object = "AbC_-1+/=") -> str:
-    """What becomes of an answer with these words."""
+    """The error of a call that is answered with this message."""
     error = {"message": message, "code": 100, "fbtrace_id": trace}
     wire = Wire(always(reply(json.dumps({"error": error}).encode(), "400 X")))
     try:

@@ -1,4 +1,4 @@
-"""A Graph of bytes: answers each connection as a test says, and counts the connections."""
+"""A Graph of bytes: it answers each connection as a test says, and counts the connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Answer = Callable[["Wire", socket.socket], None]
 
 
 class Wire:
-    """Listens on a free loopback port. `answer` is called once for each request that has come in."""
+    """Listens on a free loopback port. `answer` is called once for each request."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -38,7 +38,7 @@ class Wire:
             connection.close()
 
     def stall(self) -> None:
-        """Say nothing more until the test is over."""
+        """Send no more bytes until the test is over."""
         self.closing.wait(10)
 
     def _accept(self) -> None:
@@ -78,7 +78,7 @@ def _read_request(connection: socket.socket) -> bytes:
 
 
 def reply(body: bytes = b"{}", status: str = "200 OK", **headers: str) -> bytes:
-    """One HTTP answer; header names with underscores for dashes."""
+    """One HTTP answer. Header names have underscores for dashes."""
     given = {"Content-Type": "application/json", "Content-Length": str(len(body))}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)

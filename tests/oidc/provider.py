@@ -1,4 +1,4 @@
-"""A small honest identity provider over HTTP, with keys that it can change and tokens that it can spoil."""
+"""A small identity provider over HTTP, whose keys and tokens a test can change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ CLIENT_ID, CLIENT_SECRET = "the client", "the secret:of+it"
 
 
 class Provider:
-    """Signs people in as `subject`. `spoil` changes the claims before they are signed, `sign` how."""
+    """Signs people in as `subject`. `spoil` changes the claims before they are signed; `sign` replaces the
+    signing."""
 
     def __init__(self, server: HTTPServer, path: str = "/idp") -> None:
         self.issuer = server.url_for(path)
@@ -42,7 +43,7 @@ class Provider:
         return jwt.encode({"alg": "RS256", "kid": key.kid, **header}, claims, key)
 
     def sign_in(self, address: str) -> dict[str, str]:
-        """What a person who was led to this address brings back."""
+        """The query that a person brings back from this address."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert asked["response_type"] == "code"
         assert asked["client_id"] == CLIENT_ID
@@ -110,12 +111,12 @@ def answer_query(answer: dict[str, str]) -> str:
 
 
 def unsigned(claims: dict[str, Any]) -> str:
-    """A token of the algorithm `none`."""
+    """A token with the algorithm `none`."""
     return f"{_part(_bytes({'alg': 'none'}))}.{_part(_bytes(claims))}."
 
 
 def signed_by_text(claims: dict[str, Any], secret: bytes) -> str:
-    """A token of the algorithm HS256, by a secret that may be any text."""
+    """A token with the algorithm HS256, keyed with any text."""
     signed = f"{_part(_bytes({'alg': 'HS256', 'kid': 'k1'}))}.{_part(_bytes(claims))}"
     return f"{signed}.{_part(hmac.digest(secret, signed.encode(), 'sha256'))}"
 

@@ -1,4 +1,4 @@
-"""What a provider says of itself, while it does not answer."""
+"""The addresses and keys of a provider that does not answer."""
 
 from __future__ import annotations
 

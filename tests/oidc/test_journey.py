@@ -1,5 +1,4 @@
-"""Signing in at an identity provider, against one over real HTTP: the whole way, and every answer that is not
-the one that was asked for."""
+"""Signing in at an identity provider over real HTTP: the whole way, and every wrong answer."""
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ def back(browser: Browser, answer: dict[str, str]) -> TestResponse:
 
 
 def refused(browser: Browser, page: TestResponse, *words: str) -> None:
-    """The attempt's own page says so, as often as it is asked; nobody is signed in."""
+    """The attempt's own page shows the refusal on each visit, and no person is signed in."""
     assert browser.form("oidc")
     for word in words or (FAILED,):
         assert word in page.text
@@ -191,7 +190,7 @@ def test_a_state_that_was_not_given_out_changes_nothing(bot: Bot, provider: Prov
 
 
 def test_another_browsers_answer_is_no_ones(bot: Bot, provider: Provider) -> None:
-    """An attacker signs in as themselves and sends the victim the address that leads back."""
+    """An attacker signs in as themselves and sends the address that leads back to a victim."""
     _, target = led_there(bot)
     answer = provider.sign_in(target)
     victim, own = led_there(bot)
@@ -221,7 +220,7 @@ def test_an_answer_that_comes_too_late_is_refused(bot: Bot, provider: Provider) 
 def test_an_answer_names_its_provider(
     bot: Bot, provider: Provider, always: bool, named: bool | None, is_taken: bool
 ) -> None:
-    """Where it does, rightly; and always, where the provider says that it always does."""
+    """An `iss` must be right. It must be there where the provider says that it always is."""
     provider.metadata = {"authorization_response_iss_parameter_supported": always}
     browser, target = led_there(bot)
     answer = provider.sign_in(target)
@@ -343,7 +342,7 @@ def test_while_the_provider_is_away_the_page_says_so(bot: Bot, provider: Provide
 
 
 def test_a_provider_that_is_away_is_not_waited_for_by_one_person_after_the_other(provider: Provider) -> None:
-    """Each waits in a thread that webhooks need, too."""
+    """Each would wait in a thread that webhooks need, too."""
     seconds = [1000.0]
     discovery = Discovery(provider.issuer, now=lambda: seconds[0])
     provider.is_down = True

@@ -1,5 +1,5 @@
-"""The operator's page: who may open it, what it shows of whom, and that each action is asked for, ticketed
-and written down."""
+"""The operator's page: who may open it, what it shows of a person; each action is confirmed, ticketed and
+written down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports.outbox import Pause, Postponed
 from bot_linking.operators.desk.door import ACTS, LOOKS
-from bot_linking.operators.desk.room import LARGEST_FORM
+from bot_linking.operators.desk.visit import LARGEST_FORM
 from bot_linking.testing import forms_of
 from tests.bots import Bot, NewBot
 from tests.browser import Browser
@@ -47,7 +47,7 @@ class Desk(Browser):
         return self.look(f"/person{path}", page=PAGE, psid=psid, **query)
 
     def press(self, button: str) -> TestResponse:
-        """Press the button of the only form that posts to this address's end, and follow."""
+        """Press the button of the only form that posts to this address, and follow the redirect."""
         (form,) = [
             form
             for form in forms_of(self.page.text)
@@ -79,7 +79,7 @@ def desk(bot: Bot) -> Desk:
 
 
 def words(page: TestResponse) -> str:
-    """What a page says."""
+    """The text of a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
@@ -267,7 +267,7 @@ def test_erase_removes_everything_and_only_that_it_was_done_is_kept(desk: Desk, 
 
 
 def _questions(bot: Bot) -> dict[str, str]:
-    """Each page that asks, by the address that its form leads to."""
+    """Each page that asks, by the address of its form."""
     bot.linking.core.bind(PSID, Identifiers("grace", None, None), source="api")
     bot.linking.store.engine.write(
         lambda tx: tx.put(
@@ -307,7 +307,7 @@ def test_looking_changes_nothing(bot: Bot, desk: Desk, questions: dict[str, str]
 def test_each_action_wants_its_own_ticket(
     bot: Bot, desk: Desk, staff: Staff, questions: dict[str, str]
 ) -> None:
-    """None, of another act, another thing, another operator, another browser, another site, an hour ago."""
+    """No ticket, or that of another act, thing, operator, browser or site, or one that is an hour old."""
     before, fields = rows_but(bot, "funnel", "traffic"), {}
     for act, path in questions.items():
         page = desk.get(f"{ROOT}/{path}")

@@ -1,4 +1,4 @@
-"""The operator's page in a browser, at each width, light and dark: it fits, and axe finds nothing. Without
+"""The operator's page in a browser: it fits at each width, light and dark, and axe finds nothing. Without
 script a person is found and unlinked."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PLACES = {
 
 @pytest.fixture
 def site(tmp_path: Path, messenger: Simulator, bot_server: BotServer) -> Iterator[str]:
-    """A bot with something on every page; the address of its operator's page."""
+    """A bot that has something to show on every page; returns the address of its operator's page."""
     app = Flask("desk", instance_path=str(tmp_path))
     app.config.update(messenger.settings_for_bot())
     app.config.update(

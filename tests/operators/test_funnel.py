@@ -1,4 +1,4 @@
-"""The funnel: a person followed from the prompt to the confirmation on each way, and one who leaves at each
+"""The funnel: a person is followed from the prompt to the confirmation on each way, and one leaves at each
 stage."""
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ DAY = 86_400_000
 
 
 def stages(bot: Bot, way: str = "login") -> dict[str, int]:
-    """How many came to each stage of a way; the zeros left out."""
+    """How many came to each stage of a way, without zeros."""
     ways = bot.linking.funnel()["ways"]
     return {stage: n for stage, n in ways.get(way, {"stages": {}})["stages"].items() if n}
 
 
 def upto(stage: str, first: str = "prompted") -> dict[str, int]:
-    """One person at each stage from the first to this one."""
+    """Let one person come to each stage from the first to this one."""
     names = [str(each) for each in STAGES]
     return dict.fromkeys(names[names.index(first) : names.index(stage) + 1], 1)
 
@@ -152,7 +152,7 @@ def test_a_web_link_has_its_own_way(bot: Bot) -> None:
 
 @pytest.mark.parametrize("last", ["opened", "consent_shown", "cancelled", "confirmed"])
 def test_the_menu_has_its_own_way_and_who_gives_up_is_counted_up_to_there(new_bot: NewBot, last: str) -> None:
-    """Nobody is prompted: the item of the menu is always there."""
+    """The menu's item is always there, so nobody is prompted."""
     bot = new_bot(APP_ID="42")
     browser = enter(bot, signed_request(bot.clock()))
     if last != "opened":

@@ -1,7 +1,8 @@
-"""A second, slow reading of the owner's rules, in its own hand: what the product must agree with.
+"""A second, slow version of the owner's rules, which the product must agree with. It imports nothing of the
+package.
 
-It knows nothing of the package. A chat has one account at most; the newest change of which account that is
-can be undone for seven days and once; what was undone may not be linked again for a day.
+A chat has one account at most. The newest change of a chat's account can be undone for seven days, and once.
+What was undone may not be linked again for a day.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class ModelLink:
 
 @dataclass
 class ModelChange:
-    """The newest change of a chat, as long as it is the newest."""
+    """The newest change of a chat."""
 
     account: str
     before: ModelLink | None
@@ -38,7 +39,7 @@ class ModelChat:
 
 
 class OwnerModel:
-    """Chats to accounts, replayed from what was done."""
+    """The account of each chat, from the replayed changes."""
 
     def __init__(self) -> None:
         self.chats: dict[str, ModelChat] = {}
@@ -55,7 +56,7 @@ class OwnerModel:
         self.touch(who).codes[code] = link, now + CODE_LIFE
 
     def redeem(self, who: str, code: str, now: int) -> None:
-        """The code came back from Messenger."""
+        """Messenger sent the code back."""
         link, ends = self.touch(who).codes.pop(code, (None, 0))
         if link is not None and now <= ends:
             self.link(who, link, now)

@@ -1,4 +1,4 @@
-"""Meta's callbacks: recorded before they are answered, matched by Graph or the host, told truly."""
+"""Meta's callbacks: recorded before they are answered, matched by Graph or the host, and reported truly."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_the_host_that_knows_is_asked_instead_of_graph_and_again_after_a_failure
 
 
 def two_apps(new_bot: NewBot, **given: Any) -> Bot:
-    """Two pages of two apps: each has its own secret."""
+    """Two pages of two apps, with a secret each."""
     each = {
         page: {"access_token": f"EAAG-{page}-token", "app_secret": secret, "verify_token": VERIFY_TOKEN}
         for page, secret in ((PAGE, APP_SECRET), (OTHER_PAGE, OTHER_SECRET))
@@ -257,7 +257,8 @@ def test_deauthorize_unlinks_and_deletes_nothing(with_app: Bot, monkeypatch: pyt
 
 @pytest.mark.parametrize("answer", [None, [], ["x"], [("1", None)], [("a b", "c d")], 5, "text"])
 def test_a_host_that_answers_anything_else_loses_no_request(new_bot: NewBot, answer: Any) -> None:
-    """Nobody is a good answer. What is no pair of ids is asked for again until the host is mended."""
+    """An empty list is a good answer. Anything but pairs of ids is asked for again until the host is
+    mended."""
     given: list[Any] = [answer]
     bot = new_bot(psids_of=lambda user_id: given[0])
     bot.link()
@@ -275,7 +276,7 @@ def test_a_host_that_answers_anything_else_loses_no_request(new_bot: NewBot, ans
 
 
 def test_a_request_outlives_an_outage_of_days(with_app: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message is given up after a day. What Meta asked to have deleted is not."""
+    """A message is given up after a day; a request to delete is not."""
     with_app.link()
     code = call(with_app).get_json()["confirmation_code"]
     with monkeypatch.context() as away:

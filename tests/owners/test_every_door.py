@@ -95,7 +95,7 @@ COMMANDS = ("cli", "import")
 
 @pytest.fixture
 def make(new_bot: NewBot, site: Site) -> Callable[..., Bot]:
-    """A bot with this policy, Ada's chat linked, and a second chat of Grace's."""
+    """A bot with this policy, Ada's chat linked, and a second chat of Grace."""
 
     def resolve(username: str | None, _email: str | None, _phone_number: str | None) -> Account | None:
         return site.accounts.get(username or "")
@@ -149,7 +149,8 @@ def test_refuse_refuses_with_a_page_a_sentence_or_a_status(
 def test_who_can_ask_asks_and_who_cannot_moves_or_wants_to_be_told(
     make: Callable[..., Bot], tmp_path: Path, door: str, word: str
 ) -> None:
-    """The pages and the chat name Ada's account first; the API moves; the commands want `--replace`."""
+    """The pages and the chat name Ada's account first, the API moves the chat, and the commands need
+    `--replace`."""
     bot = make(word)
     status = DOORS[door](bot, tmp_path)
     if door in COMMANDS:

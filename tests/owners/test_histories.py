@@ -36,7 +36,7 @@ PAUSES_S = (1, 1, 1, 20, 3600, 50_000, 90_000, 700_000)
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def store(request: pytest.FixtureRequest) -> Iterator[SQLStore]:
-    """A store in the machine's memory, where there is one: what is asked here is no question of disks."""
+    """A store in memory where the machine has such a folder: these tests are not about disks."""
     memory = Path("/dev/shm")
     with ExitStack() as stack:
         if request.param == "postgres":
@@ -118,7 +118,7 @@ class Stage:
         self.model.unlink(who)
 
     def log_out_by_ours(self, who: str) -> None:
-        """The button that our own confirmations bring, whose tap may be delivered again."""
+        """The button of our own confirmations, whose tap may be delivered again."""
         tap = ChatEvent(PAGE, who, self.now)
         for _ in range(2):
             assert self.ways.take_answer(tap, OUT)
@@ -135,7 +135,7 @@ class Stage:
         assert (self.linking.erase(who) > 0) == self.model.erase(who)
 
     def delete(self, who: str) -> None:
-        """Meta asks, the host says who that is, the outbox does it."""
+        """Meta asks, the host says who that is, and the outbox does it."""
         assert self._ask("deletion", who) == ("done" if self.model.erase(who) else "nothing")
 
     def deauthorize(self, who: str) -> None:

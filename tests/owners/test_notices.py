@@ -1,4 +1,4 @@
-"""The owner of an account hears of every change, can undo it by the address in the notice, and only so."""
+"""The owner of an account hears of every change, and can undo it by the address in the notice only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The owner's pages: undo, connected chats, how a request to delete stands. Only a ticketed POST changes."""
+"""The owner's pages: undo, connected chats, the state of a deletion. Only a POST with a ticket changes
+anything."""
 
 from __future__ import annotations
 
@@ -273,7 +274,7 @@ def test_messenger_is_asked_for_a_name_once_in_five_minutes(signed_in: Bot) -> N
 def test_a_slow_messenger_holds_the_page_up_for_a_moment_only(
     signed_in: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many chats' names, one after the other, would hold a thread for minutes."""
+    """Asking for the names of many chats one after the other would hold a thread for minutes."""
     seconds, asked = [0.0], list[str]()
 
     def ask(_pages: OwnerPages, link: Link) -> str:
@@ -342,7 +343,7 @@ def test_an_unknown_code_is_404(bot: Bot) -> None:
 
 
 def moved(bot: Bot, mailbox: list[OwnerNotice]) -> str:
-    """A chat that was linked to Ada's account and has moved to Grace's; the address of the undo."""
+    """A chat that was linked to Ada's account and has moved to Grace's, with the address of the undo."""
     bot.link()
     relink(bot, GRACE)
     bot.linking.delivery.drain()

@@ -22,7 +22,7 @@ def run(bot: Bot, *arguments: str) -> Result:
 
 @pytest.fixture
 def full(new_bot: NewBot) -> Bot:
-    """A person about whom every table holds something, and another whose login is under way."""
+    """A person with a row in every table, and another person whose login is under way."""
     bot = new_bot(EXTERNAL_KEYS="k" * 40, notify_owner=lambda notice: None)
     external = ExternalAccount(bot.linking)
     bot.app.register_blueprint(external.blueprint)

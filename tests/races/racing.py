@@ -37,7 +37,7 @@ def clock_of(number: int) -> float:
 
 
 def insisting(ask: Callable[[], T]) -> T:
-    """Its answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
+    """The answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
     for _ in range(TRIES):
         with suppress(StoreUnavailable):
             return ask()
@@ -134,7 +134,7 @@ RACES: dict[str, tuple[Callable[[str, int], Any], Make]] = {
 def play(
     race: str, database: str, prepared: Any, process: int, gate: Any, rounds: int, stop: Any
 ) -> list[list[str | None]]:
-    """What each thread of this process came to in each round. All go on together, or stop together."""
+    """What each thread of this process got in each round. All go on together, or stop together."""
     now = [0]
     act = RACES[race][1](database, prepared, now)
     found: list[list[str | None]] = [[] for _ in range(THREADS)]

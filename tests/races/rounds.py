@@ -1,4 +1,4 @@
-"""Plays the rounds of a race and says who won each."""
+"""Plays the rounds of a race and counts the winners of each."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIMIT_S = 3600
 
 @dataclass
 class Outcome:
-    """`wrong` holds the rounds that had another end than one winner, as the database has it, too."""
+    """`wrong` holds the rounds that did not end with one winner, by the answers or by the database."""
 
     rounds: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
 def race(name: str, database: str, rounds: int, *, seconds: float = LIMIT_S) -> Outcome:
-    """So many rounds of one race on this empty database, or as many as there is time for."""
+    """Play `rounds` rounds of one race on this empty database, or as many as there is time for."""
     prepared = RACES[name][0](database, rounds)
     threads = _play_all(name, database, prepared, rounds, time.time() + seconds)
     played = min(map(len, threads))
@@ -37,7 +37,7 @@ def race(name: str, database: str, rounds: int, *, seconds: float = LIMIT_S) -> 
 
 
 def _is_right(name: str, won: Sequence[Any]) -> bool:
-    """A pair may be bound to its owner again, which changes nothing; anything else is won once."""
+    """Whether one has won. A pair may be bound again to its owner, which changes nothing."""
     return len(set(won)) == 1 if name == "binds" else len(won) == 1
 
 

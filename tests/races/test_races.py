@@ -1,4 +1,4 @@
-"""Of sixteen who want the same thing at the same moment one has it, and the database says the same."""
+"""Of sixteen that want the same thing at the same moment one gets it, and the database says the same."""
 
 from __future__ import annotations
 

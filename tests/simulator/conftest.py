@@ -1,4 +1,4 @@
-"""A simulator that posts to a tiny bot, both over real HTTP."""
+"""A simulator that posts to a small bot, both over real HTTP."""
 
 from __future__ import annotations
 

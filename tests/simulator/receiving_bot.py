@@ -1,4 +1,4 @@
-"""What these tests share: a tiny bot that listens, a clock to turn, a client of the Graph API."""
+"""Shared by these tests: a small bot that listens, a clock to turn, and a client of the Graph API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class ReceivingBot:
-    """Keeps every webhook it is given, with its own check of the signature."""
+    """Keeps every webhook that it gets, and checks the signature by code of its own."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Requests to delete, deauthorizations, the ids of an app, and what page and app subscribe to."""
+"""Requests to delete, deauthorizations, an app's ids, and the subscriptions of page and app."""
 
 from __future__ import annotations
 

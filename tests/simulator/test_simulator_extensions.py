@@ -1,4 +1,4 @@
-"""Messenger Extensions: `signed_request`, and when the SDK tells a page nothing."""
+"""Messenger Extensions: `signed_request`, and when the SDK calls the error callback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_public_sample_is_signed_byte_for_byte() -> None:
 
 
 def read(signed: str, secret: str) -> dict[str, Any]:
-    """The payload, when the signature over its encoded form is right."""
+    """The payload, if the signature over its encoded form is right."""
     signature, payload = signed.split(".")
     expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).digest()
     assert base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4)) == expected

@@ -1,4 +1,4 @@
-"""The Graph API: what it answers, and in which words it refuses."""
+"""The Graph API: its answers, and the words of its refusals."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_a_sender_action_goes_alone_and_needs_no_messaging_type(sim: Simulator, 
 
 
 def test_a_field_that_is_null_is_a_field_that_is_not_there(sim: Simulator, graph: GraphClient) -> None:
-    """As old clients write a message: every field of the protocol, null where it is not used."""
+    """Old clients send every field of the protocol, null where they do not use it."""
     unused = {"sender_action": None, "notification_type": None, "tag": None, "messaging_type": "RESPONSE"}
     body = {**unused, "recipient": {"id": ADA, "phone_number": None}}
     message = {"text": "hi", "attachment": None, "quick_replies": None, "metadata": None}

@@ -1,4 +1,4 @@
-"""The chat page as a tool, in a browser: people, the inspector of the wire, clock, faults, links, menus."""
+"""The chat page's tools in a browser: people, the inspector of the wire log, clock, faults, links, menus."""
 
 from __future__ import annotations
 
@@ -403,7 +403,7 @@ DONE_PAGE = """<!doctype html><html lang="en"><title>Done</title><main><h1>Conne
 
 @pytest.fixture
 def with_menu(sim: Simulator, bot: ReceivingBot, graph: GraphClient) -> list[str]:
-    """A bot with a page of extensions in its menu; what the page has posted."""
+    """A bot with a page of extensions in its menu; returns what that page has posted."""
     posted: list[str] = []
 
     def show(request: Request) -> Response:

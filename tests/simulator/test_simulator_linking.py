@@ -159,19 +159,19 @@ def notes(sim: Simulator, psid: str = ADA) -> list[str]:
     return [entry["text"] for entry in sim.conversation(psid)["entries"] if entry["from"] == "note"]
 
 
-def test_it_says_why_the_bot_is_quiet_after_five_turns_within_an_hour(sim: Simulator) -> None:
-    def turn() -> None:
+def test_it_says_why_the_bot_is_quiet_after_five_changes_within_an_hour(sim: Simulator) -> None:
+    def link_and_unlink() -> None:
         sim.finish_login(token_of(sim.open_login(ADA, LOGIN)), "c")
         sim.unlink(ADA)
 
-    turn()
-    turn()
+    link_and_unlink()
+    link_and_unlink()
     assert not [note for note in notes(sim) if "five" in note]
-    turn()
+    link_and_unlink()
     assert len([note for note in notes(sim) if "five" in note]) == 1  # with the sixth
     assert notes(sim, GRACE) == []
     sim.clock.advance(3600)
-    turn()
+    link_and_unlink()
     assert len([note for note in notes(sim) if "five" in note]) == 1
 
 
@@ -183,6 +183,19 @@ def test_the_clock_goes_forward_only(sim: Simulator, clock: Clock) -> None:
     for wrong in (-1, True, "1", float("nan")):
         with pytest.raises(ValueError, match="forward"):
             sim.clock.advance(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "too_far", [float("inf"), 1e300, 10**400, 101 * 365 * 86_400], ids=["inf", "float", "int", "years"]
+)
+def test_the_clock_goes_forward_by_a_hundred_years_at_most(sim: Simulator, too_far: float) -> None:
+    """Later times fit no date, so each further event would fail."""
+    sim.clock.advance(99 * 365 * 86_400)
+    for seconds in (too_far, 2 * 365 * 86_400):
+        with pytest.raises(ValueError, match="a hundred years"):
+            sim.clock.advance(seconds)
+    assert sim.clock.ahead == 99 * 365 * 86_400
+    assert sim.say(ADA, "still here")["timestamp"] > 0
 
 
 def test_log_out_tells_the_bot_once_and_without_a_code(sim: Simulator, bot: ReceivingBot) -> None:

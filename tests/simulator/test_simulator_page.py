@@ -1,4 +1,4 @@
-"""The chat page in a browser: a conversation, the webview, the switches; and what axe-core says of it."""
+"""The chat page in a browser: a conversation, the webview, the switches; and axe-core finds nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def talking_bot(bot: ReceivingBot, graph: GraphClient) -> ReceivingBot:
 
 
 def _no_violations(page: Any, moment: str) -> None:
-    """Hold the page against axe-core in light and in dark, and against the width of the screen."""
+    """Run axe-core on the page in light and in dark, and compare it with the width of the screen."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = axe.Axe().run(page).response["violations"]

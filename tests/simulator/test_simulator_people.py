@@ -1,4 +1,4 @@
-"""People with a phone, a desktop, or a chat under the European rules; those who come and those who leave."""
+"""People with a phone, a desktop, or a chat under the European rules; people who come and leave."""
 
 from __future__ import annotations
 

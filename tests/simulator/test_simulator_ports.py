@@ -1,4 +1,4 @@
-"""Ports are taken before anything is said, and one that is in use is named with who may hold it."""
+"""Ports are taken before anything is printed; the error names a taken port and who may hold it."""
 
 from __future__ import annotations
 

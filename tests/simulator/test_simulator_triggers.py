@@ -1,4 +1,4 @@
-"""Events from a shell, by the simulator that runs already."""
+"""Events from a shell, in the simulator that runs."""
 
 from __future__ import annotations
 

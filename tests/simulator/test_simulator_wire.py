@@ -1,4 +1,4 @@
-"""The wire log: a line for each request, the whole of it behind the line, and sending it once more."""
+"""The wire log: a line for each request, its whole exchange, and sending it once more."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def engine_of(store: SQLStore) -> SQLiteEngine:
 def connection_of(store: SQLStore) -> sqlite3.Connection:
     """This thread's connection to the file of a store."""
     store.check()
-    connection = engine_of(store)._mine.seat.connection
+    connection = engine_of(store)._mine.handle.connection
     assert connection is not None
     return connection
 

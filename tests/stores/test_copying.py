@@ -127,6 +127,25 @@ def is_empty(url: str) -> bool:
         return not any(side.count(table) for table in tables())
 
 
+def test_a_database_whose_tables_are_locked_is_given_up_and_makes_no_target(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also while it is only looked at, before anything is copied."""
+    import psycopg
+
+    from bot_linking.stores.copying import postgres_side
+
+    monkeypatch.setattr(postgres_side, "LOCK_WAIT_MS", 200)
+    source, target = new_database("postgres"), tmp_path / "target.db"
+    open_store(source).close()
+    for table in ("links", "bot_linking_migrations"):
+        with psycopg.connect(source) as other:
+            other.execute(f"lock table {table} in access exclusive mode")
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                copy_store(source, f"sqlite:///{target}")
+        assert not target.exists()
+
+
 def test_every_table_of_every_room_is_in_the_plan_after_those_it_refers_to() -> None:
     names = [table.name for table in tables()]
     assert {"links", "history", "outbox", "api_keys", "external_accounts", "external_second_factors"} <= set(

@@ -273,8 +273,8 @@ def test_a_reader_believes_a_moved_file_for_a_second_at_most(
     store: SQLStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link(store)
-    assert sqlite.LOOK_FOR_GHOST_S <= 1
-    monkeypatch.setattr(sqlite, "LOOK_FOR_GHOST_S", 0.0)
+    assert sqlite.LOOK_AT_FILE_S <= 1
+    monkeypatch.setattr(sqlite, "LOOK_AT_FILE_S", 0.0)
     store.check()
     path.rename(path.with_name("moved"))
     for work in (lambda: store.find_link(PAGE, PSID), lambda: store.find_links_of_psid(PSID)):

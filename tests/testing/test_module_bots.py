@@ -1,4 +1,4 @@
-"""A bot that is a module with `app = Flask(__name__)` is tested without changing it."""
+"""A bot that is a module with `app = Flask(__name__)` can be tested unchanged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Serve = Callable[..., Flask]
 
 @pytest.fixture
 def bots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a bot as a file, and one as a package."""
+    """A folder with a bot that is a file, and one that is a package."""
     (tmp_path / "corner_shop.py").write_text(BOT.format(package="corner_"))
     (tmp_path / "corner_replies.py").write_text("made = []\n")
     (tmp_path / "big_shop").mkdir()

@@ -1,4 +1,4 @@
-"""A bot's own tests post signed webhooks through Flask's test client."""
+"""A bot's own tests can post signed webhooks through Flask's test client."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_headers_alone_are_enough_for_any_client(app: Flask) -> None:
 
 
 def test_the_signature_is_the_known_one_of_these_bytes() -> None:
-    """HMAC-SHA256 of `hello` under `key`, known from elsewhere."""
+    """HMAC-SHA256 of `hello` under `key`, computed by another program."""
     known = "9307b3b915efb5171ff14d8cb55fbcc798c6c0ef1456d66ded1a6aa723a58b7b"
     assert sign(b"hello", "key")["X-Hub-Signature-256"] == f"sha256={known}"
     assert sign("hello", "key") == sign(b"hello", "key")

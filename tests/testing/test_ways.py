@@ -1,4 +1,4 @@
-"""A person walks the ways beside Log In, against a bot of these tests' own."""
+"""A person walks the ways beside Log In, with a small bot of these tests."""
 
 from __future__ import annotations
 

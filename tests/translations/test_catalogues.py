@@ -1,4 +1,4 @@
-"""Every sentence is in the catalogue, and every catalogue says it completely."""
+"""Every sentence is in the template, and every catalogue translates all of them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Id = str | tuple[str, str]
 
 
 def extracted() -> dict[Id, set[str]]:
-    """Each sentence of the code and the pages, and the files that say it; of a sentence about a number of
-    things, the one about one thing and the one about several."""
+    """Each sentence of the code and the pages, with the files that have it. A sentence about a number of
+    things is a pair: about one thing, and about several."""
     found: dict[Id, set[str]] = {}
     for file, _, message, _, _ in extract_from_dir(HOUSE, method_map=METHODS, keywords=KEYWORDS):
         found.setdefault(_id_of(message), set()).add(file.replace("\\", "/"))
@@ -60,7 +60,7 @@ def sentences(of: Catalog) -> Iterator[Message]:
 
 
 def said(message: Message) -> tuple[str, ...]:
-    """What a catalogue says for a message: each plural form of it."""
+    """A catalogue's translation of a message: each of its plural forms."""
     return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
@@ -176,7 +176,7 @@ def test_arabic_and_hebrew_alone_run_from_right_to_left(locale: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A host's folder; what is taken of it is forgotten afterwards."""
+    """A host's folder; its catalogues are dropped after the test."""
     monkeypatch.setattr(translations, "_folders", [])
     yield tmp_path
     translations._catalogue.cache_clear()
@@ -231,7 +231,7 @@ def test_a_folder_without_a_catalogue_is_refused_by_name(folder: Path, settings:
 def test_a_damaged_catalogue_is_refused_by_name(
     folder: Path, whole: bytes, damaged: bytes, settings: dict[str, Any]
 ) -> None:
-    """Be its file or its header damaged."""
+    """Its file, or its header."""
     write(folder, "nl", Password="Wachtwoord")
     path = folder / "nl" / "LC_MESSAGES" / f"{DOMAIN}.mo"
     content = path.read_bytes()

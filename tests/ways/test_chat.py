@@ -1,4 +1,4 @@
-"""The chat's side on the wire: what is ours is dealt with and gone, the rest reaches the bot as it came."""
+"""What a chat sends: our events are handled and removed, and the bot gets the others as they came."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def quick_reply(payload: str, psid: str = PSID) -> dict[str, Any]:
 
 
 class Hosted:
-    """A bot whose own view notes what it is given."""
+    """A bot whose own view records its events."""
 
     def __init__(self, new_bot: NewBot, **given: Any) -> None:
         self.bot: Bot = new_bot(Flask("host"), **given)
@@ -44,7 +44,7 @@ class Hosted:
         return self.bot.post(batch(*events), path="/hook").status_code
 
     def said(self) -> list[dict[str, Any]]:
-        """What was sent since it was asked last."""
+        """What was sent since the last call."""
         self.bot.linking.delivery.drain()
         sent = [body["message"] for body in self.bot.graph.sent]
         self.bot.graph.calls.clear()
@@ -87,7 +87,7 @@ def test_from_the_site_to_the_chat_asks_once_and_links_by_the_answer(hosted: Hos
 
 
 def test_a_stranger_says_nothing_in_a_chat_by_the_name_of_their_account(hosted: Hosted) -> None:
-    """Whoever opens an address that was sent to them is asked by the page, in the page's name."""
+    """A person who opens a forwarded address gets a question in the page's name."""
     ref, _ = hosted.link(Account("6", display_name="Won @ https://evil.example/prize: see there"))
     hosted.post(chat(referral={"ref": ref}))
     (question,) = hosted.said()
@@ -167,7 +167,7 @@ def test_erasing_from_the_chat_takes_two_taps(hosted: Hosted) -> None:
 def test_an_erasure_that_failed_is_done_when_messenger_sends_the_tap_again(
     hosted: Hosted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is said of it is queued by the same transaction, whose every call the fault sweep lets fail."""
+    """One transaction erases and queues the answer; the fault sweep lets each of its calls fail."""
     hosted.bot.link()
     hosted.post(quick_reply("bl.erase"))
     (sure,) = payloads(hosted.said()[-1]).values()

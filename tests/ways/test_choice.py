@@ -1,4 +1,4 @@
-"""How a person is asked: by the Log In button, and by an address where the button cannot work."""
+"""How a person is asked to log in: by the Log In button, or by an address where the button cannot work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sent(bot: Bot) -> list[dict[str, Any]]:
 
 
 def put_under_rules(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that says so itself."""
+    """A page that Graph says is under the rules."""
     node = bot.graph._node
 
     def answer(request: Request, path: str, body: Any) -> Any:
@@ -59,7 +59,7 @@ def test_a_page_under_the_rules_gets_the_address_as_text_and_is_asked_once_a_day
 def test_a_chat_under_the_rules_gets_the_address_after_the_refusal(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messenger refuses templates there, and takes a text."""
+    """Messenger refuses templates in such a chat, and takes a text."""
     monkeypatch.setattr(bot.graph, "_node", partial(refuse_templates, bot.graph))
     bot.linking.prompt_login(PSID, "Log in please.")
     assert sent(bot)[-1]["text"].startswith("Log in please.\n")

@@ -1,4 +1,4 @@
-"""The other ways, over both stores: what a chat types or taps links it or does not, and never by halves."""
+"""The other ways, over both stores: what a chat types or taps links it wholly or not at all."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class World:
         return self.ways.take_text(self.chat(psid, page), text)
 
     def said(self, psid: str = PSID) -> list[Any]:
-        """What the outbox has for a chat, which is then gone: kind, or what is to be said."""
+        """Take what the outbox has for a chat: the kinds, or the sentences to say."""
         found = list[Any]()
         while entries := claim(self.store, NOW + 10**9):
             for entry in entries:
@@ -78,7 +78,7 @@ class World:
     def digits(
         self, account: Account = ADA, *, proof: str = "proof", number: int = 1, psid: str = PSID
     ) -> str:
-        """A consent on the page of a web link: the digits that the page shows."""
+        """Consent on the page of a web link, and return the digits that it shows."""
         digits = digits_of(f"session-{number}", f"attempt-{proof}-{number}")
         if self.store.find_web_link(proof, NOW) is None:
             self.store.save_web_link(WebLink(proof, PAGE, psid, NOW + MAX_AGE_MS))
@@ -144,7 +144,7 @@ def test_the_digits_of_the_page_link_the_chat_that_types_them(world: World, spel
 
 
 def test_the_digits_typed_in_another_chat_link_nobody(world: World) -> None:
-    """A web link was forwarded: its page shows digits to a stranger, whose chat is not the link's."""
+    """A web link was forwarded. Its page shows digits to a stranger, whose chat is not the link's."""
     digits = world.digits()
     assert not world.type(digits, OTHER)
     assert world.account(OTHER) is None
@@ -431,7 +431,7 @@ def test_our_log_out_that_comes_again_does_not_end_what_was_linked_since(world: 
 
 
 def test_our_log_out_of_a_chat_that_is_not_linked_says_nothing(world: World) -> None:
-    """Nor is Messenger asked anything."""
+    """Messenger is asked nothing, either."""
     assert world.ways.take_answer(world.chat(), OUT)
     assert world.said() == []
 
@@ -473,7 +473,7 @@ def test_connect_answered_twice_is_one_link(world: World) -> None:
 
 
 def test_log_in_and_a_web_link_at_once_are_one_link(world: World) -> None:
-    """Whichever comes last stands, and is what the history and the chat were told last."""
+    """The last one stands, and the history and the chat are told it last."""
     for number in range(5):
         psid = f"61{number}"
         by_button, by_web = Account(f"c{number}"), Account(f"d{number}")

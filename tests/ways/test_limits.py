@@ -1,4 +1,4 @@
-"""The other ways cost few questions, rows and guesses, and lead to no page that is not ours."""
+"""The other ways cost few questions, rows and guesses, and lead to our own pages only."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_digits_are_shown_although_their_page_was_removed_meanwhile(
 def test_guesses_at_once_are_counted_before_they_are_compared(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nineteen webhooks at once, each with another wrong number: five are looked at."""
+    """Nineteen webhooks at once, each with another wrong number: five are compared."""
     digits = digits_on(walk_web(bot, bot.linking.web_link(PSID)).page)
     ways, barrier = bot.linking._here().ways, threading.Barrier(19)
     find = ways._store.find_typed

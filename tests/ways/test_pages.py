@@ -1,4 +1,4 @@
-"""The pages of the other ways: a web link links by its digits, the menu by what Messenger signed."""
+"""The pages of the other ways: a web link links by its digits, the menu by Messenger's signature."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def digits_on(page: TestResponse) -> str:
 
 
 def walk_web(bot: Bot, url: str, username: str = "ada", password: str = "lovelace-1815") -> Browser:
-    """From the web link to the digits, in a browser of its own."""
+    """Go from the web link to the digits, in a new browser."""
     browser = bot.browser()
     assert browser.get(path_of(url)).status_code == 200
     browser.sign_in(username, password)
@@ -47,7 +47,7 @@ def say(bot: Bot, text: str, psid: str = PSID) -> None:
 
 
 def told_by(ticket: str) -> bytes:
-    """What a ticket says to who reads it."""
+    """What a ticket says to a person who decodes it."""
     said = ticket.rpartition(".")[0]
     plain = base64.urlsafe_b64decode(said.lstrip(".") + "=" * (-len(said.lstrip(".")) % 4))
     return zlib.decompress(plain) if said.startswith(".") else plain
@@ -95,7 +95,7 @@ def test_a_web_link_of_what_is_no_unicode_is_refused(bot: Bot, psid: str, page: 
 
 
 def test_a_forwarded_link_links_nobody_by_its_page(bot: Bot) -> None:
-    """A stranger opens it, signs in, and types the digits into their own chat."""
+    """A stranger opens it, signs in, and types the digits in their own chat."""
     browser = walk_web(bot, bot.linking.web_link(PSID), "grace", "hopper-1906")
     say(bot, digits_on(browser.page), OTHER_PSID)
     assert bot.linking.link_of(OTHER_PSID) is None
@@ -271,7 +271,8 @@ def test_connect_pressed_twice_in_the_menus_webview_shows_twice_that_it_is_linke
 
 
 def test_who_cancels_in_the_menus_webview_is_back_in_the_chat_and_told_of_the_menu(menu: Bot) -> None:
-    """No word of a Log In button, which this person never had; the address itself says the same again."""
+    """The page does not name a Log In button, which this person never had. The address itself says the same
+    again."""
     browser = enter(menu, signed_request(menu.clock()))
     browser.sign_in()
     own = browser.location
@@ -374,7 +375,7 @@ def test_only_the_menus_page_may_load_messengers_script(menu: Bot) -> None:
 
 @pytest.mark.parametrize("name", ["menu", "linked", "logged_out", "notice"])
 def test_our_script_stands_before_messengers_which_asks_for_it_once(name: str) -> None:
-    """Messenger's may be there at once, from the cache; a webview would stay open."""
+    """Messenger's script may be cached and run at once; the webview would stay open."""
     page = (files("bot_linking.webview") / "templates" / "bot_linking" / f"{name}.html").read_text("utf-8")
     scripts = re.findall(r'<script src="\{\{ (?:root \}\}/static/)?(menu\.js|sdk)', page)
     assert scripts == ["menu.js", "sdk"]
@@ -405,7 +406,7 @@ def test_the_sites_page_shows_address_picture_and_code(new_bot: NewBot, site: An
 def test_who_is_not_signed_in_signs_in_with_us_and_is_shown_the_address(
     new_bot: NewBot, site: Any, knows_sessions: bool
 ) -> None:
-    """The site's own session comes first, then its login page, then our sign-in, which links nobody."""
+    """The site's own session comes first, then its login page, then our sign-in, which links no chat."""
     bot = new_bot(**({"current_account": site.current_account} if knows_sessions else {}))
     browser = bot.browser()
     page = browser.get("/linking/connect")
@@ -431,7 +432,7 @@ def test_without_any_way_to_sign_in_there_is_no_such_page(new_bot: NewBot, site:
 
 
 def test_our_sign_in_for_the_owners_pages_approves_nothing(bot: Bot) -> None:
-    """Its ticket is one of the linking pages, and no consent by it makes a code."""
+    """Its ticket is one of the linking pages, but no consent with it makes a code."""
     browser = bot.browser()
     page = browser.get("/linking/connect")
     ticket = browser.form("login").fields["ticket"]

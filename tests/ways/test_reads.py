@@ -1,4 +1,4 @@
-"""What is not ours costs the store nothing, or one indexed read; with all ways on."""
+"""A webhook without our events costs the store nothing, or one indexed read, with all ways on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL_WAYS = {"APP_ID": "42", "OFFER_WEB": True, "PAGE_USERNAME": "acme", "WAYS": 
 
 
 class Counted:
-    """How often the store was asked and written to."""
+    """How often the store was read and written."""
 
     def __init__(self, hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads: list[tuple[str, dict[str, Any]]] = []
@@ -72,7 +72,7 @@ def test_the_one_read_goes_by_indexes(hosted: Hosted) -> None:
     engine = hosted.bot.linking.store.engine
     assert isinstance(engine, SQLiteEngine)
     hosted.bot.linking.store.check()
-    connection = engine._mine.seat.connection
+    connection = engine._mine.handle.connection
     assert connection is not None
     values = {"page_id": PAGE, "psid": "1", "key": "typed:x", "now": 0}
     plan = connection.execute(f"explain query plan {engine.statements['find_typed']}", values).fetchall()

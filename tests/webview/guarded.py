@@ -1,4 +1,4 @@
-"""A bot whose pages ask some accounts for a second factor, and a note of each code that was taken."""
+"""A bot whose pages ask some accounts for a second factor, and a record of each accepted code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORDS = {"ada": "lovelace-1815", "grace": "hopper-1906"}
 
 @dataclass
 class Codes:
-    """Second factors by account: each has one good code at a time, which is good once."""
+    """Second factors by account. Each account has one good code at a time, which works once."""
 
     guarded: set[str] = field(default_factory=set)
     used: dict[str, int] = field(default_factory=dict)
@@ -61,14 +61,14 @@ class Guarded:
         return sqlite3.connect(self.bot.database, isolation_level=None)
 
     def version(self) -> int:
-        """Another number whenever something was written."""
+        """A number that changes with every write."""
         return int(self._connection.execute("pragma data_version").fetchone()[0])
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         return {table: self._connection.execute(f"select * from {table}").fetchall() for table in TABLES}
 
     def restore(self, rows: dict[str, list[tuple[Any, ...]]]) -> None:
-        """The tables as they were."""
+        """Put the tables back as they were."""
         self._connection.execute("begin immediate")
         for table, kept in rows.items():
             self._connection.execute(f"delete from {table}")
@@ -81,7 +81,7 @@ class Guarded:
 
 
 def guarded(new_bot: NewBot, *accounts: str, **given: Any) -> Guarded:
-    """A bot of which these accounts have a second factor, without limits that would end a long test."""
+    """A bot whose `accounts` have a second factor, without limits that would end a long test."""
     codes = Codes(set(accounts))
     limits: dict[str, Any] = {"ADDRESS_LIMIT": 10_000, "SIGN_IN_LIMIT": 100}
     world = Guarded(new_bot(**(limits | given)), codes)
@@ -90,6 +90,6 @@ def guarded(new_bot: NewBot, *accounts: str, **given: Any) -> Guarded:
 
 
 def in_memory(name: str) -> str:
-    """The address of a database in memory, where there is some."""
+    """The address of a database in memory, where the machine has such a folder."""
     folder = Path("/dev/shm")
     return f"sqlite:///{folder if folder.is_dir() else gettempdir()}/{name}.db"

@@ -1,4 +1,4 @@
-"""A mail program that keeps what it was given to send, for a site whose people sign in by a code."""
+"""A mail program that keeps the codes it should send, for a site whose people sign in by a code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADDRESS = "ada@example.com"
 
 
 class Mailbox:
-    """Codes by address, in the order in which they were sent, and each address that was looked for."""
+    """Codes by address, in the order of sending, and each address that the site was asked about."""
 
     def __init__(self, *accounts: Account) -> None:
         self.accounts = {account.email: account for account in accounts or (ADA, GRACE)}

@@ -1,8 +1,6 @@
-"""The pictures of the guides, taken anew of the pages as they are: `python -m tests.webview.pictures`.
-
-With languages after it (`ar de ja`) those of the linking pages are taken in each of them, for people to look
-at: into a folder of the language's name, here.
-"""
+"""Takes the pictures of the guides anew: `python -m tests.webview.pictures`. With languages after it (`ar de
+ja`) it takes the linking pages in each of them, for people to look at, into a folder of the language's name
+here."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ PICTURES = {"webview": LINKING, "messenger": WAYS}
 
 
 def take(browser: Any, folder: Path, shown: Shown, language: str = "en") -> list[Path]:
-    """Write each picture, and say where."""
+    """Write each picture, and print its path."""
     VARIANTS.update(shown)
     folder.mkdir(exist_ok=True)
     with Window(browser, Site(**LEGAL), language=language) as window:

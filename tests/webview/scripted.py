@@ -1,5 +1,5 @@
-"""An identity provider without HTTP, for histories of people: who signs in there is told by the test, and its
-codes are good once, for the very question that they answer."""
+"""An identity provider without HTTP, for random histories. The test says who signs in there; a code is good
+once, for the question that it answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ISSUER = "https://idp.example"
 
 
 class ScriptedProvider:
-    """Stands in for the client of the pages: `answered` are the accounts that it named, in their order."""
+    """Takes the place of the pages' client. `answered` are the accounts that it named, in order."""
 
     def __init__(self, accounts: dict[str, Account]) -> None:
         self.oidc = OIDC(
@@ -34,7 +34,7 @@ class ScriptedProvider:
     # What the pages ask
 
     def require_reachable(self) -> None:
-        """It always is."""
+        """Always reachable."""
 
     def address(self, secrets: Secrets) -> str:
         self._asked[secrets.state] = secrets
@@ -54,7 +54,7 @@ class ScriptedProvider:
     # What people do there
 
     def sign_in(self, address: str, name: str) -> dict[str, str]:
-        """What a person brings back who was led to this address."""
+        """The query that a person brings back from this address."""
         (state,) = parse_qs(urlsplit(address).query)["state"]
         asked, code = self._asked[state], f"code-{len(self._asked)}-{len(self.codes)}-{len(self.answered)}"
         self.codes[code] = (asked.verifier, asked.nonce, name)

@@ -1,4 +1,4 @@
-"""A new Log In button in the chat, for a person whose page is over."""
+"""A new Log In button in the chat, for a person whose page has expired or was left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 3
 
 
 def over(bot: Bot, *, seconds: int = 901) -> Browser:
-    """A browser at the page that has expired, after Messenger has said whose chat it is."""
+    """A browser at an expired page, after Messenger has said whose chat it is."""
     browser = bot.browser()
     browser.open()
     browser.sign_in()
@@ -24,7 +24,7 @@ def over(bot: Bot, *, seconds: int = 901) -> Browser:
 
 
 def buttons(bot: Bot) -> list[str]:
-    """Whom a Log In button was sent to."""
+    """The people that a Log In button was sent to."""
     bot.linking.delivery.drain()
     return [sent["recipient"]["id"] for sent in bot.graph.sent if "account_link" in json.dumps(sent)]
 
@@ -71,7 +71,7 @@ def test_another_browser_sends_nothing_and_is_offered_nothing(bot: Bot) -> None:
 
 
 def test_the_name_of_an_attempt_without_its_secret_sends_nothing(bot: Bot) -> None:
-    """A cookie is composed by who sends it; a ticket is no secret, and names its attempt."""
+    """A browser may send any cookie, and a ticket is not secret: it names its attempt."""
     browser = bot.browser()
     browser.open()
     browser.sign_in()

@@ -1,4 +1,4 @@
-"""Consent: only the button links, only for the person, the account and the browser that it was shown to."""
+"""Consent: only the button links, and only for the person, the account and the browser of its page."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_code_is_32_characters_of_chance_and_only_its_digest_is_kept(bot: Bot)
 
 
 def test_the_code_is_committed_before_the_browser_leaves(bot: Bot) -> None:
-    """So a webhook that is faster than the browser works, in another process, too."""
+    """A webhook in another process may be faster than the browser."""
     code = code_in(at_consent(bot).consent())
     use(bot, code)
     assert bot.linking.link_of(PSID) is not None
@@ -483,7 +483,7 @@ def test_cancel_on_the_consent_page_goes_back_without_a_code_and_ends_the_login(
 
 
 def test_cancel_pressed_again_leads_back_again(bot: Bot) -> None:
-    """The first answer may have been lost on its way; no other form of the attempt is good any more."""
+    """The first answer may have been lost. No other form of the attempt is taken any more."""
     browser = at_consent(bot)
     consent, cancel = browser.form("consent").fields, browser.form("cancel").fields
     gone_back(bot, browser.submit("cancel"))

@@ -1,4 +1,4 @@
-"""Signing in by a code that goes to an e-mail address."""
+"""Sign-in by a code in an e-mail."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def bot(new_bot: NewBot, mailbox: Mailbox) -> Bot:
 
 
 def give(browser: Browser, code: str) -> TestResponse:
-    """Type a code; the page that it leads to."""
+    """Type a code, and return the page that it leads to."""
     page = browser.submit("email-code", code=code)
     return browser.follow() if page.status_code == 303 else page
 
@@ -262,7 +262,7 @@ def cookies_of(browser: Browser) -> dict[str, str]:
 
 
 def test_of_tries_at_the_same_time_three_are_judged(new_bot: NewBot, mailbox: Mailbox) -> None:
-    """However many come at once, and the right one among them: nothing tells it from the others."""
+    """However many come at once: no answer tells whether the right one was among them."""
     bot = mailing(new_bot, mailbox, ADDRESS_LIMIT=1000)
     browser = ask_for_code(bot)
     form, cookies = browser.form("email-code"), cookies_of(browser)
@@ -291,7 +291,7 @@ def test_of_tries_at_the_same_time_three_are_judged(new_bot: NewBot, mailbox: Ma
 def test_a_try_is_counted_before_the_site_is_asked_about_a_right_code(
     new_bot: NewBot, mailbox: Mailbox
 ) -> None:
-    """Else the time of an answer that comes second would tell which of many guesses was right."""
+    """Otherwise the time of the second answer would tell which guess was right."""
     tries = []
 
     def find(address: str) -> Account | None:
@@ -313,7 +313,7 @@ def same_page(page: TestResponse) -> str:
 
 
 def shown(browser: Browser, page: TestResponse, address: str) -> tuple[Any, ...]:
-    """All that a page says, without what is each attempt's own."""
+    """The text of a page, without the values of its attempt."""
     own = browser.location.rpartition("/")[2]
     ours = {"Set-Cookie", "Content-Length", "Location"}
     headers = {name: value for name, value in page.headers.items() if name not in ours}
@@ -412,7 +412,7 @@ def test_a_new_code_counts_like_the_first_and_the_page_says_so(new_bot: NewBot, 
 
 
 def test_guesses_at_ever_new_codes_are_few_in_a_day(bot: Bot, mailbox: Mailbox) -> None:
-    """Six digits are found in weeks by who may ask for a new code whenever three guesses are used up."""
+    """Three guesses at each of ever new codes would find six digits within weeks."""
     judged = 0
     for number in range(1, 13):
         browser, code = ask_for_code(bot), mailbox.code(number)
@@ -431,7 +431,7 @@ def test_guesses_at_ever_new_codes_are_few_in_a_day(bot: Bot, mailbox: Mailbox) 
 
 
 def test_a_stranger_fills_no_mailbox(bot: Bot, mailbox: Mailbox) -> None:
-    """Who need not own the mailbox may have a few codes sent to it in a day; its owner begins anew."""
+    """From one network a few codes go to an address in a day. A right code ends the counting."""
     for number in range(1, CODES_A_DAY + 1):
         browser = ask_for_code(bot)
         mailbox.code(number)
@@ -528,7 +528,7 @@ def test_a_failure_of_the_site_is_logged_without_what_it_says(
 
 
 def test_no_copy_of_the_database_gives_a_code_away(bot: Bot, mailbox: Mailbox) -> None:
-    """What is kept needs the browser's secret and the site's key beside."""
+    """A digest is keyed with the browser's secret and the site's key."""
     browser = ask_for_code(bot)
     code = mailbox.code()
     kept = bot.linking.store.find_attempt(browser.location.rpartition("/")[2])
@@ -664,7 +664,7 @@ def test_a_hostile_address_is_text_on_the_page(bot: Bot) -> None:
 def test_the_guides_site_signs_in_by_a_code(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The block of the guide, with another mail program."""
+    """The guide's code, with another mail program."""
     guide = (Path(bot_linking.webview.__file__).parent / "README.md").read_text("utf-8")
     block = re.search(r"## A code in an e-mail\n.*?```python\n(.*?)```", guide, re.DOTALL)
     assert block is not None

@@ -1,7 +1,7 @@
-"""Every address × every stage × every shape of cookie and ticket: nothing happens but the steps of the table.
+"""Every address, in every stage, with every kind of cookie and ticket: only the steps of the table happen.
 
 A stranger composes every byte. For each stage of an attempt each request is made with each pair of cookies
-and tickets; what the store has of the attempt afterwards is compared with what it had.
+and tickets, and the stored attempt is compared before and after.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ Cookies = dict[str, str | list[str]]
 
 @dataclass
 class Prize:
-    """An attempt of Grace's, who has a second factor, at one stage: all that a stranger could copy of it."""
+    """An attempt of Grace, who has a second factor, at one stage, with all that a stranger could copy of
+    it."""
 
     world: Guarded
     stage: Stage
@@ -216,7 +217,7 @@ BROKEN = ("none", "empty", "doubled", "quoted", "cut", "unsigned", "composed", "
 
 
 def posts(prize: Prize) -> dict[str, tuple[dict[str, str], set[Step]]]:
-    """What may be sent, and the steps that it may take for the attempt's own browser."""
+    """What may be sent, and the steps that it may take in the attempt's own browser."""
     given = {Step.GIVE_PASSWORD, Step.NEED_NO_SECOND_FACTOR, Step.SHOW_CONSENT}
     code = prize.world.codes.code_of(GRACE)
     return {
@@ -268,7 +269,7 @@ def send(prize: Prize, method: str, path: str, cookies: Cookies, data: Any = Non
 
 
 def reachable(stage: Stage, steps: set[Step]) -> set[Stage]:
-    """Where these steps lead, in whatever order the table lets them be taken."""
+    """The stages that these steps lead to, in any order that the table allows."""
     found, new = {stage}, {stage}
     while new:
         new = {after(each, step) for each in new for step in steps if step in STEPS[each]} - found
@@ -277,7 +278,7 @@ def reachable(stage: Stage, steps: set[Step]) -> set[Stage]:
 
 
 def gives_away(prize: Prize, page: TestResponse) -> bool:
-    """Whether a page says anything of the attempt that its own browser alone may know."""
+    """Whether a page shows a value of the attempt that only the attempt's browser may know."""
     where = page.headers.get("Location", "")
     return prize.attempt_id in where or "grace" in page.text or TOKEN in page.text
 
@@ -303,7 +304,7 @@ def test_looking_shows_the_attempt_to_its_own_browser_alone_and_changes_nothing(
 
 @pytest.mark.parametrize("whose", [OWN, BROWSER_ALONE, STRANGE, FOREIGN])
 def test_a_form_takes_the_tables_steps_for_the_attempts_own_browser_alone(prize: Prize, whose: str) -> None:
-    """The browser's own secret, without that of the attempt, is good for the first page's form alone."""
+    """The browser's own secret, without the attempt's, is good for the first page's form only."""
     world, kept = prize.world, prize.attempt()
     assert kept is not None
     before, version, taken = world.rows(), world.version(), set[Stage]()
@@ -334,7 +335,8 @@ def test_a_form_takes_the_tables_steps_for_the_attempts_own_browser_alone(prize:
 
 
 def judge_codes(prize: Prize, may_mint: bool, case: Any) -> None:
-    """A code of Grace's comes of the consent form of her attempt at the consent, and of nothing else."""
+    """A code of Grace comes from the consent form of her attempt at the consent, and from no other
+    request."""
     statement = "select count(*) from codes where account_id = ? and consumed_at is null"
     found = prize.world._connection.execute(statement, (GRACE,)).fetchone()[0]
     had = {Stage.APPROVED: 1, Stage.EXPIRED: 1}.get(prize.stage, 0)
@@ -343,7 +345,7 @@ def judge_codes(prize: Prize, may_mint: bool, case: Any) -> None:
 
 
 def test_a_code_right_for_one_attempt_opens_no_other(new_bot: NewBot) -> None:
-    """Two attempts of one browser, both waiting for a code: each needs a code of its own."""
+    """Two attempts of one browser wait for a code. Each needs its own."""
     world = guarded(new_bot, GRACE)
     browser = world.bot.browser()
     pages = []
@@ -363,7 +365,7 @@ def test_a_code_right_for_one_attempt_opens_no_other(new_bot: NewBot) -> None:
 def test_a_second_factor_switched_on_meanwhile_is_asked_for_in_the_same_attempt(
     new_bot: NewBot, path: str
 ) -> None:
-    """By the consent button: to the code of this very attempt, and from there to the consent again."""
+    """The consent button leads to the code of this attempt, and from there to the consent again."""
     if path == "site":
         account = guarded(new_bot).bot.site.accounts["ada"]
         world = guarded(new_bot, authenticate=None, current_account=lambda: account)
@@ -406,7 +408,7 @@ def test_a_second_factor_that_was_off_for_a_while_needs_no_second_code(
 
 
 def test_a_code_of_one_account_is_no_code_of_the_next_in_the_same_attempt(new_bot: NewBot) -> None:
-    """Grace gives her code; Ada signs in on the page before, and only then gets a second factor."""
+    """Grace gives her code. Then Ada signs in on the page before, and gets a second factor after that."""
     world = guarded(new_bot, GRACE)
     browser = world.bot.browser()
     early = browser.open(TOKEN)

@@ -1,4 +1,4 @@
-"""What the forms ask for: by which keyboard, under which name, and where the ways beside them lead."""
+"""The fields of the forms: their keyboards, their names, and where the links beside them lead."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_code_has_the_keyboard_of_digits_and_a_recovery_code_that_of_letters
 
 
 def test_a_wrong_recovery_code_is_said_beside_the_field_for_one(world: Guarded) -> None:
-    """As often as the address is asked; beside the other field it would be false."""
+    """On each visit to the address. Beside the other field the error would be false."""
     browser = at_code(world.bot)
     follow_link(browser, "Use a recovery code")
     browser.submit("second-factor", code="wrong-wrong")
@@ -73,7 +73,7 @@ def test_either_kind_of_code_is_taken_by_either_form(world: Guarded) -> None:
 
 
 def test_a_person_of_the_sites_own_session_finds_the_field_for_a_recovery_code(new_bot: NewBot) -> None:
-    """Nothing of the attempt is kept yet: the link keeps what Messenger opened the page with."""
+    """The store does not keep the attempt yet, so the link repeats what Messenger opened the page with."""
     ada = Account("1", username="ada", email="ada@example.com")
     world = guarded(new_bot, "1", current_account=lambda: ada)
     browser = world.bot.browser()

@@ -1,4 +1,4 @@
-"""What a host's extensions do to every response neither loosens our pages' headers nor opens them."""
+"""A host's extensions cannot loosen our pages' headers, nor open the pages to other origins."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Histories of two people at two browsers: no code for an account that has a second factor without a fresh
-right code of that very account in that very attempt. They sign in by a password, by a code in an e-mail, at
-an identity provider, or are signed in at the site.
+"""Random histories of two people at two browsers: an account with a second factor gets a code only after a
+fresh right code of that account in that attempt.
 
-Five hundred histories in the suite; twenty thousand by
-
-    HISTORIES=20000 python -m pytest -n 0 tests/webview/test_histories.py
+They sign in by a password, by a code in an e-mail, at an identity provider, or are signed in at the site. The
+suite walks five hundred histories; for twenty thousand: HISTORIES=20000 python -m pytest -n 0
+tests/webview/test_histories.py
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ places = st.integers(0, 11)
 
 
 class TwoBrowsers(RuleBasedStateMachine):
-    """Each browser may send each form that either of them ever got, with what cookies it has by then.
+    """Each browser may send each form that either browser ever got, with the cookies that it has by then.
 
     `waiting` is what a mailed code is asked for: attempt id to the account of the address and the code.
     `proved` is the model: attempt id to the account that a fresh right code was given for since that account
-    was last named in the attempt. It is told by what was sent and answered, never by what is stored.
+    was last named in the attempt. It follows from requests and answers, and never from the store.
     """
 
     won: ClassVar[int] = 0
@@ -101,7 +100,7 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     @rule(which=browsers, name=names, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
     def go_on(self, which: int, name: str, kinds: list[str]) -> None:
-        """The form of the page that is shown, filled in rightly or otherwise, one after the other."""
+        """Fill in the form of the shown page, rightly or wrongly, several times."""
         for kind in kinds:
             shown = dict(forms_on(self.browsers[which].page))
             pages = ("consent", "second-factor", "email-code", "email" if kind == "used" else "login")
@@ -112,7 +111,8 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     @rule(which=browsers, name=names, how=st.sampled_from(AT_PROVIDER), back=browsers, place=places)
     def use_provider(self, which: int, name: str, how: str, back: int, place: int) -> None:
-        """The button of the page that is shown; and someone comes back from where some page has led."""
+        """Press the provider's button on the shown page; a person comes back from an address that a page led
+        to."""
         shown = dict(forms_on(self.browsers[which].page))
         if "oidc" in shown:
             self.forms.append(("oidc", shown["oidc"]))
@@ -148,7 +148,7 @@ class TwoBrowsers(RuleBasedStateMachine):
 
     @rule(which=browsers, form=st.sampled_from(FORMS), place=places, name=names, kind=st.sampled_from(KINDS))
     def send_any_form(self, which: int, form: str, place: int, name: str, kind: str) -> None:
-        """With a ticket that was seen somewhere, most often on such a form's own page."""
+        """Send a form with a ticket that was seen before, most often on such a form's own page."""
         self.fill_in(which, form, place, name, kind)
 
     @rule(which=browsers, place=places)
@@ -180,7 +180,7 @@ class TwoBrowsers(RuleBasedStateMachine):
             assert self.world.bot.post(batch(event)).status_code == 200
 
     def swap_cookies(self, thief: int) -> None:
-        """All cookies of one browser, each under the other's name: no secret stands in for another."""
+        """All cookies of one browser, each under the other's name: no secret replaces another."""
         victim, client = self.browsers[1 - thief].client, self.browsers[thief].client
         found = [victim.get_cookie(name, domain="bot.example") for name in COOKIES]
         own, sessions = (cookie.value[-110:] if cookie else "" for cookie in found)
@@ -241,7 +241,7 @@ class TwoBrowsers(RuleBasedStateMachine):
                 type(self).mailed_in += 1
 
     def give_code(self, which: int, place: int, name: str, kind: str) -> None:
-        """Of the account that the page asks, or of the other one."""
+        """A code of the account that the page asks for, or of the other one."""
         read = self.world.ticket(self.ticket_for("second-factor", place) or "")
         asked = read.account_id if read and kind != "other" else PEOPLE[name]
         good = self.world.codes.code_of(asked or "")
@@ -272,7 +272,7 @@ class TwoBrowsers(RuleBasedStateMachine):
     # Inside
 
     def shown_account(self, which: int) -> str | None:
-        """Whose the page is that the browser was led to."""
+        """The account of the page that the browser was led to."""
         read = [self.world.ticket(ticket) for _, ticket in forms_on(self.browsers[which].page)]
         return next((ticket.account_id for ticket in read if ticket and ticket.account_id), None)
 
@@ -300,7 +300,7 @@ class TwoBrowsers(RuleBasedStateMachine):
         return read.attempt_id, page
 
     def note(self, browser: Browser, page: TestResponse) -> None:
-        """Keep what this page offers, and go where it leads."""
+        """Record what this page offers, and follow its redirect."""
         location = page.headers.get("Location", "")
         if code := code_of(page):
             self.codes.append(code)
@@ -317,7 +317,7 @@ class TwoBrowsers(RuleBasedStateMachine):
 
 
 def forms_on(page: TestResponse) -> list[tuple[str, str]]:
-    """Name and ticket of each form: `bot_linking.testing` reads a page as a browser does, and ten times as
+    """Name and ticket of each form. `bot_linking.testing` reads a page as a browser does, and ten times more
     slowly."""
     return FORM.findall(page.text)
 
@@ -350,7 +350,7 @@ def world(new_bot: NewBot, site: Any, tmp_path: Any) -> Iterator[Guarded]:
 
 @pytest.fixture
 def mailed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The newest code of each attempt. None is sent: that would take a thread for each."""
+    """The newest code of each attempt. No code is sent: that would take a thread for each."""
     made, make = dict[str, str](), MailedCodes.make
 
     def noting(self: MailedCodes, address: str, attempt_id: str, *, now: int) -> Any:

@@ -1,4 +1,4 @@
-"""Whose Messenger it is: asked within limits, once for each token, and refused where Messenger refuses."""
+"""Messenger is asked whose login it is: within limits, once for each token; its refusal is shown."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_while_messenger_is_away_a_code_is_unbound(new_bot: NewBot) -> None:
 def test_no_request_waits_long_for_others_that_ask_the_same(
     new_bot: NewBot, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While Messenger is slow, whoever is signed in could hold every thread with one made-up token."""
+    """While Messenger is slow, any signed-in person could hold every thread with one invented token."""
     monkeypatch.setattr(identity, "LONGEST_WAIT_S", 0.01)
     site.signed_in = ADA
     bot = new_bot(current_account=site.current_account)

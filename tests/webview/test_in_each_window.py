@@ -51,7 +51,7 @@ def consents(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _others() -> dict[str, tuple[str, dict[str, Any]]]:
-    """The pages beside the journey of the Log In button, by a name."""
+    """The pages beside the journey of the Log In button, by name."""
     chat = {"chat_url": "https://m.me/acme", "chat_code": qr_code("https://m.me/acme")}
     link = {"url": "https://m.me/acme?ref=bl.x", "code": "LINK 7K4Q-9P2M"}
     chats = [
@@ -84,7 +84,7 @@ def _others() -> dict[str, tuple[str, dict[str, Any]]]:
 def test_the_pages_beside_the_journey_exclude_nobody_either(
     chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """On a phone and at a desk, with text at twice its size, and for axe."""
+    """On a phone and at a desk, with text at twice its size, and by axe."""
     with Window(chromium, site, scheme=scheme) as window:
         for name, variant in _others().items():
             monkeypatch.setitem(VARIANTS, name, variant)
@@ -105,7 +105,7 @@ def test_the_pages_beside_the_journey_exclude_nobody_either(
 def test_a_language_from_right_to_left_of_long_words_and_without_blanks_excludes_nobody(
     chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
-    """For axe on the narrowest phone; and nothing is cut off, also with text at twice its size."""
+    """By axe on the narrowest phone; no text is cut off, also at twice its size."""
     with Window(chromium, site, language=language) as window:
         window.page.set_viewport_size({"width": 320, "height": 568})
         for name in SPOKEN:
@@ -124,7 +124,7 @@ def test_a_language_from_right_to_left_of_long_words_and_without_blanks_excludes
 def test_connect_and_cancel_are_wholly_seen_in_every_small_window(
     chromium: Browser, site: Site, consents: None, language: str
 ) -> None:
-    """With all that the page may say, with the longest names, and with text at twice its size."""
+    """With every sentence that the page may have, with the longest names, and with text at twice its size."""
     with Window(chromium, site, language=language) as window:
         for width, height in SMALL:
             window.page.set_viewport_size({"width": width, "height": height})
@@ -143,7 +143,7 @@ def test_connect_and_cancel_are_wholly_seen_in_every_small_window(
 def test_what_has_the_focus_is_never_below_the_buttons_that_stay(
     chromium: Browser, site: Site, consents: None
 ) -> None:
-    """Tab goes through the page in reading order, and each stop can be seen."""
+    """Tab goes through the page in reading order, and each stop is visible."""
     with Window(chromium, site) as window:
         window.page.set_viewport_size({"width": 320, "height": 480})
         page = window.open("all that it may say")
@@ -214,7 +214,7 @@ def test_with_forced_colours_every_button_and_field_has_an_edge(chromium: Browse
 def test_the_code_of_the_chat_is_for_a_second_screen(
     chromium: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Someone who reads the page on a phone taps the button; at a desk the phone scans."""
+    """On a phone people tap the button; at a desk they scan the code with their phone."""
     chat = {"notice": "phone", "chat_url": "https://m.me/acme", "chat_code": qr_code("https://m.me/acme")}
     monkeypatch.setitem(VARIANTS, "phone, with a chat", ("notice", chat))
     with Window(chromium, site) as window:

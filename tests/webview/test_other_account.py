@@ -1,4 +1,4 @@
-"""What one account proved counts for no other one, and no way to link passes a second factor over."""
+"""A proof of one account does not count for another, and no way to link passes a second factor over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.wire import PSID, SITE, batch, code_in, linked_event
 
 
 class Guarded:
-    """A bot whose accounts both have a second factor once `guard` was called; it returns Grace's."""
+    """A bot whose two accounts have a second factor once `guard` was called; it returns the one of Grace."""
 
     def __init__(self, new_bot: NewBot, site: Site, **given: Any) -> None:
         self.bot: Bot = new_bot(EXTERNAL_KEYS=KEYS, current_account=site.current_account, **given)
@@ -63,7 +63,7 @@ def test_a_refused_code_of_one_account_keeps_no_proof_of_another(new_bot: NewBot
 
 
 def test_another_accounts_second_factor_opens_no_account(new_bot: NewBot, site: Site) -> None:
-    """Not even while an undo in the middle of the consent takes the kept attempt away."""
+    """Also when an undo removes the kept attempt in the middle of the consent."""
     mailbox: list[Any] = []
     guarded = Guarded(new_bot, site, notify_owner=mailbox.append)
     bot = guarded.bot
@@ -106,7 +106,8 @@ def test_the_page_that_connects_a_chat_passes_no_second_factor_over(new_bot: New
 
 @pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "answer lost"])
 def test_a_consent_is_pressed_again(new_bot: NewBot, site: Site, is_lost: bool) -> None:
-    """By who is signed in at the site: nothing was kept before the first press, whose answer may be lost."""
+    """By a person who is signed in at the site: the store keeps the attempt from the first press on, whose
+    answer may be lost."""
     bot = new_bot(current_account=site.current_account)
     site.signed_in = ADA
     browser = bot.browser()

@@ -1,4 +1,4 @@
-"""How every page leaves the house: its headers, its language, its templates."""
+"""Every page: its headers, its language, its templates."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_every_page_has_a_policy_without_frames_or_third_parties(shop: Bot) -> N
 
 
 def test_the_policy_lets_the_forms_lead_back_to_messenger(shop: Bot) -> None:
-    """Browsers hold the redirect behind a form to form-action, too."""
+    """Browsers check form-action against the redirect after a form, too."""
     targets = policy_of(every_page(shop)["consent"])["form-action"]
     assert targets == [
         "'self'", "https://facebook.com", "https://messenger.com", "https://www.facebook.com",

@@ -1,4 +1,4 @@
-"""Whoever comes back to a page by its address (from the authenticator app, a restored webview, "open in
+"""A person who comes back to a page by its address (from the authenticator app, a restored webview, "open in
 browser") finds the same page with the same error, or what happened and the way on."""
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def without_ticket(page: TestResponse) -> str:
 
 
 def shown_address(browser: Browser) -> str:
-    """The address in the browser's bar after a POST: where it leads, or where it was sent."""
+    """The address in the browser's bar after a POST: its redirect, or the address that it was sent to."""
     if browser.page.status_code == 303:
         browser.follow()
     return browser.location
 
 
 def same_again(bot: Bot, browser: Browser, *words: str, field: tuple[str, str] | None = None) -> None:
-    """The address shows the same form with the same error, as often as it is asked, and changes nothing."""
+    """The address shows the same form with the same error on each visit, and changes nothing."""
     address, before = shown_address(browser), dump(bot)
     seen = set()
     for _ in range(AGAIN):
@@ -99,7 +99,7 @@ def test_too_many_from_one_address_before_anything_is_kept(new_bot: NewBot) -> N
 
 
 def test_more_refusals_from_one_address_than_are_kept_are_still_answered(new_bot: NewBot) -> None:
-    """A form that costs no password costs a row: only so many a minute."""
+    """A form that needs no password costs a row of the store, so their number in a minute is limited."""
     bot = new_bot(ADDRESS_LIMIT=1)
     for _ in range(10):
         browser = at_login(bot)
@@ -262,7 +262,7 @@ def test_the_attempts_own_address_says_that_the_link_is_made(bot: Bot) -> None:
 
 
 def test_the_address_of_the_pressed_button_says_so_too(bot: Bot) -> None:
-    """The page "going back" is the answer to the button: its address is the form's."""
+    """The page "going back" is the answer to the button, so its address is the form's."""
     browser = at_login(bot)
     browser.sign_in()
     code = code_in(browser.consent())
@@ -272,7 +272,7 @@ def test_the_address_of_the_pressed_button_says_so_too(bot: Bot) -> None:
 
 
 def test_another_browser_is_told_no_way_back_that_is_not_its_own(bot: Bot) -> None:
-    """The return address holds the first one's linking token."""
+    """The return address holds the first browser's linking token."""
     mine = at_login(bot)
     mine.sign_in()
     for other in (bot.browser(), at_login(bot, OTHER_TOKEN)):

@@ -1,4 +1,5 @@
-"""Signing in: counted before it is checked, one answer for all who are wrong, nothing on GET."""
+"""Signing in: a try is counted before it is checked, all wrong tries get the same answer, and GET changes
+nothing."""
 
 from __future__ import annotations
 
@@ -37,14 +38,14 @@ WRONG, LIMITED, BUSY, IN = "wrong", "limited", "busy", "signed in"
 
 
 def wrong(browser: Browser, username: str = "ada", password: str = "wrong-password") -> TestResponse:
-    """The page that a wrong password leads to, or the answer that led nowhere."""
+    """The page that a wrong password leads to, or the answer without a redirect."""
     browser.open()
     page = browser.submit("login", username=username, password=password)
     return browser.follow() if page.status_code == 303 else page
 
 
 def outcome(page: TestResponse) -> str:
-    """What a page says of a try to sign in."""
+    """What a page says about a try to sign in."""
     if page.status_code == 200:
         return WRONG if "Wrong user name or password" in page.text else IN
     assert page.headers["Retry-After"]
@@ -291,7 +292,7 @@ def test_a_stranger_who_guesses_without_end_locks_nobody_else_out(bot: Bot) -> N
 def test_many_addresses_together_have_a_hundred_tries_at_a_name_in_an_hour(bot: Bot, site: Site) -> None:
     admission = Admission(bot.linking.core, bot.linking.settings)  # the same counters
     for number in range(99):
-        admission.count_sign_in("ada", f"192.0.2.{number}")
+        admission.sign_ins.count("ada", f"192.0.2.{number}")
     assert guess(from_address(bot, "203.0.113.1"), " ADA") == WRONG
     assert guess(from_address(bot, "203.0.113.2"), password="lovelace-1815") == LIMITED
     assert guess(from_address(bot, "203.0.113.2"), "grace", "hopper-1906") == IN
@@ -355,7 +356,7 @@ def test_a_form_that_was_refused_keeps_the_name_until_the_attempt_is_forgotten(b
 
 
 def tries_from(bot: Bot, addresses: Sequence[tuple[str, str | None]]) -> list[str]:
-    """What each of these is told try from each (remote address, X-Forwarded-For)."""
+    """What each try is told, from each (remote address, X-Forwarded-For)."""
     answers = []
     for number, (remote, forwarded) in enumerate(addresses):
         browser = bot.browser()
@@ -515,7 +516,7 @@ def test_the_pages_lead_from_one_to_the_other(shop: Bot) -> None:
 
 
 def test_who_signs_up_while_too_many_do_is_asked_to_come_again(shop: Bot) -> None:
-    """A new password is hashed, too: as slow as to check one."""
+    """A new password is hashed, too, which is as slow as checking one."""
     view: Any = shop.app.view_functions["bot_linking.sign_up"]
     with ExitStack() as places:
         for _ in range(shop.linking.settings.sign_in_concurrency):

@@ -1,4 +1,4 @@
-"""The pages as people meet them: rendered by themselves, then looked at in a browser."""
+"""The pages as people meet them: each rendered alone, then looked at in a browser."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Element:
 
 
 class Reading(HTMLParser):
-    """The elements of a page, with their own text and the number of the form they are in."""
+    """The elements of a page, with their own text and the number of their form."""
 
     EMPTY = frozenset({"meta", "link", "input", "img", "br", "circle", "path", "rect"})
 
@@ -270,7 +270,7 @@ def test_the_login_form_is_one_that_password_managers_know() -> None:
 
 @pytest.mark.parametrize("variant", ["login refused", "signup refused"])
 def test_an_error_is_told_by_the_title_and_by_the_one_field_in_question(variant: str) -> None:
-    """It has the focus, so that what it is described by is read; no other field is marked."""
+    """The field has the focus, so that a screen reader reads its error; no other field is marked."""
     reading = read(variant)
     assert reading.one("p", role="alert").attributes["id"] == "error"
     assert reading.one("title").text.startswith("Error: ")
@@ -315,7 +315,7 @@ def test_sign_up_asks_for_a_new_password_and_no_email_if_one_prefers() -> None:
 
 
 def test_the_consent_page_names_both_sides() -> None:
-    """Once each: what is said once is read."""
+    """Each name stands once: a screen reader reads all of them."""
     main = read("consent").one("main").text
     assert (main.count("ada@example.com"), main.count("Ada L.")) == (1, 1)
     cards = [side.text.split() for side in read("consent").all("li")]
@@ -340,7 +340,8 @@ def test_the_consent_page_warns_of_links_that_somebody_sent() -> None:
 
 
 def test_names_stay_in_their_own_place_whatever_they_contain() -> None:
-    """Markup is shown as text, a name's placeholders mean nothing, its direction ends with it."""
+    """Markup is shown as text, a placeholder is not filled in, and the direction of the text ends with the
+    name."""
     html = Site().html("consent, hostile names")
     assert "<script>" not in html
     assert "<b style" not in html
@@ -441,7 +442,7 @@ def test_the_stylesheet_needs_nothing_from_anywhere() -> None:
 
 
 class Window:
-    """A browser window on one site. Every request is answered here; those to other hosts are kept."""
+    """A browser window on one site. The test answers every request, and records those to other hosts."""
 
     def __init__(
         self,
@@ -587,7 +588,7 @@ def test_what_has_the_keyboard_s_attention_shows_it(chromium: Browser, scheme: s
 
 
 def test_enter_on_the_consent_page_presses_nothing_by_itself(chromium: Browser) -> None:
-    """The button that links waits to be chosen: nothing on the page has the focus when it opens."""
+    """No element has the focus when the page opens: the person must choose the button."""
     with Window(chromium, Site()) as window:
         page = window.open("consent")
         assert page.evaluate("document.activeElement === document.body")

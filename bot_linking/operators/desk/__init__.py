@@ -1,5 +1,6 @@
 """The operator's page: how it stands, where people drop off, one person, dead letters, pages and keys.
 
-Server-rendered, without script. `door` says who may come in and where each address leads; a module for each
-page makes what it shows; everything that changes something is asked for once more.
+Pages are rendered on the server, without script. `door` says who may open them and where each address leads;
+each page has a module. To add a page: a module with `show`, and its address in `door`. To add an action: a
+function that asks, one that acts and writes it down, and both addresses in `door`.
 """

@@ -1,4 +1,5 @@
-"""What `check` finds, for a page that must not wait for Messenger: found in a thread, kept for a minute."""
+"""The findings of `check` for the page. They are looked for in a thread, since the page must not wait for
+Messenger, and kept for a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
 KEPT_S = 60.0
-FIRST_WAIT_S = 3.0  # of the very first page of a process, which has nothing to show yet
+FIRST_WAIT_S = 3.0  # so long the first page of a process waits, which has nothing to show yet
 
 _log = logging.getLogger("bot_linking")
 
@@ -31,8 +32,8 @@ class Checks:
         self._found_at: float | None = None
 
     def newest(self, *, again: bool = False) -> tuple[Sequence[Finding], float | None]:
-        """The findings, and how many seconds ago they were found; None before the first. With `again` they
-        are looked for now."""
+        """The findings, and their age in seconds, None before the first. With `again` they are looked for
+        now."""
         is_old = self._found_at is None or time.monotonic() - self._found_at > KEPT_S
         if again or is_old:
             thread = self._begin()

@@ -1,6 +1,6 @@
 """Who may open the operator's page, and where each of its addresses leads.
 
-Anyone else gets the answer of an address that does not exist, by every method and on every path.
+Everyone else gets the answer of an address that does not exist, with every method and on every path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bot_linking.core.hooks import Operator
 from bot_linking.core.text import safe_name
 from bot_linking.operators.desk import acts, keys, letters, now, people, stages
 from bot_linking.operators.desk.checks import Checks
-from bot_linking.operators.desk.room import Room
+from bot_linking.operators.desk.visit import Visit
 from bot_linking.signals import message_failed, message_sent, webhook_received
 from bot_linking.webview.not_found import show_not_found
 from bot_linking.webview.pages import Notice
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LONGEST_NAME = 64
 
-View = Callable[[Room], Response]
+View = Callable[[Visit], Response]
 
 LOOKS: dict[str, View] = {
     "": now.show,
@@ -61,7 +61,8 @@ ACTS: dict[str, View] = {
 
 
 class Desk:
-    """The operator's page of one app. `operator() -> str | None` says who asks, in this request."""
+    """The operator's page of one app. `operator() -> str | None` names the operator who makes this
+    request."""
 
     def __init__(self, here: Installation, operator: Operator) -> None:
         self._here = here
@@ -83,16 +84,16 @@ class Desk:
         operator = self._who()
         if operator is None:
             return show_not_found(pages, NotFound())
-        room = Room(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
+        visit = Visit(here=self._here, operator=operator, stamps=self._stamps, checks=self._checks)
         try:
-            return self._view_of(path)(room)
+            return self._view_of(path)(visit)
         except Notice as notice:
             return pages.notice(notice)
         except STOPS as problem:
             return pages.notice(notice_of(problem))
 
     def _who(self) -> str | None:
-        """The operator's name. Raises `TypeError` for an answer that is none."""
+        """The operator's name; None for everyone else. Raises `TypeError` where the host returns no text."""
         operator: object = self._operator()
         if not operator:
             return None
@@ -109,7 +110,7 @@ class Desk:
         raise Notice("missing", 405 if path in LOOKS or path in ACTS else 404)
 
     def _watch(self) -> None:
-        """Count what goes in and out, by the minute, for the pictures."""
+        """Count webhooks and messages by the minute, for the charts."""
         app, count = self._here.app, self._here.funnel.pass_by
 
         def hear_webhook(_app: object, event: WebhookReceived) -> None:

@@ -1,4 +1,4 @@
-"""Now: is everything all right, what waits, and what went in and out in the last hour."""
+"""Now: the findings of `check`, what waits, and the traffic of the last hour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot_linking.core.ports.tallies import MINUTE_MS, TrafficCount
 if TYPE_CHECKING:
     from flask import Response
 
-    from bot_linking.operators.desk.room import Room
+    from bot_linking.operators.desk.visit import Visit
     from bot_linking.operators.findings import Finding
 
 MINUTES = 60
@@ -18,21 +18,21 @@ _FAILING = ("wrong", "note", "ok")  # the worst first
 
 
 class Bar(NamedTuple):
-    """One bar of a picture: what it stands for, how much, and its length in per cent of the longest."""
+    """One bar of a chart: its name, its amount, and its length in per cent of the longest."""
 
     name: str
     amount: int
     length: float
 
 
-def show(room: Room) -> Response:
-    """How it stands."""
-    here, now = room.here, room.now
+def show(visit: Visit) -> Response:
+    """The first page."""
+    here, now = visit.here, visit.now
     here.funnel.write()
-    findings, age = room.checks.newest(again=bool(room.given("check")))
+    findings, age = visit.checks.newest(again=bool(visit.given("check")))
     traffic = here.store.read_traffic(now - MINUTES * MINUTE_MS)
     pauses = [pause for pause in here.store.pauses() if pause.cause and pause.until > now]
-    return room.show(
+    return visit.show(
         "now",
         state=state_of(findings),
         wrong=sum(finding.state == "wrong" for finding in findings),
@@ -46,7 +46,7 @@ def show(room: Room) -> Response:
 
 
 def state_of(findings: Iterable[Finding]) -> str:
-    """The worst of them: `wrong`, `note` or `ok`; `unknown` while nothing was looked at."""
+    """The worst state among them: `wrong`, `note` or `ok`; `unknown` without findings."""
     states = {finding.state for finding in findings}
     return next((state for state in _FAILING if state in states), "unknown")
 
@@ -59,7 +59,7 @@ def bars_of(counts: Mapping[str, int]) -> list[Bar]:
 
 
 def minutes_of(traffic: Mapping[TrafficCount, int], now: int) -> list[Bar]:
-    """Messages that were sent, by the minute, the oldest first."""
+    """Messages that were sent in each of the last 60 minutes, the oldest first."""
     newest = now - now % MINUTE_MS
     sent = {each.minute: n for each, n in traffic.items() if (each.kind, each.result) == ("message", "sent")}
     counts = [sent.get(newest - ago * MINUTE_MS, 0) for ago in reversed(range(MINUTES))]

@@ -1,4 +1,4 @@
-"""Funnel: how many come to each stage, and where the others leave."""
+"""Funnel: how many people come to each stage, and where the others leave."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot_linking.core.links import WAYS
 if TYPE_CHECKING:
     from flask import Response
 
-    from bot_linking.operators.desk.room import Room
+    from bot_linking.operators.desk.visit import Visit
 
 DAYS = (7, 30, 90)
 _WORDS = {
@@ -37,7 +37,7 @@ _NAMES = {
 
 class Stage(NamedTuple):
     """A stage as it is drawn: `length` in per cent of the longest bar, `part` in per cent of the stage
-    before, `lost` how many of those did not come here."""
+    before, `lost` people of that stage who did not come to this one, `drop` the same in words."""
 
     name: str
     people: int
@@ -49,23 +49,23 @@ class Stage(NamedTuple):
     ninetieth: float | None
 
 
-def show(room: Room) -> Response:
+def show(visit: Visit) -> Response:
     """The funnel of 7, 30 or 90 days, of every way and page or of one."""
-    here = room.here
-    asked = room.number("days", 30)
-    days, way = asked if asked in DAYS else 30, room.given("way")
+    here = visit.here
+    asked = visit.number("days", 30)
+    days, way = asked if asked in DAYS else 30, visit.given("way")
     pages = [page for page in here.page_ids() if page]
-    page_id = room.given("page") if room.given("page") in pages else ""
+    page_id = visit.given("page") if visit.given("page") in pages else ""
     here.funnel.write()
     found = funnel_of(
         here.store,
-        room.now,
+        visit.now,
         days=days,
         page_id=page_id or None,
         way=way if way in WAYS else None,
         unnamed=here.pages.is_one(),
     )
-    return room.show(
+    return visit.show(
         "funnel",
         days=days,
         choices=DAYS,

@@ -1,4 +1,4 @@
-"""How the operator's page says times, ids and what became of a message."""
+"""How the operator's page shows ids, and why a message died."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hidden(psid: str) -> str:
 
 
 def hidden_account(account_id: str | None) -> str:
-    """An account's id; of one that is made of a name, the name is masked."""
+    """An account's id, masked. Of an id like `username:...` only the name is masked."""
     if account_id is None:
         return "–"
     space, colon, name = account_id.partition(":")

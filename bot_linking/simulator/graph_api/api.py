@@ -1,4 +1,4 @@
-"""The Graph API without the HTTP: who may call, and which node answers."""
+"""The Graph API without HTTP: who may call, and which node answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Graph:
         self._people = PeopleNodes(messenger)
 
     def answer(self, call: GraphRequest) -> GraphAnswer:
-        """Answer a call, be it with an error in Facebook's shape; never raises."""
+        """Answer a call; a refusal is an error in Facebook's shape. Never raises."""
         call = replace(call, body=without_nulls(call.body))
         try:
             self._refuse_by_switch()
@@ -87,7 +87,7 @@ class Graph:
 
     def _check_proof(self, call: GraphRequest) -> None:
         signed, stamp, fresh = call.token, call.get("appsecret_time"), True
-        if stamp is not None:  # the newer form: token|unixtime, good for five minutes
+        if stamp is not None:  # with a time the proof is of token|unixtime, and good for five minutes
             signed = f"{signed}|{stamp}"
             fresh = str(stamp).isdigit() and abs(self._messenger.clock() - int(stamp)) <= _PROOF_SECONDS
         right = hmac.new(self._messenger.app_secret.encode(), signed.encode(), hashlib.sha256).hexdigest()

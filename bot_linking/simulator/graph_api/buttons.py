@@ -23,12 +23,13 @@ def check_buttons(buttons: object) -> None:
 
 
 def check_menu_item(entry: object) -> None:
-    """Raise ``GraphError`` unless this may stand in a persistent menu, where Log In and Log Out may not."""
+    """Raise ``GraphError`` unless a persistent menu may have this item. Log In and Log Out it may not
+    have."""
     _check(mapping("menu item", entry), _OF_A_MENU)
 
 
 def buttons_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the buttons of a message that the rules accept, in whichever template."""
+    """Yield the buttons of a message that the rules accept, of any template."""
     payload = message.get("attachment", {}).get("payload", {})
     yield from payload.get("buttons", ())
     for element in payload.get("elements", ()):

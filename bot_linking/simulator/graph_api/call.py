@@ -1,4 +1,4 @@
-"""What a Graph call is in plain values, what answers it needs from Messenger, and how parameters are read."""
+"""A Graph call in plain values, what the API needs from Messenger, and how parameters are read."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class GraphRequest:
     text: str = ""
 
     def get(self, name: str) -> Any:
-        """Return a parameter, wherever it was sent."""
+        """Return a parameter from the query, else from the body."""
         return self.query.get(name, self.body.get(name))
 
     @property
     def token(self) -> str:
-        """The access token, wherever it was sent; empty when it is missing."""
+        """The access token from query, body or header; empty when it is missing."""
         return str(self.get("access_token") or self.bearer)
 
 
@@ -112,7 +112,7 @@ def with_objects_parsed(body: Mapping[str, Any], names: tuple[str, ...]) -> Fiel
 
 
 def without_nulls(value: Any) -> Any:
-    """Return a JSON value without its null fields: clients send them for what they do not use."""
+    """Return a JSON value without null fields, which clients send for what they do not use."""
     if isinstance(value, Mapping):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Errors in the shape in which the Graph API answers them."""
+"""Errors in the Graph API's shape."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class GraphError(Exception):
         self.retry_after = retry_after
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON body; every one has its own ``fbtrace_id``."""
+        """Return the JSON body, with a new ``fbtrace_id``."""
         error: dict[str, Any] = {"message": self.message, "type": self.kind, "code": self.code}
         if self.subcode is not None:
             error["error_subcode"] = self.subcode

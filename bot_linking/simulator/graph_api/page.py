@@ -1,4 +1,4 @@
-"""The page itself, and which of its edges answers what."""
+"""The page's node, and what answers each of its edges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .profile import MessengerProfile
 from .sending import Sending
 from .subscriptions import Subscriptions
 
-Door = Callable[[GraphRequest], Fields]
+Edge = Callable[[GraphRequest], Fields]
 
 
 class PageNode:
@@ -20,7 +20,7 @@ class PageNode:
     def __init__(self, messenger: Messenger, subscriptions: Subscriptions) -> None:
         self._messenger = messenger
         sending, profile = Sending(messenger), MessengerProfile(messenger)
-        self._doors: dict[tuple[str, str], Door] = {
+        self._edges: dict[tuple[str, str], Edge] = {
             ("GET", ""): self._read,
             ("POST", "messages"): sending.send,
             ("POST", "unlink_accounts"): sending.unlink,
@@ -33,11 +33,11 @@ class PageNode:
         }
 
     def answer(self, call: GraphRequest, edge: str) -> Fields:
-        """Answer a call to one edge, the empty one being the page itself; raises ``GraphError``."""
-        door = self._doors.get((call.method, edge))
-        if door is None:
+        """Answer a call to one edge; the empty one is the page itself. Raises ``GraphError``."""
+        answer = self._edges.get((call.method, edge))
+        if answer is None:
             raise unknown_path(call)
-        return door(call)
+        return answer(call)
 
     def _read(self, call: GraphRequest) -> Fields:
         fields = comma_separated(call.get("fields")) or ["id", "name"]

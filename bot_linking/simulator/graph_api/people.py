@@ -1,4 +1,4 @@
-"""A person as the Graph API tells of one: the profile by PSID, and the PSID by the app's own id."""
+"""A person's nodes: the profile by PSID, and the PSID by the app-scoped id."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class PeopleNodes:
         return {name: known[name] for name in [*fields, "id"]}
 
     def ids_for_pages(self, call: GraphRequest, asid: str) -> Fields:
-        """Return the PSID of the person whom the app knows by ``asid``; none where it may not be matched.
+        """Return the PSID of the person with the app-scoped id ``asid``; an empty list in Europe.
 
-        The call is made with the app's access token and a proof. In Europe no id is matched.
+        The call needs the app's access token and a proof.
         """
         if call.method != "GET":
             raise unknown_path(call)

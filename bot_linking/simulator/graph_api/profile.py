@@ -23,7 +23,7 @@ PROPERTIES = (
     "whitelisted_domains",
 )
 _READ_ONLY = "subject_to_new_eu_privacy_rules"
-#: So many calls of any kind within so many seconds, for each page.
+#: Graph allows so many calls of any kind within so many seconds, for each page.
 CALLS, SECONDS = 10, 600
 
 
@@ -35,7 +35,7 @@ class MessengerProfile:
         self._calls: deque[float] = deque(maxlen=CALLS)
 
     def read(self, call: GraphRequest) -> Fields:
-        """Return those of the properties asked for that are set."""
+        """Return the properties that are asked for and set."""
         self._count()
         fields = comma_separated(call.get("fields"))
         if not fields:
@@ -46,7 +46,7 @@ class MessengerProfile:
         return {"data": [found] if found else []}
 
     def write(self, call: GraphRequest) -> Fields:
-        """Set properties; each is replaced whole."""
+        """Replace properties."""
         self._count()
         refuse_without_permission(self._messenger)
         given = {name: value for name, value in call.body.items() if name not in AUTH_FIELDS}
@@ -60,7 +60,7 @@ class MessengerProfile:
         return {"result": "success"}
 
     def clear(self, call: GraphRequest) -> Fields:
-        """Take properties away."""
+        """Delete properties."""
         self._count()
         refuse_without_permission(self._messenger)
         fields = comma_separated(call.get("fields"))

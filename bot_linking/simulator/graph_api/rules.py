@@ -1,7 +1,7 @@
-"""What the Send API accepts, written down from its documentation; anything else is refused with code 100.
+"""What the Send API accepts, by its documentation; anything else is refused with code 100.
 
-A real page shows nothing at all for some of these mistakes (a Log In button with a title, for one); here
-they are refused aloud, so that they are found on the laptop.
+The real API accepts some of these mistakes and the chat shows nothing (of a Log In button with a title, for
+one). Here they are refused, so that they are found on the laptop.
 """
 
 from __future__ import annotations

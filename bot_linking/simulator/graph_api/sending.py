@@ -1,4 +1,4 @@
-"""The Send API: to whom a page may write, and when; and the call that unlinks."""
+"""The Send API: to whom a page may write, and when. And ``unlink_accounts``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sending:
         return {"recipient_id": person.psid} | ({"message_id": mid} if mid else {})
 
     def unlink(self, call: GraphRequest) -> Fields:
-        """Unlink a person; one who is not linked is unlinked already."""
+        """Unlink a person; also one who is not linked gets a success."""
         self._messenger.unlink(self._existing(str(call.get("psid") or "")).psid)
         return {"result": "unlink account success"}
 
@@ -54,7 +54,7 @@ class Sending:
         check_window(body, silent_for=silent_for)
 
     def _check_buttons(self, person: Person, message: Mapping[str, Any]) -> None:
-        """Refuse Log In under the European rules, and a Messenger Extensions page that is not on the list."""
+        """Refuse Log In under the European rules, and a Messenger Extensions page of an unlisted domain."""
         european = person.european or self._messenger.switches.european_page
         for button in buttons_of(message):
             if button["type"] == "account_link" and european:

@@ -1,6 +1,6 @@
-"""What the webhook is told of: only a field that both the page and the app subscribe to is delivered.
+"""Which fields the webhook gets: those that both the page and the app subscribe to.
 
-At both levels writing replaces the list: Facebook merges nothing.
+On both levels a write replaces the list: Facebook merges nothing.
 """
 
 from __future__ import annotations

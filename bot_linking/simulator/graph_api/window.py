@@ -9,7 +9,7 @@ from .errors import GraphError
 
 #: Seconds for which a message, a tap or an m.me link opens the chat to the page. Log In and Log Out do not.
 WINDOW = 24 * 3600
-#: A person of the business may answer for a week, with the one message tag that is left.
+#: With the tag HUMAN_AGENT, a person of the business may answer for a week.
 HUMAN_AGENT_WINDOW = 7 * WINDOW
 
 

@@ -1,4 +1,4 @@
-"""The chat page, and what it asks for: the state of the chat, a line of the wire, a picture."""
+"""The chat page, and what it fetches: the state of the chat, a line of the wire log, a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_POLL = 15.0
 
 
 def add_chat_page(app: Flask, engine: Engine) -> None:
-    """Add the page and what it reads."""
+    """Add the chat page, the mailbox, and what they fetch."""
 
     @app.get("/")
     def chat() -> str:
@@ -107,7 +107,7 @@ def _chat(engine: Engine, psid: str, after: int) -> dict[str, Any]:
 
 
 def _parts_of(text: str) -> list[tuple[str, bool]]:
-    """The text of a mail in pieces, and which of them are addresses on this machine that may be tapped."""
+    """Split the text of a mail, and tell which parts are addresses of this machine, which may be tapped."""
     return [(part, is_loopback_url(part)) for part in _ADDRESS.split(text) if part]
 
 

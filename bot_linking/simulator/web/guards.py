@@ -10,20 +10,20 @@ from flask import abort, request
 
 from ..engine import Engine
 
-#: Pictures of cards may come from the bot's own https address; everything else is this page's own.
+#: Where the bot's pages, which the chat page frames, and its pictures may come from.
 LOOPBACK = "http://127.0.0.1:* http://localhost:* https://127.0.0.1:* https://localhost:*"
-#: All of the policy but its end: who may frame the page.
+#: The policy without its end, which names who may frame the page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     f"img-src 'self' data: https: {LOOPBACK}; frame-src 'self' {LOOPBACK}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
-#: A header that other sites cannot set, and who sets it: the chat page, the command of the shell, a bot.
+#: A header that other sites cannot set, and its values from the chat page, the shell command and a bot.
 HEADER, OWN = "X-Simulator", ("chat", "shell", "bot")
 
 
 def refuse_other_sites() -> None:
-    """Let only the simulator's own page and command change anything, or read what is secret."""
+    """Abort unless the request is of the simulator's page, its shell command, or a bot on this machine."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.host
     if request.headers.get(HEADER) not in OWN or foreign:
@@ -40,6 +40,6 @@ def asked() -> Mapping[str, Any]:
 
 
 def psid_in(engine: Engine, body: Mapping[str, Any]) -> str:
-    """Return the PSID that the body names, of a person who is here."""
+    """Return the PSID in the body; aborts with 404 for an unknown person."""
     psid = str(body.get("psid", ""))
     return psid if engine.person(psid) else abort(404, "Nobody here has that PSID.")

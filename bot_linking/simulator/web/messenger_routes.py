@@ -1,4 +1,4 @@
-"""The addresses that belong to Facebook otherwise: the end of a login, m.me, the SDK, and the Graph API."""
+"""The simulator's stand-ins for Facebook's addresses: the end of a login, m.me, the SDK, the Graph API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_messenger(app: Flask, engine: Engine) -> None:
     def come_back() -> Response:
         token = request.args.get("account_linking_token", "")
         code = request.args.get("authorization_code", "")
-        # a HEAD request looks; the person has not come back
+        # HEAD must change nothing: the person has not come back
         outcome = engine.finish_login(token, code) if request.method == "GET" else Outcome.CANCELLED
         response = Response(render_template("simulator/return.html", outcome=outcome.value, sim=engine))
         response.headers["Content-Security-Policy"] = f"{POLICY}'self' {LOOPBACK}"
@@ -34,7 +34,7 @@ def add_messenger(app: Flask, engine: Engine) -> None:
 
     @app.get(f"{M_ME_PATH}<page>", strict_slashes=False)
     def m_me(page: str) -> str:
-        """Show the chat page, which asks who opens the link; looking at it tells the bot nothing."""
+        """Show the chat page, which asks who opens the link. Until then the bot gets no event."""
         link = f"{engine.url}{request.full_path.rstrip('?')}"
         try:
             named, _ = read_link(link, messenger_url=engine.url)
@@ -52,7 +52,7 @@ def add_messenger(app: Flask, engine: Engine) -> None:
 
 
 def add_graph(app: Flask, engine: Engine) -> None:
-    """Add the Graph API at every address that nothing else has."""
+    """Add the Graph API at every other address."""
 
     @app.route("/<path:path>", methods=["GET", "POST", "DELETE"])
     def graph(path: str) -> tuple[Response, int, Mapping[str, str]]:
@@ -69,6 +69,6 @@ def _graph_request(path: str) -> GraphRequest:
 
 
 def _graph_body() -> Mapping[str, Any]:
-    """Read JSON or a form, and take anything else for an empty body, as Graph does."""
+    """Read JSON or a form. As for Graph, anything else is an empty body."""
     body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
     return body if isinstance(body, dict) else {}

@@ -18,6 +18,7 @@ from .messenger_routes import add_graph, add_messenger
 from .verb_routes import add_verbs
 
 _LARGEST_BODY = 1024 * 1024
+_POLL_S = 0.02  # between two looks whether the server must stop
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -41,7 +42,7 @@ class Server:
                 request_handler=_QuietHandler,
                 fd=listener.fileno(),
             )
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True)
 
     def start(self) -> None:
         """Begin to serve in the background."""
@@ -52,9 +53,6 @@ class Server:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.02)
 
 
 def build_app(engine: Engine) -> Flask:
@@ -72,7 +70,7 @@ def build_app(engine: Engine) -> Flask:
 
 
 def _refuse_strangers() -> None:
-    """Refuse another machine, and another site's name that was made to point here (DNS rebinding)."""
+    """Refuse other machines, and other names that resolve to this machine (DNS rebinding)."""
     if not safety.is_loopback(request.remote_addr or ""):
         abort(403, "The simulator answers this machine only.")
     if not safety.is_loopback_host_header(request.headers.get("Host", "")):

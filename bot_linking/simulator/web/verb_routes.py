@@ -1,4 +1,4 @@
-"""What the chat page and the shell let happen: each a POST that other sites cannot make."""
+"""What the chat page and the shell can do: each verb is a POST that other sites cannot make."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LONGEST_NAME = 100
 
 
 def add_verbs(app: Flask, engine: Engine) -> None:
-    """Add a POST below ``/simulator/`` for each verb; what the engine refuses is a 400 in its own words."""
+    """Add a POST below ``/simulator/`` for each verb; a refusal of the engine is 400 with its words."""
     for verb, answer in _VERBS.items():
-        app.add_url_rule(f"/simulator/{verb}", verb, _door(engine, answer), methods=["POST"])
+        app.add_url_rule(f"/simulator/{verb}", verb, _view(engine, answer), methods=["POST"])
 
     @app.post("/simulator/wire/<line_id>/again")
     def again(line_id: str) -> Response:
@@ -33,8 +33,8 @@ def add_verbs(app: Flask, engine: Engine) -> None:
         return jsonify(ok=True)
 
 
-def _door(engine: Engine, answer: Callable[[Engine, Body], dict[str, Any]]) -> Callable[[], Response]:
-    def door() -> Response:
+def _view(engine: Engine, answer: Callable[[Engine, Body], dict[str, Any]]) -> Callable[[], Response]:
+    def view() -> Response:
         body = asked()
         try:
             return jsonify(answer(engine, body))
@@ -43,7 +43,7 @@ def _door(engine: Engine, answer: Callable[[Engine, Body], dict[str, Any]]) -> C
         except (ValueError, TimeoutError) as problem:
             abort(400, str(problem))
 
-    return door
+    return view
 
 
 def _say(engine: Engine, body: Body) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _mail(engine: Engine, body: Body) -> dict[str, Any]:
 
 
 def _context(engine: Engine, body: Body) -> dict[str, Any]:
-    """Answer for the stand-in of the Messenger Extensions SDK; what it may not know is an ``error``."""
+    """Answer the simulator's Messenger Extensions SDK: the context, or the ``error`` of its callback."""
     psid = psid_in(engine, body)
     try:
         found = engine.context(

@@ -1,4 +1,4 @@
-"""The copy itself: one transaction on the target, so that one that is killed half way has copied nothing."""
+"""The copy itself. It is one transaction on the target: a copy that is killed half way leaves it empty."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OnRows = Callable[[int], None]
 
 
 class CopyRefused(BotLinkingError):
-    """Nothing was copied, since something would be lost or mixed; says what."""
+    """Nothing was copied, as rows would be lost or mixed; the text says why."""
 
     slug = "copy_refused"
 
@@ -40,23 +40,24 @@ def copy_store(
 ) -> list[Copied]:
     """Copy every table of one database into another, which is made where it is missing.
 
-    The target must hold no row. All is written in one transaction and compared before it is kept: after a
-    failure or a kill the target is as empty as before. The source is held still meanwhile: who wants to write
-    there waits and then gets `StoreUnavailable`. Counters go on where the source's stood. `on_start` hears
-    how many rows there are to read, `on_rows` of each part; every row is read twice.
+    The target must be empty. All rows are written in one transaction and compared before the commit: after a
+    failure or a kill the target is as empty as before. Meanwhile the source is locked: a writer there waits
+    and then gets `StoreUnavailable`. Counters go on from the source's numbers. `on_start` is called with the
+    number of rows to read, `on_rows` with the size of each portion; every row is read twice.
 
     Raises `CopyRefused`, `StoreUnavailable` and `ConfigurationError`.
     """
     with closing(side_of(source_url)) as source:
         known = _known_rooms(source)
         tables = tables_of(known.values())
+        source.hold_still(tables)
         _make_ready(source, target_url, tables, known)
         with closing(side_of(target_url)) as target:
             return _copy(source, target, tables, on_start, on_rows)
 
 
 def side_of(url: str) -> Side:
-    """The database at this address, by its scheme. Nothing is made."""
+    """The database at this address, by its scheme; it makes none."""
     if (path := sqlite_file(url)) is not None:
         from bot_linking.stores.copying.sqlite_side import SQLiteSide
 
@@ -87,7 +88,7 @@ def _known_rooms(source: Side) -> dict[str, str]:
 
 
 def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: dict[str, str]) -> None:
-    """Look that the target is another database without rows, then make its tables."""
+    """Check that the target is another database without rows, then make its tables."""
     with closing(side_of(target_url)) as target:
         if target.identity() == source.identity():
             raise CopyRefused("the target is the database that is to be copied")
@@ -110,7 +111,6 @@ def _refuse_rows(target: Side, tables: Sequence[Table]) -> None:
 def _copy(
     source: Side, target: Side, tables: Sequence[Table], on_start: OnStart, on_rows: OnRows
 ) -> list[Copied]:
-    source.hold_still(tables)
     target.take(tables)
     _refuse_rows(target, tables)
     on_start(2 * sum(map(source.count, tables)))

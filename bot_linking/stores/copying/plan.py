@@ -1,4 +1,4 @@
-"""Which tables there are, derived from the steps of the schema: no list of names can be forgotten here."""
+"""The tables to copy, derived from the steps of the schema, so that a new table is never left out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "s
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its columns in order, the column whose values the database counts up (None where
-    there is none), and how many rows the schema itself puts in."""
+    """One table: its columns in order; `counter`, the column that the database numbers automatically, or
+    None; and `seeds`, the number of rows that the schema itself inserts."""
 
     name: str
     columns: tuple[str, ...]
@@ -25,7 +25,7 @@ class Table:
 
 
 def steps_of(rooms: Mapping[str, str]) -> dict[str, set[str]]:
-    """The steps that this release knows of each record of migrations; `rooms` maps its name to a package."""
+    """The steps that this release knows, by record of migrations; `rooms` maps its name to a package."""
     return {record: set(load_schema(_WORDS, room=room)) for record, room in rooms.items()}
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's side of a copy, by its own COPY."""
+"""A PostgreSQL database as source or target of a copy, by its COPY command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.postgres.database import secrets_in, steps_in, words_of
 from bot_linking.stores.postgres.sessions import without_pooling
 
-LOCK_WAIT_MS = 30_000  # the server needs a while to notice that an earlier copy was killed
+LOCK_WAIT_MS = 30_000  # the server takes some time to notice that an earlier copy was killed
 _CONNECTING: Any = {"connect_timeout": 5, "client_encoding": "utf8", "application_name": "bot_linking copy"}
 _IDENTITY = """
 select current_database(), current_schema(), inet_server_addr(), inet_server_port(),
@@ -40,7 +40,7 @@ class PostgresSide:
     def steps(self) -> dict[str, set[str]]:
         if not self._has("bot_linking_migrations"):
             return {}
-        with self._reported():
+        with self._bounded(), self._reported():
             return steps_in(self._connection)
 
     def hold_still(self, tables: Sequence[Table]) -> None:
@@ -57,7 +57,8 @@ class PostgresSide:
     def count(self, table: Table) -> int:
         if not self._has(table.name):
             return 0
-        ((count,),) = self._ask(sql.SQL("select count(*) from {}").format(sql.Identifier(table.name)))
+        with self._bounded():
+            ((count,),) = self._ask(sql.SQL("select count(*) from {}").format(sql.Identifier(table.name)))
         return int(count)
 
     def rows(self, table: Table) -> Iterator[Rows]:
@@ -107,6 +108,16 @@ class PostgresSide:
         self._ask(f"set local lock_timeout = {LOCK_WAIT_MS}")
         self._ask("set local statement_timeout = 0")
         self._ask("set local idle_in_transaction_session_timeout = 0")
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """A look on its own, too, waits no longer for a lock than a copy does."""
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            yield
+            return
+        self._begin("read committed")
+        yield
+        self._ask("commit")
 
     def _lock(self, tables: Sequence[Table], mode: str) -> None:
         names = sql.SQL(", ").join(sql.Identifier(table.name) for table in tables)

@@ -1,4 +1,4 @@
-"""What a copy needs of a database on either side, and the digest by which both are compared."""
+"""What a copy needs of a database, as source or target, and the digest by which both are compared."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ Rows = list[tuple[Any, ...]]
 
 
 class Side(Protocol):
-    """One database in one transaction, on a connection of its own. Every method may raise
-    `StoreUnavailable`."""
+    """One database in one transaction, on a connection of its own. Every method may raise `StoreUnavailable`,
+    except `close`."""
 
     def identity(self) -> tuple[Any, ...]:
-        """Equal for two sides that are the same database."""
+        """A value that is equal for two sides of the same database only."""
 
     def steps(self) -> dict[str, set[str]]:
-        """The steps of the schema that were applied, for each record of migrations. Changes nothing."""
+        """The schema steps that were applied, by record of migrations; empty for a database without ours."""
 
     def hold_still(self, tables: Sequence[Table]) -> None:
-        """Begin to read: these tables do not change until the end. A read-only database is read as it
-        is."""
+        """Begin to read: from now on no process changes these tables. A read-only database needs no lock."""
 
     def take(self, tables: Sequence[Table]) -> None:
         """Begin to write: no other process changes these tables until the end."""
@@ -34,19 +33,19 @@ class Side(Protocol):
         """How many rows there are; 0 where the table is missing."""
 
     def rows(self, table: Table) -> Iterator[Rows]:
-        """All rows, some at a time, in no order."""
+        """All rows, at most `CHUNK` at a time, in any order."""
 
     def clear(self, table: Table) -> None:
-        """Delete all rows, which are those that the schema put in."""
+        """Delete all rows: in an empty target these are the ones that the schema inserts."""
 
     def fill(self, table: Table, chunks: Iterable[Rows]) -> None:
         """Insert these rows, whose values stand in the order of the table's columns."""
 
     def last_number(self, table: Table) -> int:
-        """The last number that the table's counter gave out, be its row still there or not."""
+        """The last number that the table's counter gave out, whether or not its row is still there."""
 
     def set_last_number(self, table: Table, number: int) -> None:
-        """Let the counter go on after this number."""
+        """Make the counter go on after this number."""
 
     def commit(self) -> None:
         """Keep what was written: it is on disk when this returns."""
@@ -56,7 +55,7 @@ class Side(Protocol):
 
 
 class Digest:
-    """What a table holds, in 32 hexadecimal digits, in any order of its rows."""
+    """A digest of a table's rows, the same for every order of them, in 32 hexadecimal digits."""
 
     def __init__(self) -> None:
         self.rows = 0

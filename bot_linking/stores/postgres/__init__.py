@@ -1,1 +1,1 @@
-"""The PostgreSQL engine: few connections, which a fork leaves to its parent."""
+"""The PostgreSQL engine: a small pool of connections, which a forked child does not use."""

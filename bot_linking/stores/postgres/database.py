@@ -1,4 +1,4 @@
-"""The PostgreSQL database itself: whether it is one, what it records, how its tables are changed."""
+"""The PostgreSQL database itself: which steps it records, and how its tables are changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.opening import Recorded, Steps, Unfit
 from bot_linking.stores.postgres.pool import Connections
 
-LOCKS = 0x626C  # the class of the advisory lock under which tables are brought up to date; its number is -1
+LOCKS = 0x626C  # the class of our advisory locks; number -1 is for bringing tables up to date
 _OF_A_POOLER = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
 _RECORD = """
 create table if not exists bot_linking_migrations (
@@ -37,22 +37,24 @@ class Database:
 
     def recorded(self) -> Recorded | None:
         try:
-            line = self._connections.borrow()
+            connection = self._connections.borrow()
             try:
-                found = _recorded(line)
+                found = _recorded(connection)
             except BaseException:
-                self._connections.discard(line)
+                self._connections.discard(connection)
                 raise
         except psycopg.Error as problem:
             raise self.unavailable(problem) from problem
-        self._connections.give_back(line)
+        self._connections.give_back(connection)
         return found
 
     def apply(self, missing: Mapping[str, Steps], *, wait_s: float | None) -> list[str]:
         try:
-            # Without the limits of other connections: a step may take its time.
+            # Without the time limits of other connections: a step may take long.
             with psycopg.connect(self._url, connect_timeout=5) as connection:
-                connection.prepare_threshold = None  # the next transaction may be another session's
+                connection.prepare_threshold = (
+                    None  # behind a pooler the next transaction has another session
+                )
                 connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
                 return _apply(connection, missing, wait_s)
         except errors.LockNotAvailable:
@@ -69,7 +71,7 @@ class Database:
 
 
 def words_of(problem: psycopg.Error, hidden: Iterable[str]) -> str:
-    """What PostgreSQL says of an error, in one line and without these secrets."""
+    """The text of an error of PostgreSQL's, in one line and without these secrets."""
     text = (problem.diag.message_primary or str(problem) or type(problem).__name__).partition("\n")[0]
     for secret in hidden:
         text = text.replace(secret, "***")
@@ -100,7 +102,7 @@ def steps_in(connection: psycopg.Connection[Any]) -> dict[str, set[str]]:
 def _apply(
     connection: psycopg.Connection[Any], missing: Mapping[str, Steps], wait_s: float | None
 ) -> list[str]:
-    """All of it at once, or nothing."""
+    """Apply all steps in the present transaction."""
     applied: list[str] = []
     connection.execute("select set_config('lock_timeout', %s, true)", [str(int((wait_s or 0) * 1000))])
     connection.execute("select pg_advisory_xact_lock(%s, -1)", [LOCKS])
@@ -122,14 +124,14 @@ def _take(connection: psycopg.Connection[Any], room: str, step: str, statements:
 
 
 def _as_bytes(statement: str) -> bytes:
-    """A step of the schema as PostgreSQL takes it. Ids and names are compared by their bytes, as SQLite
-    does: it is quicker, and no update of the system's locales can disorder an index."""
+    """A statement of the schema for PostgreSQL. Its texts are compared by their bytes, as in SQLite: that is
+    faster, and an update of the system's locales cannot break the order of an index."""
     code = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
     return re.sub(r" text\b", ' text collate "C"', code).encode()
 
 
 def secrets_in(url: str) -> list[str]:
-    """What of the address may never be shown: all of it, and its passwords in either spelling."""
+    """What is never shown: the address itself, and its passwords, as written and decoded."""
     passwords = re.findall(r"(?:://[^:@/?]*:|[?&](?:ssl)?password=)([^@&]+)", url)
     spelt = {spelling for found in passwords for spelling in (found, unquote(found))}
     return [url, *sorted(spelt, key=len, reverse=True)]

@@ -1,9 +1,9 @@
-"""A transaction over the events of one POST: what they need to know is asked at once, and what they write
-goes to the server together, in one statement for each kind.
+"""A transaction over the events of one POST: it reads at once what all events need, and writes together what
+they write, by one statement of each kind.
 
-The transitions are written for one event. They ask here as they ask any transaction, and get what was read
-before; a write waits for its like. So 100 events about 100 people take as many statements as one. Where an
-event touches a person, a code or a limit again, what waits is written first and the database is asked.
+A transition is written for one event. Here it gets rows that were read ahead, and its writes wait for others
+of the same kind. So 100 events about 100 people take as many statements as one event. Where an event concerns
+a person, a code or a limit again, the waiting writes are made first, and the database is asked.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ T = TypeVar("T")
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
-# Writes that may wait for each other, in the order in which they are made; of one person none may come before
-# one that was asked for earlier.
+# The kinds of writes that may wait, in the order in which they are made. Where a write about a person would
+# overtake an earlier one about them, the waiting writes are made first.
 WAITING = (
     *("consume_code", "finish_attempt", "save_unlink_seen", "save_link", "save_unlink", "save_history"),
     *("save_undo", "drop_undo", "drop_web_links_of_person", "drop_typed_of_person"),
@@ -41,11 +41,11 @@ class Sets(Tx, Protocol):
     """A transaction that can ask and write for many people at once."""
 
     def look_up_sets(self, *asked: tuple[str, Row]) -> list[list[Row]]:
-        """The rows of each of these statements for many, all in one round trip to the server."""
+        """The rows of each of these statements for many, in the order asked, by one round trip to the
+        server."""
 
     def put_all(self, name: str, rows: Sequence[Row]) -> None:
-        """Run the statement of this name for each of these values, in one statement where there are
-        several."""
+        """Run the statement of this name for each of these rows of values, as one statement for many."""
 
 
 class Gathered:
@@ -119,7 +119,7 @@ class Gathered:
         return self._tx.all(name, **values)
 
     def _code_of(self, attempt_id: str) -> Row | None:
-        """A code of this attempt that we have locked, and that is not used."""
+        """A pending code of this attempt, which this transaction has locked."""
         return next((row for row in self._codes_of.get(attempt_id, ()) if row["consumed_at"] is None), None)
 
     def _take_resumes(self, page_id: str, psid: str) -> list[Row]:
@@ -146,7 +146,7 @@ class Gathered:
         self._writes.setdefault(name, []).append(values)
 
     def _forget(self, name: str, values: Row) -> None:
-        """What is not known any more once this is written."""
+        """Update or drop the rows read ahead that this write changes."""
         if name == "consume_code":
             for row in self._codes_of.get(values["attempt_id"], ()):
                 if row["consumed_at"] is None:
@@ -157,7 +157,7 @@ class Gathered:
             self._known.pop(("find_limit", (values["key"],)), None)
         elif name == "save_unlink_seen":
             self._known["is_unlink_seen", _key_of("is_unlink_seen", values)] = _SEEN
-        elif name not in _RANK and self._codes_of:  # it may be about codes
+        elif name not in _RANK and self._codes_of:  # it may change codes
             self._codes_of = {}
             self._known = {key: row for key, row in self._known.items() if key[0] != "find_code"}
 
@@ -167,7 +167,7 @@ class Gathered:
         return self._tx.run(name, **values)
 
     def flush(self) -> None:
-        """Hand over what waits, in order."""
+        """Make the waiting writes, in their order."""
         writes, self._writes = self._writes, {}
         self._last.clear()
         for name in sorted(writes, key=_RANK.__getitem__):

@@ -1,7 +1,7 @@
-"""A process's connections to PostgreSQL: few, kept ready, each given up when the server stops answering.
+"""A process's connections to PostgreSQL: a few, kept open, each closed when the server stops answering.
 
-A caller that finds no ready connection opens one. So a server that is back is used at once, a server that is
-away is known at once, and there is no thread of the pool's own that a fork could lose.
+A caller that finds no idle connection opens one. So a server that is back is used at once, a server that is
+away is noticed at once, and the pool has no thread of its own that a fork could lose.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bot_linking.stores.postgres.sessions import (
 )
 
 Tuple = tuple[Any, ...]
-_inherited: list[Any] = []  # kept for ever: to let go of them would end the parent's sessions
+_inherited: list[Any] = []  # kept for ever: freeing them would end the parent's sessions
 
 MOST = 10  # connections of one process
 PATIENCE_S = 3.5  # from one answer of the server to the next: a webhook is answered within four seconds
@@ -47,11 +47,11 @@ _CONNECTING = {
 
 
 class NoneFree(psycopg.OperationalError):
-    """Every connection was busy for as long as one may wait."""
+    """Every connection was busy for as long as a caller may wait."""
 
 
-class Line(psycopg.Connection[Tuple]):
-    """A connection that does not wait for ever, on the server or on the way to it."""
+class Connection(psycopg.Connection[Tuple]):
+    """A connection that stops waiting after `PATIENCE_S` without an answer, and closes itself."""
 
     heard_at = 0.0  # when the server last answered, or when the wait for a connection began
     used_at = 0.0
@@ -63,19 +63,20 @@ class Line(psycopg.Connection[Tuple]):
             answer = super().wait(gen, interval, max(left, 0.5))
         except BaseException as problem:
             if _ends_the_talk(problem):
-                self.close()  # what else is under way in a pipeline would hide why
+                self.close()  # other statements of the pipeline would otherwise raise a less telling error
             raise
-        if self.pgconn.pipeline_status == PipelineStatus.OFF:  # else it may only have been sent
+        if self.pgconn.pipeline_status == PipelineStatus.OFF:  # in a pipeline this may be only the sending
             self.heard_at = time.monotonic()
         return answer
 
     def is_alive(self) -> bool:
-        """Whether nothing has come in while it lay idle: anything says that the server is going."""
+        """Whether an idle connection can be used: input without a question means that the server is
+        closing it."""
         return not self.closed and not self._look()
 
     def get_ready(self, *, is_lent: bool) -> None:
-        """Settings, and the cursor of the statement that is run most. A session that is `is_lent` for a
-        transaction keeps neither settings nor prepared statements."""
+        """Make the session's settings, and the cursor for the statement that is run most. A session that
+        `is_lent` for one transaction keeps neither settings nor prepared statements."""
         if is_lent:
             self.prepare_threshold, self.opening = None, BEGIN_WITH_SETTINGS
         else:
@@ -86,111 +87,114 @@ class Line(psycopg.Connection[Tuple]):
 
 
 class Connections:
-    """`borrow` one, `give_back` or `discard` it. `conninfo` is an address that libpq understands; the
-    server's sessions behind it may be `are_lent` for a transaction at a time."""
+    """The pool: `borrow` a connection, then `give_back` or `discard` it. `conninfo` is an address that libpq
+    understands. With `are_lent` a pooler lends the server's sessions for one transaction at a time."""
 
     def __init__(self, conninfo: str, *, are_lent: bool = False) -> None:
         given = conninfo_to_dict(conninfo)
         self._are_lent = self._is_judged = are_lent
         self._conninfo = conninfo
         self._more: Any = {name: value for name, value in _CONNECTING.items() if name not in given}
-        self._idle = deque[Line]()
+        self._idle = deque[Connection]()
         self._open = self._waiting = 0
         self._turn = threading.Condition(threading.Lock())
 
     def start_over(self) -> None:
-        """Know of no connection any more, without a word to the server: in a process that was just forked,
-        they are the parent's."""
+        """Forget all connections without closing them: after a fork they belong to the parent."""
         _inherited.append(self._idle)
-        self._idle = deque[Line]()
+        self._idle = deque[Connection]()
         self._open = self._waiting = 0
         self._turn = threading.Condition(threading.Lock())
 
-    def borrow(self) -> Line:
-        """The one that was used last, when it still lives, or a new one."""
+    def borrow(self) -> Connection:
+        """The connection that was used last, if it is alive, or a new one."""
         asked_at = time.monotonic()
-        line = self._pop() or self._wait_or_connect(asked_at + STATEMENT_S)
-        line.heard_at = asked_at
-        return line
+        connection = self._pop() or self._wait_or_connect(asked_at + STATEMENT_S)
+        connection.heard_at = asked_at
+        return connection
 
-    def give_back(self, line: Line) -> None:
-        line.used_at = time.monotonic()
-        self._idle.append(line)
+    def give_back(self, connection: Connection) -> None:
+        connection.used_at = time.monotonic()
+        self._idle.append(connection)
         if self._waiting:
             with self._turn:
                 self._turn.notify()
         try:
-            is_unused = self._idle[0].used_at < line.used_at - KEEP_IDLE_S
-        except IndexError:  # taken again already
+            is_unused = self._idle[0].used_at < connection.used_at - KEEP_IDLE_S
+        except IndexError:  # another thread has taken it again
             return
         if is_unused:
             self._drop(self._idle.popleft)
 
-    def discard(self, line: Line) -> None:
-        self._drop(lambda: line)
+    def discard(self, connection: Connection) -> None:
+        self._drop(lambda: connection)
 
     def close(self) -> None:
-        """Close what is idle; it opens again when it is needed."""
+        """Close the idle connections; new ones are opened when they are needed."""
         while self._idle:
             self._drop(self._idle.pop)
 
-    def _pop(self) -> Line | None:
+    def _pop(self) -> Connection | None:
         try:
-            while not (line := self._idle.pop()).is_alive():
-                self.discard(line)
+            while not (connection := self._idle.pop()).is_alive():
+                self.discard(connection)
         except IndexError:
             return None
-        return line
+        return connection
 
-    def _wait_or_connect(self, until: float) -> Line:
+    def _wait_or_connect(self, until: float) -> Connection:
         with self._turn:
             self._waiting += 1
             try:
-                while (line := self._pop_quickly()) is None and self._open >= MOST:
+                while (connection := self._pop_quickly()) is None and self._open >= MOST:
                     if not self._turn.wait(until - time.monotonic()):
                         raise NoneFree(f"all {MOST} connections of this process were busy")
             finally:
                 self._waiting -= 1
-            if line is None:
+            if connection is None:
                 self._open += 1
-        return line if line is not None and line.is_alive() else self._connect(instead_of=line)
+        return (
+            connection
+            if connection is not None and connection.is_alive()
+            else self._connect(instead_of=connection)
+        )
 
-    def _pop_quickly(self) -> Line | None:
+    def _pop_quickly(self) -> Connection | None:
         with suppress(IndexError):
             return self._idle.pop()
         return None
 
-    def _connect(self, *, instead_of: Line | None) -> Line:
-        """A new one, for which there is room already."""
+    def _connect(self, *, instead_of: Connection | None) -> Connection:
+        """A new connection, which is counted in `_open` already."""
         try:
             if instead_of is not None:
                 instead_of.close()
-            line = self._open_one()
+            connection = self._open_one()
             try:
                 if not self._is_judged:
-                    insist_on_a_session(line, self._open_one)
+                    insist_on_a_session(connection, self._open_one)
                     self._is_judged = True
-                line.get_ready(is_lent=self._are_lent)
+                connection.get_ready(is_lent=self._are_lent)
             except BaseException:
-                line.close()
+                connection.close()
                 raise
         except BaseException:
             self._make_room()
             raise
-        return line
+        return connection
 
-    def _open_one(self) -> Line:
-        line = Line.connect(self._conninfo, autocommit=True, **self._more)
-        line.heard_at = time.monotonic()
-        return line
+    def _open_one(self) -> Connection:
+        connection = Connection.connect(self._conninfo, autocommit=True, **self._more)
+        connection.heard_at = time.monotonic()
+        return connection
 
-    def _drop(self, take: Callable[[], Line]) -> None:
+    def _drop(self, take: Callable[[], Connection]) -> None:
         try:
-            line = take()
+            connection = take()
         except IndexError:  # another thread was quicker
             return
         with suppress(psycopg.Error):
-            line.close()
+            connection.close()
         self._make_room()
 
     def _make_room(self) -> None:
@@ -200,7 +204,8 @@ class Connections:
 
 
 def _ends_the_talk(problem: BaseException) -> bool:
-    """Whether a wait ended by a time-out or from outside, and not by what was said or could not be."""
+    """Whether a wait ended by a time-out, a lost connection or an interrupt, without an answer of the
+    server's."""
     if not isinstance(problem, psycopg.Error):
         return True
     is_silence = isinstance(problem, psycopg.OperationalError) and problem.sqlstate is None
@@ -208,7 +213,7 @@ def _ends_the_talk(problem: BaseException) -> bool:
 
 
 def _look_at(fileno: int) -> Callable[[], Any]:
-    """Says whether something could be read there, without waiting."""
+    """A callable that says at once whether there is input to read."""
     if not hasattr(select, "poll"):
         return lambda: select.select([fileno], [], [], 0)[0]
     watch = select.poll()

@@ -1,5 +1,6 @@
-"""What each session is told. On a direct connection once, when it is opened; behind a pooler that lends the
-server's sessions for a transaction at a time, in each transaction, so that nothing reaches who comes next."""
+"""The settings of a session. A direct connection makes them once, when it is opened. Behind a pooler that
+lends sessions for one transaction at a time, each transaction makes them locally, so that the next user of
+the session does not get them."""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ import psycopg
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores.opening import Unfit
 
-STATEMENT_S = 3.0  # what one statement may take, waiting for others included
-LOCK_S = 2.5  # what it may wait for others
-LOOKS = 5  # at which session two connections get, until it is believed that each has its own
+STATEMENT_S = 3.0  # the longest that one statement may take, with its wait for locks
+LOCK_S = 2.5  # the longest wait for a lock
+LOOKS = 5  # comparisons of two connections' sessions, before each is taken to have its own
 
 Connection = psycopg.Connection[Any]
 
-# What the server's own configuration may have made otherwise. Our locks need a new snapshot for each
-# statement, and what was committed must be on disk. Each statement has its index, which the planner would
-# not use while it believes a table to be small: until the next ANALYZE, while thousands log in.
+# The server's configuration may differ. Our locks need a new snapshot for each statement, and a commit must
+# be on disk. Each statement has an index, but the planner does not use it while it takes a table for small:
+# until the next ANALYZE, while thousands log in.
 _SETTINGS = {
     "statement_timeout": f"'{int(STATEMENT_S * 1000)}'",
     "lock_timeout": f"'{int(LOCK_S * 1000)}'",
@@ -47,7 +48,7 @@ BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
 
 
 def without_pooling(url: str) -> tuple[str, bool]:
-    """The address as libpq knows it, and whether `?pooling=transaction` stood in it."""
+    """The address without our own parameter `pooling`, and whether that was `transaction`."""
     address, separator, query = url.partition("?")
     pairs = [pair.partition("=") for pair in query.split("&")]
     kinds = {value for name, _, value in pairs if name == "pooling"}
@@ -58,10 +59,10 @@ def without_pooling(url: str) -> tuple[str, bool]:
 
 
 def insist_on_a_session(connection: Connection, connect: Callable[[], Connection]) -> None:
-    """Raise `Unfit` where a pooler lends sessions for a transaction and the address does not say so: what one
-    of us sets there, another program finds."""
+    """Raise `Unfit` where a pooler lends sessions for a transaction and the address does not say so: another
+    program would get the settings that we make there."""
     if _server_process(connection) == connection.info.backend_pid:
-        return  # nothing stands between
+        return  # no pooler
     with closing(connect()) as other:
         for _ in range(LOOKS):
             if _server_process(connection) == _server_process(other):

@@ -1,4 +1,4 @@
-"""A statement for one person as one for many: the same words, over rows that are sent as arrays."""
+"""Turns a statement for one row into a statement for many, whose values are sent as arrays."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _DELETE = re.compile(r"(delete from \w+)\s+where\s+(.*)", re.DOTALL)
 
 
 def load_sets(statements: dict[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Statements for many, by the names of those for one: those of `sets.sql`, and what is made of the
-    others."""
+    """Name to the statement for many rows: from `sets.sql` where it is written there, otherwise made from the
+    statement for one."""
     own = load_statements("sets.sql", room="bot_linking.stores.postgres")
     return {name: for_many(statements[name]) for name in names if name not in own} | own
 
 
 def for_many(statement: str) -> str:
-    """An insert, update or delete for one row as the same for many: each parameter becomes an array, and
-    rows are inserted in their order. Nothing is returned.
+    """An insert, update or delete for one row as one for many. Each parameter becomes an array, and rows are
+    inserted in the order of the arrays. A `returning` goes.
 
     `delete from t where a = :a` becomes `delete from t using unnest(:a) as given (p_a) where a = p_a`.
     """

@@ -1,1 +1,1 @@
-"""The SQLite engine: one connection a thread, one writer at a time."""
+"""The SQLite engine: one connection for each thread, one writer at a time."""

@@ -24,11 +24,13 @@ class File:
         self.where = self.identity = f"the database file {self.path}"
 
     def inode(self) -> int:
-        """What tells this file from another that takes its place. Raises `OSError` when it is gone."""
+        """The number by which a file that takes this one's place is recognised. Raises `OSError` when the
+        file is gone."""
         return os.stat(self.path).st_ino
 
     def connect(self) -> sqlite3.Connection:
-        """A connection as every transition needs it. Never makes a file. Raises `sqlite3.Error`."""
+        """A connection with the settings that every transition needs. It makes no file. Raises
+        `sqlite3.Error`."""
         connection = self._connect()
         try:
             _use_wal(connection)
@@ -47,7 +49,7 @@ class File:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             cached_statements=256,
-            check_same_thread=False,  # another thread may close it; `threads` keeps users apart
+            check_same_thread=False,  # another thread may close it; `threads` has the locks for that
         )
 
     def recorded(self) -> Recorded | None:
@@ -73,11 +75,11 @@ class File:
             raise self.unavailable(problem) from problem
 
     def _create(self) -> None:
-        """An empty file for its owner alone, unless there is one.
+        """Make an empty file with mode 0600, unless there is one.
 
-        One that is there is never opened here, as closing it would take away the locks that SQLite holds on
-        it for other connections of this process: another process, closing its own, would then believe to be
-        the last and delete the write-ahead log under them.
+        A file that exists is not opened here: closing it again would drop the locks that SQLite holds on it
+        for other connections of this process. Another process that closes its connection would then take
+        itself for the last one, and delete the write-ahead log that is still in use.
         """
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -91,7 +93,7 @@ class File:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Only the first who opens a file has to change it; SQLite makes the others fail at once."""
+    """Switch the file to WAL. While another connection does so, SQLite fails at once: try again."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -104,8 +106,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def steps_in(connection: sqlite3.Connection) -> dict[str, set[str]]:
-    """The schema steps that were applied, by room. Asked without sqlite-utils, which takes longer to load
-    than all the rest of a start, and is only needed when there is a step to apply."""
+    """The schema steps that were applied, by room. Read without sqlite-utils: its import takes longer than
+    the rest of a start, and is needed only to apply a step."""
     found: dict[str, set[str]] = {}
     if not connection.execute(
         "select 1 from sqlite_master where name = '_sqlite_migrations' and type = 'table'"
@@ -117,7 +119,7 @@ def steps_in(connection: sqlite3.Connection) -> dict[str, set[str]]:
 
 
 def ours_in(connection: sqlite3.Connection) -> dict[str, set[str]]:
-    """Those of our own rooms: sqlite-utils keeps another's steps in the same table."""
+    """The same of our own rooms alone: other users of sqlite-utils record their steps in the same table."""
     found = steps_in(connection).items()
     return {record: steps for record, steps in found if record.startswith("bot_linking")}
 

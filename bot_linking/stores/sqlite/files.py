@@ -1,4 +1,4 @@
-"""A database as a file: copied while it is in use, looked at, and put in the place of another."""
+"""A database as a file: copy it while it is in use, check it, replace another by it."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _WAIT_S = 3.0
 
 
 class FileRefused(BotLinkingError):
-    """A file was not taken or not replaced, since something would be lost; says which and why."""
+    """A file was not used or not replaced, as data would be lost; the text says which file and why."""
 
     slug = "file_refused"
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a database, which may be in use, into a file that is made for its owner alone: whole, checked, on
-    disk, and without side files. What stood there is replaced.
+    """Copy a database, which may be in use, into a new file with mode 0600: checked, on disk, and without
+    side files. A file that was there is replaced.
 
     Raises `FileRefused` and `StoreUnavailable`.
     """
     remove(target)
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with reported(source), closing(connect(source)) as old, closing(connect(target)) as new:
-        old.backup(new)  # in one step: otherwise each write of another process would begin it anew
+        old.backup(new)  # in one step: with several, each write of another process would start it again
         new.execute("pragma journal_mode = delete")
     check(target)
     flush(target)
 
 
 def check(path: Path) -> None:
-    """Raise `FileRefused` unless the file is a whole SQLite database."""
+    """Raise `FileRefused` unless the file is an undamaged SQLite database."""
     try:
         with closing(connect(path)) as connection:
             found = [row[0] for row in connection.execute("pragma integrity_check(3)")]
@@ -54,17 +54,16 @@ def check(path: Path) -> None:
 
 
 def steps_in(path: Path) -> dict[str, set[str]]:
-    """The steps of our schema that a database records, by their record; empty for a database of others."""
+    """The schema steps of our rooms that a database records, by room; empty for any other file."""
     with suppress(sqlite3.Error), closing(connect(path)) as connection:
         return ours_in(connection)
     return {}
 
 
 def put_in_place(fresh: Path, path: Path) -> None:
-    """Put a database, which has no side files, in the place of one that no process has open.
+    """Replace a database that no process has open by one that has no side files.
 
-    At every moment there is the old one or the new one, whole. Raises `FileRefused` while the old one is in
-    use.
+    At every moment either the old or the new one is there. Raises `FileRefused` while the old one is in use.
     """
     with _to_itself(path):
         for suffix in SIDE_FILES:
@@ -76,19 +75,20 @@ def put_in_place(fresh: Path, path: Path) -> None:
 
 @contextmanager
 def _to_itself(path: Path) -> Iterator[None]:
-    """Have the file for ourselves, its write-ahead log put into it. What is no database has no users."""
+    """Lock the file against every other process, with its write-ahead log put into it. A file that is no
+    database needs no lock."""
     if not path.exists():
         yield
         return
     connection = connect(path)
     try:
         try:
-            connection.execute("pragma journal_mode = delete")  # refused while anybody else is connected
+            connection.execute("pragma journal_mode = delete")  # fails while another process is connected
             connection.execute("begin exclusive")
         except sqlite3.OperationalError as problem:
             if problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise FileRefused(f"{path} is in use by another process") from None
-        except sqlite3.DatabaseError:  # damaged, which is why it is replaced
+        except sqlite3.DatabaseError:  # a damaged file may be replaced
             pass
         if os.name == "nt":  # there an open file cannot be replaced
             connection.close()
@@ -98,14 +98,14 @@ def _to_itself(path: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Remove a database with its side files, where there is one."""
+    """Remove a database with its side files. A missing file is no error."""
     for suffix in ("", *SIDE_FILES):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).unlink()
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to a file that is there."""
+    """A connection to a file that exists; it makes none."""
     uri = f"file:{quote(str(path.absolute()))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
     connection.execute("pragma secure_delete = on")
@@ -113,7 +113,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk."""
+    """Flush a file, or the names in a folder, to disk."""
     if path.is_dir() and os.name == "nt":
         return
     number = os.open(path, os.O_RDONLY)
@@ -125,7 +125,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """What SQLite or the disk refuses comes out as `StoreUnavailable`."""
+    """Raise errors of SQLite and of the disk as `StoreUnavailable`."""
     try:
         yield
     except (OSError, sqlite3.Error) as problem:

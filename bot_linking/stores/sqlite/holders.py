@@ -1,4 +1,4 @@
-"""Who else has a file open: asked before a database is replaced."""
+"""Finds the processes that have a file open, before a database is replaced."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def holders_of(*paths: Path) -> list[int]:
-    """The processes that have one of these files open, our own included, as far as this user may see them.
+    """The ids of the processes that have one of these files open, our own included.
 
-    Only Linux tells; elsewhere, and of other users' processes, nothing is known here.
+    Linux alone tells it, and only of processes that this user may look at; elsewhere the list is empty.
     """
     wanted = {_identity(path) for path in paths} - {None}
     if not wanted or not Path("/proc/self/fd").is_dir():
@@ -26,7 +26,7 @@ def _files_of(pid: int) -> Iterator[tuple[int, int] | None]:
     folder = f"/proc/{pid}/fd"
     try:
         numbers = os.listdir(folder)
-    except OSError:  # another user's, or it has ended
+    except OSError:  # the process is another user's, or has ended
         return
     for number in numbers:
         yield _identity(f"{folder}/{number}")

@@ -1,4 +1,5 @@
-"""Puts a backup in the place of a database, made ready beside it: an erased person stays erased."""
+"""Restores a backup: makes it ready beside the database, then replaces the database. Erased people stay
+erased."""
 
 from __future__ import annotations
 
@@ -31,9 +32,12 @@ _ROOM = "bot_linking.stores.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a backup brings. Beside the database that it replaces, where that can be read, else None:
-    `come_back` links were ended since and come back, `lost` links were made since, `unsent` messages had been
-    sent since and were taken out, `revoked` API keys stay revoked."""
+    """What a backup holds, and how it differs from the database that it replaces.
+
+    The last four are None where that database cannot be read: `come_back` counts links that have ended since
+    and come back, `lost` links that were made since, `unsent` messages that were sent since and are taken out
+    of the backup, `revoked` API keys that stay revoked.
+    """
 
     links: int
     newest_change: int | None
@@ -47,7 +51,7 @@ class Comparison:
 
 
 def refuse_if_open(path: Path) -> None:
-    """Raise `FileRefused` while any process, this one too, has the database open, as far as can be seen."""
+    """Raise `FileRefused` when a process, this one included, is seen to have the database open."""
     named = [path, *(path.with_name(path.name + suffix) for suffix in files.SIDE_FILES)]
     if found := holders_of(*named):
         who = ", ".join("this one" if pid == os.getpid() else str(pid) for pid in found)
@@ -55,7 +59,7 @@ def refuse_if_open(path: Path) -> None:
 
 
 def refuse_if_foreign(file: Path) -> None:
-    """Raise `FileRefused` unless the file is a whole database of this bot's, and of no newer release."""
+    """Raise `FileRefused` unless the file is an undamaged database of this bot, of this release or older."""
     if not file.is_file():
         raise FileRefused(f"there is no file {file}")
     files.check(file)
@@ -68,8 +72,9 @@ def refuse_if_foreign(file: Path) -> None:
 
 
 def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Comparison]:
-    """A copy of the backup beside the database: up to date, without the people who were erased since, and
-    compared. Nothing that is there changes. `open_store` opens a store with all rooms that the app has."""
+    """Make a copy of the backup beside the database: with its tables up to date, without the people who were
+    erased since, and compared. The backup and the database stay as they are. `open_store` opens a store with
+    all rooms of the app."""
     ready = path.with_name(path.name + ".restoring")
     files.copy_file(file, ready)
     listed, unreadable = _erasures(path)
@@ -88,7 +93,7 @@ def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Com
 
 
 def replace(ready: Path, path: Path) -> None:
-    """Put what was made ready in its place. Raises `FileRefused` while the database is in use."""
+    """Replace the database by the copy that was made ready. Raises `FileRefused` while it is in use."""
     refuse_if_open(path)
     with files.reported(path):
         _give_to_owner_of(path, ready)
@@ -96,13 +101,13 @@ def replace(ready: Path, path: Path) -> None:
 
 
 def keep_list(path: Path, store: SQLStore) -> None:
-    """Let the list beside the database say the same as its table."""
+    """Write the table of erasures into the list beside the database."""
     write_list(list_beside(path), store.list_erasures())
 
 
 def erase_again(store: SQLStore, side: Side, missing: set[Erasure]) -> int:
-    """Erase each person in the store whom the list names, and add the list to the store's; how many people
-    there were to erase."""
+    """Erase each person in the store whom the list names, and add the list to the store's. Returns the number
+    of people who were erased."""
     by_digest: dict[str, list[Erasure]] = {}
     for each in missing:
         by_digest.setdefault(each.psid_digest, []).append(each)
@@ -116,7 +121,7 @@ def erase_again(store: SQLStore, side: Side, missing: set[Erasure]) -> int:
 
 
 def _erasures(path: Path) -> tuple[set[Erasure], int]:
-    """What the database and the list beside it know, and how many lines of the list cannot be read."""
+    """The erasures of the database and of the list beside it, and how many lines cannot be read."""
     found, unreadable = set[Erasure](), 0
     with suppress(FileNotFoundError):
         found, unreadable = read_list(list_beside(path).read_text("utf-8", "replace").splitlines())
@@ -126,7 +131,7 @@ def _erasures(path: Path) -> tuple[set[Erasure], int]:
 
 
 def _rows_of(path: Path, query: str) -> list[Any]:
-    """What can be read of a database that may be missing, damaged or older."""
+    """The rows of a query; empty where the database is missing, damaged or older than the table."""
     if path.exists():
         with suppress(sqlite3.Error), closing(files.connect(path)) as connection:
             return connection.execute(query).fetchall()
@@ -157,7 +162,8 @@ def _compare(connection: sqlite3.Connection, path: Path, erased: int, unreadable
 def _beside(
     connection: sqlite3.Connection, path: Path, statements: dict[str, str]
 ) -> Iterator[dict[str, int]]:
-    """What the present database says, put into effect in the backup; nothing where it cannot be read."""
+    """Take sent messages and revoked keys of the present database into account in the backup, and count the
+    differences; an empty dict where the present database cannot be read."""
     since: dict[str, int] = {}
     if path.exists():
         with suppress(sqlite3.Error):
@@ -177,7 +183,7 @@ def _beside(
 
 
 def _give_to_owner_of(path: Path, fresh: Path) -> None:
-    """Root may restore for the user whom the bot runs as."""
+    """Keep the file's owner: root may restore for the user that the bot runs as."""
     if hasattr(os, "chown") and path.exists():
         old, new = path.stat(), fresh.stat()
         if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
-LOOK_AGAIN_S = 0.2  # should the thread that was woken have died
+LOOK_AGAIN_S = 0.2  # a waiter looks by itself, in case the thread that was woken has died
 
 
 class Transaction:
@@ -28,7 +28,7 @@ class Transaction:
         self._statements = statements
 
     def hold(self, **whom: Any) -> None:
-        """Nothing to do: a writer has the whole file."""
+        """Nothing to do: a writer has locked the whole file."""
 
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(self._statements[name], values)
@@ -42,26 +42,24 @@ class Transaction:
         return rows[0] if rows else None
 
     def run(self, name: str, **values: Any) -> int:
-        """The number of rows that changed."""
+
         return self._connection.execute(self._statements[name], values).rowcount
 
     put = run
 
     def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Transaction:
-        """The same: a statement costs no journey here."""
+        """The same transaction: without a server there is nothing to gain."""
         return self
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing to do: `put` has written already."""
 
     def isolated(self, work: Callable[[], T]) -> T:
-        """Do the work behind a savepoint, so that its failure undoes only itself."""
         self._connection.execute("savepoint isolated")
         try:
             result = work()
         except BaseException:
-            # A full disk may have rolled the whole transaction back already.
-            with suppress(sqlite3.OperationalError):
+            with suppress(sqlite3.OperationalError):  # a full disk may have ended the transaction already
                 self._connection.execute("rollback to isolated")
                 self._connection.execute("release isolated")
             raise
@@ -69,7 +67,7 @@ class Transaction:
         return result
 
 
-class Ticket(Generic[T]):
+class Job(Generic[T]):
     """One transition in the queue, and what became of it."""
 
     def __init__(self, work: Callable[[Transaction], T]) -> None:
@@ -82,7 +80,7 @@ class Ticket(Generic[T]):
         self.error: BaseException | None = None
 
     def wait(self) -> None:
-        """Until another thread wakes this one: it is done, or it is its turn."""
+        """Wait until another thread wakes this one: the work is done, or its turn has come."""
         self._gate.acquire(timeout=LOOK_AGAIN_S)
 
     def wake(self) -> None:
@@ -95,8 +93,8 @@ class Ticket(Generic[T]):
         return self.result  # type: ignore[return-value]
 
 
-class Seat:
-    """One thread's connection, and what it knows of its file. Its thread reads under `lock`."""
+class Handle:
+    """One thread's connection, and what it knows of its file. The thread uses it under `lock`."""
 
     __slots__ = ("__weakref__", "connection", "inode", "lock", "look_at", "pid", "transaction")
 
@@ -119,32 +117,32 @@ class Seat:
             self.close()
 
 
-class Seats:
-    """The seats of all threads. A thread that holds them all knows that no thread is inside SQLite: so a
-    process can fork, as a child would wait for ever for a mutex of SQLite's that no thread of its holds."""
+class Handles:
+    """The handles of all threads. While one thread holds all of them, no other is inside SQLite. A process
+    forks only then: otherwise its child could inherit a locked mutex of SQLite's and wait for ever."""
 
     def __init__(self) -> None:
-        self._all: weakref.WeakSet[Seat] = weakref.WeakSet()
+        self._all: weakref.WeakSet[Handle] = weakref.WeakSet()
         self._joining = threading.Lock()
-        self._held: list[Seat] = []
+        self._held: list[Handle] = []
 
-    def join(self) -> Seat:
-        """A seat for a thread that has none."""
+    def join(self) -> Handle:
+        """A handle for a new thread."""
         with self._joining:
-            self._all.add(seat := Seat())
-        return seat
+            self._all.add(handle := Handle())
+        return handle
 
     def hold(self) -> None:
         self._joining.acquire()
         self._held = list(self._all)
-        for seat in self._held:
-            seat.lock.acquire()
+        for handle in self._held:
+            handle.lock.acquire()
 
     def close_held(self) -> None:
         """Close the connections of all threads."""
-        for seat in self._held:
+        for handle in self._held:
             with suppress(sqlite3.Error):
-                seat.close()
+                handle.close()
 
     def let_go(self) -> None:
         while self._held:
@@ -153,7 +151,7 @@ class Seats:
 
 
 class Mine(threading.local):
-    """The seat of this thread: SQLite's connections are for one thread and one process."""
+    """The handle of this thread: SQLite's connections are for one thread and one process."""
 
-    def __init__(self, seats: Seats) -> None:
-        self.seat = seats.join()
+    def __init__(self, handles: Handles) -> None:
+        self.handle = handles.join()

@@ -1,4 +1,4 @@
-// What the page asks of the simulator. Other sites cannot set the header, so they cannot ask.
+// The page's calls to the simulator. Other sites cannot set the header, so the simulator refuses theirs.
 
 import { showTrouble } from "./dom.js";
 

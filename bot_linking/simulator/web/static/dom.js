@@ -1,4 +1,4 @@
-// Small things that every part of the page needs. Whatever the bot sends goes into the page as text, never as markup.
+// Elements for every part of the page. What the bot sends becomes text, never markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -34,5 +34,5 @@ export function showTrouble(text) {
   byId("trouble").hidden = !text;
 }
 
-// Do something that may fail, and say so at the foot of the chat.
+// Do something, and show at the foot of the chat when it fails.
 export const attempt = (promise) => promise.catch((problem) => showTrouble(problem.message));

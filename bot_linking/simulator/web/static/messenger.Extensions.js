@@ -1,4 +1,4 @@
-// A stand-in for Facebook's SDK of Messenger Extensions. It asks the chat page around it, and nobody else.
+// A stand-in for Facebook's SDK of Messenger Extensions. It asks the chat page that frames it.
 (function () {
   "use strict";
 
@@ -29,7 +29,7 @@
     isInExtension: (success, error) => ask("inside", {}, success, error),
   };
 
-  // On a desktop and in Europe the SDK never begins, so the page must have another way on.
+  // On a desktop and in Europe the SDK never calls extAsyncInit: the page must offer another way.
   ask("ready", {}, () => {
     if (typeof window.extAsyncInit === "function") window.extAsyncInit();
   });

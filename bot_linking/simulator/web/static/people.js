@@ -1,4 +1,4 @@
-// Who chats: the list, somebody new, m.me links, and forgetting.
+// People: the list, adding and forgetting one, m.me links.
 
 import { send } from "./api.js";
 import { attempt, button, byId, make } from "./dom.js";
@@ -95,7 +95,7 @@ export function listenToPeople(switchTo) {
   byId("forget").addEventListener("click", () => inDialog(forget()));
 }
 
-// Somebody has opened an m.me link in this browser: ask who it is, and tell the bot only then.
+// An m.me link was opened in this browser: ask who opens it, and only then tell the bot.
 export function askWhoFollows(link, switchTo) {
   const dialog = byId("arrival");
   const open = async (psid) => {

@@ -1,4 +1,4 @@
-// The page at which a login ends: it closes the webview in which it stands.
+// The page where a login ends: it closes its webview.
 
 const CLOSE_AFTER_MS = 1200;
 const outcome = document.body.dataset.outcome;

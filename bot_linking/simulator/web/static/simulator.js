@@ -1,4 +1,4 @@
-// The chat page: it asks the simulator for news, without end, and gives each part its share.
+// The chat page: it polls the simulator for news and passes them to its parts.
 
 import { byId, showTrouble } from "./dom.js";
 import { askWhoFollows, drawPeople, drawStanding, listenToPeople } from "./people.js";
@@ -12,7 +12,7 @@ const AGAIN_AFTER_MS = 1500;
 const CLOSE_AFTER_MS = 1800;
 let link = document.body.dataset.link;
 
-// --- who is shown: the address says it, so that a reload keeps the person
+// --- who is shown: it stands in the address, so that a reload keeps the person
 
 function switchTo(psid) {
   closeWebview();
@@ -24,7 +24,7 @@ function switchTo(psid) {
 
 function drawLinked(people) {
   const linked = Object.fromEntries(people.map((each) => [each.psid, each.linked]));
-  // the login may have been finished in a tab of its own: then the webview has nothing left to say
+  // the login may have been finished in another tab: then the webview is closed here
   if (linked[state.psid] && state.linked[state.psid] === false) setTimeout(closeWebview, CLOSE_AFTER_MS);
   state.linked = linked;
 }

@@ -1,4 +1,4 @@
-// What the page knows of the conversation that it shows.
+// The conversation that the page shows.
 
 export const state = { psid: "", after: 0, version: -1, wire: 0, asking: null, lastAt: 0, lastFrom: "", linked: {}, people: [] };
 

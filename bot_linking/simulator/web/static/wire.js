@@ -1,4 +1,4 @@
-// The inspector: a line for each request over the wire, and the whole of it when a line is opened.
+// The inspector: a line for each request over the wire, and the whole exchange when a line is opened.
 
 import { read, send } from "./api.js";
 import { attempt, button, byId, exactTime, make } from "./dom.js";
@@ -36,7 +36,7 @@ function put(line) {
   if (lines.size > MOST_LINES) forgetOldest();
 }
 
-// Newest first by when it began: a post to the bot has ended only after the calls that it led to.
+// Newest first by its begin: a post to the bot ends after the calls that the bot makes meanwhile.
 function place(item, at) {
   item.dataset.at = at;
   const list = byId("wire");

@@ -1,4 +1,4 @@
-"""What every page of the operator's has in hand: who asks, how a page is shown, how an action is asked."""
+"""What each page of the operator's needs of a request: who asks, what is given, how a page is shown."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _log = logging.getLogger("bot_linking")
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """An action that is asked for once more. `address` is below the operator's page, where the form leads,
-    and names the act in its ticket; `fields` say what it is about."""
+    """An action to confirm. `address` is where the form leads, below the operator's page, and names the
+    action in its ticket; `fields` say what it is about."""
 
     address: str
     title: str
@@ -48,13 +48,13 @@ class Question:
 
     @property
     def back(self) -> str:
-        """Where the way back leads."""
+        """The page to go back to."""
         return self.address.partition("/")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
-    """One request of an operator. `operator` is who it is, as the host says."""
+class Visit:
+    """One request of an operator. `operator` is the name that the host gives."""
 
     here: Installation
     operator: str
@@ -68,31 +68,34 @@ class Room:
 
     @property
     def source(self) -> str:
-        """What the history says of a change: the operator's name, told apart from our own sources."""
+        """The source of a change in the history: the operator's name, with a prefix where it equals one of
+        our own sources."""
         return f"operator:{self.operator}" if self.operator in SOURCES else self.operator
 
     # What came in
 
     def given(self, name: str) -> str:
-        """A parameter of the address or, of a POST, a field of the form; empty for what is no text."""
+        """A parameter of the address or, in a POST, a field of the form. Empty where it is missing, given
+        twice, too long, or no Unicode text."""
         values = (self._form() if request.method == "POST" else request.args).getlist(name)
         value = values[0].strip() if len(values) == 1 else ""
         return value if len(value) <= LONGEST_FIELD and "\0" not in value and is_unicode(value) else ""
 
     def number(self, name: str, otherwise: int) -> int:
-        """The same as a whole number that the store can keep."""
+        """A parameter as a whole number that the store can keep, else `otherwise`."""
         value = self.given(name)
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else otherwise
 
     def require_ticket(self, act: str, fields: Mapping[str, str]) -> None:
-        """Raise `Notice` unless this form was given to this operator in this browser, for this very thing."""
+        """Raise `Notice` unless this form was given to this operator in this browser for this act and these
+        fields."""
         browser = self.here.webview.browser
         browser.require_stamp(self.stamps, self._form(), f"operator {act}", self._about(fields))
 
     # What goes out
 
     def show(self, template: str, status: int = 200, /, **context: Any) -> Response:
-        """A page by its template."""
+        """A page of the operator's, by its template."""
         return self.here.webview.pages.show(
             f"operator/{template}",
             status,
@@ -107,20 +110,20 @@ class Room:
         )
 
     def ask(self, question: Question) -> Response:
-        """The page that asks once more."""
+        """The page that asks whether to do it."""
         return self.with_ticket(
             question.address, question.fields, lambda ticket: self.show("ask", ask=question, ticket=ticket)
         )
 
     def with_ticket(self, act: str, fields: Mapping[str, str], show: Callable[[str], Response]) -> Response:
-        """A page with a form for this act, whose ticket `show` is given."""
+        """A page with a form for this act; `show` is called with the form's ticket."""
         browser = self.here.webview.browser
         secret = browser.secret()
         ticket = self.stamps.make(f"operator {act}", self._about(fields), secret)
         return browser.remember(show(ticket), secret)
 
     def go(self, address: str, **query: str) -> Response:
-        """303 to an address below the operator's page, empty for its first one."""
+        """303 to an address below the operator's page; the empty one is the first page."""
         root = f"{self.here.webview.pages.root}/operator"
         address = f"{root}/{address}" if address else root
         return self.here.webview.pages.go(f"{address}?{urlencode(query)}" if query else address)
@@ -128,13 +131,13 @@ class Room:
     def note(
         self, act: str, *, page_id: str | None = None, psid: str | None = None, about: str | None = None
     ) -> None:
-        """Write down what the operator did, and say it in the log, without the person."""
+        """Store what the operator did, and log it without the person."""
         store = self.here.store
         store.save_act(self.operator, act, self.now, page_id=page_id, psid=psid, about=about)
         _log.info("operator %s: %s", self.operator, act)
 
     def ago(self, ms: int | None) -> str:
-        """A time of the store as a person says it."""
+        """A time of the store in words, such as `2 hours ago`."""
         return "never" if ms is None else how_long_ago(from_ms(ms), now=from_ms(self.now))
 
     def _form(self) -> MultiDict[str, str]:
