@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -85,19 +86,20 @@ class Client:
             "account_linking": account_linking,
             "timestamp": str(int(time.time())),
         }
-        for left in reversed(range(self._tries)):
-            problem, wait = self._try(body, self._tries - left)
+        for attempt in count(1):
+            problem, wait = self._try(body, attempt)
             if problem is None:
-                return request_id
-            if wait is None or left == 0:
+                break
+            if wait is None or attempt == self._tries:
                 raise problem
             time.sleep(wait)
-        raise AssertionError("unreachable")
+        return request_id
 
     def _try(self, body: dict[str, Any], attempt: int) -> tuple[AccountLinkError | None, float | None]:
         """The error of one try, and the seconds to wait before the next; no wait where a try would not
         help."""
         import requests
+        from urllib3.exceptions import HTTPError
 
         wait = FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # not a secret
         try:
@@ -110,7 +112,7 @@ class Client:
                 stream=True,
             ) as response:
                 answer = _read(response)
-        except (requests.ConnectionError, requests.Timeout) as problem:
+        except (requests.ConnectionError, requests.Timeout, HTTPError) as problem:  # HTTPError by the body
             # The error's text may hold the whole request, and the key with it.
             return NoAnswer(f"no answer from {self.url}: {type(problem).__name__}"), wait
         except requests.RequestException as problem:
@@ -137,9 +139,11 @@ def _read(response: requests.Response) -> dict[str, Any]:
     """The answer's JSON object; empty for any other body."""
     import json
 
+    from urllib3.exceptions import DecodeError
+
     try:
         answer = json.loads(response.raw.read(LARGEST_ANSWER, decode_content=True))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, DecodeError):
         return {}
     return answer if isinstance(answer, dict) else {}
 

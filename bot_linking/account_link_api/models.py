@@ -141,7 +141,7 @@ class LinkedPart(_Model):
 
 
 class UnlinkedPart(_Model):
-    """The person has no account any more: every identifier goes."""
+    """The person is not linked any more: every identifier is removed."""
 
     status: Literal["unlinked"]
 

@@ -15,7 +15,7 @@ from bot_linking.core.errors import PayloadTooLarge, PayloadUnreadable
 from bot_linking.doors.callers import Callers
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_READ_ALREADY = ("stream", "_cached_data")  # what a request has once its body was asked for
+_READ_ALREADY = ("stream", "_cached_data")  # attributes of a request whose body was read
 _LONGEST_NUMBER = 9  # digits of a Content-Length that are worth reading
 
 
@@ -44,7 +44,7 @@ def read_body(this: Request, most: int) -> bytes:
         body = None
     if body is None or len(body) > limit:
         raise PayloadTooLarge(f"the body is larger than {limit} bytes")
-    vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)  # which were read to their end
+    vars(this)["stream"] = this.environ["wsgi.input"] = BytesIO(body)  # both were read to their end
     return body
 
 

@@ -147,7 +147,7 @@ class Accounts:
 
 
 def _hold(tx: Tx, app_key: str, platform: str, union_id: str, page_id: str | None) -> Row:
-    """The account of a pair, locked until the transaction ends, so that no one disables it meanwhile."""
+    """The account of a pair, locked until the transaction ends, so that it is not disabled meanwhile."""
     pair: dict[str, Any] = {"app_key": app_key, "platform": platform, "union_id": union_id}
     if platform == PLATFORM:
         found = tx.all("external_hold_linked", page_id=page_id, **pair)

@@ -120,8 +120,8 @@ _ONE_IS_GIVEN: dict[str, Any] = {
 
 
 class UpdateRequest(Body):
-    """What may be changed of a bound account, at least one of `avatar`, `data` and `enable`; beside it what
-    the list shows, so that what was got can be changed and put back."""
+    """Changes of a bound account: at least one of `avatar`, `data` and `enable`. The other fields of the
+    list are accepted and ignored, so that a fetched account can be changed and put back."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_ONE_IS_GIVEN)
 

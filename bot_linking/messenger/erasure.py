@@ -21,7 +21,7 @@ class Erasure:
         self._linking = linking
 
     def take(self, event: ChatEvent, payload: str) -> bool:
-        """Whether a tap was about erasing: the first asks once more, the second erases."""
+        """Handle a tap about erasing: the first asks again, the second erases. False for another payload."""
         if payload == PAYLOAD:
             self._ask(event)
             return True

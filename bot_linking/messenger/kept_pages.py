@@ -30,7 +30,7 @@ class PageRefused(BotLinkingError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPage:
-    """A page as it is listed: how many of its tokens and secrets are good now, but none of them.
+    """A page as it is listed: the numbers of its good tokens and secrets, without their values.
 
     `source` is `configuration` or `store`. Times are milliseconds since the epoch, None for a page of the
     configuration. The three counts are 0 for a page of the store that no key opens.

@@ -84,7 +84,7 @@ class Prompts:
             self._try_to_send(psid, page_id, text=text, call=call, by=by)
         except BaseException:
             if turn is not None:
-                turn.give_back()  # what was not sent is to come when Messenger delivers again
+                turn.give_back()  # so that the next delivery of the event prompts
             raise
         if turn is not None:
             turn.end()
@@ -103,8 +103,8 @@ class Prompts:
             )
 
     def _turn_of(self, psid: str, page_id: str | None, call: dict[str, Any]) -> _Turn | None:
-        """Who prompts for this call, when Messenger delivers it several times: the same message, handler and
-        arguments. None for an event without a `mid`."""
+        """The turn of a call: the same for the same message, handler and arguments, however often Messenger
+        delivers the event. None for an event without a `mid`."""
         mid = mid_of(call["event"])
         if mid is None:
             return None
@@ -132,15 +132,15 @@ class Prompts:
 
 
 class _Turn:
-    """One prompt for one call: the first delivery of it takes the turn, the others see that it is taken. A
-    turn whose process ends before the prompt was sent is free again after a minute."""
+    """One prompt for one call: the first delivery takes the turn, and the others find it taken. It is free
+    again a minute after its process has ended without a prompt."""
 
     def __init__(self, counters: Counters, what: str, now: int) -> None:
         self._counters, self._now = counters, now
         self._under_way, self._ended = f"prompting:{what}", f"prompted:{what}"
 
     def take(self) -> bool:
-        """Whether nobody else has prompted, or is about to."""
+        """Take the turn. False when another delivery has prompted, or is about to."""
         if self._counters.find_limit(self._ended, self._now, _REDELIVERED_MS)[0]:
             return False
         return self._counters.hit(self._under_way, self._now + _UNDER_WAY_MS, self._now) == 1

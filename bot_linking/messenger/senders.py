@@ -56,8 +56,8 @@ def is_automatic(event: Any) -> bool:
 
 
 def names_no_sender(event: Any) -> bool:
-    """Whether this event of Messenger's says of no PSID that it made it, so that no one can be asked
-    anything: one about the page itself, or an optin that knows its person by a `user_ref`."""
+    """Whether Messenger's event has no PSID as its sender, so that no person can be asked: an event about
+    the page itself, or an optin by `user_ref`."""
     if not isinstance(event, dict) or _KNOWN.isdisjoint(_kinds(event)):
         return False
     sender = event.get("sender")
@@ -76,7 +76,7 @@ def mid_of(event: Any) -> str | None:
 
 
 def _kinds(event: dict[str, Any]) -> set[str]:
-    """The parts that the event has; one that is null is not there."""
+    """The event's parts, without those that are null."""
     return {kind for kind, part in event.items() if part is not None}
 
 

@@ -20,6 +20,7 @@ LARGEST = 256 * 1024
 def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
     """Make a call. Returns the answer's status and JSON object. Raises `ProviderAway`."""
     import requests
+    from urllib3.exceptions import HTTPError
 
     if not isinstance(url, str) or not is_guarded(url):
         raise ProviderAway("an address of the provider is not https")
@@ -28,13 +29,13 @@ def ask(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
             method, url, timeout=TIMEOUT_S, allow_redirects=False, stream=True, **given
         ) as answer:
             return answer.status_code, _object(_body(answer))
-    except OSError as problem:  # the base of every error of requests
+    except (OSError, HTTPError) as problem:  # requests' errors, and those while the body is read
         raise ProviderAway(f"no answer ({type(problem).__name__})") from None
 
 
 def _body(answer: requests.Response) -> bytes:
     ends, body = time.monotonic() + LONGEST_S, bytearray()
-    for part in answer.iter_content(8192):
+    while part := answer.raw.read1(8192, decode_content=True):  # read() waits for all
         body += part
         if len(body) > LARGEST or time.monotonic() > ends:
             raise ProviderAway("an answer is too large or too slow")

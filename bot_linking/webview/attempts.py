@@ -326,7 +326,7 @@ class Attempts:
         return account
 
     def _ask_second_factor(self, form: Form, account: Account) -> Held:
-        """The second factor was switched on since this attempt came to the consent."""
+        """Lead to the second factor, which was switched on since this attempt came to the consent."""
         if not form.is_of_session:
             return self._step(form, with_account(form.attempt, account), Step.GIVE_PASSWORD)
         stage = after(form.attempt.stage, Step.ASK_SECOND_FACTOR)

@@ -29,6 +29,7 @@ from bot_linking.account_link_api import (
     TooManyRequests,
 )
 from bot_linking.testing import BotServer
+from tests.messenger.wire import Wire, always
 from tests.wire import PSID
 
 from .calls import MakeCaller
@@ -201,6 +202,44 @@ def test_silence_ends_by_the_time_out_and_is_tried_again(silence: tuple[str, lis
     assert time.monotonic() - started < 15  # and not for ever
     assert len(calls) == 2
     assert (caught.value.code, caught.value.status) == (None, None)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    wire = Wire(always(b""))
+    yield wire
+    wire.close()
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stalled"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b'{"result": true',
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
+        b"HTTP/1.1 503 Away\r\nContent-Length: 9\r\n\r\n",
+    ],
+    ids=["cut", "chunk", "empty"],
+)
+def test_an_answer_that_ends_too_soon_counts_as_none_and_the_call_is_tried_again(
+    wire: Wire, answer: bytes, is_closed: bool
+) -> None:
+    def send(_: Wire, connection: socket.socket) -> None:
+        connection.sendall(answer)
+        if is_closed:
+            connection.shutdown(socket.SHUT_WR)
+
+    wire.answer = send
+    with pytest.raises(NoAnswer) as caught:
+        Client(wire.url, KEY, timeout=(5, 0.2), tries=2).unlink(PSID)
+    assert wire.connections == 2
+    assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
+
+
+def test_an_answer_in_another_encoding_than_it_says_is_no_success(script: Script) -> None:
+    script.answers = [Response(b"hello", headers={"Content-Encoding": "gzip"})]
+    with pytest.raises(CallNotAccepted):
+        Client(script.url, KEY).unlink(PSID)
 
 
 def test_a_bot_that_is_not_there_is_an_error_without_the_key() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
-from bot_linking.oidc import discovery
+from bot_linking.oidc import calls, discovery
 from bot_linking.oidc.calls import ask
 from bot_linking.oidc.discovery import Discovery
 from bot_linking.oidc.errors import ProviderAway
+from tests.messenger.wire import Wire
 
 from .provider import Provider
 
@@ -78,3 +80,35 @@ def test_no_request_waits_long_for_another_one_that_asks(monkeypatch: pytest.Mon
     away = Discovery("https://id.example.com")
     with away._lock, pytest.raises(ProviderAway, match="not answered yet"):
         away.metadata()
+
+
+def test_an_answer_that_drips_is_left_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "LONGEST_S", 0.2)
+    sent = list[bytes]()
+
+    def drip(wire: Wire, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while len(sent) < 1000 and not wire.closing.wait(0.02):
+            connection.sendall(b" ")
+            sent.append(b" ")
+
+    with closing(Wire(drip)) as wire, pytest.raises(ProviderAway, match="too slow"):
+        ask("GET", wire.url)
+    assert len(sent) < 1000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["cut", "not gzip"],
+)
+def test_an_answer_that_is_broken_is_no_answer(answer: bytes) -> None:
+    def send(_: Wire, connection: socket.socket) -> None:
+        connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+
+    with closing(Wire(send)) as wire, pytest.raises(ProviderAway):
+        ask("GET", wire.url)
