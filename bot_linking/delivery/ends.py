@@ -35,9 +35,9 @@ _delivering: weakref.WeakSet[Stopped] = weakref.WeakSet()
 
 
 def stop_at_the_end(delivery: Stopped) -> None:
-    """Stop the delivery when Python or a process of `multiprocessing` ends, this one or one that it forks, and
-    at SIGTERM where no handler is set. Where the server or the host has set one, the delivery begins nothing
-    new from the signal on, and their handler runs."""
+    """Stop the delivery when Python or a process of `multiprocessing` ends, this one or one that it forks,
+    and at SIGTERM where no handler is set. Where the server or the host has set one, the delivery begins
+    nothing new from the signal on, and their handler runs."""
     from multiprocessing.util import register_after_fork
 
     atexit.register(_stop, weakref.ref(delivery))
