@@ -144,8 +144,7 @@ class Linking:
 
     def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
         """What linking this chat to this account would replace and end, and whether it is allowed, for the
-        page that asks the person. The transaction that links judges again. `StoreUnavailable` when the policy
-        fails."""
+        page that asks. The transaction that links judges again. `StoreUnavailable` when the policy fails."""
         link = self.store.find_link(page_id, psid)
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
@@ -164,8 +163,7 @@ class Linking:
         code by typing them, until the attempt ends.
 
         For an attempt without a PSID the code lives a minute at most. None when the attempt is no longer at
-        the consent: it has ended, is another account's, or has had all its codes. `ValueError` as with
-        `keep`.
+        the consent: it has ended, is another account's, or has all its codes. `ValueError` as with `keep`.
         """
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
@@ -265,8 +263,7 @@ class Linking:
 
         A person who is linked is updated: what is given replaces what was there. The same identifiers again
         are `EventIgnored`; what the host's policy forbids is `LinkingRefused`. Raises `AccountUnknown` when
-        `resolve_account` knows no account, `StoreUnavailable` when it fails, `PageUnknown`, and
-        `PolicyFailed`.
+        `resolve_account` knows none, `StoreUnavailable` when it fails, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
         require_storable(psid=psid, page_id=page_id)
@@ -347,9 +344,8 @@ class Linking:
         asked: str | None = None,
         account_id: str | None = None,
     ) -> int:
-        """Remove everything about a person. Returns the number of rows. `asked` is the counter of the
-        question that the chat has answered; the chat is then told. With an `account_id`, a chat that is
-        linked to another account by now stays."""
+        """Remove everything about a person; the number of rows. `asked` is the counter of the question that
+        the chat has answered; the chat is then told. With `account_id`, a chat with another account stays."""
         require_storable(psid=psid, page_id=page_id)
         rows = self.store.erase(page_id, psid, self.now(), asked=asked, account_id=account_id)
         self._tell(PersonErased(rows))
