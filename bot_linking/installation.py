@@ -382,7 +382,7 @@ class _Parts:
         return AccountLinkAPI(
             self.linking,
             self.settings,
-            pages=self.pages,
+            serves=self.pages.serves,
             prefix=self.prefix,
             tell=self.tell,
             knows=knows,
