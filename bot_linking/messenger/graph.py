@@ -103,6 +103,7 @@ class Graph:
         self._on_error = on_error
         self._on_usage = on_usage
         self.base = f"{url.rstrip('/')}/{version}"
+        self._way: dict[str, Any] | None = None
         self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
     def __repr__(self) -> str:
@@ -182,6 +183,7 @@ class Graph:
         try:
             url, how = f"{self.base}/{path}", {"params": query, "auth": self._authorize, **body}
             how |= {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "allow_redirects": False, "stream": True}
+            how |= self._way_out()
             with _session().request(method, url, **how) as response:
                 if (percent := percent_used(response.headers)) is not None:
                     self._on_usage(percent)
@@ -190,6 +192,17 @@ class Graph:
         except (requests.RequestException, HTTPError) as problem:  # the latter while the body is read
             # The text of the original holds the whole URL.
             raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
+
+    def _way_out(self) -> dict[str, Any]:
+        """Proxies and certificates as the environment named them at the first call: requests would read the
+        whole environment again for each, which takes longer than all the rest."""
+        if self._way is None:
+            import requests
+
+            with requests.Session() as trusting:
+                found = trusting.merge_environment_settings(self.base, {}, None, None, None)
+            self._way = {"proxies": found["proxies"], "verify": found["verify"]}
+        return self._way
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the header in an `auth` callable: without one, requests would take a login from .netrc."""

@@ -128,6 +128,31 @@ def test_a_netrc_does_not_take_the_tokens_place(
     assert scripted.calls[0].headers["Authorization"] == f"Bearer {PAGE_TOKEN}"
 
 
+def test_calls_go_through_the_environments_proxy_which_is_read_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(always(reply(b'{"id":"1"}')))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    graph = graph_at("http://graph.example")
+    assert graph.page_id() == "1"
+    monkeypatch.delenv("HTTP_PROXY")
+    assert graph.page_id() == "1"
+    assert [request.partition(b"?")[0] for request in proxy.requests] == [
+        b"GET http://graph.example/v26.0/me"
+    ] * 2
+
+
+def test_an_exception_of_the_environments_proxy_is_kept_to(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, graph = serve(always(reply(b"{}"))), serve(always(reply(b'{"id":"1"}')))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert graph_at(graph.url).page_id() == "1"
+    assert (len(proxy.requests), len(graph.requests)) == (0, 1)
+
+
 # Connections
 
 
