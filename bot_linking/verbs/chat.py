@@ -131,12 +131,11 @@ class Chat(People):
         PSID, and the rest are JSON values. An event that no person made (an echo, a read, a delivery) prompts
         no one, and a message that Messenger delivers twice prompts once.
 
-        After linking it runs later: from the outbox, at least once, in another thread and perhaps another
-        process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address
-        the person by the event and remember nothing else of the request. When it raises it is run again with
-        growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret, and
-        so does one who is linked already.
-        `cancelled(event, *args, **kwargs)` is told when the person declines. `by` is as in `prompt_login`.
+        After the login it runs from the outbox: at least once, in another thread and perhaps another process,
+        in a new app and request context whose base is `BOT_LINKING_PUBLIC_URL`. So take the person from the
+        event, and nothing from the former request. When it raises, it is run again with growing pauses for a
+        day; after `GiveUp` it is not, and the person, linked before or not, gets one sentence of regret.
+        `cancelled(event, *args, **kwargs)` is called when the person declines. `by` is as in `prompt_login`.
         """
         by = _way(by)
 

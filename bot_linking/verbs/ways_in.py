@@ -83,7 +83,8 @@ class WaysIn(Registered):
         """For a bot without Flask: the answer to Messenger's GET, which verifies a webhook's address.
 
         `query` has the parameters (`hub.mode`, `hub.verify_token`, `hub.challenge`), each as text or a list
-        of one text."""
+        of one text.
+        """
         return self._here().webhook.handshake(query)
 
     def on_message(self, handler: Handler) -> Handler:
