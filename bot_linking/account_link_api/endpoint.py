@@ -23,7 +23,7 @@ from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
 from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call
 from bot_linking.doors.callers import Callers
-from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
+from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow, with_hints
 from bot_linking.doors.throttle import Limit, Throttle
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from bot_linking.doors.openapi import Operation
 
 LARGEST_BODY = 64 * 1024
-RETRY_AFTER_S = 10
 
 KnowsPerson = Callable[[str, str], bool]
 
@@ -169,12 +168,7 @@ class AccountLinkAPI:
         elif code in _TOLD:
             self._tell(LinkingRefused(refusal.slug))
         message = str(refusal) if code not in _LOGGED else code.sentence
-        answer = answer_json(code.status, _envelope(code, message, request_id))
-        if code.status in {429, 503}:
-            answer.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))
-        if isinstance(refusal, MethodRefused):
-            answer.headers["Allow"] = refusal.allowed
-        return answer
+        return with_hints(answer_json(code.status, _envelope(code, message, request_id)), refusal)
 
     # The document
 
