@@ -71,7 +71,9 @@ def test_each_guide_comes_along(shop: Place) -> None:
     topics = shop.run("flask", "--app", "shop", "linking", "docs")
     rooms = sorted(guide.parent.name for guide in (ROOT / "bot_linking").glob("*/README.md"))
     assert topics.stdout.splitlines() == rooms
-    assert shop.run("flask", "--app", "shop", "linking", "docs", "operators").stdout.startswith("# For those")
+    assert shop.run("flask", "--app", "shop", "linking", "docs", "operators").stdout.startswith(
+        "# For operators"
+    )
 
 
 # The developer
