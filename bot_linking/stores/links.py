@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot_linking.core.codes import limits_of
-from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed
+from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed, is_failure
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
@@ -87,10 +87,7 @@ class Links(Family):
             return self.engine.write(together)
         except self._needs_savepoints:  # rare, so savepoints are made only in this second try
             outcomes = self.engine.write(apart)
-        if any(
-            isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
-            for outcome in outcomes
-        ):
+        if any(map(is_failure, outcomes)):
             raise PolicyFailed("on_conflict did not answer", outcomes)
         return outcomes
 

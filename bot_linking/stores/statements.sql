@@ -38,7 +38,7 @@ union select page_id from web_links where psid = :psid
 union select page_id from questions where psid = :psid
 
 -- name: save_link
--- A site that links a person tells nothing of when the person was last heard of; every other source does.
+-- `heard_at` becomes `now`, except where the site or an operator made the link and the person did nothing.
 insert into links (page_id, psid, account_id, username, email, phone_number, locale, source,
                    linked_at, updated_at, event_ms, code_tick, changed_tick, heard_at)
 values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source,
@@ -151,7 +151,7 @@ values (:attempt_id, :session_digest, :stage, :way, :account_id, :username, :ema
 on conflict (attempt_id) do nothing
 
 -- name: change_attempt
--- Only where nothing has happened to it since it was read.
+-- Only where no other request has changed the attempt since the caller read it.
 update attempts set
   session_digest = :session_digest, stage = :stage, account_id = :account_id, username = :username,
   email = :email, phone_number = :phone_number, display_name = :display_name, page_id = :page_id,
@@ -161,7 +161,7 @@ where attempt_id = :attempt_id and session_digest = :session_before and stage = 
   and coalesce(awaited, '') = :awaited_before
 
 -- name: approve_attempt
--- A second press of the same button finds it approved already.
+-- After a second press of the button the attempt is approved already.
 update attempts set stage = :stage
 where attempt_id = :attempt_id and session_digest = :session_digest and account_id = :account_id
   and stage in (:stage_before, :stage) and expires_at > :now
@@ -208,7 +208,7 @@ delete from outbox where page_id = :page_id and psid = :psid and dead_at is null
   and kind in ('linked', 'unlinked', 'unlink_call', 'refused')
 
 -- name: claim_of_page
--- First what was queued a short while ago and never tried, then what has been due longest.
+-- First fresh entries that were never tried, then those that have been due longest.
 update outbox set claim = :claim, claimed_until = :until, attempts = attempts + 1
 where id in (
   select id from (
@@ -259,7 +259,7 @@ update outbox set claimed_until = 0, attempts = attempts - 1 where id = :id and 
 select 1 as due from outbox where dead_at is null and next_at <= :now and claimed_until <= :now limit 1
 
 -- name: due_pages
--- From one page to the next by the index, whatever stands between.
+-- Jumps from one page to the next by the index, however many entries a page has.
 with recursive page (id) as (
   select min(page_id) from outbox where dead_at is null and page_id >= :start
   union all
@@ -291,7 +291,7 @@ delete from page_pauses where page_id = :page_id
   and (until <= :now or (keys <> cast(:keys as text) and since < :now - 600000))
 
 -- name: has_waiting
--- The PSID is asked for so that the index is used that holds nothing else.
+-- The condition on the PSID selects the index that holds only such entries.
 select 1 as waits from outbox where held_for = 'window' and dead_at is null and psid > '' limit 1
 
 -- name: count_waiting
@@ -319,13 +319,13 @@ returning page_id
 delete from page_pauses where page_id = :page_id
 
 -- name: retry_all_dead
--- Tried once already, so that what is queued meanwhile goes first.
+-- `attempts = 1`, so that entries which are queued meanwhile go first.
 update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 1
 where id in (select id from outbox where dead_at >= :since and kind <> 'event'
              and (:reason = '' or instr(lower(coalesce(last_error, '')), lower(:reason)) > 0) limit :most)
 
 -- name: outbox_depth
--- What has had its messages of the hour is not late before the next one.
+-- An entry that is held for the hour is late only after `next_at`.
 select count(*) as depth,
        min(case o.held_for when 'window' then null when 'hour' then o.next_at else o.created_at end) as oldest,
        coalesce(sum(case when o.held_for = 'page' or p.page_id is not null then 1 else 0 end), 0) as held
@@ -336,7 +336,7 @@ where o.dead_at is null
 select count(*) as dead from outbox where dead_at is not null
 
 -- name: hit
--- An end later than any that could be set now is of a clock that was ahead: it would never come.
+-- An end that is more than two minutes later than the new one was set by a clock that was ahead: start again.
 insert into limits (key, hits, expires_at) values (:key, 1, :expires_at)
 on conflict (key) do update set
   hits = case when limits.expires_at <= :now or limits.expires_at > :expires_at + 120000
@@ -349,7 +349,7 @@ returning hits
 update limits set hits = hits - 1 where key = :key and expires_at > :now and hits > 0
 
 -- name: find_limit
--- The same holds for whoever only looks.
+-- The same tolerance as in `hit`.
 select hits, expires_at from limits
 where key = :key and expires_at > :now and expires_at <= :now + :window + 120000
 
@@ -510,7 +510,7 @@ values (:digest, :page_id, :psid, :change_id, :expires_at)
 select page_id, psid, change_id from undo_tokens where digest = :digest and expires_at > :now
 
 -- name: restore_link
--- The former account as it was. To late events the change counts as an unlink that was just processed.
+-- The former link as it was. For late events the change counts as an unlink that was processed now.
 update links set account_id = :account_id, username = :username, email = :email, phone_number = :phone_number,
   source = :source, linked_at = :linked_at, updated_at = :updated_at, event_ms = null, code_tick = 0,
   changed_tick = (select coalesce(max(tick), 0) from codes), unlinked_ms = :now,
@@ -663,7 +663,7 @@ update pages set sealed = null, revision = :revision, changed_at = :now
 where page_id = :page_id and sealed is not null
 
 -- name: find_typed
--- One row at least: how often this person has typed something wrong, and each code that was to be typed.
+-- At least one row, with the number of wrong tries; one for each code that the person may type.
 select limited.hits, codes.digest, codes.typed, codes.consumed_at
 from (select (select hits from limits where key = :key and limits.expires_at > :now) as hits) as limited
 left join codes on codes.psid = :psid and codes.page_id = :page_id and codes.typed is not null
@@ -676,7 +676,8 @@ insert into web_links (digest, page_id, psid, expires_at) values (:digest, :page
 select page_id, psid, expires_at from web_links where digest = :digest and expires_at > :now
 
 -- name: is_web_link_kept
--- Until it is unlinked, erased or undone. A page that was opened in time may be finished after its end.
+-- Whatever its age, as a page that was opened in time may be finished later; an unlink, an erasure or an undo
+-- has deleted it.
 select 1 as kept from web_links where digest = :digest
 
 -- name: save_chat_link
@@ -777,7 +778,7 @@ from json_each(:counts) where true
 on conflict (minute, kind, result) do update set hits = traffic.hits + excluded.hits
 
 -- name: read_funnel
--- Of what is open each day by itself: its minutes decide what was abandoned.
+-- Days are added up, except for the stage `open`: its days and minutes say what was abandoned.
 select way, stage, bucket, case when stage = 'open' then day else 0 end as day, sum(hits) as hits
 from funnel
 where day >= :since and (cast(:page_id as text) is null or page_id = :page_id or page_id = :unnamed)
@@ -863,7 +864,7 @@ where psid = :psid and (cast(:page_id as text) is null or page_id = :page_id) or
 delete from acts where id in (select id from acts where at < :before limit :most)
 
 -- name: look_at_outbox
--- What `outbox_depth` says, by indexes alone; the oldest is one of the hundred that came first.
+-- The same as `outbox_depth`, by indexes alone; `oldest` is of the first hundred entries.
 select
   (select count(*) from outbox where dead_at is null) as depth,
   (select min(due) from (select case held_for when 'hour' then next_at else created_at end as due from outbox

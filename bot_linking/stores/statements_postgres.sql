@@ -1,8 +1,9 @@
--- Where PostgreSQL needs other words than the statements that both engines share. The names are the same.
+-- Statements that PostgreSQL needs in other words than `statements.sql`, under the same names.
 
 -- name: hold
--- So many places that a batch of a thousand events stands in the way of one person in thirty; in one order, so
--- that no two transactions wait for each other. What the server's table of locks cannot hold is tried again.
+-- There are so many numbers that a batch of a thousand events locks out one other person in thirty. They are locked
+-- in one order, so that two transactions never wait for each other. When the server's lock table is full, the
+-- transaction is tried again.
 with held as (
   select hashtextextended(psid, 1) as hash from unnest(cast(:psids as text[])) as psid
   union all select hashtextextended(attempt_id, 2) from unnest(cast(:attempts as text[])) as attempt_id

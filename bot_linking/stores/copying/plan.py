@@ -8,9 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from bot_linking.stores.sql import load_schema
-
-_WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
+from bot_linking.stores.sql import SQLITE_WORDS, load_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +24,14 @@ class Table:
 
 def steps_of(rooms: Mapping[str, str]) -> dict[str, set[str]]:
     """The steps that this release knows, by record of migrations; `rooms` maps its name to a package."""
-    return {record: set(load_schema(_WORDS, room=room)) for record, room in rooms.items()}
+    return {record: set(load_schema(SQLITE_WORDS, room=room)) for record, room in rooms.items()}
 
 
 def tables_of(rooms: Iterable[str]) -> list[Table]:
     """The tables of these packages, each after those that its foreign keys name."""
     with closing(sqlite3.connect(":memory:")) as scratch:
         for room in rooms:
-            for statements in load_schema(_WORDS, room=room).values():
+            for statements in load_schema(SQLITE_WORDS, room=room).values():
                 for statement in statements:
                     scratch.execute(statement)
         return [_table(scratch, name) for name in _in_order(scratch)]

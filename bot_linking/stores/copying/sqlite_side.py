@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
-from bot_linking.stores.sqlite.file import ours_in
+from bot_linking.stores.sqlite.file import address_of, ours_in
+from bot_linking.stores.sqlite.files import reported
 
 WAIT_S = 5.0
 _CACHE_KIB = 64 * 1024
@@ -25,7 +25,7 @@ class SQLiteSide:
         self._path = path.absolute()
         self._connection: sqlite3.Connection | None = None
         if self._path.exists():
-            with self._reported():
+            with reported(self._path):
                 self._connection = _open(self._path)
 
     def identity(self) -> tuple[Any, ...]:
@@ -34,7 +34,7 @@ class SQLiteSide:
     def steps(self) -> dict[str, set[str]]:
         if not self._has("_sqlite_migrations"):
             return {}
-        with self._reported():
+        with reported(self._path):
             return ours_in(self._here())
 
     def hold_still(self, tables: Sequence[Table]) -> None:
@@ -56,7 +56,7 @@ class SQLiteSide:
         return int(count)
 
     def rows(self, table: Table) -> Iterator[Rows]:
-        with self._reported():
+        with reported(self._path):
             cursor = self._here().execute(f"select {_listed(table)} from {table.name}")
             while chunk := cursor.fetchmany(CHUNK):
                 yield chunk
@@ -68,7 +68,7 @@ class SQLiteSide:
         places = ", ".join("?" * len(table.columns))
         insert = f"insert into {table.name} ({_listed(table)}) values ({places})"
         for chunk in chunks:
-            with self._reported():
+            with reported(self._path):
                 self._here().executemany(insert, chunk)
 
     def last_number(self, table: Table) -> int:
@@ -99,21 +99,12 @@ class SQLiteSide:
         return self._connection
 
     def _ask(self, statement: str, *values: Any) -> Rows:
-        with self._reported():
+        with reported(self._path):
             return self._here().execute(statement, values).fetchall()
-
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as problem:
-            text = f"the database file {self._path} does not work: {problem}"
-            raise StoreUnavailable(text) from problem
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path))}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+    connection = sqlite3.connect(address_of(path), uri=True, timeout=WAIT_S, isolation_level=None)
     connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")

@@ -1,8 +1,8 @@
--- What the events of one POST need to know, asked at once: what `statements.sql` asks for one person, for many. A
--- name is that of the single statement; each value is an array of the single one's values.
+-- What the events of one POST need to read, for many people at once. Each statement has the name of the one for a
+-- single person in `statements.sql`, and takes an array for each of its values.
 
 -- name: find_code
--- Locked, so that no other transaction can use or withdraw a code before it is consumed.
+-- Locks the codes, so that no other transaction can consume or delete them meanwhile.
 select digest, tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale, replaces,
        source, proof, minted_at, expires_at, consumed_at, consumed_by
 from codes where digest = any (cast(:digest as text[])) order by tick for update
@@ -30,7 +30,7 @@ using unnest(cast(:page_id as text[]), cast(:psid as text[]), cast(:newest as bi
 where resumes.psid = given.psid and resumes.page_id in (given.page_id, '') and resumes.created_at <= given.newest
 
 -- name: hit
--- Only of limits that were found to count nothing: each begins anew.
+-- Only for limits that were found without a count: each starts a new window.
 insert into limits (key, hits, expires_at)
 select given.key, 1, given.expires_at
 from unnest(cast(:key as text[]), cast(:expires_at as bigint[])) as given (key, expires_at)

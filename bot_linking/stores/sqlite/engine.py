@@ -22,14 +22,13 @@ from typing import Any, TypeVar
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.forks import mind_forks
 from bot_linking.stores.opening import OURS, Opening
-from bot_linking.stores.sql import STORES, load_schema, load_statements
+from bot_linking.stores.sql import SQLITE_WORDS, STORES, load_schema, load_statements
 from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S, Handle, Handles, Job, Mine, Row, Transaction
 
 T = TypeVar("T")
 LOOK_AT_FILE_S = 1.0  # for readers; writers look each time
 LARGEST_GROUP = 64  # transitions in one commit
-_WORDS = {"bigint": "integer", "serial": "integer primary key autoincrement", "strict": " strict"}
 
 
 class SQLiteEngine:
@@ -60,7 +59,7 @@ class SQLiteEngine:
         return self._file.path
 
     def extend(self, name: str, room: str) -> None:
-        self.opening.expect(name, load_schema(_WORDS, room=room))
+        self.opening.expect(name, load_schema(SQLITE_WORDS, room=room))
         self.statements.update(load_statements(room=room))
 
     def read(self, name: str, **values: Any) -> list[Row]:

@@ -16,6 +16,11 @@ from bot_linking.stores.opening import Recorded, Steps, Unfit
 from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S
 
 
+def address_of(path: Path) -> str:
+    """The address by which SQLite opens a file that exists, and makes none."""
+    return f"file:{quote(str(path.absolute()))}?mode=rw"
+
+
 class File:
     """One SQLite file as `stores.opening.Tables`."""
 
@@ -44,7 +49,7 @@ class File:
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",
+            address_of(self.path),
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,

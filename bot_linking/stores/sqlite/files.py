@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
-from bot_linking.stores.sqlite.file import ours_in
+from bot_linking.stores.sqlite.file import address_of, ours_in
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 _WAIT_S = 3.0
@@ -106,8 +105,7 @@ def remove(path: Path) -> None:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to a file that exists; it makes none."""
-    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)
+    connection = sqlite3.connect(address_of(path), uri=True, timeout=_WAIT_S, isolation_level=None)
     connection.execute("pragma secure_delete = on")
     return connection
 

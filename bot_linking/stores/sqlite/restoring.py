@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from bot_linking.core.codes import digest_of
 from bot_linking.core.ports.erasures import Erasure
@@ -20,6 +19,7 @@ from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.erasures import list_beside, read_list, write_list
 from bot_linking.stores.sql import load_statements, rooms
 from bot_linking.stores.sqlite import files
+from bot_linking.stores.sqlite.file import address_of
 from bot_linking.stores.sqlite.files import FileRefused
 from bot_linking.stores.sqlite.holders import holders_of
 from bot_linking.stores.store import SQLStore
@@ -167,7 +167,7 @@ def _beside(
     since: dict[str, int] = {}
     if path.exists():
         with suppress(sqlite3.Error):
-            connection.execute("attach ? as now", (f"file:{quote(str(path))}?mode=rw",))
+            connection.execute("attach ? as now", (address_of(path),))
             connection.execute("begin immediate")
             for name in ("come_back", "lost"):
                 since[name] = connection.execute(statements[f"count_{name}"]).fetchone()[0]

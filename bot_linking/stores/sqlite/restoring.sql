@@ -1,4 +1,4 @@
--- A backup that is made ready (main) beside the database whose place it takes (now).
+-- `main` is the backup that is made ready, `now` the database that it will replace.
 
 -- name: count_links
 select count(*) as links from main.links where account_id is not null
