@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Flask
-from flask.ctx import RequestContext
 
 from bot_linking import signals
 from bot_linking.account_link_api.endpoint import AccountLinkAPI
@@ -29,6 +28,7 @@ from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.delivery.handlers import Handler, handlers_of
+from bot_linking.doors.contexts import LoggedTeardown
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
 from bot_linking.doors.unconfigured import is_command, is_serving
@@ -181,9 +181,9 @@ class _Parts:
             listeners=signals.stage_reached.receivers,
         )
 
-    def _in_request(self) -> RequestContext:
+    def _in_request(self) -> LoggedTeardown:
         """The context for the host's callables outside of a request, where `url_for` must work, too."""
-        return self.app.test_request_context(base_url=self.settings.public_url)
+        return LoggedTeardown(self.app.test_request_context(base_url=self.settings.public_url))
 
     @cached_property
     def store(self) -> SQLStore:
@@ -270,7 +270,7 @@ class _Parts:
             tell=self.tell,
             keys=self.pages.token_name,
             clock=self.hooks.clock,
-            context=self.app.app_context,
+            context=lambda: LoggedTeardown(self.app.app_context()),
             threads=self.settings.delivery_threads,
         )
 
@@ -382,7 +382,7 @@ class _Parts:
         return AccountLinkAPI(
             self.linking,
             self.settings,
-            pages=self.pages,
+            serves=self.pages.serves,
             prefix=self.prefix,
             tell=self.tell,
             knows=knows,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
@@ -23,7 +23,7 @@ from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
 from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call, this_request
 from bot_linking.doors.callers import Callers
-from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
+from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow, with_hints
 from bot_linking.doors.throttle import Limit, Throttle
 
 if TYPE_CHECKING:
@@ -33,30 +33,22 @@ if TYPE_CHECKING:
     from bot_linking.doors.openapi import Operation
 
 LARGEST_BODY = 64 * 1024
-RETRY_AFTER_S = 10
 
 KnowsPerson = Callable[[str, str], bool]
 
 _log = logging.getLogger("bot_linking.account_link_api")
 
 
-class ServedPages(Protocol):
-    """The pages of the app. They may be added and removed between two calls."""
-
-    def serves(self, page_id: str) -> bool:
-        """Whether this page is one of the app's."""
-
-
 class AccountLinkAPI:
-    """The API of one app. `knows(page_id, psid)` asks Messenger whether the person exists; None when
-    Messenger is not to be asked."""
+    """The API of one app. `serves(page_id)` tells whether a page is the app's now. `knows(page_id, psid)`
+    asks Messenger whether the person exists; None when Messenger is not to be asked."""
 
     def __init__(
         self,
         linking: Linking,
         settings: Settings,
         *,
-        pages: ServedPages,
+        serves: Callable[[str], bool],
         prefix: str,
         tell: Tell,
         knows: KnowsPerson | None,
@@ -70,7 +62,7 @@ class AccountLinkAPI:
         self._throttle = Throttle(linking.counters, linking.now)
         self._callers = Callers(linking.counters, linking.now, settings.trusted_proxies)
         self._by_address = Limit("api-key", settings.api_failure_limit, 60)
-        self._pages = pages
+        self._serves = serves
         self._document: bytes | None = None
         self.neighbours: list[Callable[[], Sequence[Operation]]] = []  # other rooms' calls in the document
 
@@ -126,7 +118,7 @@ class AccountLinkAPI:
         return key.pages[0] if len(key.pages) == 1 else self._linking.only_page()
 
     def _may_act(self, key: ApiKey, page_id: str) -> bool:
-        return page_id in key.pages and self._pages.serves(page_id)
+        return page_id in key.pages and self._serves(page_id)
 
     # The call
 
@@ -177,12 +169,7 @@ class AccountLinkAPI:
         elif code in _TOLD:
             self._tell(LinkingRefused(refusal.slug))
         message = str(refusal) if code not in _LOGGED else code.sentence
-        answer = answer_json(code.status, _envelope(code, message, request_id))
-        if code.status in {429, 503}:
-            answer.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))
-        if isinstance(refusal, MethodRefused):
-            answer.headers["Allow"] = refusal.allowed
-        return answer
+        return with_hints(answer_json(code.status, _envelope(code, message, request_id)), refusal)
 
     # The document
 

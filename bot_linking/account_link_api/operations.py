@@ -8,10 +8,9 @@ from pydantic import BaseModel
 
 from bot_linking.account_link_api.models import AccountLinkCall
 from bot_linking.doors.content import JSON, MULTIPART, URLENCODED
-from bot_linking.doors.openapi import Operation, Reply
+from bot_linking.doors.openapi import RETRY_AFTER, Operation, Reply
 
 API_KEY = ("APIKEY", {"type": "apiKey", "in": "header", "name": "APIKEY"})
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 class Success(BaseModel):

@@ -1,4 +1,4 @@
-"""Which addresses are of this very machine, and which may be named without https: one rule for every room."""
+"""Which addresses are on this machine, and which are safe without https: one rule for every room."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
 def is_loopback(url: object) -> bool:
-    """Whether an address is of this very machine, as it is written; no name is looked up."""
+    """Whether an address names this machine by a loopback host; no name is looked up."""
     try:
         return isinstance(url, str) and urlsplit(url).hostname in LOOPBACK_HOSTS
     except ValueError:
@@ -20,9 +20,9 @@ def is_loopback(url: object) -> bool:
 
 
 def is_guarded(url: str) -> bool:
-    """Whether what is sent to an address stays between the two ends: https, or http on this very machine.
+    """Whether an address is protected on the way: https, or http on this machine.
 
-    Raises `ValueError` for what no reader of addresses takes.
+    Raises `ValueError` for text that is no address.
     """
     parts = urlsplit(url)
     if parts.scheme == "https":
@@ -33,8 +33,8 @@ def is_guarded(url: str) -> bool:
 def origin_of(host: str) -> str:
     """The origin that an entry of `RETURN_HOSTS` stands for.
 
-    A plain host means https; `http://127.0.0.1:5001` is accepted for loopback only, for the simulator.
-    Raises `ValueError` for anything else.
+    A plain host means https. An http origin is accepted on loopback only, for the simulator:
+    `http://127.0.0.1:5001`. Raises `ValueError` for anything else.
     """
     if is_loopback_origin(host):
         return host
@@ -44,5 +44,5 @@ def origin_of(host: str) -> str:
 
 
 def is_loopback_origin(origin: str) -> bool:
-    """Whether an origin is plain http of this very machine, and nothing but an origin."""
+    """Whether this is a plain http origin on loopback, without a path or anything else behind it."""
     return _LOOPBACK_ORIGIN.fullmatch(origin) is not None

@@ -1,6 +1,6 @@
-"""One-time authorization codes: mint, digest, and when one is still good.
+"""One-time authorization codes: mint and digest them, and judge whether one is still good.
 
-A code is 192 random bits; the store keeps only its SHA-256 digest. It dies five minutes after it was
+A code is 192 random bits; the store keeps only its SHA-256 digest. It expires five minutes after it was
 minted, or after sixty seconds when Graph could not say whose `account_linking_token` it answers.
 """
 
@@ -24,24 +24,24 @@ def mint_code() -> str:
 
 
 def is_shaped_as_ours(code: str | None) -> bool:
-    """Whether a code could be one that we minted. A page may have a second app, whose codes come too."""
+    """Whether a code has the form of ours. A page may have a second app, whose codes come in, too."""
     return code is not None and _OURS.fullmatch(code) is not None
 
 
 def digest_of(secret: str) -> str:
-    """What the store keeps in place of a code or a key."""
+    """The SHA-256 digest that the store keeps in place of a code or a key."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digest_for(purpose: str, secret: str) -> str:
-    """The digest of a secret that serves one purpose. The purpose is the key, never part of the message: a
-    caller who chooses the secret cannot spell the digest of another purpose."""
+    """The digest of a secret for one purpose, by HMAC with the purpose as its key: a caller who chooses the
+    secret cannot make the digest of another purpose."""
     return hmac.digest(purpose.encode(), secret.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 class PersonLimits(NamedTuple):
-    """The keys under which a person's messages of an hour, the refusals told to them and what they typed are
-    counted. They are all that is counted of a person, and go when the person is erased."""
+    """The keys of a person's counters: messages of an hour, refusals that were told, and codes that were
+    typed. No other counter is about a person, and these go when the person is erased."""
 
     messages: str
     refused: str
@@ -56,10 +56,10 @@ def limits_of(page_id: str, psid: str) -> PersonLimits:
 
 @dataclass(frozen=True, slots=True)
 class PendingCode:
-    """A minted code as the store knows it. `tick` orders codes and changes of links by the store's own
-    count, so that no clock step can reorder them. `replaces` is the account that the person agreed to
-    replace, `source` the way that the code came by, `proof` the digest of what proved the chat. Times are
-    milliseconds since the epoch."""
+    """A minted code as the store knows it. `tick` is the store's own count, by which codes and changes of
+    links are ordered: a step of the clock cannot reorder them. `replaces` is the account that the person
+    agreed to replace, `source` the way on which the code was made, `proof` the digest of what proved the
+    chat. Times are milliseconds since the epoch."""
 
     tick: int
     attempt_id: str
@@ -80,10 +80,10 @@ class PendingCode:
 
 
 def is_good(code: PendingCode, *, event_ms: int | None, now_ms: int) -> bool:
-    """Whether the code had not expired when it was used.
+    """Whether the code was used before it expired.
 
-    On time, our own clock judges. When the event arrives late, after an outage of ours, its signed
-    timestamp does: it must lie between minting and expiry.
+    Before its expiry our own clock decides. After that, as when we were down, the event's signed timestamp
+    decides: it must lie between minting and expiry.
     """
     if now_ms <= code.expires_at:
         return True

@@ -1,7 +1,7 @@
-"""What happens when a link is there already: the host's policy, judged in the transaction that links.
+"""What happens when a link exists already: the host's policy, judged in the transaction that links.
 
-A chat has one account at most, so another account takes the place of the first; an account may have several
-chats. The host says with one word, or with a callable for each case, whether either may happen.
+A chat has at most one account, so another account replaces the first one; an account may have several chats.
+The host says with one word, or with a callable for each case, whether either may happen.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _log = logging.getLogger("bot_linking")
 class Word(StrEnum):
     """What a policy says.
 
-    `move`: the new account takes the place of the chat's former one; the account's other chats stay. `ask`:
-    the same, but only where the person agreed to replace this very account. `refuse`: a chat that is linked
-    to another account stays so. `one_chat`: as `ask`, and the account's other chats are unlinked and told.
+    `move`: the new account replaces the chat's former one; the account's other chats stay. `ask`: the same,
+    but only where the person agreed to replace this very account. `refuse`: a chat that is linked to another
+    account stays so. `one_chat`: as `ask`, and the account's other chats are unlinked and told.
     """
 
     MOVE = "move"
@@ -34,8 +34,9 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """What a policy is asked about. `link` is the chat's present link where that is to another account;
-    `account` is the one to be linked now; `other_chats` are its links to other chats; `source` is the way."""
+    """The case that a policy decides. `link` is the chat's present link, where that is to another account;
+    `account` is the account to link now; `other_chats` are its links to other chats; `source` is who makes
+    the link, as `Link.source` will say."""
 
     link: Link | None
     account: Account
@@ -47,8 +48,8 @@ OnConflict = str | Callable[[Conflict], str]
 
 
 class PolicyFailed(BotLinkingError):
-    """`on_conflict` raised, or said no word that we know. Nothing was changed; ask again later. `outcomes`
-    are those of the other events of the same POST, which were applied."""
+    """`on_conflict` raised, or returned an unknown word. Nothing was changed; try again later. `outcomes` are
+    those of the other events of the same POST, which were applied."""
 
     slug = "policy_failed"
 
@@ -58,20 +59,21 @@ class PolicyFailed(BotLinkingError):
 
 
 def for_later(problem: PolicyFailed) -> StoreUnavailable:
-    """A policy that failed, as who asks again later is told: nothing was changed."""
+    """The error for a caller that tries again later: `StoreUnavailable` in place of `PolicyFailed`, which is
+    logged."""
     _log.error("%s; it is asked again later", problem, exc_info=problem.__cause__)
     return StoreUnavailable(str(problem))
 
 
 def is_failure(outcome: Outcome) -> bool:
-    """Whether an event was left for later, as the policy did not answer."""
+    """Whether this is the outcome of an event for which the policy failed."""
     return isinstance(outcome, LinkingRefused) and outcome.reason == PolicyFailed.slug
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the person agreed to. `replaces` is the id of the account that they were told would be replaced;
-    `asked` is false at a door that cannot ask, where `ask` means `move`."""
+    """What the person agreed to. `replaces` is the id of the account that they were told would be replaced.
+    `asked` is false where no person can be asked, as in the API; there `ask` means `move`."""
 
     replaces: str | None = None
     asked: bool = True
@@ -89,16 +91,16 @@ class Policy:
 
     @property
     def always_moves(self) -> bool:
-        """Whether no conflict needs a look: nothing is read for it."""
+        """Whether every conflict is decided without reading anything."""
         return self._decide is None and self._word is Word.MOVE
 
     @property
     def minds_other_chats(self) -> bool:
-        """Whether the account's other chats matter to it."""
+        """Whether the decision may depend on the account's other chats."""
         return self._decide is not None or self._word is Word.ONE_CHAT
 
     def word_for(self, conflict: Conflict) -> Word:
-        """What to do here. Raises `PolicyFailed` when the host's callable does not say."""
+        """The word for this conflict. Raises `PolicyFailed` when the host's callable fails."""
         if self._decide is None:
             return self._word
         if conflict.link is None and not conflict.other_chats:
@@ -111,7 +113,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the link may be made (`refusal` is None, else a slug), and which other chats end with it."""
+    """`refusal` is None where the link may be made, else a slug; `ended` are the account's other chats that
+    are unlinked with it."""
 
     refusal: str | None = None
     ended: tuple[Link, ...] = ()
@@ -119,7 +122,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What a policy would say now: for the page or the question that asks the person."""
+    """What a policy would decide now, for the page or the question that asks the person."""
 
     word: Word
     conflict: Conflict
@@ -140,8 +143,8 @@ class Foresight:
 
 
 def foresee(policy: Policy, conflict: Conflict) -> Foresight:
-    """What the policy would say now; the chat's own account again is no conflict. `StoreUnavailable` when the
-    policy fails."""
+    """What the policy would decide now. Linking the chat's own account again is no conflict. Raises
+    `StoreUnavailable` when the policy fails."""
     if conflict.link is not None and conflict.link.account_id == conflict.account.id:
         return Foresight(Word.MOVE, replace(conflict, link=None))
     try:
@@ -151,7 +154,7 @@ def foresee(policy: Policy, conflict: Conflict) -> Foresight:
 
 
 def judge(word: Word, conflict: Conflict, consent: Consent) -> Verdict:
-    """What this word means for this conflict, after what the person agreed to."""
+    """The verdict of this word on this conflict, given what the person agreed to."""
     if conflict.link is not None:
         if word is Word.REFUSE:
             return Verdict("conflict_refused")

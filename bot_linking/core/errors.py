@@ -34,7 +34,7 @@ class PayloadTooLarge(BotLinkingError):
 
 
 class PayloadUnreadable(BotLinkingError):
-    """The body is not the JSON or form that it should be."""
+    """The body is not the JSON or the form that is expected."""
 
     slug = "payload_unreadable"
 
@@ -64,19 +64,18 @@ class IdentifierRefused(BotLinkingError, ValueError):
 
 
 class SecondFactorLocked(BotLinkingError):
-    """Too many wrong codes in a row: only a recovery code or the operator opens it again."""
+    """Too many wrong codes in a row: only a recovery code or the operator unlocks the second factor."""
 
     slug = "second_factor_locked"
 
 
 class DeliveryFailed(BotLinkingError):
-    """A message or call did not get through; says what the outbox should do with it.
+    """A message or call did not get through. The error says what the outbox should do with the entry.
 
-    `advice` is `"later"` (try again), `"never"` (permanent), `"page"` (keep it until the page or the app is
-    mended; `cause` names what) or `"window"` (keep it until the person writes again). `whole_page` is true
-    when every call for that page would fail alike, and `retry_after` is the number of seconds to wait at
-    least. `held_for` sets an entry aside for a reason of its own, so that the person's other entries do not
-    wait for it.
+    `advice` is `"later"` (try again), `"never"` (give up), `"page"` (keep it until the page or the app is
+    mended; `cause` names what) or `"window"` (keep it until the person writes). `whole_page` is true when
+    every call for that page would fail in the same way. `retry_after` is the least number of seconds to wait.
+    `held_for` sets the entry aside, so that the person's other entries do not wait for it.
     """
 
     slug = "delivery_failed"
@@ -88,9 +87,9 @@ class DeliveryFailed(BotLinkingError):
 
 
 class GiveUp(DeliveryFailed):
-    """Raised by a handler of the bot's own that was interrupted by a login: do not run it again.
+    """For a handler of the bot that a login had interrupted to raise: it is not run again.
 
-    Its text becomes the reason in the dead letters and in the log; the person hears one sentence of regret.
+    The text becomes the reason in the dead letters and in the log; the person gets one sentence of regret.
     """
 
     slug = "given_up"

@@ -1,4 +1,4 @@
-"""What comes in from Messenger, and what happened because of it. All frozen; the latter in the past tense."""
+"""Events that come in from Messenger, and events that say what happened because of them. All are frozen."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bot_linking.core.signal import SignalOf
 @dataclass(frozen=True, slots=True)
 class LinkingEvent:
     """One `account_linking` webhook event, read and normalised. `timestamp` is in milliseconds, or None
-    where the event had none. `authorization_code` is only present when `status` is `linked`; a code that a
-    person named in another way is given by its digest. `by_our_button`: logged out by a button of ours, and
-    Messenger, which may hold a link as well, has to be told."""
+    where the event had none. With `status` `linked` there is either an `authorization_code` or, where the
+    person named the code in the chat, its `code_digest`. `by_our_button` means a logout by our own button:
+    Messenger may still hold a link, and is told."""
 
     page_id: str
     psid: str
@@ -46,8 +46,8 @@ class Happening:
 class AccountLinked(Happening):
     """A person was linked to an account. `previous_account_id` is set when another account was linked
     before; `resume` is what `prompt_login(resume=...)` was given, or None. `source` is `undo` where a former
-    link was put back, else None: the link says who made it. `consented_at` is when the person pressed the
-    button on the linking page (ms), None where none was pressed."""
+    link was put back, else None: `link.source` says who made the link. `consented_at` is when the person
+    pressed the button on the linking page (ms); None where they pressed none."""
 
     link: Link
     previous_account_id: str | None = None
@@ -61,8 +61,8 @@ account_linked: SignalOf[AccountLinked]
 
 @dataclass(frozen=True, slots=True)
 class AccountUnlinked(Happening):
-    """A link ended. `source` says by whom: `messenger` (the Log Out button), `python`, `api`, `cli`, `undo`;
-    `link` is what it was."""
+    """A link ended. `source` says who ended it: `messenger` (the Log Out button), `python`, `api`, `cli`,
+    `undo`; `link` is the link that ended."""
 
     page_id: str
     psid: str
@@ -76,8 +76,8 @@ account_unlinked: SignalOf[AccountUnlinked]
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged(Happening):
-    """A person stayed linked to the same account, which is known by something else now. `identifiers` names
-    what changed of `username`, `email` and `phone_number`."""
+    """A link to the same account got another user name, e-mail address or phone number. `identifiers` names
+    those that changed: `username`, `email`, `phone_number`."""
 
     link: Link
     identifiers: tuple[str, ...]
@@ -90,8 +90,8 @@ link_changed: SignalOf[LinkChanged]
 class LinkingRefused(Happening):
     """A `linked` event, a request or an attempt was turned away. `reason` is a slug:
     `code_unknown`, `code_expired`, `code_wrong_page`, `code_wrong_person`, `code_used_by_another`,
-    `account_refused`, `event_failed`, `api_key_refused`, ... `way` is the way on which a login was turned
-    away, None where it was none; `consented_at` as in `AccountLinked`."""
+    `account_refused`, `event_failed`, `api_key_refused`, ... `way` is the way of the login that was refused,
+    None where no login was; `consented_at` is as in `AccountLinked`."""
 
     reason: str
     page_id: str | None = None
@@ -105,9 +105,8 @@ linking_refused: SignalOf[LinkingRefused]
 
 @dataclass(frozen=True, slots=True)
 class EventIgnored(Happening):
-    """An event that changes nothing, told apart from a refusal: a redelivery, or one that lost to a newer
-    one. `reason`: `duplicate`, `stale`, `not_linked`, `unchanged`. `way` and `consented_at` as in
-    `LinkingRefused`."""
+    """An event changed nothing: a redelivery, or one that lost to a newer event. `reason` is `duplicate`,
+    `stale`, `not_linked` or `unchanged`. `way` and `consented_at` are as in `LinkingRefused`."""
 
     reason: str
     page_id: str
@@ -122,9 +121,9 @@ event_ignored: SignalOf[EventIgnored]
 @dataclass(frozen=True, slots=True)
 class StageReached(Happening):
     """A person came to a stage of linking, as the funnel counts it. `stage` is `prompted`, `opened`,
-    `signed_in`, `consent_shown`, `consented`, `returned` (the event came), `linked`, `confirmed`, or beside
-    them `cancelled`; `way` is `login`, `web`, `menu` or `chat`; `seconds` is the time since the stage before,
-    None where it is not known."""
+    `signed_in`, `consent_shown`, `consented`, `returned` (the event came), `linked`, `confirmed`, or
+    `cancelled`; `way` is `login`, `web`, `menu` or `chat`; `seconds` is the time since the stage before, None
+    where that is not known."""
 
     stage: str
     way: str
@@ -174,8 +173,8 @@ message_sent: SignalOf[MessageSent]
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Happening):
-    """An outbox entry could not be delivered. `dead` tells whether it was given up (see
-    `flask linking dead-letters`)."""
+    """An outbox entry was not delivered. `dead` is true where it was given up (see
+    `flask linking dead-letters`); otherwise it is tried again."""
 
     page_id: str
     psid: str
@@ -196,9 +195,9 @@ def result_of(event: MessageSent | MessageFailed) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WebhookReceived(Happening):
-    """A webhook was verified and dealt with, or turned away. `result` is `linking` when account linking
-    events were in it, `other` when none were, or the slug of the refusal; `seconds` is what that took,
-    without the bot's own view or handler."""
+    """A webhook was verified and handled, or refused. `result` is `linking` when it held account linking
+    events, `other` when it held none, or the slug of the refusal; `seconds` is what that took, without the
+    bot's own view or handler."""
 
     result: str
     seconds: float
@@ -209,8 +208,8 @@ webhook_received: SignalOf[WebhookReceived]
 
 @dataclass(frozen=True, slots=True)
 class GraphFailed(Happening):
-    """A call of Graph's failed: a message, or a question while a person logs in. `status` is the HTTP status,
-    None without an answer; `code` is Graph's number of the error, where it gave one."""
+    """A call to Graph failed: a message, or a request while a person logs in. `status` is the HTTP status,
+    None without an answer; `code` is Graph's error code, where it gave one."""
 
     status: int | None
     code: int | None

@@ -1,8 +1,7 @@
 """The funnel: how many people come to which stage of linking, on each way, and how long that takes.
 
-Counted in memory, and written a few seconds later together with what other requests have counted: a login
-never waits for these counts, and never fails by them. A process that is killed loses what it has not
-written yet.
+Each process counts in memory and writes its counts every few seconds, so a login neither waits for them nor
+fails by them. A process that is killed loses the counts that it has not written.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ from bot_linking.core.links import WAYS
 from bot_linking.core.ports.tallies import HOW_MANY, MINUTE_MS, FunnelCount, Tallies, TrafficCount
 
 DAY_MS = 86_400_000
-ABANDONED_MS = 30 * MINUTE_MS  # opened so long ago and not ended: no attempt lives longer than half of it
+ABANDONED_MS = 30 * MINUTE_MS  # after the opening; an attempt lives half as long at most
 WRITTEN_AFTER_S = 4.0
-REMEMBERED = 20_000  # stages of people, for the times between them and against counting a reload
-MOST_UNWRITTEN = 10_000  # numbers that wait for a store that is away
+REMEMBERED = 20_000  # stages that were reached: for the times between them, and to count a reload once
+MOST_UNWRITTEN = 10_000  # numbers that are kept while the store is away
 SECONDS = (1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
 
 _T = TypeVar("_T")
@@ -61,14 +60,13 @@ _BEFORE = dict(zip(STAGES[1:], STAGES, strict=False))
 
 _TURNED_AWAY = (LinkingRefused, EventIgnored)
 
-# A `FunnelCount` that is none yet: it is made when it is written.
+# The fields of a `FunnelCount`, which is made when it is written.
 _Key = tuple[int, str, str, str, int]
 
 
 class Funnel:
-    """Counts of one app in one process, until they are written. `tell` hears of each stage, unless
-    `listeners` is empty; `sole_page` is the only page's id, where there is one and it is known. Nothing here
-    raises."""
+    """The counts of one app in one process, until they are written. `tell` is called with each stage, unless
+    `listeners` is empty; `sole_page` returns the id of the only page, or None. No method raises."""
 
     def __init__(
         self,
@@ -89,7 +87,7 @@ class Funnel:
         atexit.register(lambda: (write := still()) and write())
 
     def _begin(self) -> None:
-        """What belongs to this very process: a fork must not write what its parent has counted."""
+        """Start with empty counts: a forked child must not write what its parent has counted."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._funnel: dict[_Key, int] = {}
@@ -108,9 +106,9 @@ class Funnel:
         key: Hashable = None,
         since: int | None = None,
     ) -> bool:
-        """Count one who came to a stage. With `key`, which stands for this person's pass through the stages,
-        once only; False for the second time. `since` is when the stage before was reached (ms), where the
-        caller knows; else it is looked up by the key."""
+        """Count a person who reached a stage. With a `key`, which names this person's pass through the
+        stages, each stage is counted once; False for the second time. `since` is when the stage before was
+        reached (ms), where the caller knows it; otherwise it is looked up by the key."""
         now, page, seconds = self._now(), self._page(page_id), None
         with self._mine():
             if key is not None:
@@ -126,7 +124,7 @@ class Funnel:
         return True
 
     def cancel(self, way: str, page_id: str | None, *, key: Hashable) -> bool:
-        """Count one who declined; False for the second time."""
+        """Count a person who declined; False for the second time."""
         now, page = self._now(), self._page(page_id)
         with self._mine():
             if not self._is_first(CANCELLED, way, key, now):
@@ -138,22 +136,23 @@ class Funnel:
         return True
 
     def refuse(self, slug: str, way: str, page_id: str | None) -> None:
-        """Count a refusal beside the stages."""
+        """Count a refusal, by its slug."""
         self._add_one(self._now(), page_id, way, f"{REFUSED}{slug}", HOW_MANY)
 
     def open(self, way: str, page_id: str | None, opened_at: int, *, ended: bool = False) -> None:
-        """Note that a pass through the stages began at that time, or with `ended` that it came to its end."""
+        """Count a pass through the stages as open, at the minute of its opening (ms); with `ended`, take it
+        back."""
         minute = opened_at % DAY_MS // MINUTE_MS
         self._add_one(opened_at, page_id, way, OPEN, minute, -1 if ended else 1)
 
     def prompt(self, way: str, page_id: str | None, psid: str) -> None:
-        """Count one who was asked to link, and remember when, until it is known who has opened what."""
+        """Count a person who was asked to link, and remember when, for `measure_opening`."""
         self.reach(Reached.PROMPTED, way, page_id)
         with self._mine():
             self._remember(hash((Reached.PROMPTED, psid)), self._now())
 
     def measure_opening(self, way: str, page_id: str | None, psid: str, opened_at: int) -> None:
-        """Add the time from this person's last prompt to the opening, where this process has seen both."""
+        """Add the time from this person's last prompt to the opening, where this process sent the prompt."""
         page = self._page(page_id)
         with self._mine():
             prompted_at = self._seen.pop(hash((Reached.PROMPTED, psid)), None)
@@ -162,7 +161,7 @@ class Funnel:
         self._write_soon()
 
     def pass_by(self, kind: str, result: str) -> None:
-        """Count what went in or out, by the minute."""
+        """Count one webhook or message, by the minute."""
         minute = self._now() // MINUTE_MS * MINUTE_MS
         with self._mine():
             count = TrafficCount(minute, kind, result)
@@ -171,7 +170,7 @@ class Funnel:
         self._write_soon()
 
     def hear(self, event: Happening) -> None:
-        """Count what an event of Messenger's or an answer in a chat came to."""
+        """Count the outcome of an event of Messenger's, or of an answer in a chat."""
         if isinstance(event, AccountLinked):
             link = event.link
             if event.source is None and link.source in WAYS:
@@ -188,8 +187,8 @@ class Funnel:
     # Written together
 
     def write(self) -> None:
-        """Write what this process has counted. What the store refuses now is tried again with the
-        next."""
+        """Write what this process has counted. While the store is away, the counts are kept for the next
+        time."""
         with self._mine():
             counted, traffic, self._funnel, self._traffic = self._funnel, self._traffic, {}, {}
         if not counted and not traffic:
@@ -222,7 +221,7 @@ class Funnel:
     def _begin_writing(self) -> None:
         try:
             write_later(self)
-        except RuntimeError:  # no thread can begin now; where the interpreter is ending, `atexit` writes
+        except RuntimeError:  # no thread can start: the interpreter is ending, and `atexit` writes
             self._is_due = False
 
     # Inside
@@ -258,7 +257,7 @@ class Funnel:
         return seconds
 
     def _is_first(self, stage: str, way: str, key: Hashable, now: int) -> bool:
-        """Whether this process sees this for the first time. What it keeps means nothing elsewhere."""
+        """Whether this process counts this stage of this key for the first time."""
         number = hash((stage, way, key))
         if number in self._seen:
             return False
@@ -272,14 +271,14 @@ class Funnel:
 
 
 def _put_back(counted: Mapping[_T, int], into: dict[_T, int]) -> None:
-    """Add what could not be written, unless too much waits already."""
+    """Put counts back that could not be written, unless too many wait already."""
     if len(into) + len(counted) <= MOST_UNWRITTEN:
         for key, hits in counted.items():
             into[key] = into.get(key, 0) + hits
 
 
 def write_later(funnel: Funnel) -> None:
-    """Write from a thread of its own in a few seconds, if it is still there by then."""
+    """Write from another thread in a few seconds, if the funnel still exists by then."""
     still = weakref.WeakMethod(funnel.write_due)
     timer = threading.Timer(WRITTEN_AFTER_S, lambda: (write := still()) and write())
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""What the numbers of the funnel say: how many people at each stage, and how long it took them."""
+"""The report of the funnel: how many people reached each stage, and how long that took."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _added(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _times(counts: Counts, stage: str) -> dict[str, float] | None:
-    """Median and 90th percentile of the seconds to this stage; None before the first was measured."""
+    """Median and 90th percentile of the seconds to this stage; None where no time was measured."""
     histogram = [0] * (len(SECONDS) + 1)
     for count, hits in counts.items():
         if count.stage == stage and 0 <= count.bucket < len(histogram):
@@ -92,7 +92,7 @@ def _times(counts: Counts, stage: str) -> dict[str, float] | None:
 
 
 def _quantile(histogram: list[int], part: float) -> float:
-    """By a straight line through its place in the histogram; what lies above the last edge counts as it."""
+    """A quantile, interpolated linearly inside its bucket; above the last edge it is that edge."""
     wanted, below = part * sum(histogram), 0
     for place, hits in enumerate(histogram):
         if hits and below + hits >= wanted:

@@ -1,7 +1,7 @@
 """The history of links: what changed, when, and who changed it. It holds ids, never a secret.
 
-Of the identifiers only the names of those that changed are kept, not their values: an unlink must leave
-nothing behind by which a person could be looked up at the site, save the account's id.
+Of the identifiers that changed only the names are kept, without their values: after an unlink, the account's
+id is all by which the person could be looked up at the site.
 """
 
 from __future__ import annotations

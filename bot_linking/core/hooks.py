@@ -1,4 +1,4 @@
-"""What the host decides: its callables, as `AccountLinking` was given them."""
+"""The host's callables, as they were given to `AccountLinking`."""
 
 from __future__ import annotations
 
@@ -38,23 +38,24 @@ PsidsOf = Callable[[str], Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """The host's callables, handed whole to each room that asks one of them. None: the host has no say."""
+    """The host's callables. Each room that calls one of them gets all of them; None where the host gave
+    none."""
 
     authenticate: Authenticate | None = None
     """`authenticate(username, password) -> Account | None`: signs a person in on the linking page."""
 
     current_account: CurrentAccount | None = None
-    """`current_account() -> Account | None`: who is signed in at the site already, in this request."""
+    """`current_account() -> Account | None`: the account that is signed in at the site in this request."""
 
     find_by_email: FindByEmail | None = None
-    """`find_by_email(address) -> Account | None`: whose e-mail address this is, for signing in by a code that
-    goes there. The address is what a stranger typed: compare it letter for letter, with addresses that were
-    confirmed. It is asked after the page was answered, to send a code, and again when the code was right. It
-    goes with `send_code`."""
+    """`find_by_email(address) -> Account | None`: the account with this e-mail address, to sign in by a code
+    that is sent there. A stranger typed the address: compare it letter for letter, with confirmed addresses
+    only. It is called after the page was answered, before a code is sent, and again when the code was right.
+    Give it together with `send_code`."""
 
     send_code: SendCode | None = None
     """`send_code(address, code)`: sends this code of six digits to this e-mail address. It is called in a
-    thread of its own, after the page was answered. What it raises is logged by its kind alone. Give your mail
+    thread of its own, after the page was answered. Of an error only the class is logged. Give your mail
     client a time-out."""
 
     oidc: Provider | None = None
@@ -70,10 +71,10 @@ class Hooks:
     since."""
 
     resolve_account: ResolveAccount | None = None
-    """`resolve_account(username, email, phone_number) -> Account | None`: whose account it is that a caller
-    of the account_link API means; each is text or None. None refuses the call. For a person who is no
-    customer yet it may return `Account.known_by(...)`. Without this hook every account is one that is known
-    by a name: its id begins with `username:`, `email:` or `tel:`, and no sign-in returns such an id."""
+    """`resolve_account(username, email, phone_number) -> Account | None`: the account that a caller of the
+    account_link API means; each argument is text or None. None refuses the call. For a person who is not a
+    customer yet it may return `Account.known_by(...)`. Without this hook the API makes every id of a name: it
+    begins with `username:`, `email:` or `tel:`, and no sign-in returns such an id."""
 
     confirmation: Confirmation | None = None
     """`confirmation(link) -> message | None`: your own message in place of ours after a login; None sends
@@ -83,22 +84,22 @@ class Hooks:
     """`farewell(page_id, psid) -> message | None`: your own message in place of ours after a logout."""
 
     on_conflict: OnConflict = "move"
-    """What happens when a link is there already: `"move"`, `"ask"`, `"refuse"`, `"one_chat"`, or a callable
-    `on_conflict(Conflict) -> word`. It is asked inside the transaction that links and must not call the verbs
-    of `linking`. What it raises refuses with 503 and changes nothing."""
+    """What happens when a link exists already: `"move"`, `"ask"`, `"refuse"`, `"one_chat"`, or a callable
+    `on_conflict(Conflict) -> word`. It is called inside the transaction that links, and must not call the
+    verbs of `linking`. When it raises, the answer is 503 and nothing is changed."""
 
     notify_owner: NotifyOwner | None = None
     """`notify_owner(OwnerNotice)`: tells the account's owner, by e-mail for instance, after every change of
     who is linked. Called from the outbox, again later when it raises."""
 
     psids_of: PsidsOf | None = None
-    """`psids_of(app_scoped_id) -> [(page_id, psid), ...]`: who that is, for Meta's deletion and deauthorize
-    callbacks; Graph is not asked then."""
+    """`psids_of(app_scoped_id) -> [(page_id, psid), ...]`: the chats of this person, for Meta's deletion and
+    deauthorize callbacks. With this hook Graph is not asked."""
 
     operator: Operator | None = None
     """`operator() -> str | None`: the name of the operator who makes this request, by the sign-in of your own
-    staff and never of the bot's people; None, and the operator's page is an address that does not exist.
-    Without this hook there is no such page."""
+    staff and never by that of the bot's people. For None the operator's page answers 404. Without this hook
+    there is no such page."""
 
     bot: Any = None
     """Your own `pymessenger.bot.Bot` to send with, instead of one made from the configuration."""

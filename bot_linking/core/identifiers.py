@@ -1,4 +1,4 @@
-"""What a site may know a person by, and which account that makes. Pure rules, no store."""
+"""Identifiers of a person at a site, and the account that they make. Pure rules, without a store."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LONGEST = {"username": 254, "email": 254, "phone_number": 32}
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """A user name, an e-mail address, a phone number, as a caller gave them: one of them at least. White
-    space around them goes, and one with nothing visible in it counts as missing.
+    """A user name, an e-mail address, a phone number, as a caller gave them; at least one is given. White
+    space around them is removed, and text without a visible character counts as missing.
 
-    Raises `IdentifierRefused`, which names the one that is too long or holds control characters.
+    Raises `IdentifierRefused`, which names the identifier that is too long or holds control characters.
     """
 
     username: str | None = None
@@ -37,15 +37,16 @@ class Identifiers:
             raise IdentifierRefused("one of username, email and phone_number is needed")
 
     def over(self, link: Link | None) -> dict[str, str | None]:
-        """These in place of a link's, by name; what is not given stays, and is not judged again."""
+        """A link's identifiers with these in their place, by name. Those that are not given stay, without a
+        check."""
         return {name: getattr(self, name) or getattr(link, name, None) for name in LONGEST}
 
 
 def account_after(given: Identifiers, before: Link | None, resolved: Account | None) -> Account:
     """The account that a link names after it was given these identifiers.
 
-    The site's own answer where there is one. Else the account that is known by the user name; else the one
-    that it was; else the one that is known by the e-mail address, or by the phone number.
+    The account that the site resolved, where it did. Else the account known by the user name, if one is
+    given; else the present account; else the account known by the e-mail address, or by the phone number.
     """
     kept = given.over(before)
     if resolved is not None:

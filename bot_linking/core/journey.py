@@ -1,11 +1,10 @@
 """The journey through the linking pages: every stage of an attempt, and every step that is allowed.
 
-All of it is in the one table `STEPS`. A stage is kept with the attempt in the store; who reads an attempt
-asks for its stage, and who changes it takes a step. What the table does not name cannot happen.
+The table `STEPS` has all of it. The store keeps the stage with the attempt; code that changes an attempt
+takes a step of the table, and every other step is refused (`StepRefused`).
 
-The table knows no page, no cookie and no form. Another way to link (a link that is opened in any browser, a
-menu, an address on the business's own site) adds what it proves before or after these steps, never a second
-table.
+The table has no page, no cookie and no form. Another way to link (a link for any browser, a menu, an address
+on the business's own site) adds a proof before or after these steps, and uses the same table.
 """
 
 from __future__ import annotations
@@ -27,47 +26,48 @@ class Stage(StrEnum):
     PROVIDER_ASKED = auto()
     """The person was led to the site's identity provider. No account is known."""
     PASSWORD_GIVEN = auto()
-    """The site has named the account: by a password, by a code from an e-mail, by what its identity provider
-    says, by its own session, or as a new one."""
+    """The site has named the account: by a password, a code from an e-mail, the identity provider's claims,
+    its own session, or as a new account."""
     SECOND_FACTOR_PASSED = auto()
     """The account's second factor was right, or it has none. Messenger is asked whose login it is."""
     CONSENT_SHOWN = auto()
-    """The page with the only button that links."""
+    """The consent page was shown. Its button is the only one that links."""
     APPROVED = auto()
     """The button was pressed: an authorization code is on its way."""
     DONE = auto()
-    """Messenger has sent the code back, and it is used up."""
+    """Messenger has sent the code back, and it was consumed."""
     LEFT = auto()
-    """The person cancelled, or took another account."""
+    """The person cancelled, or chose another account."""
     EXPIRED = auto()
-    """Time ran out. Never kept: `stage_at` finds it by the clock."""
+    """The attempt's time is over. The store never has this stage: `stage_at` finds it by the clock."""
 
 
 class Step(StrEnum):
     """What may happen to an attempt."""
 
     REFUSE = auto()
-    """A form was not right: the same stage, and the form again with the reason."""
+    """A form was refused: the stage stays, and the form is shown again with the reason."""
     SEND_CODE = auto()
-    """An e-mail address was typed. What was proved before in this attempt counts no more, and a code that was
-    sent before is over."""
+    """An e-mail address was typed. Earlier proofs of this attempt, and a code that was sent before, no longer
+    count."""
     GIVE_CODE = auto()
     """The code that was sent last was right, and the site names the account of its address."""
     ASK_PROVIDER = auto()
-    """The person goes to the identity provider. What was proved or awaited before counts no more."""
+    """The person goes to the identity provider. Earlier proofs, and an answer awaited before, no longer
+    count."""
     HEAR_PROVIDER = auto()
     """The provider's answer was right, and the site names the account of its claims."""
     GIVE_PASSWORD = auto()
-    """The site names the account. What was proved before in this attempt counts no more."""
+    """The site names the account. Earlier proofs of this attempt no longer count."""
     PASS_SECOND_FACTOR = auto()
-    """A right code of this very account, given in this attempt."""
+    """A right code of this account's second factor was given in this attempt."""
     NEED_NO_SECOND_FACTOR = auto()
     SHOW_CONSENT = auto()
     ASK_SECOND_FACTOR = auto()
     """The second factor was switched on while the consent page was open."""
     APPROVE = auto()
     LINK = auto()
-    """The code came back in a signed webhook."""
+    """The authorization code came back in a signed webhook."""
     LEAVE = auto()
 
 
@@ -158,7 +158,7 @@ def after(stage: Stage, *steps: Step) -> Stage:
 
 
 def stage_at(stage: Stage, *, expires_at: int, now: int) -> Stage:
-    """The stage by the clock (milliseconds): what is not over by then has expired."""
+    """The stage at the time `now` (ms): one that is not final has expired from `expires_at` on."""
     return stage if stage in FINAL or now < expires_at else Stage.EXPIRED
 
 

@@ -1,4 +1,4 @@
-"""The verbs: look up, approve, receive, unlink, erase. Each is one store transition, then the telling.
+"""The verbs: look up, approve, receive, unlink, erase. Each is one transition of the store, then its signals.
 
 Signals are sent after the store has committed, so they tell only what happened.
 """
@@ -45,9 +45,9 @@ _log = logging.getLogger("bot_linking")
 
 
 class Linking:
-    """What linking means, over a store. `tell` hears of everything that happened; `wake` is called when
-    the outbox may have something new; `sole_page` knows the page that is meant where none is named, else it
-    is `page_id`; `counters` count attempts instead of the store."""
+    """What linking means, over a store. `tell` is called with each event; `wake` is called when the outbox
+    may have something new. Where a call names no page, `sole_page` knows which is meant, or else it is
+    `page_id`. `counters` count tries in place of the store."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class Linking:
 
     @property
     def knows_accounts_twice(self) -> bool:
-        """Whether people sign in to accounts of the site, while what a caller of the API says of an account
-        makes another one: `resolve_account` would tell whose it is."""
+        """Whether one customer may have two accounts: the one that they sign in to, and one that the API
+        makes of a name, as there is no `resolve_account`."""
         return self._people_sign_in and self._resolve_account is None
 
     # Look up
@@ -109,7 +109,7 @@ class Linking:
         return self.store.history_of(page_id or self.page_id, psid)
 
     def only_page(self) -> str:
-        """The page that is meant when none is named. Raises `PageUnknown` when it would have to guess."""
+        """The page that is meant where a call names none. Raises `PageUnknown` when several are possible."""
         page_id = self.page_id
         if page_id is not None:
             return page_id
@@ -124,7 +124,8 @@ class Linking:
     # Approve, on the linking pages
 
     def attempt_of(self, attempt_id: str) -> Attempt | None:
-        """A kept attempt, its stage by the clock. The caller asks whose it is, and how far it has come."""
+        """A kept attempt, whose stage is `expired` where its time is over; None when none has this id. The
+        caller checks whose attempt it is."""
         attempt = self.store.find_attempt(attempt_id)
         if attempt is None:
             return None
@@ -132,18 +133,18 @@ class Linking:
         return replace(attempt, stage=stage)
 
     def keep(self, attempt: Attempt, *, before: Attempt | None = None) -> bool:
-        """Keep an attempt after its step. False where another request has taken one since `before` was read,
-        or has kept this attempt first.
+        """Keep an attempt after a step. False where another request has changed it since `before` was read,
+        or, without `before`, has kept it first.
 
-        `ValueError` for an account whose id belongs to the space of `Account.known_by`.
+        `ValueError` for an account whose id is one that `Account.known_by` makes of a name.
         """
         _require_own_id(attempt.account)
         expires_at = attempt.opened_at + MAX_AGE_MS
         return self.store.save_attempt(replace(attempt, expires_at=expires_at), before=before)
 
     def foresee(self, page_id: str, psid: str, account: Account, *, source: str) -> Foresight:
-        """What linking this chat to this account would replace and end, and whether it may: for the page that
-        asks. It is judged again in the transaction that links. `StoreUnavailable` when the policy fails."""
+        """What linking this chat to this account would replace and end, and whether it is allowed, for the
+        page that asks. The transaction that links judges again. `StoreUnavailable` when the policy fails."""
         link = self.store.find_link(page_id, psid)
         links = self.store.find_links_of_account(account.id)
         others = tuple(each for each in links if (each.page_id, each.psid) != (page_id, psid))
@@ -157,12 +158,12 @@ class Linking:
         replaces: str | None = None,
         typed: str | None = None,
     ) -> str | None:
-        """The authorization code for a consent, committed before it is returned. `replaces` is the account
-        that the person was told would be replaced; with `typed`, the digest of digits, the chat has to name
-        the code by them, before the attempt ends.
+        """A new authorization code for a consent, committed before it is returned. `replaces` is the account
+        that the person was told would be replaced. With `typed`, the digest of digits, the chat names the
+        code by typing them, until the attempt ends.
 
-        Without a PSID it is unbound and lives a minute at most. None when the attempt is not at the consent
-        any more: it has ended, is another account's, or has had its codes. `ValueError` as with `keep`.
+        For an attempt without a PSID the code lives a minute at most. None when the attempt is no longer at
+        the consent: it has ended, is another account's, or has all its codes. `ValueError` as with `keep`.
         """
         _require_own_id(attempt.account)
         max_age = self._code_max_age if attempt.psid else min(UNBOUND_MAX_AGE_S, self._code_max_age)
@@ -174,25 +175,25 @@ class Linking:
         return None
 
     def cancel(self, page_id: str | None, psid: str | None) -> LoginCancelled:
-        """A person declined. What they had been prompted for is forgotten, so that nothing nags."""
+        """A person declined: forget what they had been prompted for, so that they are not asked again."""
         resume = self.store.take_resume(page_id or "", psid) if psid else None
         cancelled = LoginCancelled(page_id, psid, resume)
         self._tell(cancelled)
         return cancelled
 
     def drop_pending(self, account_id: str) -> None:
-        """End codes and attempts of an account that were not used yet: call it when a password changes or
-        an account is disabled."""
+        """End the pending codes and attempts of an account: call it when a password changes or an account is
+        disabled."""
         require_storable(account_id=account_id)
         self.store.drop_pending(account_id)
 
     # Receive, from Messenger
 
     def receive(self, events: Sequence[LinkingEvent]) -> list[Outcome]:
-        """Apply the linking events of one POST in one transaction, and say what each came to.
+        """Apply the linking events of one POST in one transaction, and return their outcomes.
 
-        Raises `StoreUnavailable` when Messenger must send them again: nothing could be stored, or the site
-        could not say whether an account may be linked (the other events are applied all the same).
+        Raises `StoreUnavailable` when Messenger must send them again: the store could not apply them, or the
+        site could not say whether an account may be linked (then the other events are applied).
         """
         answers = [(event, self._answer_of_site(event)) for event in events]
         outcomes = [
@@ -212,14 +213,14 @@ class Linking:
         return outcomes
 
     def tell_all(self, outcomes: Sequence[Outcome]) -> None:
-        """Tell what a transition of the store came to, after it has committed."""
+        """Send the events of a transition of the store, after its commit, and wake the outbox."""
         for outcome in outcomes:
             self._tell(outcome)
         if any(not isinstance(outcome, EventIgnored) for outcome in outcomes):
             self._wake()
 
     def _answer_of_site(self, event: LinkingEvent) -> bool | None:
-        """Whether the code's account may be linked, where the site wants to be asked; None when it failed."""
+        """Whether the site allows the code's account to be linked, by `may_link`; None when that failed."""
         if self._may_link is None or event.digest is None:
             return True
         account_id = self.store.account_of_code(event.digest)
@@ -231,8 +232,8 @@ class Linking:
             return None
 
     def allows(self, account_id: str) -> bool:
-        """Whether the site still wants this account to be linked. `StoreUnavailable` when it does not say:
-        Messenger shall send the event again."""
+        """Whether the site allows this account to be linked, by `may_link`. `StoreUnavailable` when that
+        fails: Messenger must send the event again."""
         if self._may_link is None:
             return True
         try:
@@ -242,7 +243,7 @@ class Linking:
             raise StoreUnavailable("may_link did not answer") from None
 
     def wake(self) -> None:
-        """Say that the outbox may have something new."""
+        """Wake the delivery: the outbox may have something new."""
         self._wake()
 
     # Bind, unlink and erase
@@ -257,12 +258,12 @@ class Linking:
         audit: Audit = NO_AUDIT,
         consent: Consent = CANNOT_ASK,
     ) -> Outcome:
-        """Link a person by what the site knows them by, without the linking pages; the confirmation follows
-        through the outbox.
+        """Link a person by the identifiers that the site has of them, without the linking pages; the
+        confirmation follows through the outbox.
 
-        A person who is linked is updated: what is given replaces what was there. The same facts again are
-        `EventIgnored`; what the host's policy does not allow is `LinkingRefused`. Raises `AccountUnknown`
-        when `resolve_account` has no answer, `PageUnknown`, and `PolicyFailed`.
+        A person who is linked is updated: what is given replaces what was there. The same identifiers again
+        are `EventIgnored`; what the host's policy forbids is `LinkingRefused`. Raises `AccountUnknown` when
+        `resolve_account` knows none, `StoreUnavailable` when it fails, `PageUnknown`, and `PolicyFailed`.
         """
         page_id = page_id or self.only_page()
         require_storable(psid=psid, page_id=page_id)
@@ -273,7 +274,8 @@ class Linking:
         return outcomes[0]
 
     def _resolve(self, page_id: str, psid: str, given: Identifiers) -> Account | None:
-        """Ask the site, when it wants to be asked, whose identifiers these are, with those known before."""
+        """The site's account with these identifiers, by `resolve_account`; an identifier that is not given is
+        taken from the present link. None without that hook."""
         if self._resolve_account is None:
             return None
         known = given.over(self.store.find_link(page_id, psid))
@@ -289,10 +291,10 @@ class Linking:
     def import_links(
         self, links: Sequence[Link], *, tell: bool = False, replace: bool = False, judge_only: bool = False
     ) -> list[list[Outcome]]:
-        """Take over links of another system in one transaction, each person once; what each came to, by the
-        contract of the store. `may_link` and `resolve_account` are not asked; the policy holds, and `replace`
-        agrees to what it would ask for. No person hears of it, unless `tell`: then the confirmation follows,
-        and signals are sent. With `judge_only` nothing is written."""
+        """Import links of another system in one transaction, each person once. Returns the outcomes of each,
+        by the store's contract. `may_link` and `resolve_account` are not called; the policy holds, and
+        `replace` agrees to what it would ask for. With `tell` each person gets the confirmation and signals
+        are sent; without it neither happens. With `judge_only` nothing is written."""
         how = Import(self.policy, CANNOT_ASK if replace else Consent(), tell, judge_only)
         outcomes = self.store.import_links(links, how, self.now())
         if tell and not judge_only:
@@ -307,8 +309,8 @@ class Linking:
         source: str = "python",
         audit: Audit = NO_AUDIT,
     ) -> bool:
-        """Unlink here at once; the farewell and Messenger's side follow through the outbox. False when
-        there was no link; addresses that prove this chat end all the same."""
+        """Unlink in the store at once; the farewell and the call that unlinks at Messenger follow through the
+        outbox. False when there was no link; the proofs of the chat end all the same."""
         link = self.link_of(psid, page_id)
         page_id = link.page_id if link else page_id or self.page_id
         if page_id is None or not (is_storable(psid) and is_storable(page_id)):
@@ -321,15 +323,15 @@ class Linking:
         return isinstance(outcome, AccountUnlinked)
 
     def unlink_account(self, account_id: str, *, source: str = "python") -> int:
-        """End every link of an account, and its logins under way first, so that none comes back by one, nor
-        by an undo. The number of links that ended; a link that names another account by now stays."""
+        """End every link of an account, after its logins under way and its undos, so that no link comes back.
+        Returns the number of links that ended; a chat that has another account by now stays linked."""
         _drop_ways_back(self, account_id)
         ended = 0
         for link in self.links_of(account_id):
             outcome = self.store.unlink(link.page_id, link.psid, source, self.now(), account_id=account_id)
             self._tell(outcome)
             ended += isinstance(outcome, AccountUnlinked)
-        self.store.drop_undos_of_account(account_id)  # of what replaced a link meanwhile
+        self.store.drop_undos_of_account(account_id)  # those of changes that came meanwhile
         if ended:
             self._wake()
         return ended
@@ -342,17 +344,16 @@ class Linking:
         asked: str | None = None,
         account_id: str | None = None,
     ) -> int:
-        """Remove everything about a person. The number of rows that went. `asked` is the counter of the
-        question whose answer this is, which the chat is then told; with an `account_id` a chat that is linked
-        to another one by now stays."""
+        """Remove everything about a person; the number of rows. `asked` is the counter of the question that
+        the chat has answered; the chat is then told. With `account_id`, a chat with another account stays."""
         require_storable(psid=psid, page_id=page_id)
         rows = self.store.erase(page_id, psid, self.now(), asked=asked, account_id=account_id)
         self._tell(PersonErased(rows))
         return rows
 
     def erase_account(self, account_id: str) -> int:
-        """Erase every person who is linked to an account, its logins under way, and the lines of history that
-        name it. The number of rows that went; a chat that is linked to another account by now stays."""
+        """Erase every person who is linked to an account, its logins under way, and the history that names
+        it. Returns the number of rows; a chat that is linked to another account by now stays."""
         _drop_ways_back(self, account_id)
         links = self.store.find_links_of_account(account_id)
         rows = sum(self.erase(link.psid, link.page_id, account_id=account_id) for link in links)
@@ -362,7 +363,7 @@ class Linking:
     # What has to be said later
 
     def queue(self, page_id: str, psid: str, kind: str, payload: Any) -> None:
-        """Put an entry into the outbox: delivered like the news of a link, in this person's order."""
+        """Add an entry to the outbox; it is delivered in this person's order."""
         self.store.queue(page_id, psid, kind, payload, self.now())
         self._wake()
 
@@ -375,7 +376,7 @@ class Linking:
 
 
 def _require_own_id(account: Account | None) -> None:
-    """A sign-in proves an id of the site's own; one made of a name could be made by any caller of the API."""
+    """Refuse an id that is made of a name: any caller of the API could make the same, without a sign-in."""
     if account is not None and account.is_known_by_name:
         raise ValueError(
             "a sign-in returned an account whose id begins with username:, email: or tel:, "
@@ -394,6 +395,6 @@ def _ask_for_page(sole_page: SolePage) -> str:
 
 
 def _drop_ways_back(linking: Linking, account_id: str) -> None:
-    """By which a link to this account could come back without a new consent."""
+    """End everything by which a chat could be linked to this account again without a new consent."""
     linking.drop_pending(account_id)
     linking.store.drop_undos_of_account(account_id)

@@ -1,4 +1,4 @@
-"""The two values that everything is about: an Account of the site, and a Link to it."""
+"""The two main values: an `Account` of the site, and a `Link` of a chat to it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def to_ms(moment: datetime) -> int:
 class Account:
     """An account of the business's own site. `id` is the site's own key for it, as text.
 
-    `authenticate`, `current_account` and `create_account` return one. What is given beside the id is
-    kept with the link; `display_name` is only shown to the person on the consent page.
+    `authenticate`, `current_account` and `create_account` return one. User name, e-mail address and phone
+    number are kept with the link; `display_name` is only shown to the person, on the pages.
     """
 
     id: str
@@ -65,18 +65,18 @@ class Account:
     def known_by(
         cls, username: str | None = None, email: str | None = None, phone_number: str | None = None
     ) -> Account:
-        """An account without a sign-in: all that is known is what a caller said of it.
+        """An account that no one has signed in to, known by what a caller said of it.
 
-        The id is made of the first that is given, in a space of its own: `username:ada`,
+        The id is made of the first name that is given, with a prefix: `username:ada`,
         `email:ada@example.com`, `tel:18900001111`. No sign-in returns such an id. Names that differ only in
-        unseen or look-alike marks make one id. `resolve_account` may return such an account for a person
-        who is no customer yet. `ValueError` where nothing is given.
+        invisible or look-alike characters make the same id. `resolve_account` may return such an account for
+        a person who is not a customer yet. `ValueError` where nothing is given.
         """
         return cls(id_known_by(username, email, phone_number), username, email, phone_number)
 
     @property
     def is_known_by_name(self) -> bool:
-        """Whether the id is one that `known_by` makes of a name, not the site's own."""
+        """Whether `known_by` made the id of a name; otherwise it is the site's own."""
         return self.id.startswith(_NAME_SPACES)
 
     @property
@@ -87,8 +87,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One person in one page's Messenger, joined to one account. There is at most one for each
-    (page_id, psid). `source` says who made it (`login`, `api`, `cli`, `import`); the times are aware and
+    """A chat, which is a page and a PSID, linked to one account of the site. A chat has at most one link.
+    `source` says who made it: `login`, `web`, `menu`, `chat`, `api`, `cli` or `import`. Times are aware and
     UTC."""
 
     page_id: str
@@ -108,8 +108,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Connection(Link):
-    """A chat that is linked to an account, as its owner sees it: with what Messenger calls the person, None
-    where it does not tell."""
+    """A link as the account's owner sees it: with the person's name at Messenger (`profile_name`), None where
+    Messenger does not tell it."""
 
     profile_name: str | None = None
 

@@ -1,4 +1,4 @@
-"""Log lines that a stranger or an outage can cause as often as they like: one a second, with a count."""
+"""Limits log lines that strangers or outages can cause without end: one line a second, with a count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_KEYS = 1000
 
 
 class LogThrottle:
-    """Lets one line of each kind through in a second, and counts the others."""
+    """Lets one line of each kind through in a second, and counts the lines that it holds back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class LogThrottle:
         self._left_out: dict[str, int] = {}
 
     def admit(self, kind: str) -> int | None:
-        """How many were left out since the last one; None when this one is left out too."""
+        """The number of lines that were left out since the last one; None when this one is left out, too."""
         now = _monotonic()
         with self._lock:
             if now < self._next_at.get(kind, now):

@@ -1,4 +1,4 @@
-"""Marks of a text that are not seen, or are seen as others: what names and codes are compared without."""
+"""Characters that are invisible or look like others: they are removed before names and codes are compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from bot_linking.core.reading import has_hidden_marks
 
 # A character class: white space, control and format characters, fillers, variation selectors, halves of
-# surrogate pairs. It stands in the API's document too, where a name must hold something else.
+# surrogate pairs. The API's document has it, too: a name must have a character outside of it.
 INVISIBLE = (
     "\\u0000-\\u0020\\u007f-\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f"
     "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ud800-\\udfff\\ufe00-\\ufe0f\\ufeff"
@@ -28,12 +28,12 @@ _ALIKE = str.maketrans(
 
 
 def stripped(text: str) -> str | None:
-    """The text without white space and unseen marks at its ends; None where nothing in it is seen.
+    """The text without white space and invisible characters at its ends; None where it has no visible one.
 
-    Marks that end a line or turn it stay where they are, for the caller to refuse.
+    Characters that end a line or change its direction stay, for the caller to refuse.
     """
     if len(text) > _LONGEST_READ:
-        return text  # longer than any name may be: what is there to strip may cost no more than this
+        return text  # longer than any name may be: not worth the cost
     if _is_plain(text):
         return text.strip() or None
     text = _BLANKS_AT_ENDS.sub("", text)
@@ -41,8 +41,8 @@ def stripped(text: str) -> str | None:
 
 
 def folded(text: str) -> str:
-    """What names are compared by: alike for texts that differ in unseen marks, white space, dashes, quotes,
-    and the width or ligature of letters. Capital and small letters stay apart."""
+    """The form by which names are compared. Texts that differ only in invisible characters, white space,
+    dashes, quotes, or the width or ligature of letters have the same form; capitals stay distinct."""
     if _is_plain(text):
         return " ".join(text.split())
     plain = unicodedata.normalize("NFKC", text.translate(_ALIKE)).translate(_ALIKE)

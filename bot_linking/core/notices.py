@@ -1,4 +1,4 @@
-"""What the owner of an account is told when a chat is linked to it, replaced or unlinked."""
+"""The notice to an account's owner: a chat was linked, replaced or unlinked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NoticeKind = Literal["linked", "replaced", "unlinked"]
 class OwnerNotice:
     """One change of who is linked, for `notify_owner`.
 
-    `link` is the link as the change left it; with `unlinked`, as it was before. `previous_account_id` is the
+    `link` is the link after the change; with `unlinked`, the link before it. `previous_account_id` is the
     account that was replaced. `source` says who made the change, `at` (aware, UTC) when. The person who opens
     `undo_url` within seven days can put back what was before; it is None where there is nothing to undo.
     """
@@ -33,7 +33,7 @@ class OwnerNotice:
 
 
 def payload_of(outcome: Outcome, now: int) -> dict[str, Any] | None:
-    """The notice of a change as the outbox keeps it; None for a change that concerns no owner."""
+    """The payload of the outbox entry for a change; None for an outcome that changes no link."""
     if isinstance(outcome, AccountLinked):
         kind = "linked" if outcome.previous_account_id is None else "replaced"
         source = outcome.source or outcome.link.source
@@ -50,7 +50,7 @@ def _payload(kind: str, link: Link, previous: str | None, source: str, now: int)
 
 
 def notice_of(payload: dict[str, Any], undo_url: str | None) -> OwnerNotice:
-    """The notice that an outbox entry holds."""
+    """The notice from the payload of an outbox entry."""
     values = payload["link"]
     times = {name: from_ms(values[name]) for name in ("linked_at", "updated_at")}
     return OwnerNotice(

@@ -1,8 +1,8 @@
-"""Which event wins. Redelivery, duplicates, reordering and parallel delivery must end in one state.
+"""Which event wins. Redelivery, duplicates, reordering and parallel delivery must end in the same state.
 
 Events are compared with each other only, never with a clock: Messenger's timestamps may be in seconds, in
-milliseconds, the same in every sample, or absent. Without them the order of arrival decides. When a tie
-leaves a doubt, the person ends unlinked, which is the safe direction.
+milliseconds, the same in every sample, or missing. Without them the order of arrival decides. Where a tie
+leaves a doubt, the person ends unlinked, which is the safe side.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Person:
     `event_ms` is the timestamp of the event that made the present link (None for a link made by the API),
     `code_tick` its code's tick; `changed_tick` is the newest code's tick when the row last changed hands,
     so a code with a greater tick was minted after that change. `unlinked_ms` is the time of the last unlink,
-    `unlinked_tick` the newest code's tick when it was processed. Until `barred_until` some account may not
-    be linked to this chat again, since that was undone.
+    `unlinked_tick` the newest code's tick when it was processed. Until `barred_until` (ms) there may be an
+    account that must not be linked to this chat again, since its link was undone.
     """
 
     account_id: str | None = None

@@ -9,11 +9,11 @@ from typing import Any
 
 from bot_linking.core.errors import PayloadUnreadable
 
-DEEPEST = 100  # lists and objects inside each other; what nests deeper could be read, and not written again
+DEEPEST = 100  # levels of lists and objects; `json.dumps` may fail to write deeper ones
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
-# A character class: control characters, line and paragraph separators, marks that turn the reading direction,
-# lone surrogates. The API's document shows it as well.
+# A character class: control characters, line and paragraph separators, marks that change the reading
+# direction, lone surrogates. The API's document shows it, too.
 HIDDEN_MARKS = (
     "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff"
 )
@@ -38,12 +38,11 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite
 
 
 def read_json(body: bytes) -> Any:
-    """The value in these bytes, which must be UTF-8 JSON. `json.dumps` can write all that this has read.
+    """The value of these bytes, which must be UTF-8 JSON. `json.dumps` can write every value that this reads.
 
-    Raises `PayloadUnreadable` for anything else: another encoding, NaN, numbers beyond reason, more than 100
-    levels of nesting, and a key with half a surrogate pair in it. A value may hold one, as people's messages
-    do; each door refuses it where text is kept (`is_unicode`). A repeated key means its last value, for every
-    reader alike.
+    Raises `PayloadUnreadable` for another encoding, NaN, infinite numbers, more than 100 levels of nesting,
+    and a key with half a surrogate pair. A value may have one, as people's messages do; where text is kept,
+    the door refuses it (`is_unicode`). Of a repeated key the last value counts.
     """
     try:
         value = _DECODER.decode(body.decode("utf-8"))
@@ -57,8 +56,9 @@ def read_json(body: bytes) -> Any:
 
 
 def _is_plainly_shallow(body: bytes) -> bool:
-    """Whether the brackets alone tell that the nesting is allowed, as they do in a batch of a thousand events
-    (three times as fast as looking through them). Text with brackets in it leaves a quotation mark over."""
+    """Whether the brackets alone show that the nesting is allowed. For a batch of a thousand events that is
+    three times as fast as a walk through the value. False where text holds brackets: then the value
+    decides."""
     marks = _ESCAPE.sub(b"", body) if b"\\" in body else body
     marks = marks.translate(None, _NO_BRACKET_OR_QUOTE).replace(b'""', b"")
     for _ in range(DEEPEST // 2):
@@ -91,36 +91,36 @@ def _check_keys(value: Any) -> None:
 
 
 def has_hidden_marks(text: str) -> bool:
-    """Whether the text could end a line, move a cursor, or read otherwise than it is written."""
+    """Whether the text could end a line, move a cursor, or change the reading direction."""
     return _HIDDEN.search(text) is not None
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text can be stored and sent: JSON may escape half a surrogate pair, UTF-8 cannot."""
+    """Whether the text can be encoded as UTF-8: JSON can escape half a surrogate pair, UTF-8 has none."""
     return text.isascii() or _SURROGATE.search(text) is None
 
 
 def is_storable(text: str) -> bool:
-    """Whether every store can keep this text: it has no NUL and no half of a surrogate pair in it."""
+    """Whether every store can keep this text: it is Unicode, without NUL."""
     return "\0" not in text and is_unicode(text)
 
 
 def require_storable(**given: str | None) -> None:
-    """`ValueError` for the first of these texts that has NUL or half a surrogate pair in it."""
+    """`ValueError` for the first of these texts that has a NUL or half a surrogate pair."""
     for name, value in given.items():
         if value is not None and not is_storable(value):
             raise ValueError(f"{name} is not Unicode text")
 
 
 def whole_number(value: object) -> int | None:
-    """A JSON integer: no text, no fraction, no boolean; None for anything else that stands in its place."""
+    """The value when it is a JSON integer; None for every other value, a boolean included."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def read_id(value: object) -> str | None:
-    """A page id or PSID as an exact string, or None when it is no such thing.
+    """A page id or PSID as text; None when the value is neither.
 
-    An integer is taken by its decimal form, as some recorded events carry one.
+    An integer counts by its decimal digits: some recorded events have one.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if -(10**63) < value < 10**63 else None

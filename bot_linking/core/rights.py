@@ -19,9 +19,9 @@ def export_account(store: Store, account_id: str) -> dict[str, Any]:
 def request_deletion(
     linking: Linking, kind: str, user_id: str, digest: str, code: str, *, pages: Sequence[str] | None = None
 ) -> str:
-    """Record Meta's request about an app-scoped id, for the outbox to fulfil; the code that it is known by,
-    which is the first one where the same request came before. It is about chats of these pages alone, where
-    they are named. Raises `StoreUnavailable`."""
+    """Record Meta's request about an app-scoped id, for the outbox to fulfil. Returns its code, which is the
+    former one where the same request came before. Where `pages` are named, only chats with them are meant.
+    Raises `StoreUnavailable`."""
     kept = linking.store.save_deletion(kind, user_id, digest, code, linking.now(), pages=pages)
     linking.wake()
     return kept

@@ -1,6 +1,6 @@
-"""Text that others chose, made fit for where it is shown: names for pages and chat, errors for logs.
+"""Makes text that others chose safe to show: names for pages and chat, errors for logs and terminals.
 
-One rule for names, in every place that shows them.
+Every place that shows a name uses these rules.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 LONGEST_NAME = 80
-_LONGEST_READ = 1000  # of a name, however much there is: no rule here may cost more than this
+_LONGEST_READ = 1000  # characters of a name: bounds the cost of every rule here
 _JOINERS = frozenset("\u200c\u200d")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 _FILLERS = frozenset("\u2800\u3164\uffa0")  # blank, although Unicode calls them letters or symbols
@@ -18,27 +18,28 @@ _VIRAMA = 9  # the combining class; in some scripts a joiner after it ends a wor
 
 _DOTS, _SLASHES = r".\u3002\uff0e\uff61", r"/\\\uff0f"
 _DOT, _SLASH = f"[{_DOTS}]", f"[{_SLASHES}]"
-_LABEL = rf"[^\s{_DOTS}{_SLASHES}?#:]++"  # between two dots; what it has taken it gives back to none
+_LABEL = rf"[^\s{_DOTS}{_SLASHES}?#:]++"  # between two dots; possessive: it never backtracks
 _ADDRESSES = (
     re.compile(rf"(?i)(?:[a-z][a-z0-9+.-]{{0,30}}:)?{_SLASH}{{2}}\S*"),
     re.compile(rf"(?i)(?<![a-z0-9])www{_DOT}\S+"),
-    # A host without a scheme, which Messenger turns into a link: dots, then what only an address has.
+    # A host without a scheme, which Messenger turns into a link: labels with dots, then a path, query or
+    # port.
     re.compile(rf"{_LABEL}(?:{_DOT}{_LABEL})++{_DOT}?(?:{_SLASH}|[?#:]\w)\S*"),
 )
 
 
 def one_line(name: str, longest: int = LONGEST_NAME) -> str:
-    """The visible marks of a name, on one line of at most `longest` characters.
+    """The visible characters of a name, on one line of at most `longest` characters.
 
-    Control marks, direction overrides and what has no shape go. U+200C and U+200D stay where they join:
-    Persian, Indic scripts and emoji are spelt with them.
+    Control characters, direction overrides and blank fillers are removed. U+200C and U+200D stay between
+    characters that they join: Persian, Indic scripts and emoji need them.
     """
     kept = "".join(" " if mark.isspace() else mark for mark in name[:_LONGEST_READ] if _may_stay(mark))
     return _tidy(kept, longest)
 
 
 def safe_name(name: str, longest: int = LONGEST_NAME) -> str:
-    """The same without addresses, which Messenger would turn into links inside a message of the page's."""
+    """The same without addresses, which Messenger would turn into links in a message of the page."""
     text = one_line(name, _LONGEST_READ)[: 4 * longest]
     for pattern in _ADDRESSES:
         text = pattern.sub(" ", text)
@@ -46,7 +47,7 @@ def safe_name(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that came from outside, for a log or a terminal: nothing in it ends a line or moves a cursor."""
+    """Text from outside, for a log or a terminal: characters that end a line or move a cursor are escaped."""
     return "".join(mark if mark.isprintable() else _escape(mark) for mark in text)
 
 
@@ -61,7 +62,7 @@ def _may_stay(mark: str) -> bool:
 
 
 def _tidy(text: str, longest: int) -> str:
-    """Single blanks inside, none around, no joiner that joins nothing, and an end."""
+    """The text with single blanks inside, none at its ends, no loose joiner, and at most `longest` long."""
     return _without_loose_joiners(" ".join(text.split())[:longest]).strip()
 
 

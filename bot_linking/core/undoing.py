@@ -1,4 +1,4 @@
-"""The owner's control: putting back what the newest link of a chat replaced."""
+"""The owner's control: put back what the newest link of a chat replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot_linking.core.reading import is_storable
 
 
 class Undoing:
-    """Undo, by an operator or by the token that a notice to the owner carries."""
+    """Undoes a link, for an operator or for the bearer of a token from a notice to the owner."""
 
     def __init__(
         self,
@@ -32,11 +32,10 @@ class Undoing:
     def undo(self, page_id: str, psid: str, *, change_id: str | None = None, source: str = "undo") -> Outcome:
         """Put back what this chat's newest link replaced: the former account as it was, or no link.
 
-        `change_id` names the change that is meant; `source` is what the history names.
-        `EventIgnored("undone")` where it was undone already,
-        `EventIgnored("newer")` where something newer has happened or there is nothing to undo,
-        `LinkingRefused("account_refused")` where the site says that the former account may not be linked.
-        Raises `StoreUnavailable` when it does not say.
+        `change_id` names the change that is meant; `source` is what the history gets.
+        `EventIgnored("undone")` where it was undone already, `EventIgnored("newer")` where something newer
+        has happened or there is nothing to undo, `LinkingRefused("account_refused")` where `may_link` refuses
+        the former account. Raises `StoreUnavailable` when `may_link` fails.
         """
         if not is_storable(page_id + psid):
             return EventIgnored("newer", page_id, psid)
@@ -52,7 +51,7 @@ class Undoing:
         return outcomes[0]
 
     def mint_token(self, notice: OwnerNotice) -> str | None:
-        """A secret by which the change of this notice can be undone; the store keeps only its digest.
+        """A token by which the change of this notice can be undone; the store keeps its digest alone.
 
         None for an unlink, for an undo, and for a change that is no longer the chat's newest.
         """
@@ -67,5 +66,5 @@ class Undoing:
         return token
 
     def find(self, token: str) -> tuple[str, str, str] | None:
-        """Page, PSID and change id that a token stands for; None when it is unknown or has expired."""
+        """The page, the PSID and the change id of a token; None when it is unknown or has expired."""
         return self._store.find_undo_token(digest_of(token), self._now())

@@ -1,8 +1,8 @@
 """The ways to link beside the Log In button: an address for any browser, the menu's webview, site to chat.
 
-A web link proves a chat; the page that it opens proves the account, and six digits that the page shows have
-to be typed into that very chat. A chat link proves an account; the chat that opens it is asked, and only its
-answer links. What comes from the chat is taken here, and said back through the outbox.
+A web link proves a chat. The page that it opens proves the account and shows six digits, which the person
+types into that very chat. A chat link proves an account. The chat that opens it is asked, and only its answer
+links. This module takes what comes from the chat, and answers through the outbox.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from bot_linking.core.ports import ChatLink, Typed, WebLink
 from bot_linking.core.text import one_line
 
 CONNECT, CONNECTIONS = "connect", "connections"
-SITE_PAGES = (CONNECT, CONNECTIONS)  # of the owner's: an attempt on this way leads there, and makes no link
+SITE_PAGES = (CONNECT, CONNECTIONS)  # the owner's pages: an attempt on this way leads there and makes no link
 MAX_AGE_MS = 900_000
-MOST_WRONG = 5  # of what one person types in an hour; the right one is not taken after that
+MOST_WRONG = 5  # wrong tries of one person in an hour; after them a right one is refused, too
 HOUR_MS = 3_600_000
-PREFIX = "bl."  # of what is ours in a `ref` or a payload
-OUT = "bl.out"  # the payload of a Log Out button of ours
-LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # none is mistaken for another, and they spell no word
+PREFIX = "bl."  # begins each `ref` and payload of ours
+OUT = "bl.out"  # the payload of our own Log Out button
+LETTERS = "23456789BCDFGHJKMNPQRSTVWXZ"  # without vowels and look-alikes
 LONGEST_LABEL = 254
 _ADDRESS = re.compile(r"\S[^@\s]*(@[\w-]+(?:\.[\w-]+)*)")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
@@ -42,7 +42,7 @@ _TOKEN = re.compile(r"bl\.([A-Za-z0-9_-]{32})")
 
 
 class Say(StrEnum):
-    """What a chat is told, as the outbox keeps it."""
+    """The sentences that a chat is told, as slugs in the payload of a `say` entry."""
 
     DIGITS_WRONG = "digits_wrong"
     LINK_UNKNOWN = "link_unknown"
@@ -64,7 +64,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ChatEvent:
-    """What a person did in a chat. Times in milliseconds, None where the event had none."""
+    """An event of a person in a chat. `timestamp` is in milliseconds, None where the event had none."""
 
     page_id: str
     psid: str
@@ -72,7 +72,7 @@ class ChatEvent:
 
 
 class Ways:
-    """Tokens for the other ways, and what comes of them in a chat."""
+    """Makes the tokens of the other ways, and takes what comes back from the chat."""
 
     def __init__(self, linking: Linking, funnel: Funnel) -> None:
         self._linking = linking
@@ -82,14 +82,14 @@ class Ways:
     # Proofs
 
     def web_token(self, psid: str, page_id: str | None = None) -> str:
-        """A secret that proves this chat for a quarter of an hour; only its digest is kept."""
+        """A token that proves this chat for a quarter of an hour; the store keeps its digest alone."""
         token, page_id = secrets.token_urlsafe(24), page_id or self._linking.only_page()
         ends = self._linking.now() + MAX_AGE_MS
         self._store.save_web_link(WebLink(digest_of(token), page_id, psid, ends))
         return token
 
     def open_web(self, token: str) -> WebLink | None:
-        """The chat that a web link proves; None when it is unknown, late or has linked already."""
+        """The web link of this token; None when it is unknown, has expired or has linked already."""
         return self._store.find_web_link(digest_of(token), self._linking.now())
 
     def make_chat_link(self, account: Account, page_id: str | None = None, *, resume: Any = None) -> Made:
@@ -104,7 +104,7 @@ class Ways:
     # What comes from a chat
 
     def take_text(self, event: ChatEvent, text: str) -> bool:
-        """Whether a text was ours, and is dealt with: digits that a page shows for this person, or a code."""
+        """Take digits that a page shows for this person, or a code. False for a text that is the bot's."""
         plain = _plain(text)
         code = _CODE.fullmatch(plain)
         digits = _DIGITS.fullmatch(plain)
@@ -121,7 +121,8 @@ class Ways:
         return True
 
     def take_ref(self, event: ChatEvent, ref: str) -> bool:
-        """Whether a `ref` was ours by its form: its chat is asked, or told that the address is not good."""
+        """Take a `ref` with our prefix: ask the chat, or tell it that the address is not good. False for a
+        `ref` that is the bot's."""
         if not ref.startswith(PREFIX):
             return False
         match = _TOKEN.fullmatch(ref)
@@ -130,7 +131,8 @@ class Ways:
         return True
 
     def take_answer(self, event: ChatEvent, payload: str) -> bool:
-        """Whether a tap was the answer to a question of ours, of which only `yes` links, or our Log Out."""
+        """Take the tap on a button of ours: the answer to a question, or Log Out. False for a payload that is
+        the bot's."""
         if not payload.startswith(PREFIX):
             return False
         if payload == OUT:
@@ -146,7 +148,7 @@ class Ways:
     # Inside
 
     def _leave(self, event: ChatEvent) -> None:
-        """As Messenger's own Log Out, in the order of the chat."""
+        """Unlink as Messenger's own Log Out does, by an event with the tap's timestamp."""
         page_id, psid, at = event.page_id, event.psid, event.timestamp
         self._linking.receive([LinkingEvent(page_id, psid, "unlinked", None, at, by_our_button=True)])
         self._linking.wake()
@@ -159,7 +161,7 @@ class Ways:
         digest = digest_of_digits(event.psid, digits)
         if digest in typed.used:  # delivered again
             return True
-        if not typed.codes:  # the bot's own
+        if not typed.codes:  # no page shows digits: the text is the bot's
             return False
         if not self._may_guess(event, typed):
             return True
@@ -174,7 +176,7 @@ class Ways:
         return True
 
     def _may_guess(self, event: ChatEvent, typed: Typed) -> bool:
-        """Count what was typed before it is compared: guesses sent at once do not outrun the limit."""
+        """Count what was typed before it is compared, so that parallel guesses cannot exceed the limit."""
         now = self._linking.now()
         if typed.wrong < MOST_WRONG and self._store.hit(_counter_of(event), now + HOUR_MS, now) <= MOST_WRONG:
             return True
@@ -212,7 +214,7 @@ class Ways:
         self._linking.wake()
 
     def _asked(self, event: ChatEvent, link: ChatLink) -> None:
-        """The account was proved by the site, before the chat was opened."""
+        """Count the stages that a question implies: the site signed the person in before the chat opened."""
         page_id, made_at = event.page_id, link.expires_at - MAX_AGE_MS
         if self._funnel.reach(Reached.OPENED, CHAT, page_id, key=link.digest, since=made_at):
             self._funnel.open(CHAT, page_id, made_at)
@@ -220,7 +222,7 @@ class Ways:
         self._funnel.reach(Reached.CONSENT_SHOWN, CHAT, page_id, key=link.digest)
 
     def _answered(self, event: ChatEvent, link: ChatLink | None, *, yes: bool) -> None:
-        """The answer of the chat is the consent and the event in one."""
+        """Count the chat's answer, which is both the consent and the event that comes back."""
         if link is None:
             return
         if yes:
@@ -264,31 +266,31 @@ class Ways:
 
 
 def digest_of_digits(psid: str, digits: str) -> str:
-    """What digits are kept under. They are no secret by themselves: they count for one chat only."""
-    return digest_of(f"{digits} {psid}")  # six digits come first: no PSID can spell another pair
+    """The digest under which digits are kept. They count for this chat only."""
+    return digest_of(f"{digits} {psid}")  # the six digits come first, so that no two pairs make one text
 
 
 def digits_of(session: str, attempt_id: str) -> str:
-    """The six digits of an attempt, made of the secret that its browser holds, so that they are not kept."""
+    """The six digits of an attempt, derived from the secret that its browser holds; no store keeps them."""
     mac = hmac.digest(session.encode("utf-8"), attempt_id.encode("utf-8"), "sha256")
     return f"{int.from_bytes(mac[:8]) % 1_000_000:06d}"
 
 
 def code_of(text: str) -> str:
-    """A code as it is kept, from however it was typed."""
+    """The eight letters of a code, from the text that was typed."""
     return re.sub(r"[ -]", "", _plain(text).removeprefix("LINK"))
 
 
 def shown(code: str) -> str:
-    """A code as a person types it: `LINK 7K4Q-9P2M`."""
+    """A code as it is shown to a person, to be typed: `LINK 7K4Q-9P2M`."""
     return f"LINK {code[:4]}-{code[4:]}"
 
 
 def masked(label: str) -> str:
-    """Enough of a name to be known by its owner, and by no one else: `a••@example.com`.
+    """So much of a name that its owner recognises it and others do not: `a••@example.com`.
 
-    People choose their names, and the page says this in chats: of what is no e-mail address the first mark is
-    all that is said.
+    People choose their names, and the page sends this in chats: of a name that is no e-mail address only the
+    first character is shown.
     """
     plain = one_line(label, LONGEST_LABEL)
     address = _ADDRESS.fullmatch(plain)
@@ -296,7 +298,7 @@ def masked(label: str) -> str:
 
 
 def label_of(link: Link) -> str:
-    """What the account of a link is known by."""
+    """The name by which a person knows the account of a link."""
     return link.email or link.username or link.phone_number or link.account_id
 
 
@@ -305,7 +307,7 @@ def _new_code() -> str:
 
 
 def _plain(text: str) -> str:
-    """One spelling for what phones and keyboards make of digits, letters, blanks and dashes."""
+    """The text in one spelling of digits, letters, blanks and dashes, which phones write in many ways."""
     folded = unicodedata.normalize("NFKC", text[:64]).strip().upper()
     return re.sub(r"\s+", " ", _DASHES.sub("-", folded))
 
@@ -322,7 +324,7 @@ def _is_settled_before(outcome: Outcome) -> bool:
 
 
 def _on_this_way(outcome: Outcome) -> Outcome:
-    """What the answer came to, told with its way where it linked nothing."""
+    """The outcome of an answer, with its way where it linked nothing."""
     match outcome:
         case LinkingRefused() | EventIgnored(reason="unchanged"):
             return replace(outcome, way=CHAT)

@@ -1,4 +1,4 @@
-"""The outbox worker: at least once, in each person's order, with back-off, and dead letters that are seen.
+"""The outbox worker: it delivers at least once, in each person's order, with back-off and dead letters.
 
 Begin with `worker`, then `verdict`, which says what becomes of an entry. To add a kind of entry, write
 a method under `@handles("kind")` in `messenger/deliveries`, and a row in the room's `README.md`.

@@ -1,4 +1,4 @@
-"""One line in the log when many messages are given up at once: an operator has to look."""
+"""One line of level CRITICAL when many messages are given up at once, so that an operator looks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("bot_linking.delivery")
 
 
 class Alarm:
-    """Counts what is given up. The line comes once a minute at most, while it lasts."""
+    """Counts messages that are given up. While that lasts, the line is logged at most once a minute."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Alarm:
         self._silent_until = 0.0
 
     def count(self, reason: str) -> None:
-        """One more was given up."""
+        """Count one message that was given up."""
         now = time.monotonic()
         with self._lock:
             self._deaths.append((now, reason))

@@ -1,4 +1,4 @@
-"""One try of one entry: the handler runs, and what it came to is judged."""
+"""One try of one entry: run its handler, and judge the result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _log = logging.getLogger("bot_linking.delivery")
 
 
 class Attempts:
-    """The tries of one process. What they come to is for the dispatcher to write down; only a page's pause is
-    begun here, so that no other try of that page begins meanwhile."""
+    """The tries of one process. The dispatcher writes their outcomes. Only a page's pause is written here, at
+    once, so that no other try of that page begins meanwhile."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Attempts:
         self._context = context
 
     def make(self, entry: OutboxEntry) -> Settled:
-        """Try an entry that is leased. It is given back untried where its page has begun to wait."""
+        """Try an entry that is leased. It is given back untried where its page is paused by now."""
         if self._pauses.of(entry.page_id) is not None:
             return GivenBack(entry)
         if over := is_over(entry, self._now()):
@@ -51,7 +51,7 @@ class Attempts:
         return done
 
     def _run(self, entry: OutboxEntry) -> Done:
-        """Raises `DeliveryFailed` for every error of the handler."""
+        """Run the handler. Raises `DeliveryFailed` for every error of it."""
         handler = self._handlers.get(entry.kind)
         if handler is None:
             raise GiveUp(f"nothing handles entries of kind {entry.kind}")

@@ -1,8 +1,8 @@
-"""The end of a process that delivers: nothing new is taken, and what is being sent is finished.
+"""The end of a process that delivers: it takes no new entry, and finishes what is being sent.
 
-A server that ends its workers by leaving Python lets `atexit` run. One whose workers are processes of
-`multiprocessing`, as Granian's are, does not, but finishes what is registered there. One that leaves SIGTERM
-to the system does neither; there the signal is answered here.
+A server whose workers leave Python runs `atexit`. A server whose workers are processes of `multiprocessing`,
+as Granian's are, runs the finalizers that are registered there. Where SIGTERM is left to the system neither
+runs, so this module sets a handler for the signal.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ QUIET_S = 60.0  # longer than servers give their workers; then a process that ha
 
 
 class Stopped(Protocol):
-    """What has to be stopped before the process ends."""
+    """An object that is stopped before the process ends."""
 
     def take_nothing_for(self, seconds: float) -> None:
-        """Begin nothing for so long. Callable from a signal's handler: waits for no lock."""
+        """Begin no send for so many seconds. A signal handler may call it: it waits for no lock."""
 
     def stop(self) -> None:
-        """Finish what is under way, for as long as that may take."""
+        """Finish what is under way, within a time of its own choice."""
 
 
 Handler = Callable[[int, FrameType | None], object]
@@ -35,8 +35,9 @@ _delivering: weakref.WeakSet[Stopped] = weakref.WeakSet()
 
 
 def stop_at_the_end(delivery: Stopped) -> None:
-    """Stop it when Python ends, or a process of `multiprocessing`, this one or one that it forks; and at
-    SIGTERM, where no handler is set. Where the server or the host has set one, take nothing new from then."""
+    """Stop the delivery when Python or a process of `multiprocessing` ends, this one or one that it forks,
+    and at SIGTERM where no handler is set. Where the server or the host has set one, the delivery begins
+    nothing new from the signal on, and their handler runs."""
     from multiprocessing.util import register_after_fork
 
     atexit.register(_stop, weakref.ref(delivery))
@@ -48,7 +49,7 @@ def stop_at_the_end(delivery: Stopped) -> None:
 
 
 def _stop_with_multiprocessing(delivery: Stopped) -> None:
-    """What this process of `multiprocessing` finishes before it ends. A fork forgets it."""
+    """Stop the delivery before this process of `multiprocessing` ends. A forked process forgets this."""
     from multiprocessing.util import Finalize
 
     Finalize(None, _stop, args=(weakref.ref(delivery),), exitpriority=0)

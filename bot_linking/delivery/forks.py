@@ -1,4 +1,4 @@
-"""Delivery goes on in the processes that a server forks, and stops where nothing is served."""
+"""Delivery goes on in the processes that a server forks, and pauses in a process that serves nothing."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _RELOADER = "werkzeug._reloader"
 
 
 class Forked(Protocol):
-    """What runs threads, and is told of each fork."""
+    """An object that runs threads and is called after each fork."""
 
     def begin_again(self) -> None:
-        """In the child of a fork, where no thread of the parent runs: begin anew what ran there."""
+        """In the child of a fork: start the threads again that ran in the parent."""
 
 
 def follow_forks(delivery: Forked) -> None:
-    """Tell it of every fork of this process, as long as it lives. Call it once."""
+    """Call `begin_again` in each child that is forked, for as long as the object lives. Call this once."""
     if hasattr(os, "register_at_fork"):  # Windows has no forks
         again = weakref.WeakMethod(delivery.begin_again)
         os.register_at_fork(after_in_child=lambda: (begin := again()) and begin())
 
 
 def is_reloaders_watcher() -> bool:
-    """Whether this process only watches the files for Werkzeug's reloader, whose child serves.
+    """Whether this process only watches files for Werkzeug's reloader, while its child serves.
 
-    It never sees the new code, so it must not run the bot's handlers.
+    It keeps the old code, so it must not run the bot's handlers.
     """
     if _RELOADER not in sys.modules or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         return False

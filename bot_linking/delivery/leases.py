@@ -1,4 +1,4 @@
-"""What this process is delivering just now: leases that are kept while it works, and what came of them."""
+"""The entries that this process is delivering: it renews their leases, and notes their outcomes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.ports import Outbox
 from bot_linking.core.ports.outbox import GivenBack, OutboxEntry, Settled
 
-LEASE_S = 9  # as long as a dead worker can hold an entry up
+LEASE_S = 9  # how long the entry of a dead worker waits for another worker
 RENEW_EVERY_S = 2.5
 
 _log = logging.getLogger("bot_linking.delivery")
 
 
 class Leases:
-    """The entries under way in this process. A lease is kept until what came of it is committed, so that no
-    other worker tries the entry once more."""
+    """The entries under way in this process. A lease is renewed until the entry's outcome is committed, so
+    that no other worker tries the entry again."""
 
     def __init__(self, store: Outbox, now: Callable[[], int]) -> None:
         self._store = store
@@ -30,12 +30,12 @@ class Leases:
         self._keeper: threading.Thread | None = None
 
     def under_way(self) -> dict[str, int]:
-        """How many entries of each page are being tried."""
+        """Page id to the number of its entries that are being tried."""
         with self._lock:
             return Counter(entry.page_id for entry in self._held.values() if entry.id not in self._settled)
 
     def take(self, entries: Iterable[OutboxEntry]) -> None:
-        """From now on no other worker takes these entries, however long they take."""
+        """Renew the leases of these entries from now on."""
         with self._lock:
             self._held.update((entry.id, entry) for entry in entries)
             if self._held and (self._keeper is None or not self._keeper.is_alive()):
@@ -43,22 +43,22 @@ class Leases:
                 self._keeper.start()
 
     def note(self, outcome: Settled) -> None:
-        """An entry was tried."""
+        """Note the outcome of an entry, for `settled`."""
         with self._lock:
             self._settled[outcome.entry.id] = outcome
 
     def give_back(self, entries: Iterable[OutboxEntry]) -> None:
-        """These were not tried: another worker may have them."""
+        """Note that these entries were not tried, and that any worker may take them."""
         for entry in entries:
             self.note(GivenBack(entry))
 
     def settled(self) -> list[Settled]:
-        """What was tried and is not committed as such."""
+        """The outcomes that are not committed yet."""
         with self._lock:
             return list(self._settled.values())
 
     def drop(self, entries: Iterable[OutboxEntry]) -> None:
-        """What came of them is committed, or their work has ended."""
+        """Forget these entries: their outcomes are committed, or their thread has ended."""
         with self._lock:
             for entry in entries:
                 self._held.pop(entry.id, None)

@@ -1,4 +1,4 @@
-"""How fast messages of a page may go out: Messenger's own limit, and slower as its usage headers rise.
+"""How fast a page's messages may go out: at Messenger's own limit, and slower as its usage headers rise.
 
 Source: Messenger Platform, "Rate limits": 300 calls a second for each page; percentages of the rolling hour
 in the headers of each answer.
@@ -30,11 +30,12 @@ class Pace:
         return int(self._level(page_id))
 
     def take(self, page_id: str, count: int = 1) -> None:
-        """So many go out."""
+        """Count messages of a page that go out now."""
         self._buckets[page_id] = (self._level(page_id) - count, self._clock())
 
     def heard(self, page_id: str | None, percent: float) -> None:
-        """Messenger told how much of a limit is used: of one page, or where that is not known of each."""
+        """Take into account that this much of a limit is used: of this page's, or of each page's where None
+        is given."""
         self._usage[page_id] = (percent, self._clock() + BELIEVED_S)
 
     def _level(self, page_id: str) -> float:

@@ -1,4 +1,4 @@
-"""Threads that send: as many as are needed at this moment, none where nothing is sent."""
+"""Threads that send: as many as there are sends at this moment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Senders(Generic[Job]):
         self._given, self._done = threading.Condition(lock), threading.Condition(lock)
 
     def give(self, job: Job) -> None:
-        """Have it done at once."""
+        """Run `work` for this job at once, in an idle thread or a new one."""
         with self._given:
             self._jobs.append(job)
             self._busy += 1
@@ -36,7 +36,7 @@ class Senders(Generic[Job]):
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def withdraw(self) -> list[Job]:
-        """Take back what no thread has begun."""
+        """Take back the jobs that no thread has begun."""
         with self._done:
             jobs = list(self._jobs)
             self._jobs.clear()
@@ -45,12 +45,12 @@ class Senders(Generic[Job]):
         return jobs
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is under way. Whether that was in time."""
+        """Wait until no job is under way. False when that took longer than `timeout` seconds."""
         with self._done:
             return self._done.wait_for(lambda: self._busy == 0, timeout)
 
     def end(self) -> None:
-        """Let the threads end that have nothing to do, now and later."""
+        """End the idle threads now, and every other thread when it becomes idle."""
         with self._given:
             self._ending = True
             self._given.notify_all()

@@ -1,4 +1,4 @@
-"""Which pages the free places go to: all of them to one page that waits alone, else by turns."""
+"""Divides the free places among the pages: one page that waits alone gets all, several take turns."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def shares_of(
 ) -> dict[str, int]:
     """How many entries to take of each page that waits.
 
-    `under_way` is what is being sent of each page, `places` how many sends may be under way at once, and
-    `room` how many more a page may send just now. The page with the fewest under way comes first, so that a
-    page that hangs keeps the places it has and gets no others. A page with nothing under way gets one place
-    beyond the limit where all are taken, up to twice the limit: no page has to wait for another one to end.
+    `under_way` is the number of a page's sends, `places` how many sends may be under way at once, and `room`
+    how many more a page may send at this moment. The page with the fewest under way comes first, so a page
+    that hangs keeps its places and gets no more. Where all places are taken, a page with nothing under way
+    gets one beyond the limit, up to twice the limit: no page waits for another page's sends to end.
     """
     free = places - sum(under_way.values())
     rooms = {page: room(page) for page in pages}

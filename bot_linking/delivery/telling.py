@@ -1,4 +1,4 @@
-"""What the signals and the log say of tries, once they are written down."""
+"""Sends the signals and log lines of tries, once their outcomes are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("bot_linking.delivery")
 
 
 class Telling:
-    """Of one process. `tried` counts the tries that were told."""
+    """The signals and log lines of one process. `tried` counts the tries so far."""
 
     def __init__(self, tell: Tell, now: Callable[[], int]) -> None:
         self._tell = tell
@@ -23,7 +23,7 @@ class Telling:
         self.tried = 0
 
     def tell_of(self, settled: Sequence[Settled]) -> None:
-        """One signal and, for what failed, one line each."""
+        """Send one signal for each outcome, and log one line for each failure."""
         for outcome in settled:
             if isinstance(outcome, GivenBack):
                 continue

@@ -1,4 +1,4 @@
-"""What a try that failed leads to. Pure rules: the entry, what the other side said, and the time."""
+"""What a failed try leads to. Pure rules over the entry, the error and the time."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bot_linking.delivery.pauses import FOR_EVER_MS
 UNTIL_IT_WORKS = {"unlink_call", "deletion"}
 LONGEST_REASON = 500
 NOBODY_WROTE = "the person did not write within seven days"
-_OURS_TO_MEND = ("token", "secret")  # by the configuration: a try before that would fail again
+_OURS_TO_MEND = ("token", "secret")  # in the configuration: a try before that would fail again
 
 
 def deadline_of(entry: OutboxEntry) -> int:
-    """Until when an entry waits for its person to write."""
+    """Until when (ms) an entry waits for its person to write."""
     return entry.created_at + WINDOW_MAX_AGE_S * 1000
 
 
 def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int) -> Settled:
-    """What becomes of an entry that was refused so."""
+    """The outcome for an entry whose handler raised this error."""
     reason, waited = escaped(str(problem))[:LONGEST_REASON], (now - entry.created_at) / 1000
     retry_at = now + int(wait_before(entry.attempts, waited, problem.retry_after) * 1000)
     if entry.kind in UNTIL_IT_WORKS:
@@ -41,7 +41,7 @@ def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int) -> Settled
 def pause_after(
     problem: DeliveryFailed, outcome: Settled, now: int, *, keys: str, paused_since: int
 ) -> Pause | None:
-    """How long the whole page waits, where every call for it would fail alike."""
+    """The pause of the whole page, where every call for it would fail in the same way; else None."""
     if not problem.whole_page:
         return None
     page_id, reason = outcome.entry.page_id, escaped(str(problem))[:LONGEST_REASON]
@@ -54,7 +54,7 @@ def pause_after(
 
 
 def is_over(entry: OutboxEntry, now: int) -> Buried | None:
-    """What has waited for its person long enough is given up without another try."""
+    """Give an entry up without another try when it has waited for its person for seven days; else None."""
     if entry.held_for == "window" and entry.kind not in UNTIL_IT_WORKS and now >= deadline_of(entry):
         return Buried(entry, NOBODY_WROTE, _last_word(entry))
     return None
@@ -63,7 +63,7 @@ def is_over(entry: OutboxEntry, now: int) -> Buried | None:
 def _wait_for_person(
     entry: OutboxEntry, problem: DeliveryFailed, reason: str, retry_at: int, now: int
 ) -> Settled:
-    """Held until the person writes; a refusal that passes, or is the page's, is tried again automatically."""
+    """Hold the entry until the person writes, and try it earlier where the refusal may pass before that."""
     deadline = deadline_of(entry)
     if now >= deadline:
         return Buried(entry, NOBODY_WROTE, _last_word(entry))
@@ -74,7 +74,7 @@ def _wait_for_person(
 def _wait_for_page(
     entry: OutboxEntry, problem: DeliveryFailed, reason: str, retry_at: int, now: int
 ) -> Settled:
-    """Behind the page's pause; or on its own, where only this entry is refused."""
+    """Try again after the page's pause; where only this entry is refused, hold it and probe."""
     if problem.whole_page:
         return Postponed(entry, now, reason)
     probe_at = now + int(probe_after((now - entry.created_at) / 1000) * 1000)
@@ -82,12 +82,12 @@ def _wait_for_page(
 
 
 def _patiently(entry: OutboxEntry, problem: DeliveryFailed, retry_at: int, now: int) -> int:
-    """A call that is never given up, but does not go on asking what was refused for good."""
+    """When to repeat a call that is never given up: ever more seldom where it was refused for good."""
     if problem.advice == "later":
         return retry_at
     return max(retry_at, now + min((now - entry.created_at) // 10, MESSAGE_MAX_AGE_S * 1000))
 
 
 def _last_word(entry: OutboxEntry) -> str | None:
-    """What the person hears of an entry that is given up: only of their own question."""
+    """The kind of entry that tells the person of the failure; only their own interrupted question does."""
     return "sorry" if entry.kind == "resume" else None

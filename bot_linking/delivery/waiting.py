@@ -1,4 +1,4 @@
-"""What waits until its person writes: said first, before the bot's own answer."""
+"""Entries that wait until their person writes: they are sent before the bot's own answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.ports import Outbox
 
 LOOK_EVERY_S = 1.0
-LOOK_AGAIN_S = 10.0  # after the store was away: no webhook waits for it more often than this
+LOOK_AGAIN_S = 10.0  # after the store was away, so that webhooks seldom wait for it
 
 _log = logging.getLogger("bot_linking.delivery")
 
@@ -18,8 +18,8 @@ Person = tuple[str, str]  # page id and PSID
 
 
 class Waiting:
-    """Whether anything waits at all, looked up once a second at most: asked at each webhook, it is nearly
-    always a look at the clock. `say` delivers what waits for these people."""
+    """Knows whether any entry waits. The store is asked at most once a second, so a webhook mostly costs one
+    look at the clock. `say` delivers what waits for these people."""
 
     def __init__(self, store: Outbox, say: Callable[[Collection[Person]], None]) -> None:
         self._store = store
@@ -28,17 +28,17 @@ class Waiting:
         self._look_at = 0.0
 
     def begins(self) -> None:
-        """This process has just made something wait."""
+        """Note that this process has just made an entry wait."""
         self._is_any = True
 
     def is_any(self) -> bool:
-        """Whether anything waits for anybody. A store that is away is no reason to wait for it."""
+        """Whether an entry waits for any person. While the store is away, the last answer stands."""
         if time.monotonic() >= self._look_at:
             self._look()
         return self._is_any
 
     def meet(self, people: Collection[Person]) -> None:
-        """These people have just written. Never raises what the store or Messenger says."""
+        """Deliver what waits for these people, who have just written. An error of the store is logged."""
         try:
             if met := self._store.waiting_among(people):
                 self._say(met)

@@ -122,8 +122,8 @@ class Delivery:
         self.run_forever()
 
     def take_nothing_for(self, seconds: float) -> None:
-        """What is under way goes on; nothing else is begun for so long. Waits for no lock, so that a signal's
-        handler may call it."""
+        """Begin no send for so many seconds. Sends that are under way go on. It waits for no lock, so that a
+        signal handler may call it."""
         self._quiet_until = time.monotonic() + seconds
 
     def take_nothing_more(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from werkzeug.routing import Map
 
 WORD, BELOW = "bot_linking_word", "bot_linking_below"
+RETRY_AFTER_S = 10  # for a refusal that does not say how long
 MOST_WORDS = 16  # parts of a path
 _WORDS = frozenset(f"word{at}" for at in range(MOST_WORDS))
 View = Callable[..., Any]
@@ -44,6 +45,15 @@ class MethodRefused(BotLinkingError):
 def allow(*methods: str) -> Response:
     """The answer to OPTIONS."""
     return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **NO_STORE})
+
+
+def with_hints(answer: Response, refusal: BotLinkingError) -> Response:
+    """The answer to a refusal, with `Retry-After` for 429 and 503, and `Allow` for a wrong method."""
+    if answer.status_code in {429, 503}:
+        answer.headers["Retry-After"] = str(getattr(refusal, "retry_after", None) or RETRY_AFTER_S)
+    if isinstance(refusal, MethodRefused):
+        answer.headers["Allow"] = refusal.allowed
+    return answer
 
 
 class Word(BaseConverter):

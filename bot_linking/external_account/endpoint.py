@@ -17,7 +17,7 @@ from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
 from bot_linking.doors.body import address_by, answer_json, read_call, this_request
-from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow
+from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow, with_hints
 from bot_linking.external_account.accounts import NO_ACCOUNT
 from bot_linking.external_account.errors import ExternalAccountUnknown, FieldRefused
 from bot_linking.external_account.service import Service
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bot_linking.external_account.bodies import Model
 
 ROOT = "/ExternalAccount"
-RETRY_AFTER_S = 10
 NOT_DONE = 500  # for a slug that STATUS lacks
 
 STATUS = {
@@ -77,9 +76,11 @@ class Endpoint:
         of_app, one = f"{ROOT}/<app_key>", f"{ROOT}/<app_key>/<account_id>"
         if self._has_document:
             add_door(state, f"{ROOT}/openapi.json", "openapi", self._document)
-        add_door(state, f"{of_app}/SignIn", "sign_in", _view({"POST": self._sign_in}))
-        add_door(state, of_app, "accounts", _view({"GET": self._list, "POST": self._bind}))
-        add_door(state, one, "account", _view({"PUT": self._update, "DELETE": self._unbind}))
+        add_door(state, f"{of_app}/SignIn", "sign_in", _view({"POST": (self._sign_in, None)}))
+        add_door(state, of_app, "accounts", _view({"GET": (self._list, []), "POST": (self._bind, False)}))
+        add_door(
+            state, one, "account", _view({"PUT": (self._update, False), "DELETE": (self._unbind, False)})
+        )
         add_door(state, ROOT, "no_app", _nothing_here)
         add_below(state, ROOT, "nothing_here", _nothing_here)
 
@@ -130,30 +131,23 @@ class Endpoint:
         return answer_json(200, document(self._shown(), server=request.root_url.rstrip("/")))
 
 
-def _view(calls: Mapping[str, Call]) -> Callable[..., Response]:
-    """The view of one path, by method. It answers a call's result or refusal in the envelope."""
+def _view(calls: Mapping[str, tuple[Call, Any]]) -> Callable[..., Response]:
+    """The view of one path. By method: the call, and the `data` of a call that is refused."""
 
     def answer(**path: str) -> Response:
         method = this_request().method
         if method == "OPTIONS":
             return allow(*calls)
         method = "GET" if method == "HEAD" else method
-        call = calls.get(method)
-        if call is None:
+        if method not in calls:
             return _refuse(MethodRefused(*calls), None)
+        call, empty = calls[method]
         try:
             return _envelope(200, call(path), "")
         except BotLinkingError as refusal:
-            return _refuse(refusal, _data_on_failure(method, path))
+            return _refuse(refusal, empty)
 
     return answer
-
-
-def _data_on_failure(method: str, path: Path) -> Any:
-    """The `data` of a failed call: the empty value of the call's type."""
-    if method == "GET":
-        return []
-    return None if method == "POST" and request.path.rstrip("/").lower().endswith("/signin") else False
 
 
 def _nothing_here() -> Response:
@@ -195,13 +189,9 @@ def _refuse(refusal: BotLinkingError, nothing: Any) -> Response:
         kind, text = f"ExternalAccount {refusal.slug}", "ExternalAccount call not done: %s"
         log_sparingly(_log, logging.ERROR, kind, text, refusal, exc_info=status == NOT_DONE)
         message = "the service is not available"  # the error's own text is for the operator
-    response = _envelope(status, nothing, message)
-    if status in {429, 503}:
-        response.headers["Retry-After"] = str(getattr(refusal, "retry_after", RETRY_AFTER_S))
+    response = with_hints(_envelope(status, nothing, message), refusal)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(refusal, MethodRefused):
-        response.headers["Allow"] = refusal.allowed
     return response
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot_linking.doors.content import JSON, MULTIPART, URLENCODED
-from bot_linking.doors.openapi import Model, Operation, Reply
+from bot_linking.doors.openapi import RETRY_AFTER, Model, Operation, Reply
 from bot_linking.external_account.models import (
     PAGE_ID,
     Accounts,
@@ -19,7 +19,6 @@ from bot_linking.external_account.models import (
 
 BEARER = ("Bearer", {"type": "http", "scheme": "bearer"})
 FORMS = frozenset({URLENCODED, MULTIPART})
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}}}
 
 _APP_KEY = {

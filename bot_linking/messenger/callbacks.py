@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from flask import Response
@@ -20,6 +20,7 @@ from bot_linking.core.rights import request_deletion
 from bot_linking.doors.body import answer_json, this_request
 from bot_linking.doors.charset import CharsetRefused
 from bot_linking.doors.form import form_of
+from bot_linking.messenger.events import AllowedPages
 from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.signed_request import SignedRequestRefused, app_user_of, read_signed
 
@@ -82,18 +83,18 @@ class Callbacks:
 
     def _record(self, kind: Kind, text: str | None) -> str:
         """The request's confirmation code. A request that comes again gets the same code."""
-        owners = self._pages.owners()
-        signed = read_signed(text, owners)
-        user, pages = app_user_of(signed), _pages_of(signed.secret, owners)
+        by_secret = self._pages.pages_by_secret()
+        signed = read_signed(text, by_secret)
+        user, pages = app_user_of(signed), _pages_of(signed.secret, by_secret)
         parts = [kind, user.user_id, str(user.issued_at), *(pages or ())]  # none holds a blank
         digest, code = digest_of(" ".join(parts)), secrets.token_hex(CODE_BYTES)
         return request_deletion(self._linking, kind, user.user_id, digest, code, pages=pages)
 
 
-def _pages_of(secret: bytes, owners: Mapping[bytes, Collection[str] | None]) -> list[str] | None:
+def _pages_of(secret: bytes, by_secret: Mapping[bytes, AllowedPages]) -> list[str] | None:
     """The pages of the app that signed, or None where they are all pages. A user id is scoped to its app: in
     another app it may name another person."""
-    own = owners[secret]
-    if own is None or all(pages is not None and set(pages) <= set(own) for pages in owners.values()):
+    own = by_secret[secret]
+    if own is None or all(pages is not None and set(pages) <= set(own) for pages in by_secret.values()):
         return None
     return sorted(own)

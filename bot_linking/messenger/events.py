@@ -27,7 +27,7 @@ _TYPED = re.compile(
 _TAPPED = re.compile(rb'"bl\.')  # a ref or a payload
 
 Event = dict[str, Any]
-Owners = Collection[str] | None  # the pages that a signer may speak for; None: any
+AllowedPages = Collection[str] | None  # the pages that a signer may speak for; None: any
 
 
 class Kind(Enum):
@@ -107,7 +107,7 @@ def is_sound(event: Event) -> bool:
     )
 
 
-def sort_events(payload: Any, pages: Owners) -> Batch:
+def sort_events(payload: Any, pages: AllowedPages) -> Batch:
     """Sort a payload's events. Account linking events of other pages than `pages` are passed over.
 
     Entries of `standby` and `changes` have no `messaging`. Raises `PayloadUnreadable` for an object that is
@@ -153,7 +153,7 @@ def _rest_of(payload: dict[str, Any], gone: Collection[int]) -> dict[str, Any]:
     return payload | {"entry": kept}
 
 
-def chat_events(batch: Batch, pages: Owners) -> Iterator[tuple[Event, str, str]]:
+def chat_events(batch: Batch, pages: AllowedPages) -> Iterator[tuple[Event, str, str]]:
     """Each message, postback and referral with its page and PSID, of pages that the signer may speak for."""
     if batch.rest.get("object") != "page":
         return
@@ -177,7 +177,7 @@ def _messaging_of(entry: Any) -> list[Any]:
     return events if isinstance(events, list) else []
 
 
-def _allowed(ours: list[tuple[Any, Event]], pages: Owners) -> list[LinkingEvent]:
+def _allowed(ours: list[tuple[Any, Event]], pages: AllowedPages) -> list[LinkingEvent]:
     """The events of these pages. The entry and the event's recipient must name the same page, so that one
     app's secret never speaks for another app's page."""
     read = [(entry, read_linking_event(event)) for entry, event in ours]

@@ -10,7 +10,9 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from bot_linking.doors.findings import Finding
 
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
@@ -21,13 +23,6 @@ _VARIABLE = re.compile(r"<(?:([^<>:]*):)?[^<>]+>")
 _log = logging.getLogger("bot_linking.webhook")
 
 View = Callable[..., Any]
-
-
-class Remark(NamedTuple):
-    """A sentence for the host's author; `state` as `flask linking check` shows it."""
-
-    state: Literal["ok", "wrong", "note"]
-    what: str
 
 
 class AddedMethod(str):
@@ -73,7 +68,7 @@ class Host:
         if csrf := self._app.extensions.get("csrf"):  # our forms have tickets of their own
             csrf.exempt(self._blueprint)
 
-    def remarks(self) -> Iterator[Remark]:
+    def remarks(self) -> Iterator[Finding]:
         """What `flask linking check` says about the webhook, and about extensions that refuse Messenger."""
         self.settle()
         yield from self._about_views()
@@ -84,19 +79,19 @@ class Host:
         """The paths of the host's views that are under linking."""
         return sorted({rule.rule for rule in self._rules_under()})
 
-    def _about_views(self) -> Iterator[Remark]:
+    def _about_views(self) -> Iterator[Finding]:
         if paths := self.webhook_paths():
-            yield Remark("ok", f"the webhook is at {', '.join(paths)}")
+            yield Finding("ok", f"the webhook is at {', '.join(paths)}")
         elif self._has_handler():
-            yield Remark("ok", "the webhook is the blueprint's own, with on_message")
+            yield Finding("ok", "the webhook is the blueprint's own, with on_message")
         elif not any(self._rules_of_others("POST")):
-            yield Remark("note", _NO_POST)
+            yield Finding("note", _NO_POST)
         elif self._decorated:
-            yield Remark("wrong", _BARE.format(", ".join(self._decorated)))
+            yield Finding("wrong", _BARE.format(", ".join(self._decorated)))
         else:
-            yield Remark("note", _NONE)
+            yield Finding("note", _NONE)
 
-    def _about_csrf(self) -> Iterator[Remark]:
+    def _about_csrf(self) -> Iterator[Finding]:
         csrf, config = self._app.extensions.get("csrf"), self._app.config
         if csrf is None or not (config.get("WTF_CSRF_ENABLED") and config.get("WTF_CSRF_CHECK_DEFAULT")):
             return
@@ -106,9 +101,9 @@ class Host:
             view = self._app.view_functions[endpoint]
             name, blueprint = _name_of(view), self._blueprint_of(endpoint)
             if name not in exempt and not {blueprint, getattr(blueprint, "name", "")} & {*blueprints}:
-                yield Remark("wrong", _CSRF.format(view.__name__))
+                yield Finding("wrong", _CSRF.format(view.__name__))
 
-    def _about_limits(self) -> Iterator[Remark]:
+    def _about_limits(self) -> Iterator[Finding]:
         for limiter in self._app.extensions.get("limiter", ()):
             limits = getattr(limiter, "limit_manager", None)
             if limits is None or not getattr(limiter, "enabled", True):
@@ -118,9 +113,9 @@ class Host:
             for endpoint in self._endpoints_under():
                 blueprint = endpoint.rpartition(".")[0] or None
                 if not limits.exemption_scope(self._app, endpoint, blueprint):
-                    yield Remark("wrong", _LIMIT.format(self._app.view_functions[endpoint].__name__))
+                    yield Finding("wrong", _LIMIT.format(self._app.view_functions[endpoint].__name__))
             if not limits.exemption_scope(self._app, None, self._blueprint.name):
-                yield Remark("note", _LIMIT_OF_PAGES)
+                yield Finding("note", _LIMIT_OF_PAGES)
 
     def _rules_under(self) -> Iterator[Rule]:
         for rule in self._app.url_map.iter_rules():

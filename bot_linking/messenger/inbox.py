@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from bot_linking.core.conflicts import PolicyFailed
 from bot_linking.core.errors import (
@@ -28,20 +28,22 @@ from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import read_json
+from bot_linking.delivery.waiting import Waiting
 from bot_linking.doors.charset import CharsetRefused, in_utf_8
 from bot_linking.messenger.chat import Chat
 from bot_linking.messenger.events import (
     NOTHING_OF_OURS,
+    AllowedPages,
     Batch,
     Event,
-    Owners,
     chat_events,
     mentions_ours,
     sort_events,
     without,
 )
+from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.senders import people_in
-from bot_linking.messenger.signature import HEADER, AppSecrets
+from bot_linking.messenger.signature import HEADER
 from bot_linking.messenger.signers import Signers
 
 LARGEST_BODY = 1 << 20  # a batch of 1,000 events is about a tenth of it
@@ -82,16 +84,6 @@ class Answer:
     payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Greeter(Protocol):
-    """Sends the messages that wait until a person writes, before the bot answers."""
-
-    def is_any(self) -> bool:
-        """Whether a message waits for any person. Asked at each webhook, so it must be cheap."""
-
-    def meet(self, people: Collection[tuple[str, str]]) -> None:
-        """Send what waits for these people, who have just written: page and PSID of each. Never raises."""
-
-
 def read_payload(body: bytes, content_type: str | None) -> Any:
     """The JSON of a webhook, in the charset that it declares. Raises `PayloadUnreadable` and
     `CharsetRefused`."""
@@ -106,11 +98,11 @@ class Inbox:
         self,
         linking: Linking,
         *,
-        pages: AppSecrets,
+        pages: Pages,
         tell: Tell,
         chat: Chat,
         listeners: Sized,
-        waiting: Greeter,
+        waiting: Waiting,
     ) -> None:
         self._waiting = waiting
         self._chat = chat
@@ -145,7 +137,7 @@ class Inbox:
                 self._meet_in(body, content_type, signer)
         else:
             payload = read_payload(body, content_type)
-            pages = self._pages.owners().get(signer, ())
+            pages = self._pages.pages_by_secret().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours:
                 self._apply(batch)
@@ -161,15 +153,15 @@ class Inbox:
         """Look for people in a body of the bot's alone, which may be of any form."""
         with suppress(BotLinkingError):
             payload = read_payload(body, content_type)
-            self._meet(payload, sort_events(payload, ()), self._pages.owners().get(signer, ()))
+            self._meet(payload, sort_events(payload, ()), self._pages.pages_by_secret().get(signer, ()))
 
-    def _meet(self, payload: dict[str, Any], batch: Batch, pages: Owners) -> None:
+    def _meet(self, payload: dict[str, Any], batch: Batch, pages: AllowedPages) -> None:
         if payload.get("object") == "page":
             people = people_in(batch.others, pages)
             if people:
                 self._waiting.meet(people)
 
-    def _without_ours(self, batch: Batch, pages: Owners) -> Batch:
+    def _without_ours(self, batch: Batch, pages: AllowedPages) -> Batch:
         """Handle what people typed or tapped for linking. The batch without those events."""
         events = chat_events(batch, pages)
         taken = {id(event) for event, page_id, psid in events if self._chat.take(event, page_id, psid)}

@@ -16,7 +16,7 @@ from bot_linking.doors.unconfigured import is_command
 
 if TYPE_CHECKING:
     from bot_linking.config.pages import Page
-    from bot_linking.messenger.events import Owners
+    from bot_linking.messenger.events import AllowedPages
 
 LOOK_EVERY_S = 2.0
 LOOK_AFTER_FAILURE_S = 10.0
@@ -113,9 +113,9 @@ class Pages:
         if self._keeper is not None and self._looked_at is None:
             raise StoreUnavailable("the pages that were added could not be read yet")
 
-    def owners(self) -> Mapping[bytes, Owners]:
+    def pages_by_secret(self) -> Mapping[bytes, AllowedPages]:
         """Every app secret, and the pages that it may speak for."""
-        return self._now().owners
+        return self._now().pages_by_secret
 
     def verify_tokens(self) -> tuple[bytes, ...]:
         """Every token that Messenger's handshake may name."""
@@ -213,38 +213,38 @@ class _Table:
 
     def __init__(self, pages: Iterable[Page]) -> None:
         self.pages: Mapping[str | None, Page] = {}
-        self.owners: Mapping[bytes, Owners] = {}
+        self.pages_by_secret: Mapping[bytes, AllowedPages] = {}
         self.changes = 0
         self.change((page.id, page) for page in pages)
 
     def change(self, changes: Iterable[tuple[str | None, Page | None]]) -> None:
         """Replace the page of each id; None removes it."""
-        pages, owners = dict(self.pages), _Owners(self.owners)
+        pages, by_secret = dict(self.pages), _PagesBySecret(self.pages_by_secret)
         for page_id, page in changes:
             before = pages.pop(page_id, None)
             for secret in before.app_secrets if before else ():
-                owners.disown(secret.encode(), page_id)
+                by_secret.remove(secret.encode(), page_id)
             if page is not None:
                 pages[page_id] = page
                 for secret in page.app_secrets:
-                    owners.own(secret.encode(), page_id)
-        self.pages, self.owners, self.changes = pages, owners.known, self.changes + 1
+                    by_secret.add(secret.encode(), page_id)
+        self.pages, self.pages_by_secret, self.changes = pages, by_secret.known, self.changes + 1
 
 
-class _Owners:
+class _PagesBySecret:
     """The pages of each app secret during a change. Each set of pages is copied once at most."""
 
-    def __init__(self, known: Mapping[bytes, Owners]) -> None:
+    def __init__(self, known: Mapping[bytes, AllowedPages]) -> None:
         self.known = dict(known)
         self._fresh: dict[bytes, set[str]] = {}
 
-    def own(self, secret: bytes, page_id: str | None) -> None:
+    def add(self, secret: bytes, page_id: str | None) -> None:
         if page_id is None:
             self.known[secret] = None
         elif self.known.get(secret, ()) is not None:
             self._pages_of(secret).add(page_id)
 
-    def disown(self, secret: bytes, page_id: str | None) -> None:
+    def remove(self, secret: bytes, page_id: str | None) -> None:
         """Take a page from a secret. A secret of every page stays: the configuration names it."""
         if page_id is not None and self.known.get(secret) is not None:
             pages = self._pages_of(secret)

@@ -204,9 +204,9 @@ def refusal_of(
     row = _by_code(code, subcode, message) if code is not None else None
     if is_transient and (row is None or row.about is not PASSING):
         return NO_ANSWER
-    if row is not None and (row.about is not PERSON or not _is_servers(status)):
+    if row is not None and (row.about is not PERSON or not may_work_later(status)):
         return row
-    if status is None or _is_servers(status):
+    if may_work_later(status):
         return NO_ANSWER
     return NOT_GRAPHS if code is None else UNLISTED
 
@@ -218,6 +218,6 @@ def _by_code(code: int, subcode: int | None, message: str) -> Refusal | None:
     return _SOME_PERMISSION if row and row.cause == "permission" and row.subcode != subcode else row
 
 
-def _is_servers(status: int | None) -> bool:
+def may_work_later(status: int | None) -> bool:
     """Whether the HTTP status alone means that the call may work later."""
     return status is None or status == 429 or status >= 500

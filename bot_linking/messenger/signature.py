@@ -7,32 +7,10 @@ other bytes. The older SHA-1 header is never believed.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Protocol
 
 HEADER = "X-Hub-Signature-256"
-
-
-class AppSecrets(Protocol):
-    """What the webhook asks of the pages that an app serves: `messenger.pages.Pages`. Pages may be added and
-    removed between two calls."""
-
-    def secrets_of(self, page_id: str | None) -> Sequence[bytes]:
-        """The app secrets that may sign for this page, the newest first; none for an unknown page."""
-        ...
-
-    def owners(self) -> Mapping[bytes, Collection[str] | None]:
-        """Every app secret, and the pages that it may speak for (None: any page)."""
-        ...
-
-    def require_all(self) -> None:
-        """Raise `StoreUnavailable` before all pages could be read once."""
-        ...
-
-    def verify_tokens(self) -> Sequence[bytes]:
-        """Every token that Messenger's handshake may name."""
-        ...
 
 
 def sign(body: bytes, secret: bytes, digest: str = "sha256") -> str:

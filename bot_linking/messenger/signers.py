@@ -15,7 +15,8 @@ from itertools import islice
 from time import monotonic
 
 from bot_linking.core.errors import StoreUnavailable
-from bot_linking.messenger.signature import AppSecrets, signer_of
+from bot_linking.messenger.pages import Pages
+from bot_linking.messenger.signature import signer_of
 
 FEW = 16  # so many secrets are always tried
 MOST_TRIED_A_SECOND = 10_000  # a fiftieth of one core
@@ -28,8 +29,8 @@ _MOST_IDS, _FIRST_BYTES = 8, 65_536
 class Signers:
     """The search of one app."""
 
-    def __init__(self, secrets: AppSecrets, *, now: Callable[[], float] = monotonic) -> None:
-        self._secrets = secrets
+    def __init__(self, pages: Pages, *, now: Callable[[], float] = monotonic) -> None:
+        self._pages = pages
         self._now = now
         self._turn = threading.Lock()
         self._second, self._tried = 0, 0
@@ -37,7 +38,7 @@ class Signers:
 
     def find(self, body: bytes, signature: str | None) -> bytes | None:
         """The secret that signed these bytes; None for another signature or none."""
-        known = self._secrets.owners()
+        known = self._pages.pages_by_secret()
         if len(known) == 1:
             return signer_of(body, signature, known)
         if signature is None or len(signature) != _LENGTH:
@@ -54,7 +55,7 @@ class Signers:
         """The secrets of the first of our pages that the body names."""
         for found in islice(_ID.finditer(body, 0, _FIRST_BYTES), _MOST_IDS):
             try:
-                if secrets := self._secrets.secrets_of(found[1].decode("ascii")):
+                if secrets := self._pages.secrets_of(found[1].decode("ascii")):
                     return secrets
             except StoreUnavailable:
                 return ()  # the added pages could not be read yet

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bot_linking.core.addresses import is_loopback
-from bot_linking.operators.findings import Finding
+from bot_linking.doors.findings import Finding
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation

@@ -12,11 +12,11 @@ from bot_linking.config.reading import strange_graph
 from bot_linking.config.settings import Settings
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.doors.callers import UNHEEDED, UNHEEDED_WINDOW_MS
+from bot_linking.doors.findings import Finding
 from bot_linking.messenger.graph import Graph
 from bot_linking.operators.address_checks import check_handshake
 from bot_linking.operators.ends_checks import check_version
 from bot_linking.operators.file_checks import check_file
-from bot_linking.operators.findings import Finding
 from bot_linking.operators.outbox_checks import check_outbox
 from bot_linking.operators.page_checks import check_pages
 
@@ -44,7 +44,7 @@ def checkup(
     yield from _counters(settings, bot.store)
     yield from _proxies(settings, bot.linking)
     yield from _accounts(bot.store, bot.linking)
-    yield from (Finding(*remark) for remark in bot.host.remarks())
+    yield from bot.host.remarks()
 
     yield from _kept_pages(bot)
     yield from check_handshake(bot)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
+from bot_linking.doors.findings import Finding
 from bot_linking.messenger.graph import Graph, GraphError
-from bot_linking.operators.findings import Finding
 
 VERSION_SOON_DAYS = 90
 TOKEN_SOON_DAYS = 7

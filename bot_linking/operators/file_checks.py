@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot_linking.operators.findings import Finding
+from bot_linking.doors.findings import Finding
 from bot_linking.stores import sqlite_file
 
 MOUNTS = Path("/proc/self/mounts")

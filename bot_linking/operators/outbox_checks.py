@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bot_linking.doors.findings import Finding
 from bot_linking.messenger.pages import Pages
-from bot_linking.operators.findings import Finding
 
 if TYPE_CHECKING:
     from bot_linking.stores.store import SQLStore

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from bot_linking.config.pages import Page
+from bot_linking.doors.findings import Finding
 from bot_linking.messenger.graph import Graph, GraphError
 from bot_linking.operators.ends_checks import check_token
-from bot_linking.operators.findings import Finding
 from bot_linking.operators.setup import app_of, apps_of_page, rows_of
 
 FIELD = "messaging_account_linking"

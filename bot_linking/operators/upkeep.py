@@ -18,7 +18,7 @@ from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
 if TYPE_CHECKING:
-    from bot_linking.operators.findings import Finding
+    from bot_linking.doors.findings import Finding
 
 SAY_EVERY_S = 2.0
 _COUNT = re.compile(r"\b[0-9]{1,9}\b")  # not an id

@@ -1,5 +1,5 @@
-"""What `AccountLinking` can do, in rooms of its own: ways into a bot, what is said in the chat, and people.
+"""The verbs of `AccountLinking`: ways into a bot, messages in the chat, people, and the other ways to link.
 
-Begin with `registered`, on which all verbs stand. To add a verb: one method in the module of its kind, with a
-docstring for the caller; it is public with that.
+Begin with `registered`, the base of all. To add a verb, write one method in the module of its kind, with a
+docstring for the caller, and a row in a guide.
 """

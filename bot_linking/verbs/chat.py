@@ -1,4 +1,4 @@
-"""What is said in the chat: buttons, messages, and the prompt of a handler that needs a login."""
+"""The verbs of the chat: buttons, messages, and the prompt of a handler that needs a login."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _log = logging.getLogger("bot_linking")
 
 
 class Chat(People):
-    """Buttons and messages for any client, and the prompt."""
+    """Buttons and messages for any client, and the prompt to log in."""
 
     GiveUp = GiveUp
-    """What a handler raises that must not be run again."""
+    """For a handler to raise that must not be run again."""
 
     def login_button(self, *, page_id: str | None = None) -> Button:
-        """`{"type": "account_link", "url": ...}`, for any template of your own. With several pages, say for
-        which: the login then asks Graph by that page alone."""
+        """`{"type": "account_link", "url": ...}`, for any template of your own. With several pages, name the
+        page: the login then asks Graph with that page's token alone."""
         return self._here().login_button(page_id)
 
     def logout_button(self) -> Button:
-        """`{"type": "account_unlink"}`, which knows of a Log In alone; see `logout_message(psid=)`."""
+        """`{"type": "account_unlink"}`. Messenger's button ends only a link that its Log In button made; for
+        any other link see `logout_message(psid=)`."""
         return buttons.logout_button()
 
     def login_message(
@@ -48,10 +49,10 @@ class Chat(People):
     ) -> Message:
         """A `message` object with a Log In button, for any client's send call.
 
-        With the `psid` that it is for, it has an address for any browser where the button cannot work; `by`
-        is as in `prompt_login`. A button template, or a generic template when there is a title, subtitle or
-        picture. `ValueError` at once for what Messenger would refuse: text over 640, title or subtitle over
-        80 characters, an address that is not https.
+        With the `psid` of the person, it has an address for any browser where the button cannot work; `by` is
+        as in `prompt_login`. It is a button template, or a generic template when there is a title, subtitle
+        or picture. `ValueError` for what Messenger would refuse: text over 640 characters, a title or
+        subtitle over 80, an address that is not https.
         """
         here = self._here()
         text = text or here.messages.login_prompt(here.settings.locale)
@@ -68,10 +69,10 @@ class Chat(People):
         page_id: str | None = None,
         psid: str | None = None,
     ) -> Message:
-        """The same with a Log Out button.
+        """A `message` object with a Log Out button, in the shapes of `login_message`.
 
-        Messenger's own knows of a Log In alone. With the `psid` that it is for, there is one that works
-        however the chat was linked.
+        Messenger's own button ends only a link that its Log In button made. With the `psid` of the person,
+        the message has a button that works on every way.
         """
         here = self._here()
         locale = here.settings.locale
@@ -82,7 +83,7 @@ class Chat(People):
 
     @property
     def bot(self) -> Any:
-        """The pymessenger Bot of the only page: yours, or one made from the configuration."""
+        """The pymessenger Bot of the only page: your own, or one made from the configuration."""
         return self.bot_of()
 
     def bot_of(self, page_id: str | None = None) -> Any:
@@ -120,7 +121,8 @@ class Chat(People):
         cancelled: Callable[..., Any] | None = None,
         by: str = "auto",
     ) -> Any:
-        """On a handler of events: runs it with the link, or prompts for a login and runs it afterwards.
+        """Decorates a handler of events: runs it with the link, or prompts for a login and runs it
+        afterwards.
 
             @linking.login_required(text="Log in to see your orders.")
             def orders(event, link): ...
@@ -129,12 +131,11 @@ class Chat(People):
         PSID, and the rest are JSON values. An event that no person made (an echo, a read, a delivery) prompts
         no one, and a message that Messenger delivers twice prompts once.
 
-        After linking it runs later: from the outbox, at least once, in another thread and perhaps another
-        process, in an app and a request context of its own whose base is `BOT_LINKING_PUBLIC_URL`. So address
-        the person by the event and remember nothing else of the request. When it raises it is run again with
-        growing pauses for a day, unless it raises `GiveUp`; then the person hears one sentence of regret, and
-        so does one who is linked already.
-        `cancelled(event, *args, **kwargs)` is told when the person declines. `by` is as in `prompt_login`.
+        After the login it runs from the outbox: at least once, in another thread and perhaps another process,
+        in a new app and request context whose base is `BOT_LINKING_PUBLIC_URL`. So take the person from the
+        event, and nothing from the former request. When it raises, it is run again with growing pauses for a
+        day; after `GiveUp` it is not, and the person, linked before or not, gets one sentence of regret.
+        `cancelled(event, *args, **kwargs)` is called when the person declines. `by` is as in `prompt_login`.
         """
         by = _way(by)
 

@@ -1,4 +1,4 @@
-"""What every verb stands on: the installation of the current app."""
+"""The base of every verb: the installation of the current app."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Registered:
 
     @property
     def settings(self) -> Settings:
-        """What was configured, as it was read."""
+        """The settings of the current app, as they were read and checked."""
         return self._here().settings
 
     @property
@@ -55,15 +55,15 @@ class Registered:
 
     @property
     def delivery(self) -> Delivery:
-        """The outbox's worker; `drain()` delivers what is due, which is what tests want."""
+        """The worker of the outbox; in a test, `drain()` delivers what is due."""
         return self._here().delivery
 
     def stop(self, timeout: float = STOP_S) -> None:
-        """Before the process ends: deliver nothing new, finish what is being sent, within `timeout` seconds.
+        """Before the process ends: begin no new send, and finish those under way, within `timeout` seconds.
 
-        Called automatically when Python ends and, where no other handler is set, at SIGTERM. For the hooks of
-        a server that ends its workers in another way; the table in `bot_linking/delivery/README.md` names
-        them.
+        Called automatically when Python ends and, where no other handler is set, at SIGTERM. Call it in the
+        shutdown hook of a server that ends its workers in another way: see the table in
+        `bot_linking/delivery/README.md`.
         """
         for installation in list(self._apps.values()):
             installation.delivery.stop(timeout)
@@ -71,11 +71,12 @@ class Registered:
 
     @property
     def store(self) -> SQLStore:
+        """The store of the current app, for commands and tests."""
         return self._here().store
 
     @property
     def core(self) -> Linking:
-        """The verbs under the other methods, for commands and tests."""
+        """The core of the current app, which the other methods call; for commands and tests."""
         return self._here().linking
 
     def now(self) -> int:

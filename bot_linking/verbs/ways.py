@@ -22,8 +22,8 @@ from bot_linking.webview.qr import qr_code
 class ChatLink:
     """A way from the site into the chat, good for a quarter of an hour and one chat.
 
-    `url` opens the chat (`https://m.me/...?ref=...`), `code` is what may be typed there instead (`LINK
-    7K4Q-9P2M`), `svg` is the address as a QR code, an inline SVG element.
+    `url` opens the chat (`https://m.me/...?ref=...`). `code` may be typed in the chat instead
+    (`LINK 7K4Q-9P2M`). `svg` is the address as a QR code, an inline SVG element.
     """
 
     url: str
@@ -37,7 +37,7 @@ class LinkWays(Registered):
     def web_link(self, psid: str, page_id: str | None = None, resume: Any = None) -> str:
         """An address that links this chat from any browser, within a quarter of an hour.
 
-        The person signs in there, and types six digits that the page shows into the chat; `resume` comes back
+        The person signs in there, and types into the chat six digits that the page shows. `resume` comes back
         with the linked event. Raises `PageUnknown`, and `ValueError` for an id that is no Unicode text.
         """
         require_storable(psid=psid, page_id=page_id)
@@ -49,10 +49,10 @@ class LinkWays(Registered):
         return address
 
     def chat_link(self, account: Account, resume: Any = None, page_id: str | None = None) -> ChatLink:
-        """An address, a QR code and a code to type, by which a chat can be connected with this account.
+        """An address, a QR code and a code to type, each of which can link a chat to this account.
 
-        The chat is asked first, and only its answer links. With several pages `page_id` says which one; else
-        the only one, or `PageUnknown`.
+        The chat is asked first, and only its answer links. With several pages name one by `page_id`, or
+        `PageUnknown` is raised.
         """
         here = self._here()
         page = page_id or here.linking.only_page()
@@ -61,8 +61,9 @@ class LinkWays(Registered):
         return ChatLink(url, shown(made.code), qr_code(url))
 
     def menu_button(self, title: str | None = None) -> dict[str, Any]:
-        """The button for the persistent menu and for URL buttons: it opens the page of the menu in Messenger,
-        where the app itself says who the person is. Needs `BOT_LINKING_APP_ID`. Source: Messenger Extensions.
+        """The button for the persistent menu and for URL buttons: it opens our `/menu` page in Messenger's
+        webview, where Messenger says who the person is. `ValueError` without `BOT_LINKING_APP_ID`, and for a
+        title that is empty or over 20 characters. Source: Messenger Extensions.
         """
         here = self._here()
         if here.settings.app_id is None:
@@ -79,7 +80,8 @@ class LinkWays(Registered):
         }
 
     def erasure_message(self, text: str | None = None) -> Message:
-        """A message with a quick reply, *Delete my data*. A tap asks once more; only a second one erases."""
+        """A message with the quick reply *Delete my data*. The first tap asks once more; the second
+        erases."""
         locale = self._here().settings.locale
         text = text or translate(locale, "You can delete everything that we keep about this chat.")
         return with_replies(text, [(translate(locale, "Delete my data"), PAYLOAD)])

@@ -1,4 +1,4 @@
-"""Four ways for Messenger's events into a bot."""
+"""The four ways by which Messenger's events come into a bot."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class WaysIn(Registered):
         self._decorated: list[str] = []
 
     def webhook(self, view: View) -> View:
-        """Decorates the webhook view that your bot has already, below its route decorator.
+        """Decorates the webhook view of your bot, below its route decorator.
 
-        Verifies the signature, takes the account linking events, and calls the view with everything
-        else; answers Messenger's GET handshake. Answers 403, 413, 400 or 503 itself where that is due.
+        Verifies the signature, takes the account linking events, and calls the view for everything else. It
+        answers Messenger's GET handshake, and itself answers 403, 413, 400 or 503 where that is due.
         """
         run = runnable(view)
 
@@ -44,50 +44,52 @@ class WaysIn(Registered):
         return webhook  # type: ignore[return-value]
 
     def events(self) -> list[dict[str, Any]]:
-        """For a view under `webhook`: each event of this request that is not account linking, in order.
+        """For a view under `webhook`: each event of this request that is not account linking, in order, from
+        every entry.
 
-        Every entry is looked through. What is not of the shape that Messenger sends is left out, so that no
-        body can fail the view: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text,
-        and a message has a sender and a recipient. `RuntimeError` where nothing verified the request.
+        An event that has not the shape that Messenger sends is left out, so that no body can make the view
+        fail: parts (`message`, `postback`, ...) are dicts, `message["text"]` is text, and a message has a
+        sender and a recipient. `RuntimeError` where the request was not verified.
         """
         return self._here().webhook.events()
 
     def attach(self, app: Flask, endpoint: str) -> None:
-        """The same as `webhook` for a view that can't be edited: by its endpoint's name."""
+        """The same as `webhook` for a view that you cannot edit, by its endpoint's name. `LookupError` where
+        the app has no such endpoint."""
         if endpoint not in app.view_functions:
             raise LookupError(f"the app has no endpoint {endpoint!r}")
         app.view_functions[endpoint] = self.webhook(app.view_functions[endpoint])
         take_get(app, endpoint)
 
     def receive(self, body: bytes, headers: Headers) -> dict[str, Any]:
-        """For a bot without Flask: acts on the linking events in these raw bytes.
+        """For a bot without Flask: verifies these raw bytes and applies their linking events.
 
-        The payload comes back without them, for the bot to go on with. `headers` is what the framework has:
-        a mapping, pairs, or a WSGI environ. Raises `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable`
-        (answer 403, 413, 400) or `StoreUnavailable` (answer 503, so that Messenger sends it again).
+        Returns the payload without those events, for the bot to handle. `headers` is a mapping, pairs, or a
+        WSGI environ. Raises `SignatureRefused`, `PayloadTooLarge`, `PayloadUnreadable` (answer 403, 413, 400)
+        or `StoreUnavailable` (answer 503, so that Messenger sends it again).
         """
         return self._here().webhook.receive(body, headers)
 
     def answer(self, body: bytes, headers: Headers) -> Answer:
         """The same as `receive`, with an answer for Messenger in place of errors.
 
-        `status`, `body` and `headers` are to be sent as they are; `events` is what is left for the bot, each
-        a dict of the shape that `events()` promises, and `payload` the whole of it. After a refusal both are
-        empty. Raises `TypeError` for a body that is no bytes and for headers that are none.
+        Send `status`, `body` and `headers` as they are. `events` has the events for the bot, each a dict of
+        the shape that `events()` promises; `payload` is the payload that `receive` returns. After a refusal
+        both are empty. Raises `TypeError` for a body that is not bytes, and for headers of another shape.
         """
         return self._here().webhook.answer(body, headers)
 
     def handshake(self, query: Mapping[str, Any]) -> Answer:
-        """The answer to Messenger's GET, which verifies the address of a webhook, for a bot without Flask.
+        """For a bot without Flask: the answer to Messenger's GET, which verifies a webhook's address.
 
-        `query` is the parameters (`hub.mode`, `hub.verify_token`, `hub.challenge`), each text or a list of
-        one text.
+        `query` has the parameters (`hub.mode`, `hub.verify_token`, `hub.challenge`), each as text or a list
+        of one text.
         """
         return self._here().webhook.handshake(query)
 
     def on_message(self, handler: Handler) -> Handler:
-        """For a bot with no webhook of its own: the blueprint's `/webhook` calls the handler with each
-        event (a dict) that is not account linking. What it raises is logged."""
+        """For a bot without a webhook of its own: the blueprint's `/webhook` calls the handler with each
+        event (a dict) that is not account linking. An error of the handler is logged."""
         self._message_handler = runnable(handler)
         return handler
 
@@ -96,7 +98,7 @@ class WaysIn(Registered):
 
 
 def runnable(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view itself; one that is `async` is run in the app's own way."""
+    """The view itself, or for an `async` view a function that runs it by the app's `ensure_sync`."""
     return partial(_run_async, view) if iscoroutinefunction(view) else view
 
 

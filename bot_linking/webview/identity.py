@@ -22,6 +22,7 @@ from bot_linking.core.errors import PageUnknown
 from bot_linking.core.text import one_line
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, GraphError, Recipient
+from bot_linking.messenger.refusals import may_work_later
 
 REMEMBERED_MS = 300_000  # as long as a linking token lives
 MOST_REMEMBERED = 10_000
@@ -203,7 +204,7 @@ class Identity:
 
 def _is_away(problem: GraphError) -> bool:
     """Whether Messenger did not answer or asked to try later, and did not refuse."""
-    if problem.status is None or problem.status == 429 or problem.status >= 500:
+    if may_work_later(problem.status):
         return True
     return problem.transient and problem.code not in (None, TOKEN_ENDED)
 

@@ -34,7 +34,7 @@ SOURCE = "site"
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatRow:
     """A connected chat as its row shows it. `id` is a digest, which names the chat in an address."""
 
     id: str
@@ -198,9 +198,9 @@ class OwnerPages:
         )
 
 
-def _chat(link: Connection) -> Chat:
+def _chat(link: Connection) -> ChatRow:
     since, changed = link.linked_at.date().isoformat(), link.updated_at.date().isoformat()
-    return Chat(_id_of(link), link.profile_name, link.page_id, since, changed, link.source)
+    return ChatRow(_id_of(link), link.profile_name, link.page_id, since, changed, link.source)
 
 
 def _id_of(link: Link) -> str:

@@ -209,7 +209,7 @@ class WayPages:
     def _context(self) -> tuple[Context, str]:
         given = fields().getlist("signed_request")
         text = given[0] if len(given) == 1 else None
-        signed = read_signed(text, self._served.owners())
+        signed = read_signed(text, self._served.pages_by_secret())
         context = context_of(signed, self._linking.now() / 1000)
         if signed.secret not in self._served.secrets_of(context.page_id):
             raise SignedRequestRefused(Flaw.PAGE)

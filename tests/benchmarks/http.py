@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import payloads
 from .load import Answers, drive, generators
-from .measure import Finding, Round, Rounds, alternate, percentile
+from .measure import Finding, Round, Rounds, alternate, made, percentile
 from .ours import insist, our_app, seed_ideal, seed_ours
 from .serve import LOAD_CORE, server
 
@@ -23,11 +23,11 @@ Judge = Callable[[Answers], float]
 def run(folder: Path, quick: bool) -> Iterator[Finding]:
     rounds = 3 if quick else 7
     with generators(LOAD_CORE) as pool:
-        yield from _ordinary(_made(folder / "ordinary"), pool, rounds, 600 if quick else 2000)
-        yield from _all_linking(_made(folder / "linking"), pool, rounds, 200 if quick else 1000)
-        yield from _some_linking(_made(folder / "some"), pool, rounds, 600 if quick else 2000)
+        yield from _ordinary(made(folder / "ordinary"), pool, rounds, 600 if quick else 2000)
+        yield from _all_linking(made(folder / "linking"), pool, rounds, 200 if quick else 1000)
+        yield from _some_linking(made(folder / "some"), pool, rounds, 600 if quick else 2000)
         if not quick:
-            yield from _four_workers(_made(folder / "four"), pool, rounds, 2000)
+            yield from _four_workers(made(folder / "four"), pool, rounds, 2000)
 
 
 def _ordinary(folder: Path, pool: ProcessPoolExecutor, rounds: int, each: int) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def _ordinary(folder: Path, pool: ProcessPoolExecutor, rounds: int, each: int) -
     names = ("bare", "ideal", "ours", "host", "ours_host")
     seed_ideal(folder / "ideal.db", ())
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(server(name, _made(folder / name)))[0] for name in names}
+        ports = {name: stack.enter_context(server(name, made(folder / name)))[0] for name in names}
         took = alternate(
             {name: driven(pool, ports[name], [requests] * (rounds + 1)) for name in names}, rounds
         )
@@ -149,8 +149,3 @@ def rate_of_both(
 ) -> Finding:
     ratio = took.ratio(name, beside)
     return Finding(target, what, took.of(name), took.of(beside), ratio, bound, "req/s", at_least=True)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 Clock = Callable[[], float]
@@ -100,6 +101,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 HEADINGS = ("target", "what", "ours", "beside", "unit", "ratio", "bound", "met")
+
+
+def made(folder: Path) -> Path:
+    """The folder, which is made."""
+    folder.mkdir()
+    return folder
 
 
 def table(findings: Sequence[Finding]) -> str:

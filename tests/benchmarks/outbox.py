@@ -26,7 +26,7 @@ from bot_linking.delivery.worker import THREADS
 from . import payloads
 from .databases import Database, SQLite, each_store, fill
 from .load import pin
-from .measure import Finding, Round, alternate
+from .measure import Finding, Round, alternate, made
 from .ours import our_app
 from .serve import LOAD_CORE, on_server_core
 
@@ -38,7 +38,7 @@ PATIENCE_S = 60.0
 def run(folder: Path, quick: bool) -> Iterator[Finding]:
     many, rounds = (150, 2) if quick else (1000, 5)
     with _graph() as port, on_server_core():
-        yield from _drain(_made(folder / "drain"), port, many, rounds)
+        yield from _drain(made(folder / "drain"), port, many, rounds)
         yield from _one_stuck(folder, port, many, 1 if quick else 3)
         for store, new in each_store(folder):
             yield from _backlog(store, new, folder, port, 2 if quick else 5)
@@ -54,9 +54,9 @@ class _InstantBot:
 def _drain(folder: Path, port: int, many: int, rounds: int) -> Iterator[Finding]:
     url, pages = f"http://127.0.0.1:{port}", [str(int(payloads.PAGE) + number) for number in range(10)]
     config = _config_of({page: f"token-of-page-{page}" for page in pages}) | {"BOT_LINKING_GRAPH_URL": url}
-    _, instant = our_app(_made(folder / "instant"), **config)
+    _, instant = our_app(made(folder / "instant"), **config)
     instant._here().bots.of = lambda page_id: _InstantBot()  # type: ignore[method-assign]
-    _, over_http = our_app(_made(folder / "over_http"), **config)
+    _, over_http = our_app(made(folder / "over_http"), **config)
     bot, message = over_http._here().bots.of(pages[0]), over_http.login_message("hello", page_id=pages[0])
 
     def bare_calls() -> float:
@@ -112,7 +112,7 @@ def _one_stuck(folder: Path, port: int, many: int, rounds: int) -> Iterator[Find
     turns = iter(range(2 * (rounds + 1)))
 
     def drain(stuck: int) -> float:
-        place = _made(folder / f"stuck_{next(turns)}")
+        place = made(folder / f"stuck_{next(turns)}")
         _, linking = our_app(place, **config)
         path = _path(linking)
         fill(SQLite(place), range(many))
@@ -144,7 +144,7 @@ def _backlog(
 
     def ours() -> float:
         database = new()
-        place = _made(folder / f"backlog_{store}_{next(turns)}")
+        place = made(folder / f"backlog_{store}_{next(turns)}")
         config: Any = {"BOT_LINKING_DATABASE": database.url, "BOT_LINKING_PAGE_ACCESS_TOKEN": SLOW_TOKEN}
         _, linking = our_app(place, BOT_LINKING_GRAPH_URL=f"http://127.0.0.1:{port}", **config)
         fill(database, range(many))
@@ -155,7 +155,7 @@ def _backlog(
         return rate
 
     _, other = our_app(
-        _made(folder / f"calls_{store}"), BOT_LINKING_PAGE_ACCESS_TOKEN=SLOW_TOKEN,
+        made(folder / f"calls_{store}"), BOT_LINKING_PAGE_ACCESS_TOKEN=SLOW_TOKEN,
         BOT_LINKING_GRAPH_URL=f"http://127.0.0.1:{port}",
     )  # fmt: skip
     bot, message = other.bot, other.login_message("hello")
@@ -255,8 +255,3 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 def _path(linking: AccountLinking) -> Path:
     path: Path = linking.store.engine.path  # type: ignore[attr-defined]
     return path
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

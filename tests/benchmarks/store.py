@@ -18,7 +18,7 @@ from tests import pgbouncer
 
 from . import payloads
 from .databases import Postgres, SQLite, fill, postgres_server
-from .measure import Finding, Rounds, alternate, busy, waiting
+from .measure import Finding, Rounds, alternate, busy, made, waiting
 from .ours import insist, our_app, seed_ours
 from .serve import on_server_core
 from .webhook import caller
@@ -38,7 +38,7 @@ def run(folder: Path, quick: bool) -> Iterator[Finding]:
 
 def _look_up(folder: Path, rounds: int) -> Iterator[Finding]:
     """`link_of` beside one select on a connection that is kept."""
-    _, linking = our_app(place := _made(folder / "look_up"))
+    _, linking = our_app(place := made(folder / "look_up"))
     fill(SQLite(place), range(PEOPLE))
     raw = sqlite3.connect(SQLite(place).path, isolation_level=None)
     select = _SELECT.format("?")
@@ -81,11 +81,11 @@ def _look_up_by_socket(database: Postgres, folder: Path, rounds: int) -> Iterato
 
 def _through_pgbouncer(database: Postgres, folder: Path, rounds: int) -> Iterator[Finding]:
     """A login and a look-up through PgBouncer in transaction mode, beside the same without it."""
-    _, direct = our_app(_made(folder / "direct"), BOT_LINKING_DATABASE=database.url)
+    _, direct = our_app(made(folder / "direct"), BOT_LINKING_DATABASE=database.url)
     fill(database, range(PEOPLE))
     with pgbouncer.running(database.url) as url:
         address = f"{url}?pooling=transaction"
-        _, pooled = our_app(_made(folder / "pooled"), BOT_LINKING_DATABASE=address)
+        _, pooled = our_app(made(folder / "pooled"), BOT_LINKING_DATABASE=address)
         took = alternate(
             {"direct": waiting(_asking(direct.link_of), 1), "pooled": waiting(_asking(pooled.link_of), 1)},
             rounds,
@@ -137,7 +137,7 @@ def _per_call(what: str, took: Rounds, beside: str, bound: float) -> Finding:
 def _flushes(folder: Path) -> Iterator[Finding]:
     """A commit with synchronous=FULL flushes once. Commits are counted in the write-ahead log and, where
     strace is installed, flushes in the kernel."""
-    app, linking = our_app(_made(folder / "flushes"))
+    app, linking = our_app(made(folder / "flushes"))
     path = linking.store.engine.path  # type: ignore[attr-defined]
     seed_ours(linking, range(200))
     hundred, one = payloads.linking(range(100)), payloads.linking([100])
@@ -191,7 +191,7 @@ def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
         return
     counted: dict[str, int] = {}
     for kind in ("nothing", "ordinary", "linking", "redelivery"):
-        place = _made(folder / f"flushes_{kind}")
+        place = made(folder / f"flushes_{kind}")
         child = [sys.executable, "-c", _CHILD.format(package=__package__), str(place), kind]
         trace = [
             tracer,
@@ -215,8 +215,3 @@ def _flushes_by_kernel(folder: Path) -> Iterator[Finding]:
         yield Finding(
             "4", f"flushes of ten {what}, by the kernel", found, expected, ratio, 1.0, "flushes", True
         )
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

@@ -23,7 +23,7 @@ from bot_linking.messenger.events import mentions_ours
 
 from . import payloads
 from .ideal import bare_app, host_app, ideal_app, read_json
-from .measure import Finding, Round, alternate, busy, waiting
+from .measure import Finding, Round, alternate, busy, made, waiting
 from .ours import insist, our_app, seed_ideal, seed_ours
 
 Call = Callable[[], object]
@@ -65,8 +65,8 @@ def caller(
 
 def _ordinary(folder: Path, rounds: int) -> Iterator[Finding]:
     body = payloads.ordinary()
-    around_host, _ = our_app(_made(folder / "around_host"), read_json)
-    around_bare, linking = our_app(_made(folder / "around_bare"))
+    around_host, _ = our_app(made(folder / "around_host"), read_json)
+    around_bare, linking = our_app(made(folder / "around_bare"))
     linking.on_message(lambda event: None)
     apps = {"bare": bare_app(), "host": host_app(), "ours": around_host, "around bare": around_bare}
     apps["ideal"] = ideal_app(folder / "ideal_ordinary.db", payloads.SECRET)
@@ -122,7 +122,7 @@ def _many_secrets(folder: Path, rounds: int) -> Iterator[Finding]:
         }
         config: dict[str, Any] = dict.fromkeys(f"BOT_LINKING_{each}" for each in one_page)
         config["BOT_LINKING_PAGES"] = pages
-        app, _ = our_app(_made(folder / f"{name}_secrets"), **config)
+        app, _ = our_app(made(folder / f"{name}_secrets"), **config)
         contestants[name] = busy(caller(app, body), 40)
     took = alternate(contestants, rounds)
     what = "a webhook with 1,000 app secrets, beside one"
@@ -131,7 +131,7 @@ def _many_secrets(folder: Path, rounds: int) -> Iterator[Finding]:
 
 def _other_routes(folder: Path, rounds: int) -> Iterator[Finding]:
     """The same app with and without linking, at its other routes."""
-    with_linking, _ = our_app(_made(folder / "other"))
+    with_linking, _ = our_app(made(folder / "other"))
     calls = {
         name: caller(app, b"", "/other", REQUEST_METHOD="GET")
         for name, app in (("ours", with_linking), ("bare", bare_app()))
@@ -145,7 +145,7 @@ def _first_and_again(folder: Path, rounds: int) -> Iterator[Finding]:
     """New linking events, durable, one by one; and events that were delivered before."""
     each, seen = 20, 20
     total = seen + each * (rounds + 1)
-    app, linking = our_app(_made(folder / "first"))
+    app, linking = our_app(made(folder / "first"))
     ideal_path = folder / "ideal_first.db"
     seed_ours(linking, range(total))
     seed_ideal(ideal_path, range(total))
@@ -177,7 +177,7 @@ def _next_of(calls: Iterator[Call]) -> object:
 
 def _forged(folder: Path, rounds: int) -> Iterator[Finding]:
     """A refusal must not cost more than an answer, and parses nothing."""
-    app, _ = our_app(_made(folder / "forged"), read_json)
+    app, _ = our_app(made(folder / "forged"), read_json)
     forged = "sha256=" + "0" * 64
     body, broken = payloads.ordinary(), b"{" * payloads.ORDINARY_SIZE
     refused = busy(caller(app, body, signed=forged, expected="403"), 40)
@@ -210,11 +210,6 @@ def _without_log(one_round: Round) -> float:
 
 def _database_of(linking: AccountLinking) -> Path:
     return Path(linking.settings.database.removeprefix("sqlite:///"))
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from bot_linking.account_link_api.keys import Keys
+from bot_linking.doors.findings import Finding
 from bot_linking.operators import file_checks
 from bot_linking.operators.checkup import checkup
 from bot_linking.operators.file_checks import check_file
-from bot_linking.operators.findings import Finding
 from tests.bots import Bot, NewBot
 from tests.graph import ScriptedGraph, as_json
 

@@ -11,11 +11,11 @@ from flask import Flask, request
 from prometheus_client import CollectorRegistry
 
 from bot_linking import metrics
+from bot_linking.doors.findings import Finding
 from bot_linking.messenger.graph import GraphError
 from bot_linking.messenger.refusals import TABLE, About
 from bot_linking.operators.address_checks import check_handshake
 from bot_linking.operators.ends_checks import check_token, check_version
-from bot_linking.operators.findings import Finding
 from bot_linking.operators.setup import _remedy
 from bot_linking.operators.upkeep import _note
 from bot_linking.testing import BotServer

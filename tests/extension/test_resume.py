@@ -299,6 +299,49 @@ def test_a_handler_of_a_linked_person_that_gives_up_is_no_error_of_the_webhooks(
     assert bot.linking.store.list_dead() == []
 
 
+@pytest.mark.parametrize("hook", ["teardown_request", "teardown_appcontext"])
+def test_what_a_teardown_function_of_the_host_raises_runs_no_handler_again(
+    bot: Bot, hook: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = _break(bot, hook)
+    shop = Shop(bot)
+    shop.orders(EVENT)
+    bot.link()
+    broken.append("from now on")
+    for _ in range(3):
+        bot.linking.delivery.drain()
+        bot.clock.advance(600)
+    broken.clear()
+    assert len(shop.ran) == 1
+    assert len(bot.graph.sent) == 2  # prompt, confirmation
+    assert "a teardown function of the host failed" in caplog.text
+
+
+def test_a_teardown_function_that_raises_does_not_hide_what_the_handler_raised(bot: Bot) -> None:
+    def hopeless(event: dict[str, Any], link: Link) -> None:
+        raise bot_linking.GiveUp("closed")
+
+    broken = _break(bot, "teardown_request")
+    bot.linking.login_required(hopeless)(EVENT)
+    bot.link()
+    broken.append("from now on")
+    bot.linking.delivery.drain()
+    (dead,) = bot.linking.store.list_dead()
+    assert dead.last_error == "closed"
+
+
+def _break(bot: Bot, hook: str) -> list[str]:
+    """A teardown function that raises as soon as something is in the list."""
+    broken = list[str]()
+
+    def tear_down(error: BaseException | None) -> None:
+        if broken:
+            raise RuntimeError("written for other requests")
+
+    getattr(bot.app, hook)(tear_down)
+    return broken
+
+
 def test_a_handler_that_cannot_reach_the_person_says_nothing_more_to_them(bot: Bot) -> None:
     def answer(event: dict[str, Any], link: Link) -> None:
         bot.linking.bot.send_text_message(PSID, "your orders")

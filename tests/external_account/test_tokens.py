@@ -49,6 +49,14 @@ def everything_wrong(shop: Shop) -> dict[str, str | None]:
     }
 
 
+def test_an_application_may_be_called_like_a_call(shop: Shop) -> None:
+    shop.external.create_app("signin")
+    token = shop.external.create_token("signin", USER)
+    assert shop.call("POST", app="signin", token=token, json=UNION).json()["data"] is True
+    assert shop.call("POST", app="signin", token=token, json={}).json()["data"] is False
+    assert shop.call("POST", app="signin", json=UNION).json()["data"] is False
+
+
 @pytest.mark.parametrize(("method", "path", "nothing"), CALLS)
 def test_every_kind_of_wrong_token_gets_the_same_answer(
     shop: Shop, method: str, path: str, nothing: Any

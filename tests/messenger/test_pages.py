@@ -75,7 +75,7 @@ def test_the_store_is_asked_every_two_seconds_and_read_when_something_has_change
     pages: Pages, kept: Kept, time: Time
 ) -> None:
     for _ in range(1000):
-        pages.owners()
+        pages.pages_by_secret()
     assert (kept.asked, kept.read) == (1, 1)
     kept.put("222", page("222"))
     assert ids(pages) == ["111"]
@@ -83,7 +83,7 @@ def test_the_store_is_asked_every_two_seconds_and_read_when_something_has_change
     assert ids(pages) == ["111", "222"]
     for _ in range(10):
         time.now += LOOK_EVERY_S
-        pages.owners()
+        pages.pages_by_secret()
     assert (kept.asked, kept.read) == (12, 2)
 
 
@@ -103,13 +103,13 @@ def test_every_question_agrees_after_each_change(pages: Pages, kept: Kept) -> No
     assert pages.revision != first
     assert (pages.sole_id(), pages.is_one()) == (None, False)
     assert pages.secrets_of("222") == (b"another-secret",)
-    assert pages.owners() == {b"a-secret": {"111"}, b"another-secret": {"222"}}
+    assert pages.pages_by_secret() == {b"a-secret": {"111"}, b"another-secret": {"222"}}
     kept.put("222", page("222", "a-secret"))
     pages.refresh()
-    assert pages.owners() == {b"a-secret": {"111", "222"}}
+    assert pages.pages_by_secret() == {b"a-secret": {"111", "222"}}
     kept.put("222", None)
     pages.refresh()
-    assert pages.owners() == {b"a-secret": {"111"}}
+    assert pages.pages_by_secret() == {b"a-secret": {"111"}}
     assert not pages.serves("222")
     with pytest.raises(PageUnknown):
         pages.page("222")
@@ -118,23 +118,23 @@ def test_every_question_agrees_after_each_change(pages: Pages, kept: Kept) -> No
 def test_what_was_handed_out_before_a_change_does_not_change_under_its_reader(
     pages: Pages, kept: Kept
 ) -> None:
-    before = pages.owners()
+    before = pages.pages_by_secret()
     for number in range(100):
         kept.put(f"{number}", page(f"{number}", f"secret-{number}"))
     walk = iter(before)
     pages.refresh()
     assert list(walk) == [b"a-secret"]
-    assert len(pages.owners()) == 101
+    assert len(pages.pages_by_secret()) == 101
 
 
 def test_a_secret_that_every_page_may_use_stays_so(kept: Kept, time: Time) -> None:
     pages = Pages([page(None)], kept, monotonic=time)
     kept.put("222", page("222"))
     pages.refresh()
-    assert pages.owners() == {b"a-secret": None}
+    assert pages.pages_by_secret() == {b"a-secret": None}
     kept.put("222", None)
     pages.refresh()
-    assert pages.owners() == {b"a-secret": None}
+    assert pages.pages_by_secret() == {b"a-secret": None}
     assert pages.page("999").id is None
 
 
@@ -196,7 +196,7 @@ def test_while_one_thread_looks_the_others_do_not_wait(pages: Pages, kept: Kept,
         return 0
 
     kept.revision = slow  # type: ignore[method-assign]
-    looking = threading.Thread(target=pages.owners)
+    looking = threading.Thread(target=pages.pages_by_secret)
     looking.start()
     assert is_looking.wait(30)
     assert ids(pages) == ["111"]
@@ -247,7 +247,7 @@ def test_what_is_asked_for_one_page_of_a_thousand_touches_that_page_alone(
     pages.secrets_of("777")
     pages.page("777")
     pages.token_name("777")
-    pages.owners()
+    pages.pages_by_secret()
     pages.serves("777")
     assert set(Watched.touched) == {"777"}
     kept.put("777", watched(777, "another-secret"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.signature import sign, signer_of
 from bot_linking.messenger.signers import FEW, MOST_TRIED_A_SECOND, Signers
 from tests.wire import batch, message_event
@@ -16,26 +17,20 @@ from tests.wire import batch, message_event
 MANY = 1000
 
 
-class Pages:
+class FakePages(Pages):
     """Pages 1 to n, each with a secret of its own; `away` names a page that cannot be read."""
 
     def __init__(self, count: int) -> None:
         self.secrets = {str(number): [f"secret-{number}".encode()] for number in range(1, count + 1)}
         self.away: str | None = None
 
-    def secrets_of(self, page_id: str | None) -> Sequence[bytes]:
+    def secrets_of(self, page_id: str | None) -> tuple[bytes, ...]:
         if page_id == self.away:
             raise StoreUnavailable("away")
-        return self.secrets.get(page_id or "", ())
+        return tuple(self.secrets.get(page_id or "", ()))
 
-    def owners(self) -> Mapping[bytes, frozenset[str] | None]:
+    def pages_by_secret(self) -> Mapping[bytes, frozenset[str] | None]:
         return {secret: frozenset([page]) for page, all_ in self.secrets.items() for secret in all_}
-
-    def require_all(self) -> None:
-        return
-
-    def verify_tokens(self) -> Sequence[bytes]:
-        return ()
 
 
 class Tried:
@@ -72,7 +67,7 @@ def body_of(page: str) -> bytes:
 def test_the_page_that_a_body_names_picks_the_secret_that_is_tried(
     tried: Tried, number: int, shape: str
 ) -> None:
-    search, body, secret = Signers(Pages(MANY)), body_of(str(number)), f"secret-{number}".encode()
+    search, body, secret = Signers(FakePages(MANY)), body_of(str(number)), f"secret-{number}".encode()
     if shape == "the page after its events":
         payload = json.loads(body)
         entry = payload["entry"][0]
@@ -85,14 +80,14 @@ def test_the_page_that_a_body_names_picks_the_secret_that_is_tried(
 
 def test_what_is_named_is_not_believed(tried: Tried) -> None:
     """A body that names one page and is signed for another belongs to the other."""
-    search, body = Signers(Pages(MANY)), body_of("7")
+    search, body = Signers(FakePages(MANY)), body_of("7")
     assert search.find(body, sign(body, b"secret-8")) == b"secret-8"
     assert search.find(body, sign(body, b"secret-of-a-stranger")) is None
     assert search.find(body, None) is None
 
 
 def test_a_forged_body_costs_one_try_once_the_budget_is_spent(tried: Tried) -> None:
-    search = Signers(Pages(MANY), now=lambda: tried.clock)
+    search = Signers(FakePages(MANY), now=lambda: tried.clock)
     forged = "sha256=" + "0" * 64
     bodies = [body_of("7"), body_of("999999"), b"{}", b'{"id":"1"}' * 100, b"\xff" * 1000]
     counts = [tried.during(search, bodies[n % len(bodies)], forged)[1] for n in range(500)]
@@ -101,14 +96,14 @@ def test_a_forged_body_costs_one_try_once_the_budget_is_spent(tried: Tried) -> N
 
 
 def test_a_header_of_another_length_costs_nothing(tried: Tried) -> None:
-    search = Signers(Pages(MANY))
+    search = Signers(FakePages(MANY))
     for header in ("", "sha256=", "sha1=" + "0" * 40, "x" * 10_000, "sha256=" + "0" * 63):
         assert tried.during(search, body_of("7"), header) == (None, 0)
 
 
 def test_an_app_that_delivers_what_is_of_no_page_is_remembered_even_under_a_flood(tried: Tried) -> None:
     """Instagram's webhooks name no page of ours, and the same app signs them."""
-    search = Signers(Pages(MANY), now=lambda: tried.clock)
+    search = Signers(FakePages(MANY), now=lambda: tried.clock)
     body = json.dumps(
         {"object": "instagram", "entry": [{"id": "17841400000000000", "messaging": []}]}
     ).encode()
@@ -125,14 +120,14 @@ def test_an_app_that_delivers_what_is_of_no_page_is_remembered_even_under_a_floo
 
 @pytest.mark.parametrize("count", [2, FEW])
 def test_few_secrets_are_always_tried(tried: Tried, count: int) -> None:
-    search, body = Signers(Pages(count), now=lambda: 0.0), body_of("nowhere")
+    search, body = Signers(FakePages(count), now=lambda: 0.0), body_of("nowhere")
     for number in range(2000):
         secret = f"secret-{number % count + 1}".encode()
         assert search.find(body, sign(body, secret)) == secret
 
 
 def test_pages_may_come_and_go(tried: Tried) -> None:
-    pages = Pages(MANY)
+    pages = FakePages(MANY)
     search, body = Signers(pages), body_of("new")
     assert search.find(body, sign(body, b"secret-new")) is None
     pages.secrets["new"] = [b"secret-new", b"secret-old"]
@@ -144,7 +139,7 @@ def test_pages_may_come_and_go(tried: Tried) -> None:
 
 
 def test_a_page_that_cannot_be_read_yet_does_not_stop_the_others(tried: Tried) -> None:
-    pages = Pages(MANY)
+    pages = FakePages(MANY)
     pages.away = "7"
     search, body = Signers(pages), body_of("7")
     assert search.find(body, sign(body, b"secret-9")) == b"secret-9"

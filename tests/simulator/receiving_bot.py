@@ -23,6 +23,11 @@ ADA = "24680135791357"
 GRACE = "24680135792468"
 
 
+def template(kind: str, **payload: object) -> dict[str, Any]:
+    """A message with a template."""
+    return {"attachment": {"type": "template", "payload": {"template_type": kind, **payload}}}
+
+
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:
         pass

@@ -13,7 +13,7 @@ import requests
 
 from bot_linking.simulator import Simulator
 
-from .receiving_bot import ADA, Clock, GraphClient
+from .receiving_bot import ADA, Clock, GraphClient, template
 
 LOGIN = "http://127.0.0.1:5000/linking/login"
 LOG_IN: dict[str, Any] = {"type": "account_link", "url": "https://bot.example/login"}
@@ -30,10 +30,6 @@ def refused_with(answer: requests.Response, code: int, subcode: int | None = Non
     error = error_of(answer)
     assert (answer.status_code, error["code"], error.get("error_subcode")) == (status, code, subcode)
     return str(error["message"])
-
-
-def template(kind: str, **payload: object) -> dict[str, Any]:
-    return {"attachment": {"type": "template", "payload": {"template_type": kind, **payload}}}
 
 
 def button_template(*buttons: object, text: str = "Choose") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from bot_linking.simulator import Simulator
 
-from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot
+from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot, template
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -19,10 +19,6 @@ _LOGIN = (
     '<!doctype html><html lang="en"><title>Log in</title><main><h1>Log in</h1>'
     '<form method="post"><button>Allow</button></form></main>'
 )
-
-
-def _template(kind: str, **payload: object) -> dict[str, Any]:
-    return {"attachment": {"type": "template", "payload": {"template_type": kind, **payload}}}
 
 
 @pytest.fixture
@@ -34,14 +30,14 @@ def talking_bot(bot: ReceivingBot, graph: GraphClient) -> ReceivingBot:
             "text": "I can show <b>orders</b>.",
             "quick_replies": [{"content_type": "text", "title": "Show orders", "payload": "ORDERS"}],
         },
-        "Show orders": _template(
+        "Show orders": template(
             "generic",
             elements=[
                 {"title": "Walking boots", "subtitle": "On its way", "image_url": f"{bot.url}/boots.svg"},
                 {"title": "Lamp", "subtitle": "Delivered", "buttons": [{"type": "account_unlink"}]},
             ],
         ),
-        "log in": _template("button", text="Who are you at Acme?", buttons=[log_in]),
+        "log in": template("button", text="Who are you at Acme?", buttons=[log_in]),
     }
 
     def answer(event: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot_linking import Account
 from bot_linking.translations import SHIPPED
-from bot_linking.webview.owner_views import Chat
+from bot_linking.webview.owner_views import ChatRow
 from bot_linking.webview.qr import qr_code
 from tests.webview.test_templates import CONSENT, SCHEMES, VARIANTS, Site, Window, violations
 
@@ -55,8 +55,8 @@ def _others() -> dict[str, tuple[str, dict[str, Any]]]:
     chat = {"chat_url": "https://m.me/acme", "chat_code": qr_code("https://m.me/acme")}
     link = {"url": "https://m.me/acme?ref=bl.x", "code": "LINK 7K4Q-9P2M"}
     chats = [
-        Chat("1", "Ada L.", "1234567890", "2026-11-02", "2026-11-20", "login"),
-        Chat("2", None, "1234567890", "2026-11-02", "2026-11-02", "web"),
+        ChatRow("1", "Ada L.", "1234567890", "2026-11-02", "2026-11-20", "login"),
+        ChatRow("2", None, "1234567890", "2026-11-02", "2026-11-02", "web"),
     ]
     mine = {"account": "Ada Lovelace", "ticket": "t"}
     undo = {"token": "t", "ticket": "t", "date": "2026-11-25", "connections": True}

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bot_linking.doors.findings import Finding
 from bot_linking.operators.checkup import checkup
-from bot_linking.operators.findings import Finding
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation

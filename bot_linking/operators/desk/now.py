@@ -10,8 +10,8 @@ from bot_linking.core.ports.tallies import MINUTE_MS, TrafficCount
 if TYPE_CHECKING:
     from flask import Response
 
+    from bot_linking.doors.findings import Finding
     from bot_linking.operators.desk.visit import Visit
-    from bot_linking.operators.findings import Finding
 
 MINUTES = 60
 _FAILING = ("wrong", "note", "ok")  # the worst first
