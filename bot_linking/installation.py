@@ -286,6 +286,7 @@ class _Parts:
             hooks=hooks,
             in_request=self._in_request,
             utility_template=settings.utility_template,
+            message_limit=settings.message_limit,
             funnel=self.funnel,
         )
         for_owners = OwnerDeliveries(

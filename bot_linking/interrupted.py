@@ -23,10 +23,11 @@ class Interrupted:
 
     def add(self, handler: Handler, runs: Handler, cancelled: Handler | None) -> str:
         """Register a handler and return its name. `runs` is called to resume it, `cancelled` when the person
-        declines. Raises `ValueError` for a lambda, which has no name."""
-        name = f"{handler.__module__}.{handler.__qualname__}"
-        if handler.__name__ == "<lambda>":
+        declines. Raises `ValueError` for a lambda, a `partial` and a callable object, which have no name."""
+        called = getattr(handler, "__qualname__", "<lambda>")
+        if called.endswith("<lambda>"):
             raise ValueError("login_required needs a function with a name, to find it again after the login")
+        name = f"{handler.__module__}.{called}"
         self._handlers[name] = runs
         if cancelled is not None:
             self._when_cancelled[name] = cancelled

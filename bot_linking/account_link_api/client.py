@@ -132,7 +132,7 @@ def _endpoint(url: str) -> str:
     if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("the url is not an address like https://bot.example.com/linking/api")
     url = url.rstrip("/")
-    return url if url.endswith("/api") else url + "/api"
+    return url if url.lower().endswith("/api") else url + "/api"
 
 
 def _read(response: requests.Response) -> dict[str, Any]:

@@ -187,6 +187,9 @@ class Settings(SiteSettings):
         " last wrote. Its parameters: the brand, the account. Without it such a confirmation waits.",
         None,
     )
+    message_limit: int = _key(
+        read.between(1, 1000), "Messages about links to one person in an hour; more wait for the next.", 5
+    )
     sign_in_limit: int = _key(read.between(1, 100), "Failed sign-ins for one account in five minutes.", 5)
     address_limit: int = _key(read.between(1, 10_000), "Failed sign-ins from one address in a minute.", 10)
     sign_in_concurrency: int = _key(

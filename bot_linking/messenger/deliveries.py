@@ -22,7 +22,6 @@ from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Message
 from bot_linking.messenger.messages import Messages
 
-MOST_MESSAGES_AN_HOUR = 5
 HOUR_MS = 3_600_000
 WINDOW_MS = 24 * HOUR_MS  # how long a page may write to a person after their event
 
@@ -43,6 +42,7 @@ class Deliveries:
         hooks: Hooks = NO_HOOKS,
         in_request: Callable[[], AbstractContextManager[object]] = nullcontext,
         utility_template: str | None = None,
+        message_limit: int,
         funnel: Funnel,
     ) -> None:
         self._linking = linking
@@ -54,6 +54,7 @@ class Deliveries:
         self._farewell = hooks.farewell
         self._in_request = in_request
         self._utility_template = utility_template
+        self._message_limit = message_limit
         self._funnel = funnel
 
     @handles("linked")
@@ -129,14 +130,14 @@ class Deliveries:
         return self._send(entry, contact, self._messages.sorry(contact.locale or self._locale))
 
     def _send(self, entry: OutboxEntry, contact: Contact, message: Message | None) -> Counter | None:
-        """Send, at most `MOST_MESSAGES_AN_HOUR` to one person, however often they log in and out."""
+        """Send, at most `message_limit` an hour to one person, however often they log in and out."""
         if message is None:
             return None
         store, now = self._linking.store, self._linking.now()
         counter = limits_of(entry.page_id, entry.psid).messages
         sent, starts_again = store.find_limit(counter, now, HOUR_MS)
-        if sent >= MOST_MESSAGES_AN_HOUR:
-            enough = DeliveryFailed("enough messages for this hour")
+        if sent >= self._message_limit:
+            enough = DeliveryFailed("enough messages for this hour, by BOT_LINKING_MESSAGE_LIMIT")
             enough.held_for = "hour"  # the person's other entries go on
             enough.retry_after = (starts_again - now) / 1000
             raise enough

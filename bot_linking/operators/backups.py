@@ -103,6 +103,7 @@ def _erasures(here: Here) -> click.Command:
     @click.option(
         "--replay", "file", type=click.File("r"), metavar="FILE", help="Erase again whoever it names."
     )
+    @click.option("--json", is_flag=True, expose_value=False, help="As ever: it prints nothing else.")
     def erasures(file: IO[str] | None) -> None:
         """Print who was erased, by digest, one JSON object a line; after a restore, erase them again.
 

@@ -14,13 +14,13 @@ from bot_linking.operators.terminal import Column, ask, print_rows, safe, say, t
 
 WANTED = ("page access token", "app secret", "verify token")
 _COLUMNS = (
-    Column("page_id", "page", is_whole=True),
-    Column("source", "from"),
-    Column("access_tokens", "tokens"),
-    Column("app_secrets", "secrets"),
-    Column("verify_tokens", "verify tokens"),
-    Column("added_at", "added"),
-    Column("changed_at", "changed"),
+    Column("page_id", "PAGE", is_whole=True),
+    Column("source", "FROM"),
+    Column("access_tokens", "TOKENS"),
+    Column("app_secrets", "SECRETS"),
+    Column("verify_tokens", "VERIFY TOKENS"),
+    Column("added_at", "ADDED"),
+    Column("changed_at", "CHANGED"),
 )
 
 
@@ -81,7 +81,9 @@ def _rotate(here: Here) -> click.Command:
             here().runtime_pages.finish(page_id)
             say(f"only the newest token and secrets of page {page_id} are good now")
             return
-        access_token, app_secret, verify_token = _read(may_stay=True)
+        access_token, app_secret, verify_token = values = _read(may_stay=True)
+        if not any(values):
+            raise click.ClickException(f"no value was given: page {page_id} stays as it is")
         here().runtime_pages.rotate(
             page_id, access_token=access_token, app_secret=app_secret, verify_token=verify_token
         )

@@ -59,6 +59,7 @@ def _export(here: Here) -> click.Command:
     @click.argument("psid", required=False)
     @click.option("--account", "account_id", metavar="ID", help="Everything about an account and its chats.")
     @page_option
+    @click.option("--json", is_flag=True, expose_value=False, help="As ever: it prints nothing else.")
     def export(psid: str | None, account_id: str | None, page_id: str | None) -> None:
         """Print everything that is held about a person as one JSON document, without secrets."""
         if (psid is None) == (account_id is None):

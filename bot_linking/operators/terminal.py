@@ -182,9 +182,11 @@ def _print_each(rows: Iterable[Row], line: Callable[[Row], str]) -> int:
 
 
 def _draw(columns: Sequence[Column], rows: Sequence[Row]) -> int:
-    """Print a table with a head, at most as wide as the terminal. Returns the number of rows."""
+    """Print a table with a head, at most as wide as the terminal, without the columns in which no row has a
+    value. Returns the number of rows."""
     if not rows:
         return 0
+    columns = [column for column in columns if any(row[column.name] not in (None, "") for row in rows)]
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -13,7 +13,8 @@ HOUR = 3600
 QUIET_AFTER = 5
 QUIET = (
     "That was more than five times within an hour, and bot_linking confirms five. To hear it again, chat as "
-    "a new person, or turn the clock forward by an hour where the bot shares it."
+    "a new person, turn the clock forward by an hour where the bot shares it, or start the bot with "
+    "BOT_LINKING_MESSAGE_LIMIT=100."
 )
 
 

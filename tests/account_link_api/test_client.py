@@ -267,6 +267,7 @@ def test_200_from_something_else_is_no_success(script: Script, body: str) -> Non
     [
         ("https://bot.example.com/linking/api", "https://bot.example.com/linking/api"),
         ("https://bot.example.com/linking/api/", "https://bot.example.com/linking/api"),
+        ("https://bot.example.com/linking/API/", "https://bot.example.com/linking/API"),
         ("https://bot.example.com/linking", "https://bot.example.com/linking/api"),
         ("https://bot.example.com", "https://bot.example.com/api"),
         ("http://127.0.0.1:5000/linking/", "http://127.0.0.1:5000/linking/api"),

@@ -124,6 +124,13 @@ def test_rotate_replaces_what_is_not_empty_and_finish_ends_the_old(run: Run, bot
     assert (page.access_tokens, page.verify_tokens) == (("token-anew",), ("verify-anew",))
 
 
+def test_rotate_without_any_value_is_a_refusal(run: Run) -> None:
+    run("add", "555", lines=LINES)
+    result = run("rotate", "555", lines="\n\n\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no value was given" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", ["rotate 555", "rotate 555 --finish", "remove 555 --yes"])
 def test_a_page_that_is_not_there_is_a_refusal(run: Run, arguments: str) -> None:
     result = run(*arguments.split(), lines=LINES)

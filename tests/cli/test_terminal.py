@@ -55,6 +55,7 @@ def test_a_list_is_a_table_with_a_head_on_a_terminal_and_lines_with_tabs_in_a_pi
     head, *lines = shown.splitlines()
     assert head.split()[:3] == ["PAGE", "PSID", "ACCOUNT"]
     assert len(lines) == 2
+    assert "PHONE" not in head, "no row has a value there"
     at = head.index("USER NAME")
     assert [line[at : at + 5].strip() for line in lines] == ["ada", "grace"]
     assert "just now" in lines[0]
@@ -89,7 +90,7 @@ def test_an_empty_list_says_so_on_stderr(shell: Shell, arguments: tuple[str, ...
         assert result.err.strip()
 
 
-@pytest.mark.parametrize("arguments", [("erasures",), ("export-links", "--json")])
+@pytest.mark.parametrize("arguments", [("erasures",), ("erasures", "--json"), ("export-links", "--json")])
 def test_a_list_that_is_json_alone_says_so_too(shell: Shell, arguments: tuple[str, ...]) -> None:
     result = shell.quick(*arguments)
     assert (result.status, result.out) == (0, "")

@@ -8,7 +8,6 @@ import pytest
 
 from bot_linking import Link
 from bot_linking.core.identifiers import Identifiers
-from bot_linking.messenger.deliveries import MOST_MESSAGES_AN_HOUR
 from tests.bots import Bot, NewBot
 from tests.wire import PAGE, PSID, batch, unlinked_event
 
@@ -87,6 +86,18 @@ def test_the_call_to_messenger_is_tried_until_it_works_whatever_graph_says(
     bot.clock.advance(86_400)
     bot.linking.delivery.drain()
     assert bot.linking.store.outbox_depth()["depth"] == 0
+
+
+MOST_MESSAGES_AN_HOUR = 5
+
+
+@pytest.mark.parametrize("limit", [2, 7])
+def test_a_bot_may_say_more_or_less_in_an_hour(new_bot: NewBot, limit: int) -> None:
+    bot = new_bot(MESSAGE_LIMIT=limit)
+    for number in range(8):
+        bot.linking.core.bind(PSID, Identifiers(username=f"ada{number}"), PAGE, source="api")
+        bot.linking.delivery.drain()
+    assert len(bot.graph.sent) == limit
 
 
 def test_a_clock_that_was_ahead_silences_nobody(new_bot: NewBot) -> None:

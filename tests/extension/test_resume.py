@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -121,9 +122,16 @@ def test_an_action_waits_for_a_process_that_knows_its_handler(new_bot: NewBot) -
     assert second.linking.store.outbox_depth()["depth"] == 0
 
 
-def test_a_handler_needs_a_name_to_be_found_again(bot: Bot) -> None:
+class Nameless:
+    def __call__(self, event: Any, link: Link) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "nameless", [lambda event, link: None, partial(Nameless.__call__, Nameless()), Nameless()]
+)
+def test_a_handler_needs_a_name_to_be_found_again(bot: Bot, nameless: Any) -> None:
     with pytest.raises(ValueError, match="a name"):
-        bot.linking.login_required(lambda event, link: None)
+        bot.linking.login_required(nameless)
 
 
 def finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
