@@ -1,4 +1,4 @@
-"""The bot: text in, text out, as such bots are. What account linking added is marked."""
+"""The bot: text in, text out. What account linking added is marked."""
 
 from __future__ import annotations
 

@@ -96,11 +96,11 @@ class Shop:
         return Account.known_by(username, email, phone_number)
 
     def orders_of(self, account_id: str) -> tuple[str, ...]:
-        """The orders of a customer; a reader who is none has no orders."""
+        """The orders of a customer; other readers of the newsletter have none."""
         return ORDERS.get(account_id, ()) if _is_customer(account_id) else ()
 
     def points_of(self, account_id: str) -> int:
-        """The points of a customer; a reader who is none has no points."""
+        """The points of a customer; other readers of the newsletter have none."""
         return POINTS.get(account_id, 0) if _is_customer(account_id) else 0
 
     @cached_property

@@ -79,7 +79,7 @@ _BY_SLUG = {code.slug: code for code in Code}
 
 
 def code_of(refusal: BotLinkingError) -> Code:
-    """The line of a refusal; `FAILED` for one that has none."""
+    """The code of a refusal; `FAILED` for a slug without a line."""
     code = getattr(refusal, "code", None)
     return code if isinstance(code, Code) else _BY_SLUG.get(refusal.slug, Code.FAILED)
 

@@ -98,7 +98,7 @@ class _Model(BaseModel):
 
 
 class RequestPart(_Model):
-    """Which call it is, and the caller's own notes about it."""
+    """The name of the call, and the caller's own notes about it."""
 
     method: Literal["account_link"]
     id: Any = Field(None, description="The caller's own id for this request, given back.")
@@ -106,7 +106,7 @@ class RequestPart(_Model):
 
 
 class RecipientPart(_Model):
-    """Whom it is about."""
+    """The person that the call is about."""
 
     id: PSID = Field(
         description="The Facebook user id (PSID). As text: a number over 2^53 - 1 is refused.",
@@ -122,7 +122,7 @@ def _is_given(name: str) -> dict[str, Any]:
 
 
 class LinkedPart(_Model):
-    """The person has this account: at least one of the three, with something to see in it."""
+    """The person is linked to the account with these identifiers. At least one has a visible character."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [_is_given(name) for name in LONGEST]})
 
@@ -160,7 +160,7 @@ class AccountLinkCall(_Model):
 
     @property
     def identifiers(self) -> Identifiers | None:
-        """What the person is to be linked by; None when they are to be unlinked."""
+        """The identifiers to link the person by; None to unlink them."""
         part = self.account_linking
         if isinstance(part, UnlinkedPart):
             return None

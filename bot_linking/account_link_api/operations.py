@@ -14,7 +14,7 @@ API_KEY = ("APIKEY", {"type": "apiKey", "in": "header", "name": "APIKEY"})
 
 
 class Success(BaseModel):
-    """It is so now, or was already."""
+    """The call was done, or changed nothing because it was done before."""
 
     request_id: str
     result: Literal[True]
@@ -23,7 +23,7 @@ class Success(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong."""
+    """The problem with the call."""
 
     message: str
     type: str

@@ -59,7 +59,7 @@ def read_settings(
 
 
 def _is_left_to_the_store(values: Mapping[str, Any]) -> bool:
-    """Whether all pages are to be added at run time: there is a key for them and nothing of a single page."""
+    """Whether all pages are added at run time: there is a key for them, and no setting of a single page."""
     return bool(values.get("page_keys")) and not any(values.get(name) for name in (*_ONE_PAGE, "page_id"))
 
 

@@ -34,7 +34,7 @@ class Callers:
         self._note_at = 0.0
 
     def address_of(self, remote_addr: str | None, forwarded_for: Sequence[str]) -> str:
-        """The caller's address; a /64 for IPv6."""
+        """The caller's address; a /64 for IPv6. Notes an ignored `X-Forwarded-For`."""
         if forwarded_for and not self._trusted and _is_near(remote_addr):
             self._note_unheeded()
         return caller_of(remote_addr, forwarded_for, self._trusted)

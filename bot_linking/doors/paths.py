@@ -43,7 +43,7 @@ class MethodRefused(BotLinkingError):
 
 
 def allow(*methods: str) -> Response:
-    """The answer to OPTIONS."""
+    """The answer to OPTIONS, where these methods are allowed."""
     return Response(status=204, headers={"Allow": ", ".join([*methods, "OPTIONS"]), **NO_STORE})
 
 

@@ -137,7 +137,7 @@ class UpdateRequest(Body):
     lastUpdate: Ignored = None
 
     def changes(self) -> dict[str, Any]:
-        """What is given, by name."""
+        """The given fields, by name."""
         given = {"avatar": self.avatar, "data": self.data}
         enable = {"enable": self.enable} if "enable" in self.model_fields_set else {}
         return {name: value for name, value in given.items() if value is not None} | enable
@@ -177,7 +177,7 @@ class TokenModel(BaseModel):
 
 
 class Done(BaseModel):
-    """It is so now, or was already."""
+    """The call was done, or changed nothing because it was done before."""
 
     code: Literal[200]
     data: Literal[True]
@@ -201,7 +201,7 @@ class SignedIn(BaseModel):
 
 
 class Refusal(BaseModel):
-    """Nothing was done; `error` says why. `data` is false, [] or null by the call's type."""
+    """The call was refused; `error` says why. `data` is false, [] or null by the call's type."""
 
     code: int = Field(ge=400, le=599)
     data: Literal[False] | Annotated[list[Any], Field(max_length=0)] | None

@@ -15,7 +15,7 @@ _SURE = re.compile(r"bl\.erase\.([A-Za-z0-9_-]{22})")
 
 
 class Erasure:
-    """The two taps of one app."""
+    """Handles both taps, in the chats of one app."""
 
     def __init__(self, linking: Linking) -> None:
         self._linking = linking
@@ -41,6 +41,4 @@ class Erasure:
 
 
 def _key(event: ChatEvent, question: str) -> str:
-    return (
-        f"erase:{digest_of(f'{event.page_id} {event.psid} {question}')}"  # of checked ids and our own secret
-    )
+    return f"erase:{digest_of(f'{event.page_id} {event.psid} {question}')}"  # none holds a blank

@@ -44,7 +44,7 @@ _Asked = tuple[str, Mapping[str, str], Any]
 
 
 class Recipient(NamedTuple):
-    """Whose `account_linking_token` it is: a person, in one page's Messenger."""
+    """The page and the person of an `account_linking_token`."""
 
     page_id: str
     psid: str
@@ -189,8 +189,8 @@ class Graph:
                     self._on_usage(percent)
                 content = _read(response, deadline)
                 return self._judge(response, content, asked=(path, params, body.get("json")))
-        except (requests.RequestException, HTTPError) as problem:  # the latter while the body is read
-            # The text of the original holds the whole URL.
+        except (requests.RequestException, HTTPError) as problem:  # HTTPError: while the body is read
+            # The error's text holds the whole URL.
             raise GraphError(f"Graph did not answer: {type(problem).__name__}") from None
 
     def _way_out(self) -> dict[str, Any]:

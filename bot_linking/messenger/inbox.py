@@ -203,7 +203,8 @@ class Inbox:
         self._tell(WebhookReceived(result, perf_counter() - began))
 
     def handshake(self, query: Mapping[str, Any]) -> Answer:
-        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
+        """Answer Messenger's verification GET: the challenge as plain text, when the verify token is
+        right."""
         mode, token, challenge = (_only(query.get(f"hub.{name}")) for name in _HANDSHAKE)
         given = token.encode("utf-8", "replace")
         known = sum(hmac.compare_digest(given, each) for each in self._pages.verify_tokens()) > 0

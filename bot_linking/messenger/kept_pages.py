@@ -22,8 +22,8 @@ KEPT_VALUES = 2  # the newest, and the one that it replaces
 
 
 class PageRefused(BotLinkingError, ValueError):
-    """A page cannot be added, removed or changed: it is of the configuration, there already or not there, or
-    one of its values is no secret. The text says which, and holds no value."""
+    """A page cannot be added, changed or removed: the configuration has it, it is there already or missing,
+    or a value is not a secret. The text says which, and holds no value."""
 
     slug: ClassVar[str] = "page_refused"
 

@@ -26,7 +26,7 @@ _log = logging.getLogger("bot_linking")
 
 
 class Keeper(Protocol):
-    """Where added pages are kept."""
+    """Reads the added pages; implemented by `stores.page_keeper.Keeper`."""
 
     def revision(self) -> int:
         """The number of the newest change of a page. Raises `StoreUnavailable`."""

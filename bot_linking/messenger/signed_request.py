@@ -57,7 +57,7 @@ class Flaw(StrEnum):
 
 
 class SignedRequestRefused(BotLinkingError):
-    """A `signed_request` that may not be believed; `flaw` says why."""
+    """A `signed_request` is refused; `flaw` says why."""
 
     slug: ClassVar[str] = "signed_request_refused"
 

@@ -27,7 +27,7 @@ _MOST_IDS, _FIRST_BYTES = 8, 65_536
 
 
 class Signers:
-    """The search of one app."""
+    """Searches the app secrets of one app's pages."""
 
     def __init__(self, pages: Pages, *, now: Callable[[], float] = monotonic) -> None:
         self._pages = pages

@@ -50,7 +50,8 @@ class Webhook:
         return Answer(200, RECEIVED, events=batch.events, payload=batch.rest)
 
     def handshake(self, query: Mapping[str, Any]) -> Answer:
-        """Messenger's verification GET: the challenge back, as plain text, for the right token."""
+        """Answer Messenger's verification GET: the challenge as plain text, when the verify token is
+        right."""
         return self._inbox.handshake(query)
 
     def _take(self, body: bytes, headers: Headers, began: float) -> Batch:

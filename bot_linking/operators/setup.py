@@ -38,8 +38,8 @@ _UNANSWERED = (
 
 
 class Step(NamedTuple):
-    """One thing that must be set at Messenger. `state`: `ok` it was set, `added`, `missing` in a dry run,
-    which writes nothing, or `wrong`, and `what` says why."""
+    """One thing that must be set at Messenger: `ok` (it was), `added`, `missing` (a dry run writes
+    nothing), or `wrong`, where `what` says why."""
 
     state: Literal["ok", "added", "missing", "wrong"]
     what: str

@@ -66,7 +66,9 @@ def _trigger(options: argparse.Namespace) -> tuple[str, bool]:
     if answer.status_code != 200:
         raise ValueError(answer.text.strip() if answer.status_code == 400 else "that is not a simulator")
     found = answer.json()
-    return str(found["line"]), bool(found["ok"])
+    if not isinstance(found, dict) or "line" not in found:
+        raise ValueError("that is not a simulator")
+    return str(found["line"]), found.get("ok") is True
 
 
 def _sentence(problem: Exception, url: str) -> str:

@@ -27,7 +27,7 @@ def canonical_name(username: str) -> str:
 
 
 def _base_of(mark: str) -> str:
-    """The ASCII letters or digits that a Latin letter or a number is a form of; any other mark as it is."""
+    """The ASCII letters of a Latin letter, or the digits of a number; any other mark as it is."""
     if mark.isascii():
         return mark
     if unicodedata.category(mark).startswith("N"):

@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from tests.children import LIMIT_S
+from tests.guides.blocks import guide_of, texts_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +31,8 @@ def flask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedP
 
 def answers_of_guide(room: str, bot_url: str, environment: dict[str, str]) -> list[Any]:
     """Run a guide's commands as they stand, but for the bot's address; returns what each `curl` gets."""
-    guide = (ROOT / "bot_linking" / room / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    script = "\n".join(['curl() { command curl "$@"; echo; }', *blocks])
+    commands = texts_of(guide_of(room), language="sh")
+    script = "\n".join(['curl() { command curl "$@"; echo; }', *commands])
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:5000", bot_url)],

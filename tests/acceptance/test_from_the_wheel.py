@@ -19,11 +19,9 @@ from bot_linking.testing import LinkingWalk
 from tests import packed, postgres
 from tests.acceptance.running import ROOT, free_pair, is_ready
 from tests.children import LIMIT_S, child, line_from
+from tests.guides.blocks import readme_bot
 from tests.packed import Place
 
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-BOT = next(block for block in BLOCKS if "AccountLinking(authenticate" in block)
 TEST = """
 def test_ada_sees_her_orders_after_logging_in(module_bot, messenger, linking_walk):
     module_bot("shop")
@@ -49,7 +47,7 @@ def place(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def shop(place: Place, tmp_path: Path) -> Place:
     """A fresh folder with the README's bot in it."""
-    (tmp_path / "shop.py").write_text(BOT, "utf-8")
+    (tmp_path / "shop.py").write_text(readme_bot(), "utf-8")
     return Place(place.folder, tmp_path)
 
 
@@ -60,7 +58,7 @@ def test_an_index_would_take_what_is_built(built: tuple[Path, Path]) -> None:
 
 
 def test_the_wheel_is_named_as_the_readme_says(built: tuple[Path, Path]) -> None:
-    assert f"dist/{built[0].name}" in README
+    assert f"dist/{built[0].name}" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_nothing_of_the_checkout_is_seen_from_there(place: Place) -> None:
@@ -73,7 +71,9 @@ def test_each_guide_comes_along(shop: Place) -> None:
     topics = shop.run("flask", "--app", "shop", "linking", "docs")
     rooms = sorted(guide.parent.name for guide in (ROOT / "bot_linking").glob("*/README.md"))
     assert topics.stdout.splitlines() == rooms
-    assert shop.run("flask", "--app", "shop", "linking", "docs", "operators").stdout.startswith("# For those")
+    assert shop.run("flask", "--app", "shop", "linking", "docs", "operators").stdout.startswith(
+        "# For operators"
+    )
 
 
 # The developer

@@ -1,4 +1,5 @@
-"""A store that forgets: the rules are under test here, so its file lies in memory where there is some."""
+"""A store on a file in memory, where the system has such files: these tests are of the rules, not of the
+disk."""
 
 from __future__ import annotations
 

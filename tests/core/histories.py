@@ -1,5 +1,5 @@
 """Random histories of people who log in and out, as they reach us: late, twice, out of order, with clocks
-that differ; and a stage that plays them to the product and to the model alike."""
+that differ. A `Stage` plays each to the product and to the model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Stage:
         return code
 
     def deliver(self, events: list[LinkingEvent]) -> None:
-        """One POST, to both."""
+        """Deliver one POST to the product and to the model."""
         self.linking.receive(events)
         for event in events:
             self.tell_model(event)
@@ -75,13 +75,13 @@ class Stage:
 
 
 def _customer(username: str | None, _email: str | None, _phone_number: str | None) -> Account:
-    """The site's answer: the customer of that name, whose account is the one that they sign in to."""
+    """`resolve_account` of the site: the account that the customer of this name signs in to."""
     assert username is not None
     return Account(username)
 
 
 class History:
-    """Two people of one page who share nothing but the codes one may try to use for the other."""
+    """A history of two people of one page, each of whom may try the other's codes."""
 
     def __init__(self, name: str, rng: random.Random) -> None:
         self.rng = rng
@@ -95,7 +95,7 @@ class History:
         self.log: list[str] = []
 
     def step(self, stage: Stage) -> LinkingEvent | None:
-        """Do one thing; the event to deliver now, if that is what it is."""
+        """Do one step. Returns the event to deliver now, if the step is a delivery."""
         do = self.rng.choices(
             (
                 self._mint,

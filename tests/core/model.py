@@ -1,8 +1,6 @@
-"""A second, slow reading of the ordering rules, in its own hand: what the product must agree with.
-
-It knows nothing of the package. One counter numbers everything that happens, so that "minted after it was
-processed" is a comparison of two numbers.
-"""
+"""A second, slow implementation of the ordering rules, with which the product must agree. It imports nothing
+of the package. One counter numbers everything that happens, so that "minted after it was processed" is a
+comparison of two numbers."""
 
 from __future__ import annotations
 
@@ -99,7 +97,7 @@ class Model:
         return True
 
     def bound_by_us(self, who: Who, account: str) -> bool:
-        """A link that no event made: it has no timestamp. The same account again is no news."""
+        """Link without an event, and so without a timestamp. The same account again changes nothing."""
         person = self._person(who)
         if person.account == account:
             return False
@@ -114,12 +112,13 @@ class Model:
         person.unlink_time = max(times) if times else None
 
     def _lives(self, code: ModelCode, time: int | None, now: int) -> bool:
-        """On time our clock judges; when it arrives late, the event's own timestamp, which may be in whole
-        seconds or of a clock that is a minute behind."""
+        """Whether the code had not expired. Before its expiry our clock decides; after it the event's
+        timestamp, which may be in whole seconds or of a clock that is a minute behind."""
         return now <= code.dies_at or (time is not None and code.minted_at - 60_000 <= time <= code.dies_at)
 
     def _older(self, code: ModelCode, time: int | None, person: ModelPerson) -> bool:
-        """Of two links in a row the newer event's stays; at one moment, the code that was minted later."""
+        """Whether this event lost: of two links the newer event's stays; at one moment, that of the later
+        code."""
         if time is None or person.link_time is None:
             return False  # rule 8: order of arrival
         return (time, code.number) < (person.link_time, person.link_code)

@@ -1,4 +1,4 @@
-"""Codes: random, kept as digests, and good for as long as they should be."""
+"""Codes are random, are kept as digests, and expire on time."""
 
 from __future__ import annotations
 

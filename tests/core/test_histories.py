@@ -1,4 +1,4 @@
-"""Whatever the order, the doubles and the delays: the store ends where a model of the rules ends."""
+"""In every order, with doubles and delays, the store ends in the state of a model of the rules."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_whole_history_delivered_again_changes_nothing_and_queues_nothing(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_after_an_outage_ends_in_the_order_of_the_timestamps(store: Store, seed: int) -> None:
-    """Hours late, in any order, some of it twice: the newest event of each person has the last word."""
+    """Events come hours late, in any order, some twice: the newest event of each person decides."""
     stage, rng = Stage(store), random.Random(seed)
     events, expected = _taps_during_an_outage(stage, rng, people=200)
     stage.now_s += 2 * 3600
@@ -76,7 +76,7 @@ def test_a_storm_after_an_outage_ends_in_the_order_of_the_timestamps(store: Stor
 
 
 def test_parallel_delivery_ends_in_the_order_of_the_timestamps(store: Store) -> None:
-    """Eight threads deliver what eight proxies held back, each its own share and some of the others'."""
+    """Eight threads deliver what eight proxies held back, each its own share and a part of the others'."""
     stage, rng = Stage(store), random.Random(7)
     events, expected = _taps_during_an_outage(stage, rng, people=60)
     shares = [_shuffled(rng, events[n::8] + rng.sample(events, 20)) for n in range(8)]
@@ -100,7 +100,7 @@ def test_parallel_delivery_ends_in_the_order_of_the_timestamps(store: Store) -> 
 
 
 def test_every_link_of_a_history_was_told_of_and_every_message_queued_once(store: Store) -> None:
-    """One message for each change that was told, less what a newer one replaced before it was sent."""
+    """One message for each change, without those that a newer one replaced before they were sent."""
     stage, rng = Stage(store), random.Random(3)
     _live_through(stage, rng, people=100)
     changed = {(each.link.page_id, each.link.psid) for each in stage.told if isinstance(each, AccountLinked)}
@@ -112,7 +112,7 @@ def test_every_link_of_a_history_was_told_of_and_every_message_queued_once(store
 
 
 def test_the_model_itself_can_be_wrong_about_nothing_easy(new_store: Callable[[], Store]) -> None:
-    """A tap in, a tap out, a tap in: what anyone would expect, of both."""
+    """Log in, log out, log in: the model and the product end as anyone would expect."""
     stage = Stage(new_store())
     who = ("page", "ada")
     for expected in ("1815", None, "1816", None):
@@ -126,7 +126,7 @@ def test_the_model_itself_can_be_wrong_about_nothing_easy(new_store: Callable[[]
 
 
 def _live_through(stage: Stage, rng: random.Random, people: int) -> list[LinkingEvent]:
-    """Minutes of logging in and out, by a clock that never says the same twice; all of it was delivered."""
+    """Minutes of logging in and out, all delivered, by a clock that never repeats a time."""
     held, done = list[LinkingEvent](), list[LinkingEvent]()
     for step in range(people * 8):
         stage.now_s += 0.07
@@ -147,7 +147,7 @@ def _live_through(stage: Stage, rng: random.Random, people: int) -> list[Linking
 def _taps_during_an_outage(
     stage: Stage, rng: random.Random, people: int
 ) -> tuple[list[LinkingEvent], dict[str, str | None]]:
-    """What was tapped while nothing reached us, and what each person's last tap wants."""
+    """The taps of an outage, and the state that each person's last tap asks for."""
     events, expected = list[LinkingEvent](), dict[str, str | None]()
     for tap in range(people * 6):
         stage.now_s += 0.2

@@ -1,4 +1,4 @@
-"""The same histories over PostgreSQL, fewer of them: its transactions run side by side."""
+"""The same histories on PostgreSQL, where transactions run side by side; fewer of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person may be known by, and which account that makes: in a space of its own, whatever is typed."""
+"""The identifiers of a person, and the id that is made of them, which is never one of the site's own."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def test_an_account_is_known_by_something() -> None:
 
 
 def test_what_was_known_stays_as_it_is_and_is_not_judged_again() -> None:
-    """One door took a name with a mark of direction, a long number, an empty address: the next keeps them."""
+    """A name with a mark of direction, a long number, an empty address: what an earlier door accepted is
+    kept."""
     before = link_of(
         Account("7", username="אבי\u200f", email="x" * 400, phone_number="+49 (0) 30 " + "1" * 40)
     )

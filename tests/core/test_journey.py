@@ -1,4 +1,4 @@
-"""The table of the journey: what may follow what, and that nothing slips past second factor and consent."""
+"""The table of the journey: its steps, and that no way leads past second factor and consent."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_step_goes_where_the_table_says_or_nowhere(stage: Stage, step: Step) -
 
 @pytest.mark.parametrize("stage", NEEDED, ids=str)
 def test_a_stage_is_reached_by_its_own_step_only(stage: Stage) -> None:
-    """From elsewhere: a form that is refused leaves the attempt where it is."""
+    """The only other step that ends there is a refused form, which leaves the attempt where it is."""
     leading = {
         step
         for before, steps in STEPS.items()
@@ -67,7 +67,7 @@ ASKED = {Step.GIVE_CODE: Step.SEND_CODE, Step.HEAR_PROVIDER: Step.ASK_PROVIDER}
 
 
 def ways_to(goal: Stage) -> list[tuple[Step, ...]]:
-    """Every way from the first page that comes to no stage twice."""
+    """Every way from the first page that visits each stage once at most."""
     found = list[tuple[Step, ...]]()
     open_ways: list[tuple[Stage, tuple[Step, ...], tuple[Stage, ...]]] = [(Stage.OPENED, (), (Stage.OPENED,))]
     while open_ways:

@@ -1,4 +1,4 @@
-"""The verbs tell after the store has committed, and only what happened."""
+"""The verbs send events after the store has committed, and only for what happened."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NewLinking = Callable[..., "Heard"]
 
 
 class Heard:
-    """A Linking, and what it told."""
+    """A `Linking`, and the events that it sent."""
 
     def __init__(
         self, store: Store, clock: Clock, *, may_link: MayLink | None = None, **given: object
@@ -124,7 +124,7 @@ def test_a_late_event_is_judged_by_its_own_timestamp(heard: Heard, clock: Clock)
 
 
 def test_a_refused_account_is_told_once_and_its_code_is_used_up(new_linking: NewLinking) -> None:
-    """Whoever was refused signs in again; an old consent does not come true by itself."""
+    """A refused person signs in again: an old consent must not link them later."""
     allowed = list[str]()
     heard = new_linking(may_link=lambda account_id: account_id in allowed)
     event = LinkingEvent("page", "psid", "linked", heard.code(), None)
@@ -194,7 +194,7 @@ def test_an_attempt_expires_a_quarter_of_an_hour_after_it_was_opened(heard: Hear
 
 
 def test_a_step_is_taken_from_where_the_attempt_is(heard: Heard) -> None:
-    """Of two requests at once the one that looked first and came last changes nothing."""
+    """Of two requests at once, the one that writes second changes nothing."""
     attempt = consenting()
     assert heard.linking.keep(attempt)
     assert not heard.linking.keep(attempt), "it is kept already"

@@ -203,7 +203,7 @@ def test_rule_6_of_two_links_at_one_moment_the_later_code_stays(life: Life) -> N
 
 
 def test_rule_7_a_webhook_that_beats_the_browser_finds_its_code(life: Life) -> None:
-    """The code is there for everybody before `approve` has returned it."""
+    """The code is committed before `approve` returns it."""
     found = list[str | None]()
     code = life.mint()
     thread = threading.Thread(target=lambda: found.append(life.account_of_code(code)))
@@ -271,7 +271,7 @@ def test_a_code_is_refused_for_one_named_reason(
 
 
 def test_a_stolen_code_is_no_duplicate_even_when_it_has_expired_too() -> None:
-    """The thief's event is told as what it is."""
+    """The refusal says that another person used the code."""
     used = replace(CODE, consumed_at=1, consumed_by="other")
     assert refusal_of(used, EVENT, now_ms=10**13) == "code_used_by_another"
 

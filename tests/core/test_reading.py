@@ -1,4 +1,4 @@
-"""The one reader of JSON takes UTF-8 JSON and nothing else, and fails by its own error only."""
+"""The reader of JSON takes UTF-8 JSON only, and raises its own error only."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_was_read_can_be_written(value: object) -> None:
 
 
 def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
-    """It is JSON, and may stand in somebody's message; it must not become a key."""
+    """It is JSON, and may be in a person's message; it must not be a key or an id."""
     text = read_json(b'"\\ud800"')
     assert text == "\ud800"
     assert read_id(text) is None

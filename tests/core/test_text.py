@@ -1,4 +1,5 @@
-"""A chosen name is one line in our sentences: it leads nowhere, hides nothing, and keeps its spelling."""
+"""A name that others chose is one line in our sentences, without addresses and hidden characters, and keeps
+its spelling."""
 
 from __future__ import annotations
 
@@ -165,7 +166,7 @@ MARKS = [*"a.。．｡/／\\＼:#?@-% ", "www.", "http:", "\u200d", "\u200c", "�
 
 @pytest.mark.parametrize("first", MARKS, ids=ascii)
 def test_no_two_marks_again_and_again_cost_more(first: str) -> None:
-    """Dots of every script among them, which a name may be made of: `。。。。。。`."""
+    """Among them dots of every script, of which a name may consist: `。。。。。。`."""
     began = process_time()
     for second in MARKS:
         safe_name((first + second) * 500)

@@ -1,1 +1,1 @@
-"""The outbox worker: at least once, in each person's order, and never for nothing."""
+"""The outbox worker: it delivers at least once, in each person's order."""

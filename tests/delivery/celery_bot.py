@@ -19,7 +19,7 @@ vars(worker)["LEASE_S"] = int(os.environ.get("LEASE_S", LEASE_S))
 
 
 def confirmation(link: Link) -> dict[str, Any]:
-    """Takes a while, and leaves a line when it begins."""
+    """A confirmation that takes a while; it writes a line to a file when it begins."""
     with Path(os.environ["BEGUN"]).open("a") as file:
         file.write(f"{link.psid}\n")
     time.sleep(0.1)

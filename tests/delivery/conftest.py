@@ -1,4 +1,4 @@
-"""An outbox with something in it, and a worker whose handlers do what a test tells them."""
+"""An outbox with entries, and a worker whose handlers do what a test tells them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Granian started from a script that has made its app before: its workers are forked from there."""
+"""Granian, started by a script that has made its app already: the workers are forked from that process."""
 
 from __future__ import annotations
 

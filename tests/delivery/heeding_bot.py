@@ -1,4 +1,4 @@
-"""The same bot, and a file that is there once its server has asked this process to end."""
+"""The same bot. It makes a file when its server asks this process to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Messenger for the outbox worker: what was handed to it, and what it refuses."""
+"""A Messenger for the outbox worker: it notes what it is handed, and refuses what a test says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("linked", "unlinked", "refused", "unlink_call", "resume", "sorry")
 
 
 class Refusal(DeliveryFailed):
-    """What the other side says, at will."""
+    """The error that a test makes a handler raise."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Refusal(DeliveryFailed):
 
 @dataclass
 class Post:
-    """A worker over a store, and what became of each entry."""
+    """A worker over a store, and the outcome of each entry."""
 
     store: SQLStore
     clock: Clock
@@ -58,7 +58,7 @@ class Post:
     def put(
         self, psid: str = "1", *, page: str = "page", kind: str = "linked", payload: str = "null"
     ) -> None:
-        """One more entry in the outbox."""
+        """Add an entry to the outbox."""
         self.put_all([(page, psid, kind, payload)])
 
     def put_all(self, rows: Sequence[tuple[str, str, str, str]]) -> None:
@@ -70,7 +70,7 @@ class Post:
 
     @property
     def sent(self) -> list[str]:
-        """To whom something got through, in order."""
+        """The people to whom an entry got through, in order."""
         return [entry.psid for entry in self.done]
 
     @property

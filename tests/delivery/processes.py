@@ -1,4 +1,4 @@
-"""Workers in processes of their own, as functions that a fresh interpreter can import."""
+"""Workers in other processes: functions that a fresh interpreter can import."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def worker(store: SQLStore, handler: Any, clock: Any = time.time) -> Delivery:
 
 
 def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
-    """Deliver all there is, each into a line of the log; how many it was."""
+    """Deliver everything, each entry as a line of the log. Returns the number of entries."""
     store = open_store(url)
     delivered = 0
     with log.open("ab", buffering=0) as file:
@@ -47,7 +47,7 @@ def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
 
 
 def deliver_until_killed(url: str, log: Path, start_s: float, progress: Any) -> None:
-    """Deliver with all threads, and say so after each; somebody is going to kill this."""
+    """Deliver with all threads, and log each entry, until the test kills this process."""
     store = open_store(url)
     with log.open("ab", buffering=0) as file:
 
@@ -65,7 +65,7 @@ def after_the_lease(start_s: float) -> float:
 
 
 def deliver_in_a_forked_child(url: str, stopped_before: bool) -> bool:
-    """Fork a server whose delivery runs, or did; whether the child delivers what it queues itself."""
+    """Fork a process whose delivery runs, or has run. Returns whether the child delivers what it queues."""
     store = open_store(url)
     delivered, pid_of_handler = threading.Event(), list[int]()
 

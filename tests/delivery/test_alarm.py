@@ -1,4 +1,4 @@
-"""Many messages that are given up within a minute are one line that cannot be overlooked."""
+"""Many messages that are given up within a minute cause one line of level CRITICAL."""
 
 from __future__ import annotations
 

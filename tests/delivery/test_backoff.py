@@ -1,4 +1,4 @@
-"""How long the worker waits: longer each time, never for ever, never all at one moment."""
+"""The worker's waits grow, are bounded, and are spread by chance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_wait_doubles_up_to_ten_minutes_and_half_of_it_is_chance(attempt: in
 
 @pytest.mark.parametrize(("waited", "longest"), [(0, 10), (99, 10), (600, 60), (6000, 600), (DAY_S, 600)])
 def test_a_short_outage_is_over_for_us_soon_after_it_ended(waited: float, longest: float) -> None:
-    """No wait is longer than a tenth of what was waited already, or ten seconds."""
+    """No wait is longer than ten seconds, or than a tenth of the time waited so far."""
     waits = [wait_before(100, waited) for _ in range(400)]
     assert longest / 2 <= min(waits)
     assert longest * 0.9 < max(waits) <= longest
@@ -37,6 +37,6 @@ def test_who_asks_for_little_gets_the_usual_wait(asked: float | None) -> None:
 
 
 def test_the_first_tries_are_soon_and_a_day_holds_many() -> None:
-    """Somebody who waits for a confirmation sees it within seconds of Graph's return."""
+    """A person who waits for a confirmation gets it within seconds after Graph is back."""
     assert sum(wait_before(attempt, 0.0) for attempt in (1, 2, 3)) <= 7
     assert MESSAGE_MAX_AGE_S / LONGEST_S > 100

@@ -1,4 +1,4 @@
-"""Celery delivers from the outbox: whatever is killed, flushed or away, nothing is lost."""
+"""Celery delivers from the outbox: nothing is lost by a kill, a flushed queue or a broker that is down."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 class Shop:
-    """The web process of a bot (this one), and a Celery worker with its beat beside it."""
+    """The web process of a bot, which is this one, and a Celery worker with its beat."""
 
     def __init__(
         self, settings: dict[str, Any], server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,20 +53,20 @@ class Shop:
         self.linking: AccountLinking = self.celery.bot
 
     def link(self, numbers: range) -> list[str]:
-        """Link so many people; who they are."""
+        """Link so many people, and return their PSIDs."""
         psids = [str(246801357900000 + number) for number in numbers]
         for psid in psids:
             self.linking.core.bind(psid, Identifiers(username=f"user{psid}"), PAGE, source="api")
         return psids
 
     def begun(self) -> int:
-        """How many deliveries were begun."""
+        """The number of deliveries that were begun."""
         path = self.folder / "begun"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     @contextmanager
     def worker(self, *, every: float, pool: str = "threads") -> Iterator[subprocess.Popen[bytes]]:
-        """A real worker and its beat, which may be killed before the end."""
+        """A real worker and its beat; the test may kill it."""
         environment = {
             **os.environ, "CELERY_BROKER": self.broker, "EVERY": str(every), "LEASE_S": "3",
             "BOT_LINKING_DELIVERY_THREADS": str(IN_FLIGHT),
@@ -84,7 +84,7 @@ class Shop:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the worker and its beat."""
+    """Kill the worker and its beat by SIGKILL."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
@@ -115,7 +115,8 @@ def sent(graph: ScriptedGraph) -> Counter[str]:
 
 @contextmanager
 def slow_after(graph: ScriptedGraph, count: int) -> Iterator[None]:
-    """Meanwhile each message after so many takes a second: the rest waits, however late a signal is heard."""
+    """In this block each message after the first few takes a second, so that the rest waits even for a late
+    signal."""
     node = graph._node
 
     def answer(*given: Any) -> Any:
@@ -142,7 +143,7 @@ def test_a_change_is_delivered_at_once_without_waiting_for_the_beat(
 def test_a_worker_killed_mid_delivery_and_a_flushed_queue_lose_nothing(
     shop: Shop, server: Server, scripted: ScriptedGraph
 ) -> None:
-    """What was under way at the kill may be said twice; everything is said, and nothing else twice."""
+    """Everything is delivered; only what was under way at the kill may be delivered twice."""
     psids = shop.link(range(30))
     with slow_after(scripted, 8), shop.worker(every=0.5) as worker:
         assert until(lambda: shop.begun() >= 8)
@@ -160,7 +161,7 @@ def test_a_worker_killed_mid_delivery_and_a_flushed_queue_lose_nothing(
 def test_a_worker_that_is_asked_to_end_says_nothing_twice_and_the_next_one_says_the_rest(
     shop: Shop, scripted: ScriptedGraph, pool: str
 ) -> None:
-    """Celery's warm shutdown: what is being sent is finished, what is not begun is left."""
+    """Celery's warm shutdown finishes what is being sent and leaves the rest."""
     psids = shop.link(range(30))
     with slow_after(scripted, 8), shop.worker(every=0.5, pool=pool) as worker:
         assert until(lambda: shop.begun() >= 8)

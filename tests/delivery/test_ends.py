@@ -1,4 +1,4 @@
-"""Servers end while messages are being sent: each is said once, and the process waits for that."""
+"""Servers end while messages are being sent: each message is sent once, and the process waits for it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SERVERS = {
 
 
 class Graph:
-    """Takes its time with each message, and knows who got one."""
+    """A Graph that takes a while for each message, and notes who got one."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("").rstrip("/")
@@ -108,7 +108,7 @@ def environment(settings: dict[str, Any], graph: Graph, tmp_path: Path) -> dict[
 def serving(
     server: str, environment: dict[str, str], *options: str, port: int = 0
 ) -> Iterator[subprocess.Popen[Any]]:
-    """One of them, with these options beside its own."""
+    """Run one of the servers, with these additional options."""
     command = [part.format(port=port) for part in SERVERS[server]]
     with child([sys.executable, *command[:2], *options, *command[2:]], cwd=ROOT, env=environment) as process:
         yield process
@@ -131,7 +131,7 @@ def test_a_server_that_is_asked_to_end_says_nothing_twice(
 def test_a_reload_says_nothing_twice(
     server: str, graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    """SIGHUP: the workers end, and the next ones go on."""
+    """SIGHUP: the workers end, and new ones start."""
     port = free_pair()
     with serving(server, environment, port=port) as process:
         until(lambda: sum(graph.begun.values()) == MANY, "sending")
@@ -148,7 +148,7 @@ def test_a_reload_says_nothing_twice(
 def test_gunicorns_other_end_says_nothing_twice(
     signalled: signal.Signals, graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    """It waits for no request."""
+    """gunicorn's quick shutdown does not wait for requests."""
     with serving("gunicorn", environment) as process:
         until(lambda: sum(graph.begun.values()) == MANY, "sending")
         process.send_signal(signalled)
@@ -160,7 +160,7 @@ def test_gunicorns_other_end_says_nothing_twice(
 def test_a_worker_that_has_had_its_requests_says_nothing_twice(
     graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    """gunicorn's `--max-requests`: the worker ends, and the next one serves."""
+    """gunicorn's `--max-requests`: the worker ends, and a new one starts."""
     port = free_pair()
     with serving("gunicorn", environment, "--max-requests", "1", port=port) as process:
         until(lambda: sum(graph.begun.values()) == MANY, "sending")
@@ -175,7 +175,7 @@ def test_a_worker_that_has_had_its_requests_says_nothing_twice(
 def test_nothing_is_begun_once_the_server_was_asked_to_end(
     graph: Graph, store: SQLStore, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """However long its requests go on: gunicorn answers them first."""
+    """Even while gunicorn still answers its last requests."""
     graph.takes_s, port, heeded = LIMIT_S, free_pair(), tmp_path / "heeded"
     environment |= {"BOT_LINKING_DELIVERY_THREADS": "2", "HEEDED": str(heeded)}
     with serving("gunicorn, heeded", environment, port=port) as process:
@@ -197,7 +197,7 @@ def test_nothing_is_begun_once_the_server_was_asked_to_end(
 def test_the_reloaders_watcher_sends_nothing(
     graph: Graph, store: SQLStore, environment: dict[str, str]
 ) -> None:
-    """`flask run --reload` is two processes; the one that only watches files leaves the outbox alone."""
+    """`flask run --reload` has two processes; the one that watches files does not touch the outbox."""
     command = [sys.executable, "-m", "flask", "--app", BOT, "run", "--port", "0", "--reload"]
     with child(command, cwd=ROOT, env=environment, start_new_session=True) as process:
         try:
@@ -214,7 +214,7 @@ def get(port: int, path: str) -> str:
 
 
 def serves_anew(port: int, first: str) -> bool:
-    """Whether another process answers; for a moment there may be none."""
+    """Whether a new process answers; for a moment none may."""
     try:
         return get(port, "/pid") != first
     except OSError:

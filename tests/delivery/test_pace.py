@@ -1,4 +1,4 @@
-"""No page sends more than Messenger takes in a second, and less as its limits fill."""
+"""A page sends no more than Messenger takes in a second, and less as its limits fill."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clock() -> Clock:
 
 
 def sent_in(pace: Pace, clock: Clock, seconds: float, page: str = "page") -> list[float]:
-    """When a page that always has something to say says it."""
+    """The times at which a page sends that always has a message to send."""
     times, end = list[float](), clock.seconds + seconds
     while clock.seconds < end:
         for _ in range(pace.room(page)):

@@ -1,4 +1,5 @@
-"""Many workers in many processes, and some that are killed: at least once, and hardly ever more."""
+"""Workers in many processes, some of which are killed: each entry is delivered at least once, and seldom
+twice."""
 
 from __future__ import annotations
 

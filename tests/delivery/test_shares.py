@@ -1,4 +1,5 @@
-"""Free places go to the page that waits, by turns where several do; a page that hangs slows no other."""
+"""Free places go to the page that waits, or by turns to several; a page that hangs does not slow the
+others."""
 
 from __future__ import annotations
 

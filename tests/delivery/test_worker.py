@@ -1,4 +1,4 @@
-"""One worker and its entries: what each answer of the other side leads to."""
+"""One worker and its entries: what each answer of Messenger's leads to."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_gets_through_is_told_and_gone(post: Post, clock: Clock) -> None:
 
 
 def test_a_process_that_was_asked_to_end_and_lives_on_delivers_again(post: Post) -> None:
-    """A host's own handler of SIGTERM need not end its process."""
+    """A host's own handler of SIGTERM may leave its process running."""
     post.put()
     worker = post.worker()
     worker.take_nothing_for(60)
@@ -351,7 +351,7 @@ def test_a_lease_is_short_enough_to_recover_in_ten_seconds_and_is_renewed_in_tim
 def test_a_handler_that_takes_longer_than_the_lease_keeps_its_entry(
     post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long a bot's own action takes after a login, no other worker runs it again meanwhile."""
+    """However long a handler of the bot takes after a login, no other worker runs it meanwhile."""
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.02)
     post.put()
     second = post.worker(lambda again: pytest.fail("run twice"))
@@ -385,7 +385,7 @@ def running(delivery: Delivery) -> Iterator[Delivery]:
 
 
 class Counter:
-    """Counts what is handled, and says when it was enough."""
+    """Counts what is handled, and sets an event after enough."""
 
     def __init__(self, enough: int) -> None:
         self.ids: list[int] = []
@@ -475,7 +475,7 @@ def test_a_store_that_is_away_is_waited_for(
 def test_an_unexpected_failure_stops_no_thread(
     post: Post, quick: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A driver that raises what it never should, say."""
+    """For example a driver that raises an undocumented error."""
     count, has_due, failures = Counter(2), post.store.has_due, iter([RuntimeError("a driver")] * 4)
 
     def fail_at_first(*given: Any) -> bool:
@@ -517,7 +517,7 @@ def test_what_got_through_while_the_database_is_away_is_marked_later_and_not_sen
 def test_what_got_through_keeps_its_lease_until_it_is_marked(
     post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the worker does in between, such as clearing away a backlog."""
+    """Also while the worker does something else, such as a long backlog."""
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.02)
     post.put()
     first, other = post.worker(), post.worker(lambda again: pytest.fail("sent twice"))

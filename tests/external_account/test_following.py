@@ -228,7 +228,7 @@ def test_an_application_that_was_half_made_is_finished_by_making_it_again(
     assert pair.bound() == [("shop", 1, PSID, PAGE)]
     assert pair.sign_in().status_code == 200
     pair.external.revoke_token(pair.back_end)
-    with pytest.raises(AppKeyRefused):  # a whole one stays one, whatever became of its tokens
+    with pytest.raises(AppKeyRefused):  # it is finished, also without a token
         pair.external.create_app("shop")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.house.tree import PACKAGE, ROOT
 
+README = ROOT / "README.md"
 GUIDES = sorted((ROOT / PACKAGE).glob("*/README.md"))
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
@@ -30,6 +31,11 @@ def blocks_of(guide: Path) -> list[Block]:
     return [Block(name, each["language"], each["mark"] or "", each["text"]) for each in found]
 
 
+def texts_of(guide: Path, *, language: str = "python") -> list[str]:
+    """The fences of a guide that are in this language, in order."""
+    return [each.text for each in blocks_of(guide) if each.language == language]
+
+
 def guide_of(room: str) -> Path:
     return ROOT / PACKAGE / room / "README.md"
 
@@ -42,12 +48,9 @@ def snippet(room: str, name: str) -> str:
 
 def commands_of(room: str) -> list[str]:
     """The command lines of a guide, in order; a line that ends with a backslash goes on in the next."""
-    text = "".join(each.text for each in blocks_of(guide_of(room)) if each.language == "sh")
-    return text.replace("\\\n", " ").splitlines()
+    return "".join(texts_of(guide_of(room), language="sh")).replace("\\\n", " ").splitlines()
 
 
 def readme_bot() -> str:
     """The bot of the top README."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    code: list[str] = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    return next(each for each in code if "(authenticate" in each)
+    return next(each for each in texts_of(README) if "(authenticate" in each)

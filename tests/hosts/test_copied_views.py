@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +13,16 @@ from flask import Flask
 import example_bot
 from bot_linking import AccountLinking
 from tests.bots import Bot
+from tests.guides.blocks import readme_bot
 from tests.hosts import junk
 from tests.wire import APP_SECRET, batch, message_event, signature
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 PIECES = 10_000
 
 
-def readme_bot() -> Flask:
-    """The README's first bot."""
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    code = next(block for block in blocks if "AccountLinking(authenticate" in block)
+def app_of_the_readme() -> Flask:
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code, "README", "exec"), names)
+    exec(compile(readme_bot(), "README", "exec"), names)
     app: Flask = names["app"]
     return app
 
@@ -43,7 +39,7 @@ def copied(
     monkeypatch.setenv("BOT_LINKING_SECRET_KEY", settings["SECRET_KEY"])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    return readme_bot() if request.param == "README" else example_bot.create_app(settings)
+    return app_of_the_readme() if request.param == "README" else example_bot.create_app(settings)
 
 
 def post(app: Flask, body: bytes) -> int:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 import sys
 import threading
 import weakref
@@ -32,19 +31,13 @@ from bot_linking import Account, AccountLinked, AccountLinking, Link, account_li
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests.bots import Bot
+from tests.guides.blocks import guide_of, snippet, texts_of
 from tests.hosts.serving import listening, serve_asgi, serve_wsgi
 from tests.wire import PAGE, PSID, batch, message_event
-
-GUIDE = (Path(__file__).parents[2] / "bot_linking" / "messenger" / "README.md").read_text("utf-8")
 
 
 def check_password(username: str, password: str) -> Account | None:
     return Account("1", username=username) if password == "lovelace-1815" else None
-
-
-def snippet(name: str) -> str:
-    """The guide's code of this name."""
-    return GUIDE.split(f"<!-- snippet: {name} -->\n```python\n")[1].split("\n```\n<!-- end -->")[0]
 
 
 class Shop:
@@ -292,7 +285,7 @@ def of_the_guide(name: str) -> Callable[[dict[str, Any]], Any]:
             django.conf.settings.configure(
                 ALLOWED_HOSTS=["*"], ROOT_URLCONF=module.__name__, SECRET_KEY="k" * 40
             )
-        exec(compile(snippet(name), f"guide, {name}", "exec"), vars(module))
+        exec(compile(snippet("messenger", name), f"guide, {name}", "exec"), vars(module))
         return module.app, module.linking
 
     return make
@@ -397,7 +390,7 @@ def test_the_flow_goes_through_the_guides_bot_of_another_framework(
 
 def run_snippet(name: str, **given: Any) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "guide", "check_password": check_password, **given}
-    exec(compile(snippet(name), f"guide, {name}", "exec"), names)
+    exec(compile(snippet("messenger", name), f"guide, {name}", "exec"), names)
     return names
 
 
@@ -442,7 +435,7 @@ def test_the_guides_wall_lets_messenger_and_the_person_through(bot: Bot) -> None
 
 
 def test_every_piece_of_the_guides_code_compiles() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 7
-    for block in blocks:
-        compile(block, "guide", "exec")
+    code = texts_of(guide_of("messenger"))
+    assert len(code) >= 7
+    for each in code:
+        compile(each, "guide", "exec")

@@ -15,19 +15,12 @@ import example_bot
 from bot_linking import AccountLinking
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer, LinkingWalk
+from tests.guides.blocks import README as PATH
+from tests.guides.blocks import guide_of, readme_bot, texts_of
 from tests.house import guides
+from tests.house.tree import ROOT
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-
-
-def between(mark: str, text: str = README) -> str:
-    """The text between `<!-- mark -->` and the next `<!-- end -->`."""
-    return text.split(f"<!-- {mark} -->\n")[1].split("<!-- end -->")[0]
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+README = PATH.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +42,7 @@ def test_every_public_name_and_method_is_in_the_readme() -> None:
 def test_every_command_is_in_the_operators_guide() -> None:
     from bot_linking.operators.commands import commands
 
-    shown = between("cli", (ROOT / "bot_linking" / "operators" / "README.md").read_text("utf-8"))
+    shown = guides.between(guide_of("operators"), "cli")
     assert [c.name for c in commands(AccountLinking()._here) if f"flask linking {c.name}" not in shown] == []
 
 
@@ -89,9 +82,9 @@ def test_each_metric_is_in_the_operators_guide() -> None:
     assert sorted(name for name in named if name not in guide and name not in short) == []
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
+@pytest.mark.parametrize("number", range(len(texts_of(PATH))))
 def test_every_python_block_compiles(number: int) -> None:
-    compile(blocks("python")[number], f"README block {number}", "exec")
+    compile(texts_of(PATH)[number], f"README block {number}", "exec")
 
 
 def test_the_ten_lines_make_a_bot_that_links(
@@ -110,7 +103,7 @@ def test_the_ten_lines_make_a_bot_that_links(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    code = next(block for block in blocks("python") if "AccountLinking(authenticate" in block)
+    code = readme_bot()
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README", "exec"), names)
     bot_server.serve(names["app"])
@@ -126,7 +119,7 @@ def test_the_test_of_ones_own_bot_passes(
     tmp_path: Path, messenger: Simulator, bot_server: BotServer, linking_walk: LinkingWalk
 ) -> None:
     """The README's test of a bot, run with the example bot."""
-    code = next(block for block in blocks("python") if "linking_walk.link" in block)
+    code = next(each for each in texts_of(PATH) if "linking_walk.link" in each)
     names: dict[str, Any] = {"create_app": example_bot.create_app}
     exec(compile(code, "README", "exec"), names)
     names["test_ada_sees_her_orders_after_logging_in"](messenger, bot_server, linking_walk, tmp_path)
@@ -155,11 +148,11 @@ def test_check_prints_the_lines_that_the_readme_shows(
         return names["app"].test_client().get(url, query_string=params)
 
     monkeypatch.setattr(requests, "get", get)
-    exec(compile(blocks("python")[0], "README", "exec"), names)
+    exec(compile(readme_bot(), "README", "exec"), names)
     run = names["app"].test_cli_runner().invoke
     run(args=["linking", "migrate"])
     printed = run(args=["linking", "check"]).stdout.splitlines()
-    (shown,) = (block.splitlines() for block in blocks("text") if block.startswith("ok "))
+    (shown,) = (each.splitlines() for each in texts_of(PATH, language="text") if each.startswith("ok "))
     assert [line for line in printed if not line.startswith("note ")] == shown
 
 
@@ -169,6 +162,6 @@ def test_both_commands_are_spelled_for_windows_too() -> None:
 
 
 def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
-    assert "-m pytest" in between("test command")
-    assert "-m example_bot" in between("run command")
+    assert "-m pytest" in guides.between(PATH, "test command")
+    assert "-m example_bot" in guides.between(PATH, "run command")
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text("utf-8")

@@ -271,7 +271,7 @@ def test_a_browser_goes_to_messenger_with_whatever_was_accepted_and_elsewhere_wi
         assert where[2].rstrip("/") == "/messenger_platform/account_linking"
     astray = [name for name, where in zip(names, went[len(accepted) :], strict=True)
               if where is not None and (where[0] != "https:" or where[1] not in MESSENGER_HOSTS)]  # fmt: skip
-    assert len(astray) > 60  # the list is worth its keep: these would have gone to somebody else
+    assert len(astray) > 60  # so many of the list would lead a browser to another host
 
 
 def test_the_settings_allow_messengers_four_hosts_and_the_configured_ones() -> None:

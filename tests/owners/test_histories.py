@@ -204,4 +204,4 @@ def test_random_histories_of_the_owners_control_end_where_the_model_ends(store: 
         for who in people:
             stage.compare(who)
     assert min(did.values()) > 5
-    assert restored  # the histories are worth telling: some put a former account back
+    assert restored  # some histories restored a former account

@@ -109,6 +109,20 @@ def test_an_appsecret_proof_is_checked_when_it_is_given(
     refused_with(graph.call("GET", "me", params=stamped), 100)
 
 
+@pytest.mark.parametrize("name", ["access_token", "appsecret_proof", "appsecret_time"])
+def test_half_a_surrogate_pair_is_refused(sim: Simulator, name: str) -> None:
+    """JSON may hold it, and it has no UTF-8."""
+    body = {"access_token": sim.page_access_token, "appsecret_proof": proof(sim), name: "\ud800"}
+    answer = requests.post(f"{sim.url}/v26.0/me/messages", json=body, timeout=30)
+    assert answer.json()["error"]["code"] in (100, 190)
+
+
+@pytest.mark.parametrize("stamp", ["", "²", "-1", "1.5", "soon", "9" * 400, "9" * 5000])
+def test_an_appsecret_time_that_is_no_time_is_refused(sim: Simulator, graph: GraphClient, stamp: str) -> None:
+    given = {"appsecret_proof": proof(sim, f"|{stamp}"), "appsecret_time": stamp}
+    refused_with(graph.call("GET", "me", params=given), 100)
+
+
 def test_the_page_names_itself(sim: Simulator, graph: GraphClient) -> None:
     page = {"id": sim.page_id, "name": "Acme"}
     assert graph.call("GET", "v26.0/me").json() == page

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 import requests
+from werkzeug.wrappers import Response
 
 from bot_linking.simulator import Simulator
 from bot_linking.simulator.__main__ import main
@@ -106,6 +107,15 @@ def test_where_no_simulator_runs_it_says_so(bot: ReceivingBot, capsys: pytest.Ca
     assert main(["trigger", "text", "--url", f"http://127.0.0.1:{port}"]) == 1
     assert "no simulator answers" in capsys.readouterr().err
     bot.statuses = [404]
+    assert main(["trigger", "text", "--url", bot.url]) == 1
+    assert "not a simulator" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", ["", "EVENT_RECEIVED", "null", "[]", '"line"', '{"ok": true}'])
+def test_another_server_that_answers_200_is_no_simulator(
+    bot: ReceivingBot, capsys: pytest.CaptureFixture[str], body: str
+) -> None:
+    bot.pages["/simulator/trigger"] = lambda request: Response(body, mimetype="application/json")
     assert main(["trigger", "text", "--url", bot.url]) == 1
     assert "not a simulator" in capsys.readouterr().err
 

@@ -1,1 +1,1 @@
-"""Where a link is saved: one contract for every store, then what SQLite alone can do wrong."""
+"""Where links are saved: one contract for every store, then the failures of each database."""

@@ -1,4 +1,4 @@
-"""The stores under contract. Another engine joins by one more entry in `DATABASES`."""
+"""The stores under contract. To test another engine, add an entry to `DATABASES`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sqlite_store(path: Path) -> Iterator[SQLStore]:
-    """A store whose engine is SQLite's, for what only SQLite does."""
+    """A store on SQLite, for what only SQLite does."""
     store = open_store(f"sqlite:///{path}")
     store.migrate()
     yield store

@@ -1,4 +1,4 @@
-"""A copy in a process of its own that is killed at the n-th thing it asks of the target."""
+"""A copy in another process, which is killed before its n-th call of the target."""
 
 from __future__ import annotations
 

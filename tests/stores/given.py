@@ -1,4 +1,4 @@
-"""What the stores' tests are given: databases, people, codes, and the steps that all of them take."""
+"""What the tests of the stores share: databases, people, codes, and common steps."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def connection_of(store: SQLStore) -> sqlite3.Connection:
 def attempt_for(
     account: Account = ADA, *, page: str | None = PAGE, psid: str | None = PSID, name: str | None = None
 ) -> Attempt:
-    """A signed-in attempt, a new one each time unless it is named."""
+    """An attempt that is signed in; a new one at each call, unless its id is given."""
     return Attempt(
         name or f"attempt-{next(_numbers)}", account, "token", "https://return.example/", NOW, page, psid,
         "Ada L.",
@@ -65,7 +65,7 @@ def attempt_for(
 
 
 def save_code(store: SQLStore, attempt: Attempt | None = None, *, life: int = 5 * MINUTE) -> str:
-    """A pending code."""
+    """Save a pending code, and return it."""
     code = f"code-{next(_numbers)}"
     assert store.save_code(digest_of(code), attempt or attempt_for(), "en_GB", NOW, NOW + life)
     return code
@@ -90,13 +90,13 @@ def link(
 def claim(
     store: SQLStore, now: int = NOW, *, limit: int = 1000, until: int | None = None, settled: Any = ()
 ) -> list[OutboxEntry]:
-    """Lease what is due, of all pages, as a worker alone would."""
+    """Lease what is due of all pages, as the only worker does."""
     shares = dict.fromkeys(store.due_pages(now, most=1000), limit)
     return store.claim_due(now, now + MINUTE if until is None else until, shares, settled=settled)
 
 
 def settle(store: SQLStore, *settled: Settled, now: int = NOW) -> None:
-    """Write down what became of entries, as a worker does."""
+    """Write the outcomes of entries, as a worker does."""
     store.claim_due(now, now, {}, settled=settled)
 
 
@@ -115,7 +115,7 @@ def bury(store: SQLStore, entry: OutboxEntry, reason: str, now: int = NOW) -> No
 
 
 def queued(store: SQLStore) -> list[tuple[str, str]]:
-    """(PSID, kind) of all that waits, in order; it is looked at and put back."""
+    """(PSID, kind) of each entry that waits, in order. The entries are leased and given back."""
     found = list[tuple[str, str]]()
     far = NOW + 10 * DAY
     while entries := claim(store, far, until=far + 1):

@@ -1,7 +1,5 @@
-"""A store in memory, written from the prose of `core.ports` alone: it shows that the prose is the contract.
-
-It has the roles of the contract suite and the policy `move`. One lock makes each method one transaction.
-"""
+"""A store in memory, written from the prose of `core.ports` alone, to show that the prose is enough. It has
+the roles of the contract suite and the policy `move`. One lock makes each method one transaction."""
 
 from __future__ import annotations
 

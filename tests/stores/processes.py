@@ -1,4 +1,4 @@
-"""What other processes do to a store, as functions that a fresh interpreter can import, and their runner."""
+"""Work on a store in other processes: functions that a fresh interpreter can import, and their runner."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMIT_S = 60
 
 
 def run_together(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """What `work` comes to for each of the arguments, each in a process of its own, all at once."""
+    """Run `work` for each of the arguments, each in another process, all at once, and return the results."""
     answers, gate = SPAWN.Queue(), SPAWN.Barrier(len(arguments))
     processes = [
         SPAWN.Process(target=_answer, args=(answers, gate, place, work, given))
@@ -65,7 +65,7 @@ def _answer(answers: Any, gate: Any, place: int, work: Callable[..., Any], given
 
 @contextmanager
 def one_process(work: Callable[..., Any], *given: Any) -> Iterator[BaseProcess]:
-    """A process that is killed at the end, if it has not ended by then."""
+    """A process that is killed at the end of the block, if it still runs."""
     process = SPAWN.Process(target=work, args=given)
     process.start()
     try:
@@ -77,7 +77,7 @@ def one_process(work: Callable[..., Any], *given: Any) -> Iterator[BaseProcess]:
 
 
 def meet(store: SQLStore, processes: int) -> None:
-    """Go on when all have come as far as this."""
+    """Wait until every process has come here."""
     deadline = time.monotonic() + LIMIT_S
     store.hit("met", NOW + 1, NOW)
     while store.find_limit("met", NOW, 3_600_000)[0] < processes:
@@ -85,7 +85,7 @@ def meet(store: SQLStore, processes: int) -> None:
 
 
 def redeem(url: str, codes: Sequence[str], psid: str, processes: int) -> list[str]:
-    """Try every code; those that linked."""
+    """Try every code, and return those that linked."""
     store = open_store(url)
     try:
         meet(store, processes)
@@ -127,7 +127,7 @@ def hold_the_lock(path: Path, locked: Event, release: Event) -> None:
 
 
 def link_for_ever(url: str, progress: Connection) -> NoReturn:
-    """Link one person after the other; each one's number is said once the store has said it is on disk."""
+    """Link one person after the other, and print each number once the store has returned."""
     store = open_store(url)
     number = len(list(store.list_links()))
     while True:
@@ -140,7 +140,7 @@ def link_for_ever(url: str, progress: Connection) -> NoReturn:
 
 
 def stop_in_the_middle(url: str, reached: Event) -> None:
-    """Write half a transition, and never get further."""
+    """Write half a transition, then hang."""
     store = open_store(url)
 
     def work(tx: Any) -> None:
@@ -152,10 +152,8 @@ def stop_in_the_middle(url: str, reached: Event) -> None:
 
 
 def fork_with_an_open_store(url: str, with_threads: bool) -> dict[str, int]:
-    """A server that forks its worker after it has used the store, and then closes its own connections.
-
-    Both write before and after; what either was told is on disk must be found by a third.
-    """
+    """A server that forks a worker after it has used the store, and then closes its own connections. Both
+    write before and after that. A third process must find every write that returned."""
     store = open_store(url)
     store.hit("parent before", NOW + 1, NOW)
     go, used = threading.Event(), threading.Event()

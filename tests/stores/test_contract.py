@@ -55,7 +55,7 @@ from .memory import MemoryStore
 
 @pytest.fixture(params=["memory", *sorted(DATABASES)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLStore]:
-    """Every store that we have, and one that was written from the prose of the contract alone."""
+    """Every store of ours, and one that was written from the prose of the contract alone."""
     if request.param == "memory":
         yield cast(SQLStore, MemoryStore())
         return
@@ -127,7 +127,7 @@ def test_an_account_may_be_called_anything(store: SQLStore, text: str) -> None:
 
 
 def test_a_name_with_a_null_character_is_kept_whole_or_refused_whole(store: SQLStore) -> None:
-    """PostgreSQL has no such text. It is never cut short, as it would be another account's."""
+    """PostgreSQL cannot keep such text. It is never cut short: the rest could be another account's."""
     try:
         link(store, Account("ada\x00"))
     except ValueError:
@@ -334,7 +334,7 @@ def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLSto
 
 
 def kept(store: SQLStore, **values: Any) -> Attempt:
-    """An attempt that the store keeps."""
+    """An attempt that is saved in the store."""
     given: dict[str, Any] = {
         "session_digest": "session",
         "expires_at": NOW + MINUTE,
@@ -642,7 +642,7 @@ def test_a_chat_that_another_account_has_is_not_erased_with_the_former(store: SQ
 
 @pytest.mark.parametrize("page", [PAGE, None])
 def test_erasing_a_person_forgets_how_often_they_were_written_to(store: SQLStore, page: str | None) -> None:
-    """The keys are digests of a page and a PSID, which whoever has a list of PSIDs could try."""
+    """The counters' keys are digests of page and PSID, which a holder of a list of PSIDs could compute."""
     store.receive([linked("x" * 32)], NOW)
     link(store)
     keys = limits_of(PAGE, PSID)

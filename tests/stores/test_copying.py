@@ -50,7 +50,7 @@ def new_database(tmp_path: Path) -> Iterator[NewDatabase]:
 
 
 def fill(url: str) -> None:
-    """Something in every table, most of it written by the store's own verbs."""
+    """Fill every table, mostly by the store's own methods."""
     store = open_store(url)
     for name, room in sql.rooms().items():
         store.engine.extend(name, room)
@@ -73,7 +73,7 @@ def fill(url: str) -> None:
 
 
 def _fill_what_is_empty(url: str) -> None:
-    """A row in each table that later steps brought."""
+    """Put a row into each table that is still empty."""
     kinds = {"integer": "1", "text": "'x'"}
     with closing(sqlite3.connect(":memory:")) as scratch:
         for room in sql.rooms().values():
@@ -130,7 +130,7 @@ def is_empty(url: str) -> bool:
 def test_a_database_whose_tables_are_locked_is_given_up_and_makes_no_target(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also while it is only looked at, before anything is copied."""
+    """The lock is met while the target is checked, before anything is copied."""
     import psycopg
 
     from bot_linking.stores.copying import postgres_side
@@ -171,7 +171,8 @@ def test_every_row_of_every_table_arrives(new_database: NewDatabase, source: str
 def test_the_counters_go_on_where_they_stood_though_the_newest_rows_are_gone(
     new_database: NewDatabase, source: str, target: str
 ) -> None:
-    """A code of tomorrow has a greater tick than every change of today, also when all codes are purged."""
+    """A code of tomorrow must have a greater tick than every change of today, even when all codes are
+    purged."""
     old, new = new_database(source), new_database(target)
     fill(old)
     ((newest,),) = run(old, "select max(tick) from codes")
@@ -258,7 +259,7 @@ def test_what_arrived_otherwise_is_not_kept(
 
 
 def _less(chunks: Any) -> Iterator[list[tuple[Any, ...]]]:
-    """One of the rows is another one."""
+    """Rows of which one was changed."""
     for chunk in chunks:
         yield [(*chunk[0][:-1], "another"), *chunk[1:]]
 
@@ -308,7 +309,7 @@ def test_a_source_that_can_only_be_read_is_copied(
 def test_whoever_is_killed_half_way_has_copied_nothing_and_does_it_again(
     new_database: NewDatabase, source: str, target: str
 ) -> None:
-    """Killed before each thing that a copy asks of its target, until one comes through."""
+    """The copy is killed before its first call of the target, then before its second, until one finishes."""
     old, new = new_database(source), new_database(target)
     fill(old)
     kills = 0

@@ -1,4 +1,4 @@
-"""A system that lacks what only Unix has: no fork, no modes, no poll, no hard links."""
+"""Systems other than Unix: without fork, file modes, poll and hard links."""
 
 from __future__ import annotations
 

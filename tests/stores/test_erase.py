@@ -1,4 +1,4 @@
-"""Erasing a person reaches every table that could name them, also one that is added tomorrow."""
+"""Erasing a person reaches every table that has a PSID, including tables that are added later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _tables_of_persons(connection: sqlite3.Connection) -> list[str]:
 
 
 def _insert_row_about(connection: sqlite3.Connection, table: str, psid: str, number: int) -> None:
-    """A row with something in every column; of text columns only the page and the person are known."""
+    """Insert a row with a value in every column, which names the page and the person."""
     values: dict[str, object] = {}
     for name, kind in _columns(connection, table):
         values[name] = number if kind.upper() == "INTEGER" else f"text {number}"

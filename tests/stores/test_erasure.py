@@ -1,4 +1,4 @@
-"""Erasing leaves nothing of a person: in no column of no table, and in no byte of the files."""
+"""After an erasure no column of any table, and no byte of the files, holds anything of the person."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TRACES = (
 
 
 def leave_traces_everywhere(store: SQLStore) -> str:
-    """A busy person: a line in every table that can hold one. Their used code comes back."""
+    """Give a person a row in every table that can hold one. Returns their used code."""
     at_consent: dict[str, Any] = {
         "stage": Stage.CONSENT_SHOWN,
         "session_digest": "s",
@@ -95,7 +95,8 @@ def leave_traces_everywhere(store: SQLStore) -> str:
 
 
 def leave_traces_of_the_other_ways(store: SQLStore) -> None:
-    """A replacement that was undone and one that can be, addresses, questions, digits, counters."""
+    """Leave traces of the other ways: an undone change and one that can be undone, addresses, questions,
+    digits, counters."""
     store.bind(PAGE, PSID, Identifiers(username="grace"), "api", NOW + 2, account=GRACE)
     undone = store.find_undo(PAGE, PSID)
     assert undone is not None
@@ -126,7 +127,7 @@ HELD = {
 
 
 def rows_with(path: Path, text: str) -> list[str]:
-    """The tables and columns that hold the text, in whatever form."""
+    """The tables and columns that hold the text, as text or inside JSON."""
     found = []
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         tables = [
@@ -166,7 +167,7 @@ def test_nothing_of_an_erased_person_is_in_any_byte(sqlite_store: SQLStore, path
 
 
 def test_no_counter_of_an_erased_person_is_left(store: SQLStore) -> None:
-    """Their keys are digests of a page and a PSID, which whoever has a list of PSIDs could try."""
+    """The counters' keys are digests of page and PSID, which a holder of a list of PSIDs could compute."""
     leave_traces_everywhere(store)
     for page in (PAGE, "another"):
         for key in limits_of(page, PSID):
@@ -187,7 +188,7 @@ def test_a_person_who_was_never_linked_leaves_no_counter(store: SQLStore) -> Non
 
 
 def test_an_export_shows_all_of_it_before(store: SQLStore) -> None:
-    """Each table that erasing empties is in the document, and no secret of it is."""
+    """Each table that erasing empties is in the export, without its secrets."""
     leave_traces_everywhere(store)
     held = store.export(None, PSID) | {"chat_links": store.export_account(GRACE.id)["chat_links"]}
     assert {table for table, rows in held.items() if rows} == HELD - {"undo_tokens"}
@@ -199,7 +200,7 @@ def test_an_export_shows_all_of_it_before(store: SQLStore) -> None:
 
 @pytest.fixture
 def postgres_rows() -> Iterator[tuple[SQLStore, Callable[[str], list[str]]]]:
-    """A store in PostgreSQL, and the tables and columns that hold a text, in whatever form."""
+    """A store in PostgreSQL, and a function that names the tables and columns that hold a text."""
     psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
     with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
         store = open_store(url)
@@ -238,7 +239,7 @@ APP_USER = "app-scoped-of-erased"
 
 
 def delete_as_meta_asks(store: SQLStore) -> str:
-    """A request is recorded and fulfilled; the code that it is known by."""
+    """Record a request of Meta's and fulfil it. Returns its code."""
     people = [(PAGE, PSID), ("another", PSID)]
     hooks = Hooks(clock=lambda: NOW / 1000, psids_of=lambda user_id: people if user_id == APP_USER else [])
     linking = Linking(store, tell=lambda event: None, page_id=PAGE, hooks=hooks)
@@ -251,7 +252,7 @@ def delete_as_meta_asks(store: SQLStore) -> str:
 
 
 def test_what_meta_asked_to_delete_leaves_no_byte(sqlite_store: SQLStore, path: Path) -> None:
-    """Nor the id under which Meta knew the person."""
+    """The id under which Meta knows the person is gone, too."""
     leave_traces_everywhere(sqlite_store)
     done = sqlite_store.find_deletion(delete_as_meta_asks(sqlite_store))
     assert done is not None
@@ -274,7 +275,7 @@ def test_what_meta_asked_to_delete_leaves_no_row_of_postgresql(
 
 
 def test_an_erased_account_leaves_nothing_beside_its_chats(sqlite_store: SQLStore, path: Path) -> None:
-    """What names the account in other chats' rows goes, too: what it had been connected with before."""
+    """Rows of other chats that name the account as a former one go, too."""
     leave_traces_everywhere(sqlite_store)
     sqlite_store.drop_undos_of_account(ACCOUNT.id)
     sqlite_store.drop_pending(ACCOUNT.id)
@@ -315,7 +316,7 @@ def test_erasing_on_one_page_leaves_the_others(store: SQLStore) -> None:
 
 
 def test_a_used_code_stays_used_without_a_name(store: SQLStore) -> None:
-    """So that a late redelivery does not bring the person back."""
+    """A late redelivery must not bring the person back."""
     used = leave_traces_everywhere(store)
     store.erase(None, PSID, NOW)
     assert store.receive([linked(used, psid=PSID)], NOW) == [EventIgnored("duplicate", PAGE, PSID)]

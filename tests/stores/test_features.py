@@ -1,4 +1,4 @@
-"""What of PostgreSQL the store uses: the guide's table of engines is true as long as this list is."""
+"""The features of PostgreSQL that the store uses. The guide's table of engines relies on this list."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WORDS = {
 
 
 def _sql() -> str:
-    """Every statement, every schema step, and the SQL that stands in the engine's code."""
+    """Every statement, every schema step, and the SQL in the engine's code."""
     found = list[str]()
     for room in rooms().values():
         statements = load_statements(room=room)
@@ -66,7 +66,7 @@ def _sql() -> str:
 
 
 def _functions_called() -> set[str]:
-    """Names before a bracket in the statements: functions, and words of SQL that look like them."""
+    """The names before a bracket in the statements: functions, and keywords that look like them."""
     called: set[str] = set()
     for room in rooms().values():
         folder = PACKAGE.parent / room.replace(".", "/")
@@ -91,7 +91,7 @@ def test_each_construct_that_is_listed_is_used() -> None:
 
 
 def test_nothing_that_only_some_engines_have_is_used() -> None:
-    """Places of rows in a table, locks and settings of a session, listening, prepared statements by name."""
+    """Physical row ids, locks and settings of a session, LISTEN, named prepared statements."""
     text = _sql()
     for word in (r"\bctid\b", r"pg_(try_)?advisory_lock\b", r"\blisten\b", r"\bdeclare\b", r"\bprepare \w"):
         assert not re.search(word, text), word

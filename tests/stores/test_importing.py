@@ -1,4 +1,4 @@
-"""Links of another system: taken over in sets, by the same rules as a link that was made one by one."""
+"""Links of another system are imported many at a time, by the same rules as a single link."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THEN = from_ms(NOW) - timedelta(days=100)
 
 
 def take(store: SQLStore, links: list[Link], now: int, *, tell: bool = False) -> list[Outcome]:
-    """What each line came to, by the default policy."""
+    """The outcome for each link, by the default policy."""
     how = Import(Policy(), CANNOT_ASK, tell)
     return [first for first, *_ in store.import_links(links, how, now)]
 
@@ -136,7 +136,7 @@ def test_followers_hear_of_each_in_the_transaction(store: SQLStore) -> None:
 
 
 def test_imports_and_logins_side_by_side_end_in_one_state(store: SQLStore) -> None:
-    """Everybody is linked in the end, by whoever came last, and the history says the same."""
+    """In the end every person is linked, by the last writer, and the history says the same."""
     people = [f"1000{number}" for number in range(12)]
     codes = {psid: save_code(store, attempt_for(GRACE, psid=psid)) for psid in people}
 

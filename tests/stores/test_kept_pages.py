@@ -66,7 +66,7 @@ def test_other_processes_see_a_change_when_it_is_committed(store: SQLStore, url:
 
 
 def test_no_change_is_passed_over_by_one_who_looks_while_many_are_made(store: SQLStore, url: str) -> None:
-    """Numbers are committed in their order: what was seen once is followed by all that comes later."""
+    """Numbers are committed in their order, so a reader who goes on from the last number misses none."""
     stores = [open_store(url) for _ in range(4)]
 
     def change(number: int) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="only Linux says whic
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_to_the_collector() -> Iterator[None]:
-    """From Python 3.13 on, a connection that is left to the collector is a warning."""
+    """From Python 3.13 on, a connection that is left to the garbage collector causes a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         yield
@@ -33,7 +33,7 @@ def _nothing_is_left_to_the_collector() -> Iterator[None]:
 
 
 def open_files(path: Path) -> list[str]:
-    """What this process has open of a database."""
+    """The database's files that this process has open."""
     found = []
     for each in FILES.iterdir():
         try:
@@ -52,8 +52,8 @@ def in_threads(count: int, work: Callable[[], object]) -> None:
 
 
 def test_threads_that_end_leave_no_more_open_however_many_come_and_go(path: Path) -> None:
-    """SQLite keeps the file of a closed connection while another one holds locks on it, and gives it to the
-    next; so their number is that of the threads at once, and at the end it is none."""
+    """While another connection holds locks on the file, SQLite keeps the descriptor of a closed connection
+    and reuses it. So there are as many as threads at one time, and none at the end."""
     store = open_store(f"sqlite:///{path}")
 
     def come_and_go() -> int:

@@ -1,4 +1,4 @@
-"""The schema that migrations lead to, from whichever version, is the one that a new database gets."""
+"""Migrations from every earlier version lead to the schema that a new database gets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def two(tmp_path: Path) -> Iterator[dict[str, list[str]]]:
 
 
 def _open_all_rooms(url: str) -> list[str]:
-    """What was applied."""
+    """Open every room's tables, and return the steps that were applied."""
     store = open_store(url)
     for name, room in ROOMS.items():
         if room != sql.STORES:
@@ -54,7 +54,7 @@ def run(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def _schema(url: str) -> list[tuple[Any, ...]]:
-    """Everything that the engine knows of the tables, columns, keys and indexes."""
+    """The tables, columns, keys and indexes, as the engine describes them."""
     if url.startswith("sqlite"):
         found = []
         for name, text in run(
@@ -123,7 +123,7 @@ def test_a_database_of_each_earlier_version_becomes_what_a_new_one_is(
 
 
 def _limit(patch: pytest.MonkeyPatch, engine: str, version: int) -> None:
-    """The engine as it was when there were only so many steps."""
+    """Make the engine know only so many steps."""
     load = sql.load_schema
 
     def first(words: dict[str, str], *, room: str = sql.STORES) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Ids that were made of names before names had their own space: an upgrade marks them, on both engines."""
+"""An upgrade marks ids that were made of names before such ids had a prefix, on both engines."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_opening_it_again_marks_nothing_twice(upgraded: Callable[[], SQLStore]) 
 
 
 def test_a_site_that_resolves_accounts_gets_its_ids_back(upgraded: Callable[[], SQLStore]) -> None:
-    """There the ids were the site's own answers, which may be user names."""
+    """There the ids came from `resolve_account`, and may look like user names."""
     store = upgraded()
     assert store.restore_named_ids() == 4
     assert ids(store) == {psid: account_id for psid, account_id, *_ in LINKS}

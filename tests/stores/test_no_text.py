@@ -1,4 +1,4 @@
-"""What is no Unicode text is nobody's id: on every store, asking finds nothing and writing is refused."""
+"""An id that is no Unicode text: on every store, reading finds nothing and writing is refused."""
 
 from __future__ import annotations
 

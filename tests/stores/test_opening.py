@@ -1,4 +1,4 @@
-"""A database that is away at a start, lost, of another release, or none: what a store then does, and says."""
+"""What a store does and logs when its database is away at the start, lost, or of another release."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(url: str, statement: str) -> None:
 
 
 def record_step(url: str, step: str) -> None:
-    """What a newer release would have left in the record of steps."""
+    """Record a step, as a newer release would have done."""
     if url.startswith("sqlite"):
         run(
             url,
@@ -49,7 +49,7 @@ def record_step(url: str, step: str) -> None:
 
 
 def lose(url: str) -> None:
-    """Delete all that there was."""
+    """Delete the database."""
     if url.startswith("sqlite"):
         path = url.removeprefix("sqlite:///")
         for each in Path(path).parent.glob(Path(path).name + "*"):
@@ -87,7 +87,7 @@ Opened = Callable[..., SQLStore]
 
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From the call on, as in a process that has had no database open yet."""
+    """Forget that this process has had a database open."""
     return lambda: monkeypatch.setattr(opening, "_once_open", set())
 
 
@@ -136,7 +136,7 @@ def test_many_who_meet_a_new_database_at_once_make_it_once_and_all_go_on(
 def test_a_room_that_comes_while_the_tables_are_being_made_gets_its_own_too(
     url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a slow disk nobody waits long for the first job; the second room's tables are not taken for made."""
+    """A caller stops waiting for the first job; the tables of the second room must still be made."""
     monkeypatch.setattr(opening, "PATIENCE_S", 0.05)
     go = threading.Event()
     kinds: tuple[Any, ...] = (File, Database)
@@ -196,7 +196,7 @@ def test_where_no_database_may_be_made_none_is_made_and_one_that_comes_back_is_u
 
 
 def test_a_database_of_somebody_elses_tables_is_none_of_ours(url: str, opened: Opened) -> None:
-    """A wrong search_path, a wrong name: as good as missing, where none may be made."""
+    """By a wrong search_path or a wrong name. Where none may be made, it counts as missing."""
     run(url, "create table customers (id integer)")
     store = opened(url, create=False)
     with pytest.raises(StoreUnavailable, match="holds no tables of bot_linking"):
@@ -233,7 +233,7 @@ def test_a_new_process_makes_a_lost_one_anew_and_says_so_loudly(
 
 @contextmanager
 def away(url: str) -> Iterator[None]:
-    """A database that cannot be brought up to date just now."""
+    """A database whose tables cannot be brought up to date at this moment."""
     if url.startswith("sqlite"):
         path = url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -266,7 +266,7 @@ def test_a_process_starts_while_its_tables_cannot_be_brought_up_to_date_and_work
 
 
 def patiently(work: Callable[[], int]) -> int:
-    """What it comes to as soon as the store is there."""
+    """Repeat a call until the store answers, and return its result."""
     until = time.monotonic() + 30
     while True:
         try:
@@ -308,7 +308,7 @@ def test_tables_of_another_room_are_brought_up_to_date_when_the_database_is_back
 
 
 def test_a_room_that_comes_late_finds_its_tables_in_every_thread(url: str, opened: Opened) -> None:
-    """A delivery thread has its connection already when the room joins."""
+    """A delivery thread has its connection before the room is added."""
     store = opened(url)
     store.check()
     store.engine.extend("bot_linking_external_account", "bot_linking.external_account")
@@ -369,7 +369,7 @@ def test_where_the_database_was_away_at_the_start_such_a_step_is_met_at_first_co
 
 
 def test_steps_only_ever_add(url: str) -> None:
-    """While a deployment rolls, the former release works on the same tables."""
+    """During a rolling deployment the former release works on the same tables."""
     steps = sorted(Path(opening.__file__).parent.rglob("schema_*.sql"))
     steps += sorted(Path(opening.__file__).parent.parent.joinpath("external_account").glob("schema_*.sql"))
     assert len(steps) >= 6
@@ -381,7 +381,7 @@ def test_steps_only_ever_add(url: str) -> None:
 
 
 def test_an_engine_that_only_speaks_like_postgresql_is_refused_with_the_reason() -> None:
-    """Its advisory locks may be empty words, and one code would then link two people."""
+    """Its advisory locks may do nothing, and then one code would link two people."""
     with postgres.empty_schema() as url:
         postgres.execute(
             url,

@@ -1,5 +1,5 @@
-"""What ends the logins under way of a person or an account ends the code, too, that is being approved at that
-very moment."""
+"""A transition that ends the logins under way of a person or an account also ends a code that is being
+approved at that moment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIGEST = "digest-of-the-new-code"
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """Of the two, PostgreSQL alone lets two transitions be under way."""
+    """PostgreSQL: SQLite never has two transitions under way."""
     with postgres.empty_schema() as address:
         yield address
 
@@ -40,7 +40,7 @@ def pair(database: str) -> Iterator[tuple[SQLStore, SQLStore]]:
 
 
 def _holding_back(store: SQLStore, begun: threading.Event, go_on: threading.Event) -> None:
-    """The next transition has said all that it has to say, and waits before its commit."""
+    """The next transition runs all its statements and waits before its commit."""
     write = store.engine.write
 
     def held(work: Callable[[Any], Any]) -> Any:
@@ -63,8 +63,7 @@ def _is_waiting(database: str) -> bool:
 
 
 def _overlapping(pair: tuple[SQLStore, SQLStore], database: str, attempt: Attempt, end: Any) -> bool | None:
-    """What a consent came to, of which the commit waits until the other transition has gone as far as it
-    can."""
+    """The result of a consent, whose commit waits until the other transition has come as far as it can."""
     consenting, ending = pair
     begun, go_on, approved = threading.Event(), threading.Event(), list[bool]()
     _holding_back(consenting, begun, go_on)
@@ -120,7 +119,7 @@ def test_a_code_that_is_being_approved_ends_with_what_is_under_way(
 
 
 def test_who_is_not_meant_goes_on_meanwhile(pair: tuple[SQLStore, SQLStore], database: str) -> None:
-    """A consent of another person and another account waits for none of them."""
+    """A consent of another person and another account does not wait for them."""
     store = pair[0]
     attempt = attempt_for(GRACE, psid="another-person")
     assert _overlapping(pair, database, attempt, lambda ending: ending.drop_pending(ADA.id))

@@ -1,4 +1,4 @@
-"""The owner's control in every store: policies, judged where the link is made, and undo."""
+"""The owner's control in every store: policies, which the transaction that links judges, and undo."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def test_an_unlink_forgets_the_identifiers_of_what_was_replaced(store: SQLStore)
 def test_an_event_under_way_when_it_was_undone_does_not_bring_the_link_back(
     store: SQLStore, at: int | None
 ) -> None:
-    """Bound and unbound codes, of this account and of another, minted before the undo."""
+    """For codes with and without a PSID, of this account and another, that were minted before the undo."""
     link(store, ADA)
     codes = [save_code(store, attempt_for(ADA)), save_code(store, attempt_for(ADA, psid=None))]
     store.undo(PAGE, PSID, undo_of(store).change_id, NOW + 5)
@@ -349,7 +349,7 @@ def test_a_person_who_is_erased_leaves_nothing_to_undo(store: SQLStore) -> None:
 
 
 def notices(store: SQLStore) -> list[OwnerNotice]:
-    """Those that are not finished; they wait for no message of the person, and no message for them."""
+    """The notices in the outbox. Notices and messages of the person do not wait for each other."""
     entries = [entry for entry in claim(store, NOW + 9 * DAY) if entry.kind == "notice"]
     for entry in entries:
         finish(store, entry)
@@ -404,7 +404,7 @@ def test_a_finished_request_says_what_it_came_to_and_forgets_whom_it_named(store
 
 
 def test_what_is_found_for_a_request_is_noted_before_it_goes_and_ends_nothing(store: SQLStore) -> None:
-    """Who fulfils it again after a crash finds nothing more, and still says that something was deleted."""
+    """After a crash a second try finds nothing, and the request must still say that data were deleted."""
     for code in ("CODE1", "CODE2"):
         store.save_deletion("deletion", "42", f"digest of {code}", code, NOW)
     store.find_for_deletion("CODE1", NOW + 3)

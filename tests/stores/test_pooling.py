@@ -1,4 +1,4 @@
-"""PostgreSQL behind PgBouncer, which lends the server's sessions for a transaction at a time."""
+"""PostgreSQL behind PgBouncer, which lends the server's sessions for one transaction at a time."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def pooled(direct: str) -> Iterator[str]:
 
 
 def test_two_hundred_workers_connections_share_ten_sessions_and_nobody_is_linked_twice(pooled: str) -> None:
-    """Each thread has an engine of its own, as a worker has: so each has a connection of its own. Every code
-    is redeemed by four of them at once."""
+    """Each thread has its own engine, and so its own connection, as a worker has. Four of them redeem each
+    code at once."""
     with ExitStack() as stack:
         stores = [
             stack.enter_context(closing(open_store(pooled + "?pooling=transaction"))) for _ in range(WORKERS)
@@ -70,7 +70,7 @@ def test_two_hundred_workers_connections_share_ten_sessions_and_nobody_is_linked
 
 
 def patiently(work: Any) -> Any:
-    """As Messenger does: what was not recorded comes again."""
+    """Repeat what was not recorded, as Messenger does."""
     for _ in range(20):
         try:
             return work()

@@ -1,4 +1,4 @@
-"""What PostgreSQL alone can do wrong: locks, slow and dying servers, deadlocks, addresses with passwords."""
+"""Failures that only PostgreSQL has: locks, slow and dying servers, deadlocks, addresses with passwords."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ def engine(store: SQLStore) -> PostgresEngine:
 
 @contextmanager
 def session(url: str) -> Iterator[Any]:
-    """Somebody else's transaction; rolled back, unless they commit."""
+    """Another program's transaction; it is rolled back unless the test commits it."""
     with psycopg.connect(url) as connection:
         yield connection
         connection.rollback()
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it took to be refused."""
+    """How many seconds it took until the store refused."""
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         work()
@@ -125,7 +125,7 @@ def test_a_table_that_is_locked_whole_makes_even_reading_unavailable_in_time(
 
 
 def test_a_change_that_was_waited_for_is_seen(url: str, store: SQLStore) -> None:
-    """What another has committed while we waited decides, not what stood there when we came."""
+    """What the former holder committed decides, not what was there when the wait began."""
     code = save_code(store, attempt_for(psid=None))
     works = [partial(store.receive, [linked(code, psid=str(number))], NOW) for number in range(8)]
     outcomes = [outcome for each in at_once(works) if isinstance(each, list) for outcome in each]
@@ -167,7 +167,7 @@ def _deadlocks(url: str) -> int:
 
 
 def test_a_thousand_events_stand_in_the_way_of_few_other_people(url: str, engine: PostgresEngine) -> None:
-    """Of two thousand other people, fewer than one in twenty waits for them."""
+    """Fewer than one in twenty of two thousand other people has to wait."""
     places = engine.read("places", psids=[digest_of(str(number)) for number in range(3000)])
     taken, others = {row["place"] for row in places[:1000]}, [row["place"] for row in places[1000:]]
     assert len(taken) > 980
@@ -215,7 +215,7 @@ def test_a_code_that_was_being_committed_while_an_unlink_was_processed_links(
 def test_a_code_committed_after_one_with_a_greater_tick_is_judged_by_the_timestamps(
     url: str, store: SQLStore
 ) -> None:
-    """Its tick says that it was minted before the unlink, as it may have been."""
+    """By its tick the code was minted before the unlink, which is one possible order."""
     for late, outcome in ((NOW + 6, AccountLinked), (NOW + 4, EventIgnored)):
         code = f"slow-{late}"
         with session(url) as other:
@@ -241,7 +241,7 @@ def test_a_statement_is_stopped_after_three_seconds(engine: PostgresEngine) -> N
 
 
 def test_a_server_that_falls_silent_is_given_up_within_four_seconds(url: str, store: SQLStore) -> None:
-    """No time limit of the server's own helps when nothing comes back at all."""
+    """The server's own time limits do not help when no answer comes."""
     link(store)
     ((process,),) = store.engine.write(lambda tx: [tuple(row.values()) for row in _backend(store, tx)])
     os.kill(process, signal.SIGSTOP)
@@ -317,7 +317,7 @@ def _sessions(url: str, *, at_most: int) -> int:
 
 
 def test_a_login_is_two_round_trips(store: SQLStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it needs to know, asked at once; then all that it writes, with the commit."""
+    """One for all that it reads, one for all that it writes, with the commit."""
     code, journeys = save_code(store), list[str]()
     look, send = Transaction.look_up_sets, Transaction._send
 
@@ -399,7 +399,7 @@ def test_what_failed_before_it_was_sent_spoils_nothing_behind_a_savepoint(engine
 def test_no_row_reaches_the_log_whatever_fails_at_once(
     engine: PostgresEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """psycopg writes what the server said, of which there may be more than it can raise."""
+    """psycopg logs the server's errors of which it can raise only one; they may quote a row."""
     guard_logs()
     engine.statements["fill"] = to_psycopg(
         "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
@@ -508,7 +508,7 @@ def test_what_a_transition_raises_undoes_it_and_comes_out(engine: PostgresEngine
 
 
 def test_a_schema_that_is_missing_is_no_fault_of_the_events(url: str, store: SQLStore) -> None:
-    """It must not bury what Messenger would send again."""
+    """Events must not be buried for it: Messenger sends them again."""
     code = save_code(store)
     postgres.execute(url, "alter table links rename to elsewhere")
     with pytest.raises(StoreUnavailable):
@@ -549,7 +549,7 @@ def test_what_postgresql_says_in_its_own_words_is_given_the_same_values() -> Non
 
 @pytest.mark.parametrize("room", [STORES, "bot_linking.external_account"])
 def test_every_statement_is_understood_by_the_server(engine: PostgresEngine, room: str) -> None:
-    """Also with nothing for every value, whose kinds the server must find out by itself."""
+    """Also with NULL for every value, whose types the server must derive."""
     if room != STORES:
         engine.extend("bot_linking_external_account", room)
     for name, statement in engine.statements.items():
@@ -615,7 +615,7 @@ def _config(url: str) -> dict[str, str]:
 
 
 def _chain(problem: BaseException | None) -> str:
-    """What a traceback would show of it and of what it came from."""
+    """The text of an error and of its causes, as a traceback shows it."""
     text = ""
     while problem is not None:
         text += f"{problem} {problem!r}\n"
@@ -649,7 +649,7 @@ def own_server() -> Iterator[postgres.Server]:
 
 
 def test_a_restart_under_load_loses_nothing_and_doubles_nothing(own_server: postgres.Server) -> None:
-    """Whoever was refused comes again, as Messenger does; all is well again within ten seconds."""
+    """Refused calls are repeated, as by Messenger; within ten seconds all succeed."""
     store = open_store(own_server.url)
     stop, done, refused = threading.Event(), dict[str, float](), list[float]()
 
@@ -738,7 +738,8 @@ def test_nothing_of_an_erased_person_is_in_any_table(url: str, store: SQLStore) 
 def test_statements_find_their_rows_by_an_index_before_any_statistics(
     engine: PostgresEngine, room: str
 ) -> None:
-    """A table that was empty a minute ago is believed to be small, and would be read whole for each login."""
+    """The planner takes a table that was empty a minute ago for small, and would read all of it for each
+    login."""
     engine.extend("bot_linking" if room == STORES else "external", room)
     engine.opening.finish()
     plans = {name: plan_of(engine, name) for name in load_statements(room=room)}
@@ -770,7 +771,7 @@ def plan_of(engine: PostgresEngine, name: str) -> list[str]:
 def test_what_proved_a_chat_links_once_however_two_consents_cross(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second consent has seen that the proof is unused when the first one's code comes back."""
+    """The second consent has seen the proof unused before the first one's code comes back."""
     store = open_store(url)
     proof = digest_of("signed_request")
     one = replace(attempt_for(ADA), way="menu", proof=proof)

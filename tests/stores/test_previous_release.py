@@ -1,7 +1,5 @@
-"""While a deployment rolls, processes of the previous release work on tables of this one.
-
-`previous/` holds that release's statements as they were; a new release replaces them.
-"""
+"""During a rolling deployment, processes of the previous release work on the tables of this one. `previous/`
+holds that release's statements; a new release replaces them."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def statements_of(room: str, *filenames: str) -> dict[str, str]:
 
 
 def values_for(name: str, statement: str) -> dict[str, Any]:
-    """A value that fits, for each parameter."""
+    """A value of the right type for each parameter."""
     values: dict[str, Any] = {}
     for each in re.findall(r"(?<!:):([a-z_]+)\b", statement):
         is_number = each in NUMBERS and not (each == "id" and name in TEXT_IDS)

@@ -1,4 +1,4 @@
-"""Many at once: threads and processes that want the same thing end as if they had come one by one."""
+"""Threads and processes that do the same at once: the result is as if they had come one after the other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ Work = Callable[[], object]
 
 
 def at_once(works: Sequence[Work]) -> list[object]:
-    """What each came to, all started at one moment, each in a thread; what one raised is raised here."""
+    """Run each in a thread, all started at one moment, and return the results. An error of one is raised
+    here."""
     gate = threading.Barrier(len(works), timeout=20)
     found: list[object] = [None] * len(works)
 
@@ -182,13 +183,13 @@ def test_processes_share_a_counter(url: str) -> None:
 
 @pytest.mark.parametrize("turn", range(2))
 def test_eight_processes_start_on_an_empty_database_at_once(url: str, turn: int) -> None:
-    """Whoever is first makes the schema; all of them find it."""
+    """The first one makes the schema, and all of them find it."""
     assert sorted(run_together(open_and_count, [(url,)] * 8)) == list(range(1, 9))
 
 
 @pytest.mark.parametrize("with_threads", [False, True])
 def test_a_forked_worker_owns_its_connections(url: str, with_threads: bool) -> None:
-    """What it commits is there, also after the process it was forked from has closed everything."""
+    """Its commits stay, even after its parent has closed everything."""
     (found,) = run_together(fork_with_an_open_store, [(url, with_threads)])
     assert found == {
         "parent before": 1, "child before": 1, "parent after": 1, "child after": 20,
@@ -217,7 +218,7 @@ def test_threads_that_end_leave_the_store_usable(url: str) -> None:
 
 
 def test_every_outcome_of_a_race_is_about_the_one_who_asked(store: SQLStore) -> None:
-    """Group commit hands nobody another one's answer."""
+    """With group commit every caller gets its own outcome."""
     codes = {
         str(number): save_code(store, attempt_for(Account(str(number)), psid=str(number)))
         for number in range(50)

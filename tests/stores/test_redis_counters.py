@@ -1,4 +1,4 @@
-"""Attempts counted in Redis: shared by all, and never without a limit, whatever happens to Redis."""
+"""Tries counted in Redis: all processes share the count, and the limit holds whatever happens to Redis."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new_throttle(path: Path, clock: Clock, server: Server) -> Iterator[NewThrottle]:
-    """Makes throttles over one Redis and one database, as each process does."""
+    """Makes throttles over one Redis and one database, as several processes have them."""
     made = list[SQLStore]()
 
     def make(url: str | None = None) -> Throttle:
@@ -57,7 +57,7 @@ def new_throttle(path: Path, clock: Clock, server: Server) -> Iterator[NewThrott
 
 @pytest.fixture
 def throttle(new_throttle: NewThrottle, clock: Clock) -> Throttle:
-    """One over a Redis that has been up for a while."""
+    """A throttle over a Redis that has been up for a whole window."""
     throttle = new_throttle()
     throttle.count(Limit("first", 1, 1), "anybody")
     clock.advance(LOGIN.seconds)
@@ -66,12 +66,12 @@ def throttle(new_throttle: NewThrottle, clock: Clock) -> Throttle:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis in trouble is tried again at once."""
+    """After a failure Redis is tried again at once."""
     monkeypatch.setattr(redis_counters, "PAUSE_S", 0.0)
 
 
 def through(throttle: Throttle, tries: int = 20, limit: Limit = LOGIN, key: str = "ada") -> int:
-    """How many of so many tries pass."""
+    """The number of tries that pass."""
     passed = 0
     for _ in range(tries):
         try:
@@ -95,7 +95,7 @@ def in_database(throttle: Throttle, key: str = "ada") -> int:
 
 
 def passes(url: str, path: str, tries: int) -> int:
-    """How many tries a process of its own got through."""
+    """The number of tries that pass in another process."""
     store = open_store(f"sqlite:///{path}")
     counters = open_counters(url, store)
     passed = through(Throttle(counters, lambda: int(START * 1000)), tries)
@@ -259,7 +259,7 @@ def test_a_slow_redis_costs_half_a_second_once_and_not_each_caller(
 
 
 def sleep_in_redis(server: Server, seconds: int) -> None:
-    """Busy for a while, as with somebody's slow script."""
+    """Keep Redis busy for a while, as a slow script does."""
     script = "local t = redis.call('TIME') local e = t[1] * 1000000 + t[2] + ARGV[1] * 1000000 " \
         "repeat t = redis.call('TIME') until t[1] * 1000000 + t[2] > e return 1"  # fmt: skip
     server.say("EVAL", script, 0, seconds)

@@ -1,4 +1,4 @@
-"""The events of one POST on PostgreSQL: few statements for many, and the same in the end as one by one."""
+"""The events of one POST on PostgreSQL take few statements, and end as if they came one by one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def store(url: str) -> Iterator[SQLStore]:
 
 
 def statements_for(store: SQLStore, events: list[LinkingEvent], monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many statements the server was sent for this POST."""
+    """The number of statements that the server got for this POST."""
     count, execute = [0], psycopg.Cursor.execute
 
     def counted(self: Any, *given: Any, **named: Any) -> Any:
@@ -92,7 +92,7 @@ def test_a_hundred_events_of_all_kinds_take_few_statements(
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_post_comes_to_the_same_as_its_events_one_by_one(seed: int) -> None:
-    """A few people and codes again and again: repeated, stolen, stale, of other pages, without times."""
+    """A few people and codes in many events: repeated, stolen, stale, of other pages, without timestamps."""
     with postgres.empty_schema() as one, postgres.empty_schema() as other:
         with closing(open_store(one)) as together, closing(open_store(other)) as apart:
             events = [_prepared(store, random.Random(seed)) for store in (together, apart)]

@@ -1,4 +1,4 @@
-"""What is written, and when it is on disk: many transitions in one commit, each all or nothing."""
+"""What SQLite commits and when: many transitions in one commit, each of them all or nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def store(sqlite_store: SQLStore) -> SQLStore:
 
 @contextmanager
 def commits_of(store: SQLStore) -> Iterator[list[str]]:
-    """The transactions that this thread's connection ended meanwhile."""
+    """The transactions that this thread's connection ends in the block."""
     connection = connection_of(store)
     statements = list[str]()
     connection.set_trace_callback(lambda text: statements.append(text) if text == "commit" else None)
@@ -55,7 +55,7 @@ def wal_size(path: Path) -> int:
 
 @contextmanager
 def held(engine: SQLiteEngine) -> Iterator[None]:
-    """Keep everybody waiting, so that they end up in one group."""
+    """Hold the turn, so that all who wait come into one group."""
     engine._hold()
     try:
         yield
@@ -64,7 +64,7 @@ def held(engine: SQLiteEngine) -> Iterator[None]:
 
 
 def in_one_group(engine: SQLiteEngine, works: list[Callable[[Any], Any]]) -> tuple[list[Answer], list[int]]:
-    """What each thread's transition came to, and the sizes of the groups they were committed in."""
+    """The result of each thread's transition, and the sizes of the groups that were committed."""
     answers: list[Answer] = [None] * len(works)
     sizes = list[int]()
     commit = engine._commit
@@ -211,7 +211,7 @@ def test_redeeming_a_code_is_one_commit_with_its_message(store: SQLStore) -> Non
 
 
 def test_a_redelivery_writes_nothing(store: SQLStore, path: Path) -> None:
-    """Ten thousand times the same batch: the log does not grow by a byte."""
+    """The same batch ten thousand times: the write-ahead log does not grow by a byte."""
     events: list[LinkingEvent] = []
     for number in range(10):
         psid = str(number)
@@ -281,7 +281,7 @@ def test_one_person_of_a_page_has_one_row_by_the_databases_own_word(store: SQLSt
 
 @pytest.mark.parametrize("table", ["links", "codes", "outbox", "attempts", "limits"])
 def test_a_column_takes_only_its_own_type(store: SQLStore, path: Path, table: str) -> None:
-    """So that no number can pass for a name, nor a name for a number."""
+    """A number is never taken for text, nor text for a number."""
     link(store)
     with closing(sqlite3.connect(path)) as other:
         (text,) = other.execute("select sql from sqlite_master where name = ?", (table,)).fetchone()

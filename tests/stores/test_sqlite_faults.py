@@ -1,4 +1,5 @@
-"""A database that is locked, full, read-only, damaged, moved or killed: one error, and nothing is lost."""
+"""A database that is locked, full, read-only, damaged or moved, or whose writer is killed: one error, and
+nothing is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def store(sqlite_store: SQLStore) -> SQLStore:
 
 @contextmanager
 def locked_by_another_process(path: Path) -> Iterator[Callable[[], None]]:
-    """Until the call that it gives is made."""
+    """Another process locks the file until the function that it yields is called."""
     locked, release = SPAWN.Event(), SPAWN.Event()
     with one_process(hold_the_lock, path, locked, release) as process:
         assert locked.wait(LIMIT_S)
@@ -44,7 +45,7 @@ def locked_by_another_process(path: Path) -> Iterator[Callable[[], None]]:
 
 
 def in_a_thread(work: Callable[[], object]) -> object:
-    """On a connection of its own; what it raises is what comes back."""
+    """Run this in a thread, and so on another connection. Returns its result or its error."""
     found = list[object]()
 
     def run() -> None:
@@ -84,8 +85,8 @@ def test_a_lock_is_waited_for_three_seconds_and_no_longer_and_then_all_goes_on(
 def test_nobody_behind_a_lock_waits_longer_because_others_waited_before(
     store: SQLStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A webhook that arrives while another one waits gets its own answer within the same time: as soon as
-    one that begins with it in a process that nobody else waits in, give or take less than one more wait."""
+    """A webhook that arrives while another one waits is answered within the same time as one in a process
+    where no other waits, with a tolerance of less than one wait."""
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.8)
     monkeypatch.setattr(sqlite_threads, "BUSY_TIMEOUT_S", 0.8)
     alone, together = open_store(f"sqlite:///{path}"), list[float]()
@@ -285,7 +286,7 @@ def test_a_reader_believes_a_moved_file_for_a_second_at_most(
 
 
 def test_a_backup_in_its_place_is_read_as_it_is(store: SQLStore, path: Path) -> None:
-    """What the file before it had in its log goes neither into the backup nor astray."""
+    """The write-ahead log of the former file goes into that file, and not into the backup."""
     link(store)
     with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(path.with_name("backup"))) as backup:
         file.backup(backup)
@@ -353,7 +354,7 @@ def test_a_killed_writer_leaves_all_that_it_was_told_is_stored_and_nothing_by_ha
 
 
 def _killed_after(url: str, lines: int) -> set[int]:
-    """The numbers that a writer said to be stored before it was killed."""
+    """The numbers that a writer printed as stored before it was killed."""
     said = set[int]()
     reading, writing = SPAWN.Pipe(duplex=False)
     with reading, one_process(link_for_ever, url, writing) as process:

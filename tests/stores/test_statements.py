@@ -1,4 +1,4 @@
-"""The named statements: each is used, each is valid, and none reads a whole table where a key is given."""
+"""The named statements: each is used and valid, and finds its rows by an index."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_no_statement_is_put_together_from_values() -> None:
 
 
 def test_every_table_forgets() -> None:
-    """A table that only grows would fill the disk one day: each has a purge of its own."""
+    """Each table has a purge: one that only grows would fill the disk one day."""
     schema = "\n".join("\n".join(step) for step in load_schema(WORDS).values())
     deleted = [
         re.search(r"delete from (\w+)", text)

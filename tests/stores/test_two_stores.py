@@ -1,4 +1,4 @@
-"""Two stores of one process on one file, as two apps of one server have them."""
+"""Two stores of one process on one file, as two apps of one server have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ store.close()
 
 
 def test_a_second_store_takes_no_lock_away_from_the_first(sqlite_store: SQLStore, path: Path) -> None:
-    """Else a process that closes its own believes to be the last and deletes the write-ahead log."""
+    """Otherwise another process that closes its connection takes itself for the last one, and deletes the
+    log."""
     sqlite_store.hit("ours", NOW + 1, NOW)
     second = open_store(f"sqlite:///{path}")
     command = [sys.executable, "-c", _WRITE_AND_CLOSE, f"sqlite:///{path}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,26 +14,21 @@ from bot_linking.simulator import Simulator
 from bot_linking.simulator.switches import SWITCH_NOTES
 from bot_linking.simulator.triggers import TRIGGERS
 from bot_linking.testing import BotServer, LinkingWalk
+from tests.guides.blocks import guide_of, texts_of
 from tests.testing.test_module_bots import BOT
 
-ROOT = Path(__file__).parents[2] / "bot_linking"
-TESTING = (ROOT / "testing" / "README.md").read_text("utf-8")
-SIMULATOR = (ROOT / "simulator" / "README.md").read_text("utf-8")
-
-
-def snippets(guide: str, mark: str) -> list[str]:
-    return re.findall(rf"<!-- {mark} -->\n```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+TESTING, SIMULATOR = texts_of(guide_of("testing")), texts_of(guide_of("simulator"))
 
 
 def names_of(number: int) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(snippets(TESTING, "test")[number], f"guide {number}", "exec"), names)
+    exec(compile(TESTING[number], f"guide {number}", "exec"), names)
     return names
 
 
 def test_every_snippet_is_run_here() -> None:
-    assert len(snippets(TESTING, "test")) == TESTING.count("```python") == 4
-    assert len(snippets(SIMULATOR, "run")) == SIMULATOR.count("```python") == 2
+    assert len(TESTING) == 4
+    assert len(SIMULATOR) == 2
 
 
 def test_the_snippet_of_a_factory(
@@ -78,18 +72,18 @@ def test_a_client_of_ones_own_is_pointed_to_the_simulator(
         monkeypatch.setenv(name, value)
     messenger.messaging_type_required = False
     names: dict[str, Any] = {}
-    exec(compile(snippets(SIMULATOR, "run")[0], "guide", "exec"), names)
+    exec(compile(SIMULATOR[0], "guide", "exec"), names)
     names["bot"].send_text_message(messenger.people[0].psid, "hello")
     assert messenger.messages(messenger.people[0].psid)[0]["message"]["text"] == "hello"
 
 
 def test_the_snippet_of_the_simulator(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(snippets(SIMULATOR, "run")[1], "guide", "exec"), {})
+    exec(compile(SIMULATOR[1], "guide", "exec"), {})
     assert capsys.readouterr().out.startswith("http://127.0.0.1:")
 
 
 def test_the_guide_names_every_trigger_and_every_step() -> None:
-    assert [name for name in TRIGGERS if f"`{name}`" not in SIMULATOR] == []
+    assert [name for name in TRIGGERS if f"`{name}`" not in guide_of("simulator").read_text("utf-8")] == []
     assert any(note.label == "24 hours over" for note in SWITCH_NOTES)
     for step in (
         "open_web_link",
@@ -101,4 +95,4 @@ def test_the_guide_names_every_trigger_and_every_step() -> None:
         "reply",
     ):
         assert callable(getattr(LinkingWalk, step))
-        assert step in TESTING
+        assert step in guide_of("testing").read_text("utf-8")

@@ -186,7 +186,7 @@ def test_a_right_third_try_is_taken(bot: Bot, mailbox: Mailbox) -> None:
 
 @pytest.mark.parametrize(("seconds", "is_good"), [(599, True), (600, False)])
 def test_a_code_is_good_for_ten_minutes(bot: Bot, mailbox: Mailbox, seconds: int, is_good: bool) -> None:
-    bot.graph.owners.clear()  # the linking token is older by then; what is asked here is only the code
+    bot.graph.owners.clear()  # the linking token has expired by then; this test is about the code
     bot.graph.down = True
     browser = ask_for_code(bot)
     bot.clock.advance(seconds)

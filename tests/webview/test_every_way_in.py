@@ -120,9 +120,7 @@ def prize(request: pytest.FixtureRequest, new_bot: NewBot, id_server: HTTPServer
     early = browser.form("login").fields["ticket"]
     early_sessions = ""
     if stage not in (Stage.OPENED, Stage.CODE_SENT, Stage.PROVIDER_ASKED, Stage.PASSWORD_GIVEN):
-        earlier = signed_in(
-            world, "grace", TOKEN
-        )  # another pass, of which the secret before the code is kept
+        earlier = signed_in(world, "grace", TOKEN)  # another pass, for a secret from before the code
         early_sessions = cookies_of(earlier)[SESSIONS]
     lead_to(Stage.APPROVED if stage is Stage.EXPIRED else stage, browser, world)
     mailed = mailbox.code() if stage is Stage.CODE_SENT else ""
@@ -157,7 +155,7 @@ def last_ticket(browser: Browser, world: Guarded) -> str:
     attempt_id = session.split("~")[-1].split(".")[0]
     kept = world.bot.linking.core.attempt_of(attempt_id)
     assert kept is not None
-    if kept.account is None:  # left: the ticket is of the time before
+    if kept.account is None:  # it was left: the ticket is from before that
         account = world.bot.site.accounts["grace"]
         kept = replace(kept, account=account)
     with world.bot.app.test_request_context():
@@ -182,7 +180,7 @@ def cookie_shapes(prize: Prize) -> Iterator[tuple[str, Cookies, str]]:
     secret = session.split("~")[-1].partition(".")[2]
     entry = f"{prize.attempt_id}."
     yield "own", dict(own), OWN
-    yield "own, quoted", {name: f'"{value}"' for name, value in own.items()}, OWN  # the grammar unquotes
+    yield "own, quoted", {name: f'"{value}"' for name, value in own.items()}, OWN  # read without quotes
     yield "none", {}, STRANGE
     yield "another browser's", dict(foreign), FOREIGN
     shapes: dict[str, str | list[str]] = {

@@ -210,7 +210,7 @@ class TwoBrowsers(RuleBasedStateMachine):
             leads = location.startswith("second-factor/") or (
                 location.startswith("consent/") and account not in self.world.codes.guarded
             )
-            if leads and self.shown_account(which) == account:  # else an old form, led on
+            if leads and self.shown_account(which) == account:  # else an old form was led on
                 self.named[attempt_id] = account
                 self.proved.pop(attempt_id, None)
                 self.waiting.pop(attempt_id, None)

@@ -91,7 +91,7 @@ def test_the_pages_beside_the_journey_exclude_nobody_either(
             for width in (320, 1280):
                 window.page.set_viewport_size({"width": width, "height": 780})
                 page = window.open(name)
-                asks_again = "meta-refresh"  # by which the page of digits learns of the chat without a script
+                asks_again = "meta-refresh"  # the page of digits reloads to learn of the chat
                 found = [each for each in violations(page) if not each.startswith(asks_again)]
                 assert found == [], (name, width)
                 assert name == "digits" or not page.locator("meta[http-equiv=refresh]").count()

@@ -1,4 +1,4 @@
-"""The operator's page: how it stands, where people drop off, one person, dead letters, pages and keys.
+"""The operator's page: the present state, the funnel, people, dead letters, pages and keys.
 
 Pages are rendered on the server, without script. `door` says who may open them and where each address leads;
 each page has a module. To add a page: a module with `show`, and its address in `door`. To add an action: a

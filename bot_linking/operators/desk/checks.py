@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
 KEPT_S = 60.0
-FIRST_WAIT_S = 3.0  # so long the first page of a process waits, which has nothing to show yet
+FIRST_WAIT_S = 3.0  # the first page of a process waits so long: there are no findings yet
 
 _log = logging.getLogger("bot_linking")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
 
 from .call import VERSION, Fields, GraphAnswer, GraphRequest, Messenger, unknown_path, without_nulls
@@ -13,6 +14,7 @@ from .people import PeopleNodes
 from .subscriptions import Subscriptions
 
 _PROOF_SECONDS = 300
+_UNIX_TIME = re.compile(r"[0-9]{1,12}")
 
 
 class Graph:
@@ -80,7 +82,7 @@ class Graph:
         good = [messenger.page_access_token] if page_level else []
         if app_level:
             good.append(f"{messenger.app_id}|{messenger.app_secret}")
-        if not any(hmac.compare_digest(call.token.encode(), known.encode()) for known in good):
+        if not any(_are_equal(call.token, known) for known in good):
             raise GraphError(190, "Invalid OAuth access token - Cannot parse access token")
         if call.get("appsecret_proof") is not None:
             self._check_proof(call)
@@ -89,8 +91,18 @@ class Graph:
         signed, stamp, fresh = call.token, call.get("appsecret_time"), True
         if stamp is not None:  # with a time the proof is of token|unixtime, and good for five minutes
             signed = f"{signed}|{stamp}"
-            fresh = str(stamp).isdigit() and abs(self._messenger.clock() - int(stamp)) <= _PROOF_SECONDS
-        right = hmac.new(self._messenger.app_secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
-        if not fresh or not hmac.compare_digest(str(call.get("appsecret_proof")).encode(), right.encode()):
+            is_time = _UNIX_TIME.fullmatch(str(stamp)) is not None
+            fresh = is_time and abs(self._messenger.clock() - int(stamp)) <= _PROOF_SECONDS
+        right = hmac.new(self._messenger.app_secret.encode(), _bytes(signed), hashlib.sha256).hexdigest()
+        if not fresh or not _are_equal(str(call.get("appsecret_proof")), right):
             message = "Invalid appsecret_proof provided in the API argument"
             raise GraphError(100, message, kind="GraphMethodException")
+
+
+def _are_equal(given: str, right: str) -> bool:
+    return hmac.compare_digest(_bytes(given), _bytes(right))
+
+
+def _bytes(text: str) -> bytes:
+    """Encode any text, also half a surrogate pair, which JSON may hold."""
+    return text.encode("utf-8", "surrogatepass")
