@@ -120,7 +120,7 @@ class Installation:
         if neighbour.follower is not None:
             self.store.followers.append(neighbour.follower)
         if neighbour.second_factor is not None:
-            self.webview.second_factor = neighbour.second_factor
+            self.webview.attempts.second_factor = neighbour.second_factor
         if neighbour.operations is not None:
             self.api.neighbours.append(neighbour.operations)
         add_commands(self.app, neighbour.commands)

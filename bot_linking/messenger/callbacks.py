@@ -29,7 +29,7 @@ CODE_BYTES = 12
 RETRY_AFTER_S = "10"
 
 Kind = Literal["deletion", "deauthorize"]
-Route = tuple[str, str, Callable[[], Response], list[str]]
+Route = tuple[str, str, Callable[[], Response], list[str]]  # rule, endpoint, view, methods
 
 _log = logging.getLogger("bot_linking.callbacks")
 
@@ -44,7 +44,6 @@ class Callbacks:
         self._status_url = status_url
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods."""
         return [
             ("/data-deletion", "data_deletion", self.delete_data, ["POST"]),
             ("/deauthorize", "deauthorize", self.deauthorize, ["POST"]),

@@ -1,13 +1,17 @@
-"""Finds a header in the headers of any framework, and checks that a body is raw bytes."""
+"""Reads the headers and the query of any framework, and checks that a body is raw bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 Headers = Mapping[str, Any] | Mapping[bytes, Any] | Iterable[tuple[Any, Any]]
 
+Query = Mapping[str, Any] | str | bytes | None
+
 CONTENT_TYPE = "Content-Type"
+MOST_PARAMETERS = 100
 
 _WANTED = "a mapping, or pairs of names and values, as the framework has them"
 
@@ -47,6 +51,21 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     return value if isinstance(value, str) else ""
+
+
+def parameters_in(query: Query) -> Mapping[str, Any]:
+    """The parameters of a query: a framework's map, or the query itself as text (WSGI) or bytes (ASGI). None,
+    as AWS Lambda has it, is an empty one. Raises `TypeError` for anything else."""
+    if query is None:
+        return {}
+    if isinstance(query, (str, bytes)):
+        try:
+            return parse_qs(_text(query).removeprefix("?"), True, max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            return {}
+    if not hasattr(query, "get"):
+        raise TypeError(f"query must be a mapping, text or bytes, not {type(query).__name__}")
+    return query
 
 
 def raw_bytes(body: Any) -> bytes:

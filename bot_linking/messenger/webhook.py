@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,7 @@ from flask import Request, Response, request
 from bot_linking.core.errors import BotLinkingError, SignatureRefused
 from bot_linking.doors.body import read_body, replace_body, this_request
 from bot_linking.messenger.events import Batch, Event, sort_events
-from bot_linking.messenger.headers import CONTENT_TYPE, Headers, header_in, raw_bytes
+from bot_linking.messenger.headers import CONTENT_TYPE, Headers, Query, header_in, parameters_in, raw_bytes
 from bot_linking.messenger.host import is_added
 from bot_linking.messenger.inbox import LARGEST_BODY, RECEIVED, Answer, Inbox, read_payload
 from bot_linking.messenger.signature import HEADER, sign
@@ -49,10 +49,10 @@ class Webhook:
             return self._inbox.refuse(refusal, began)
         return Answer(200, RECEIVED, events=batch.events, payload=batch.rest)
 
-    def handshake(self, query: Mapping[str, Any]) -> Answer:
+    def handshake(self, query: Query) -> Answer:
         """Answer Messenger's verification GET: the challenge as plain text, when the verify token is
         right."""
-        return self._inbox.handshake(query)
+        return self._inbox.handshake(parameters_in(query))
 
     def _take(self, body: bytes, headers: Headers, began: float) -> Batch:
         signature, content_type = header_in(headers, HEADER), header_in(headers, CONTENT_TYPE)

@@ -45,7 +45,7 @@ def _export_links(here: Here) -> click.Command:
         In CSV a value that a spreadsheet would take for a formula has a ' before it; `import` takes it away.
         """
         links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
-        first = next(links, None)  # before the head: a store that is away prints nothing
+        first = next(links, None)  # asked for before the head is printed: the store may be away
         if first is None:
             say("nobody is linked")
         rows = (link.as_dict() for link in chain([first] if first else [], links))

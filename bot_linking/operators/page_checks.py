@@ -50,7 +50,7 @@ def _named(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _of_app(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """The findings of one app of several, which is told by a page of it."""
+    """The findings of one app of several; `page` is one of its pages."""
     for state, what in findings:
         yield Finding(state, f"page {page.id}'s app: {what}")
 

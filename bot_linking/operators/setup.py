@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIELDS = ("messages", "messaging_postbacks", "messaging_account_linking", "messaging_referrals")
 PROFILE = "account_linking_url,get_started,whitelisted_domains,persistent_menu"
 GET_STARTED = {"payload": "GET_STARTED"}
-MOST_PARTS = 50  # of one list of Graph's
+MOST_PARTS = 50  # pages of one list of Graph's
 _PERMISSION = re.compile(r"\b(?:pages|business)_[a-z_]+\b")
 _OF_A_ROLE = re.compile(r"permission|\badmin|\brole\b|not authorized", re.IGNORECASE)
 _LIMITS = {4, 17, 32, 341, 613, 80001, 80006}
@@ -93,7 +93,8 @@ def _subscribe_page(graph: Graph, app_id: str | None, plan: Plan) -> list[Step]:
 
 
 def apps_of_page(graph: Graph, app_id: str | None) -> list[dict[str, Any]]:
-    """What Graph keeps about our app's subscription to the page; of every app, where ours is not known."""
+    """Graph's rows about our app's subscription to the page; where our app's id is unknown, the rows of
+    every app."""
     apps = _list(graph, "me/subscribed_apps", fields="id,subscribed_fields")
     if app_id is None or not app_id.isdecimal():
         return apps
@@ -214,7 +215,7 @@ def _remedy(problem: GraphError, what: str) -> str:
 
 
 def _remedy_by_words(problem: GraphError, what: str) -> str:
-    """Where the code alone does not say it."""
+    """The remedy for a refusal whose code alone does not say what is wrong."""
     if problem.code in _BAD_TOKENS or (problem.code and "access token" in str(problem).replace("_", " ")):
         return _BAD_APP if what.startswith("the app") else _BAD_TOKEN
     if problem.transient:
@@ -236,8 +237,8 @@ def _missing_permission(problem: GraphError, what: str) -> str:
 
 
 def _list(graph: Graph, path: str, **query: str) -> list[dict[str, Any]]:
-    """The whole of one of Graph's lists, in however many parts. Raises `GraphError`, also for a list that
-    cannot be read: what is not known must not be replaced."""
+    """A whole list of Graph's, with every further page of it. Raises `GraphError`, also for a list that
+    cannot be read: writing it back would lose what is in it."""
     rows, after = list[dict[str, Any]](), dict[str, str]()
     for _ in range(MOST_PARTS):
         answer = graph.get(path, **query, **after)
@@ -259,7 +260,8 @@ def _objects(values: object) -> list[dict[str, Any]]:
 
 
 def _names(values: object) -> list[str]:
-    """Names of fields, however Graph spells them. Raises `GraphError` for what is no list of them."""
+    """Names of fields, which Graph gives as text or as objects. Raises `GraphError` for anything but a
+    list of them."""
     if values is None:
         return []
     if not isinstance(values, list):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-from bot_linking.messenger.headers import Headers
+from bot_linking.messenger.headers import Headers, Query
 from bot_linking.messenger.host import HANDSHAKE_METHODS, MARK, take_get
 from bot_linking.messenger.inbox import Answer
 from bot_linking.verbs.registered import Registered
@@ -79,11 +79,11 @@ class WaysIn(Registered):
         """
         return self._here().webhook.answer(body, headers)
 
-    def handshake(self, query: Mapping[str, Any]) -> Answer:
+    def handshake(self, query: Query) -> Answer:
         """For a bot without Flask: the answer to Messenger's GET, which verifies a webhook's address.
 
         `query` has the parameters (`hub.mode`, `hub.verify_token`, `hub.challenge`), each as text or a list
-        of one text.
+        of one text; or it is the query itself, as text or bytes.
         """
         return self._here().webhook.handshake(query)
 

@@ -34,7 +34,6 @@ class CodePages:
         self._mailed = mailed
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods."""
         return [
             ("/email", "send_code", self.send_code, ["POST"]),
             ("/email-code/<attempt_id>", "email_code", self.show_code, ["GET"]),

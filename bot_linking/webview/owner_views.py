@@ -67,7 +67,6 @@ class OwnerPages:
         self._names: dict[tuple[str, str], tuple[str | None, int]] = {}
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods."""
         return [
             ("/undo/<token>", "undo", self.show_undo, ["GET"]),
             ("/undo/<token>", "undo_now", self.undo, ["POST"]),

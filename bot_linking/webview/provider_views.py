@@ -57,7 +57,6 @@ class ProviderPages:
         self._keys = keys
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods."""
         return [
             ("/oidc", "ask_provider", self.ask, ["POST"]),
             ("/oidc/<attempt_id>", "go_to_provider", self.go, ["GET"]),

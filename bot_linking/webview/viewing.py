@@ -13,7 +13,7 @@ from bot_linking.webview.pages import Notice, Pages
 from bot_linking.webview.stops import STOPS, bound_form, notice_of
 
 View = Callable[..., Response]
-Route = tuple[str, str, View, list[str]]
+Route = tuple[str, str, View, list[str]]  # rule, endpoint, view, methods
 
 
 class Showing(Protocol):

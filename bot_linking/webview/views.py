@@ -25,7 +25,6 @@ from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Attempt, Refusal, Tell
 from bot_linking.core.ways import SITE_PAGES
 from bot_linking.doors.callers import Callers
-from bot_linking.doors.neighbour import SecondFactor
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.return_url import with_code
@@ -100,18 +99,8 @@ class Webview:
             trail=self.trail,
         )
 
-    @property
-    def second_factor(self) -> SecondFactor | None:
-        """`second_factor(account, code or None)`: may this account go on? Set by the room that keeps them."""
-        return self.attempts.second_factor
-
-    @second_factor.setter
-    def second_factor(self, passes: SecondFactor | None) -> None:
-        self.attempts.second_factor = passes
-
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods. A form has one address for its POST, and one for each attempt's
-        GET."""
+        """A form has one address for its POST, and one for each attempt's GET."""
         return [
             ("/login", "login", self.show_login, ["GET"]),
             ("/login/<attempt_id>", "login_again", self.show_login_again, ["GET"]),

@@ -68,7 +68,6 @@ class WayPages:
         self._stamps = Stamps(settings.secret_key, linking.now)
 
     def routes(self) -> list[Route]:
-        """Rule, endpoint, view, methods."""
         return [
             ("/web/<token>", "web", self.show_web, ["GET"]),
             ("/digits/<attempt_id>", "digits", self.show_digits, ["GET"]),

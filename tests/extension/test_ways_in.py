@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, RawIOBase
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import pytest
 from flask import request
@@ -623,6 +624,15 @@ class TestAnswered(Cases):
             for wrong in (None, "", [], ["a", "b"], "wrong\n", 7):
                 assert bot.linking.handshake(query | {name: wrong}).status == 403
             assert bot.linking.handshake({k: v for k, v in query.items() if k != name}).status == 403
+
+    def test_the_handshake_is_answered_from_the_query_as_the_server_has_it(self, bot: Bot) -> None:
+        text = urlencode(handshake())
+        for query in (text, f"?{text}", text.encode()):
+            assert bot.linking.handshake(query).body == "1158201444"
+        for wrong in (None, "", b"\xff", f"{text}&hub.mode=x", text + "&a" * 1000):
+            assert bot.linking.handshake(wrong).status == 403
+        with pytest.raises(TypeError, match="query"):
+            bot.linking.handshake(7)  # type: ignore[arg-type]
 
 
 def handshake() -> dict[str, str]:

@@ -11,11 +11,11 @@ from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.identifiers import Identifiers
 from tests.bots import NewBot
-from tests.external_account.test_following import Pair
+from tests.external_account.test_link_mirror import Pair
 from tests.wire import OTHER_PSID, PAGE, PSID, batch, linked_event, unlinked_event
 
 from .shop import KEYS
-from .test_following import new_pair
+from .test_link_mirror import new_pair
 
 __all__ = ["new_pair"]
 

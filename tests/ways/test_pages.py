@@ -457,7 +457,7 @@ def test_a_new_customer_may_sign_up_on_the_way_to_the_address(new_bot: NewBot, s
 
 def test_a_second_factor_is_asked_for_on_the_way_to_the_address(bot: Bot) -> None:
     codes = {None: False, "123456": True, "654321": False}
-    bot.linking._here().webview.second_factor = lambda account, code: codes[code]
+    bot.linking._here().webview.attempts.second_factor = lambda account, code: codes[code]
     browser = bot.browser()
     browser.get("/linking/connect")
     page = browser.sign_in()
@@ -478,7 +478,7 @@ def test_who_signed_in_with_us_before_a_second_factor_was_switched_on_signs_in_a
     browser = bot.browser()
     browser.get(f"/linking/{page}")
     assert 'type="password"' not in browser.sign_in().text
-    bot.linking._here().webview.second_factor = lambda account, code: code == "123456"
+    bot.linking._here().webview.attempts.second_factor = lambda account, code: code == "123456"
     browser.get(f"/linking/{page}")
     assert browser.form("login")
     browser.sign_in()

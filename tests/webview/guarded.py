@@ -85,7 +85,7 @@ def guarded(new_bot: NewBot, *accounts: str, **given: Any) -> Guarded:
     codes = Codes(set(accounts))
     limits: dict[str, Any] = {"ADDRESS_LIMIT": 10_000, "SIGN_IN_LIMIT": 100}
     world = Guarded(new_bot(**(limits | given)), codes)
-    world.webview.second_factor = codes.passes
+    world.webview.attempts.second_factor = codes.passes
     return world
 
 
