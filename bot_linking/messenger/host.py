@@ -158,7 +158,8 @@ _LIMIT_OF_PAGES = (
 def is_under_linking(view: Any) -> bool:
     """Whether a view, a function that it wraps, or a method of its class is under `linking.webhook`."""
     while view is not None:
-        methods = vars(getattr(view, "view_class", object)).values()
+        its_class = getattr(view, "view_class", None)
+        methods = vars(its_class).values() if its_class is not None else ()
         if hasattr(view, MARK) or any(hasattr(method, MARK) for method in methods):
             return True
         view = getattr(view, "__wrapped__", None)

@@ -99,7 +99,7 @@ def test_parallel_delivery_ends_in_the_order_of_the_timestamps(store: Store) -> 
     assert {psid: stage.account_of(("page", psid)) for psid in expected} == expected
 
 
-def test_every_link_of_a_history_was_told_of_and_every_message_queued_once(store: Store) -> None:
+def test_every_link_of_a_history_has_its_event_and_its_message_once(store: Store) -> None:
     """One message for each change, without those that a newer one replaced before they were sent."""
     stage, rng = Stage(store), random.Random(3)
     _live_through(stage, rng, people=100)
@@ -111,7 +111,7 @@ def test_every_link_of_a_history_was_told_of_and_every_message_queued_once(store
         assert kind == ("linked" if store.find_link(page_id, psid) else "unlinked")
 
 
-def test_the_model_itself_can_be_wrong_about_nothing_easy(new_store: Callable[[], Store]) -> None:
+def test_the_model_is_right_about_the_easy_cases(new_store: Callable[[], Store]) -> None:
     """Log in, log out, log in: the model and the product end as anyone would expect."""
     stage = Stage(new_store())
     who = ("page", "ada")

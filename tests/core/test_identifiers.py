@@ -51,7 +51,7 @@ def link_of(account: Account) -> Link:
 
 @pytest.mark.parametrize("blank", BLANK)
 @pytest.mark.parametrize("name", ["username", "email", "phone_number"])
-def test_one_with_nothing_to_see_counts_as_missing(name: str, blank: str) -> None:
+def test_an_identifier_without_a_visible_character_counts_as_missing(name: str, blank: str) -> None:
     with pytest.raises(IdentifierRefused, match="is needed"):
         Identifiers(**{name: blank})
     given = Identifiers(**{"username": "ada", "email": "a@x", "phone_number": "1", name: blank})
@@ -61,20 +61,20 @@ def test_one_with_nothing_to_see_counts_as_missing(name: str, blank: str) -> Non
 @pytest.mark.parametrize(
     "typed", [" ada", "ada ", "\u3000ada\u00a0", "ada\r\n", "\ufeffada", "\u200b ada \u200b", "\tada"]
 )
-def test_what_is_not_seen_around_it_goes(typed: str) -> None:
+def test_invisible_characters_at_its_ends_are_removed(typed: str) -> None:
     assert Identifiers(username=typed).username == "ada"
 
 
 @pytest.mark.parametrize(
     "typed", ["a\nb", "\0", "a\0", "\u202eada", "ada\u202c", "a\u2028b", "\x1b[2J", "\ud800"]
 )
-def test_marks_that_end_or_turn_a_line_are_refused(typed: str) -> None:
+def test_characters_that_end_or_turn_a_line_are_refused(typed: str) -> None:
     with pytest.raises(IdentifierRefused):
         Identifiers(username=typed)
 
 
 @pytest.mark.parametrize(("name", "typed"), [(name, typed) for name, all_ in ALIKE.items() for typed in all_])
-def test_unseen_and_look_alike_marks_make_no_other_account(name: str, typed: str) -> None:
+def test_invisible_and_look_alike_characters_make_no_other_account(name: str, typed: str) -> None:
     assert Account.known_by(username=typed).id == Account.known_by(username=name).id
     assert Account.known_by(username=typed).username == typed
 
@@ -85,7 +85,7 @@ def test_letters_of_another_case_or_script_make_another_account() -> None:
 
 
 @given(st.text(min_size=1, max_size=40))
-def test_folding_is_stable_and_stripping_leaves_something_to_see(text: str) -> None:
+def test_folding_is_stable_and_stripping_leaves_something_visible(text: str) -> None:
     assert folded(folded(text)) == folded(text)
     left = stripped(text)
     assert left is None or (left in text and stripped(left) == left)
@@ -100,7 +100,7 @@ def test_plain_names_are_read_as_the_general_rule_reads_them(text: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=254))
-def test_every_name_that_is_taken_makes_an_id(text: str) -> None:
+def test_every_name_that_is_accepted_makes_an_id(text: str) -> None:
     try:
         given_now = Identifiers(username=text)
     except IdentifierRefused:
@@ -128,16 +128,18 @@ def test_a_name_that_grows_when_it_is_folded_is_known_by_its_digest() -> None:
         ({"email": "e@x", "phone_number": "1"}, "email:e@x"),
     ],
 )
-def test_an_id_that_is_made_of_a_name_says_of_which(given_now: dict[str, str], account_id: str) -> None:
+def test_an_id_that_is_made_of_a_name_begins_with_the_kind_of_name(
+    given_now: dict[str, str], account_id: str
+) -> None:
     assert account_after(Identifiers(**given_now), None, None).id == account_id
 
 
-def test_an_account_is_known_by_something() -> None:
+def test_an_account_needs_one_name_to_be_known_by() -> None:
     with pytest.raises(ValueError, match="is needed"):
         Account.known_by()
 
 
-def test_what_was_known_stays_as_it_is_and_is_not_judged_again() -> None:
+def test_identifiers_that_were_kept_stay_without_a_check() -> None:
     """A name with a mark of direction, a long number, an empty address: what an earlier door accepted is
     kept."""
     before = link_of(
@@ -148,13 +150,13 @@ def test_what_was_known_stays_as_it_is_and_is_not_judged_again() -> None:
     assert after.phone_number == before.phone_number
 
 
-def test_what_the_site_answers_is_kept_as_it_is() -> None:
+def test_the_account_that_the_site_resolves_is_kept_as_it_is() -> None:
     resolved = Account("7", username="אבי\u200f", phone_number="1" * 99)
     after = account_after(Identifiers(email="a@x"), None, resolved)
     assert after == Account("7", "אבי\u200f", "a@x", "1" * 99)
 
 
-def test_a_name_says_another_account_and_anything_else_the_same() -> None:
+def test_another_user_name_makes_another_account_and_any_other_identifier_the_same() -> None:
     before = link_of(Account("1", username="ada"))
     assert account_after(Identifiers(email="a@x"), before, None).id == "1"
     assert account_after(Identifiers(phone_number="2"), before, None).id == "1"

@@ -34,12 +34,12 @@ def test_every_stage_is_in_the_table_and_every_step_leads_somewhere() -> None:
     assert {step for steps in STEPS.values() for step in steps} == set(Step)
 
 
-def test_what_is_over_is_over() -> None:
+def test_no_step_leads_out_of_a_final_stage() -> None:
     assert {Stage.DONE, Stage.LEFT, Stage.EXPIRED} == FINAL
 
 
 @pytest.mark.parametrize(("stage", "step"), list(product(Stage, Step)), ids=str)
-def test_a_step_goes_where_the_table_says_or_nowhere(stage: Stage, step: Step) -> None:
+def test_a_step_leads_where_the_table_says_or_is_refused(stage: Stage, step: Step) -> None:
     if step in STEPS[stage]:
         assert allows(stage, step)
         assert after(stage, step) is STEPS[stage][step]
@@ -80,7 +80,7 @@ def ways_to(goal: Stage) -> list[tuple[Step, ...]]:
     return found
 
 
-def test_nobody_approves_without_account_second_factor_and_consent() -> None:
+def test_no_way_leads_to_approval_without_account_second_factor_and_consent() -> None:
     ways = ways_to(Stage.APPROVED)
     assert ways
     for way in ways:
@@ -94,20 +94,20 @@ def test_nobody_approves_without_account_second_factor_and_consent() -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(set(Stage) - FINAL - {Stage.OPENED, Stage.SECOND_FACTOR_PASSED}))
-def test_a_password_that_is_given_again_begins_with_the_second_factor_again(stage: Stage) -> None:
+def test_giving_a_password_again_needs_the_second_factor_again(stage: Stage) -> None:
     assert after(stage, Step.GIVE_PASSWORD) is Stage.PASSWORD_GIVEN
     assert not allows(Stage.PASSWORD_GIVEN, Step.APPROVE)
 
 
 @pytest.mark.parametrize("stage", sorted(set(Stage) - FINAL - {Stage.SECOND_FACTOR_PASSED}))
-def test_a_code_that_is_asked_for_begins_anew(stage: Stage) -> None:
+def test_asking_for_a_code_starts_the_sign_in_again(stage: Stage) -> None:
     assert after(stage, Step.SEND_CODE) is Stage.CODE_SENT
     assert not allows(Stage.CODE_SENT, Step.APPROVE)
     assert allows(stage, Step.GIVE_CODE) == (stage is Stage.CODE_SENT)
 
 
 @pytest.mark.parametrize("stage", Stage, ids=str)
-def test_time_ends_what_is_not_over(stage: Stage) -> None:
+def test_a_stage_that_is_not_final_expires(stage: Stage) -> None:
     assert stage_at(stage, expires_at=MAX_AGE_MS, now=MAX_AGE_MS - 1) is stage
     late = stage_at(stage, expires_at=MAX_AGE_MS, now=MAX_AGE_MS)
     assert late is (stage if stage in FINAL else Stage.EXPIRED)

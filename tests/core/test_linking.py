@@ -68,7 +68,7 @@ def heard(new_linking: NewLinking) -> Heard:
     return new_linking()
 
 
-def test_what_receive_returns_is_what_it_told_in_order(heard: Heard) -> None:
+def test_receive_returns_the_events_that_it_sent_in_order(heard: Heard) -> None:
     code = heard.code()
     outcomes = heard.linking.receive(
         [
@@ -83,7 +83,7 @@ def test_what_receive_returns_is_what_it_told_in_order(heard: Heard) -> None:
     assert heard.woken == 1
 
 
-def test_nothing_is_told_when_the_store_fails(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_is_sent_when_the_store_fails(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(events: Sequence[LinkingEvent], now: int, **how: object) -> list[Outcome]:
         raise StoreUnavailable("away")
 
@@ -97,7 +97,7 @@ def test_nothing_is_told_when_the_store_fails(heard: Heard, monkeypatch: pytest.
     assert isinstance(heard.told[0], AccountLinked)
 
 
-def test_no_events_are_no_work(heard: Heard) -> None:
+def test_without_events_the_store_is_not_called(heard: Heard) -> None:
     assert heard.linking.receive([]) == []
     assert heard.woken == 0
 
@@ -206,7 +206,7 @@ def test_a_step_is_taken_from_where_the_attempt_is(heard: Heard) -> None:
     assert heard.linking.approve(renewed)
 
 
-def test_who_leaves_takes_the_codes_along(heard: Heard) -> None:
+def test_leaving_deletes_the_codes(heard: Heard) -> None:
     attempt = consenting()
     assert heard.linking.keep(attempt)
     code = heard.linking.approve(attempt)
@@ -219,7 +219,7 @@ def test_who_leaves_takes_the_codes_along(heard: Heard) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(set(Stage) - {Stage.OPENED, Stage.CONSENT_SHOWN, Stage.APPROVED}))
-def test_no_code_comes_of_an_attempt_that_is_not_at_the_consent(heard: Heard, stage: Stage) -> None:
+def test_an_attempt_that_is_not_at_the_consent_gets_no_code(heard: Heard, stage: Stage) -> None:
     attempt = consenting(stage=stage)
     assert heard.linking.keep(attempt)
     assert heard.linking.approve(attempt) is None
@@ -260,7 +260,7 @@ def test_unlinking_twice_tells_and_queues_once(heard: Heard) -> None:
     ]
 
 
-def test_a_psid_on_two_pages_must_be_told_apart(heard: Heard) -> None:
+def test_a_psid_on_two_pages_needs_a_page_id(heard: Heard) -> None:
     heard.link(page="one")
     assert heard.linking.link_of("psid") == heard.linking.link_of("psid", "one")
     code = heard.code("psid", "two", "grace")
@@ -298,7 +298,7 @@ def test_what_was_interrupted_is_forgotten_after_an_hour(heard: Heard, clock: Cl
     assert outcome.resume is None
 
 
-def test_who_cancels_is_not_nagged(heard: Heard) -> None:
+def test_a_person_who_cancels_is_not_asked_again(heard: Heard) -> None:
     heard.linking.remember("psid", "order")
     assert heard.linking.cancel("page", "psid") == LoginCancelled("page", "psid", "order")
     assert heard.linking.cancel("page", "psid") == LoginCancelled("page", "psid", None)
@@ -340,7 +340,7 @@ def test_a_sign_in_with_an_id_made_of_a_name_is_refused(heard: Heard, account_id
         heard.linking.keep(attempt)
 
 
-def test_erasing_tells_how_much_and_not_whom(heard: Heard) -> None:
+def test_the_event_of_an_erasure_has_the_rows_and_no_person(heard: Heard) -> None:
     heard.link()
     rows = heard.linking.erase("psid")
     assert rows >= 3  # the link, its code, its message

@@ -29,7 +29,7 @@ def test_an_account_id_is_any_text_of_the_site(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["username", "email", "phone_number", "display_name"])
-def test_what_stands_beside_the_id_is_text_or_none(name: str) -> None:
+def test_every_field_of_an_account_is_text_or_none(name: str) -> None:
     with pytest.raises(TypeError, match=name):
         Account("1", **{name: 441234})  # type: ignore[arg-type]
     assert getattr(Account("1", **{name: "x"}), name) == "x"

@@ -91,7 +91,7 @@ def test_an_escaped_lone_surrogate_is_read_and_is_no_id() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_it_fail_otherwise(body: bytes) -> None:
+def test_no_bytes_make_it_raise_another_error(body: bytes) -> None:
     try:
         value = read_json(body)
     except PayloadUnreadable:
@@ -120,7 +120,7 @@ def test_a_key_of_whole_characters_is_read(key: str) -> None:
     assert list(read_json(f'{{"{key}": "\\ud800"}}'.encode())) == list(json.loads(f'{{"{key}": 1}}'))
 
 
-def test_no_broken_webhook_makes_it_fail_otherwise() -> None:
+def test_no_broken_webhook_makes_it_raise_another_error() -> None:
     rng = random.Random(1)
     body = json.dumps(
         {"object": "page", "entry": [{"id": "1", "messaging": [{"sender": {"id": "ä"}}]}]}

@@ -123,7 +123,7 @@ def test_a_joiner_that_joins_nothing_goes(joiner: str, name: str, shown: str) ->
 
 
 @given(st.text(max_size=300))
-def test_whatever_the_name_it_is_short_visible_and_leads_nowhere(name: str) -> None:
+def test_every_name_is_shown_short_visible_and_without_an_address(name: str) -> None:
     shown = safe_name(name)
     assert len(shown) <= LONGEST_NAME
     assert all(mark.isprintable() or mark in JOINERS for mark in shown)
@@ -132,7 +132,7 @@ def test_whatever_the_name_it_is_short_visible_and_leads_nowhere(name: str) -> N
 
 
 @given(st.text(alphabet="ab./\\:?#@\u200d\u3002\uff0f \u094d", max_size=120))
-def test_what_was_made_safe_once_stays_as_it_is(name: str) -> None:
+def test_a_safe_name_stays_as_it_is(name: str) -> None:
     assert safe_name(safe_name(name)) == safe_name(name)
 
 
@@ -165,7 +165,7 @@ MARKS = [*"a.。．｡/／\\＼:#?@-% ", "www.", "http:", "\u200d", "\u200c", "�
 
 
 @pytest.mark.parametrize("first", MARKS, ids=ascii)
-def test_no_two_marks_again_and_again_cost_more(first: str) -> None:
+def test_no_repeated_pair_of_characters_costs_more(first: str) -> None:
     """Among them dots of every script, of which a name may consist: `。。。。。。`."""
     began = process_time()
     for second in MARKS:

@@ -23,7 +23,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
 
 
-def test_many_within_a_minute_ring_once_with_the_commonest_reason(
+def test_many_within_a_minute_are_logged_once_with_the_commonest_reason(
     monotonic: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     bell = Alarm()
@@ -35,7 +35,7 @@ def test_many_within_a_minute_ring_once_with_the_commonest_reason(
     assert "dead-letters" in line
 
 
-def test_it_rings_again_while_it_lasts(monotonic: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_line_is_logged_again_while_it_lasts(monotonic: Clock, caplog: pytest.LogCaptureFixture) -> None:
     bell = Alarm()
     for _ in range(4 * MANY):
         bell.count("no")
@@ -43,7 +43,7 @@ def test_it_rings_again_while_it_lasts(monotonic: Clock, caplog: pytest.LogCaptu
     assert len(lines(caplog)) in (3, 4)
 
 
-def test_a_few_now_and_then_ring_never(monotonic: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_few_now_and_then_log_no_line(monotonic: Clock, caplog: pytest.LogCaptureFixture) -> None:
     bell = Alarm()
     for _ in range(10 * MANY):
         bell.count("no")
@@ -51,7 +51,7 @@ def test_a_few_now_and_then_ring_never(monotonic: Clock, caplog: pytest.LogCaptu
     assert lines(caplog) == []
 
 
-def test_the_worker_rings_for_what_it_gives_up_and_not_for_what_it_keeps(
+def test_the_worker_counts_what_it_gives_up_and_not_what_it_keeps(
     post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(MANY):

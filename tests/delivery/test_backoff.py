@@ -19,7 +19,7 @@ def test_the_wait_doubles_up_to_ten_minutes_and_half_of_it_is_chance(attempt: in
 
 
 @pytest.mark.parametrize(("waited", "longest"), [(0, 10), (99, 10), (600, 60), (6000, 600), (DAY_S, 600)])
-def test_a_short_outage_is_over_for_us_soon_after_it_ended(waited: float, longest: float) -> None:
+def test_we_recover_soon_after_a_short_outage(waited: float, longest: float) -> None:
     """No wait is longer than ten seconds, or than a tenth of the time waited so far."""
     waits = [wait_before(100, waited) for _ in range(400)]
     assert longest / 2 <= min(waits)
@@ -32,7 +32,7 @@ def test_it_is_never_sooner_than_the_other_side_asked(asked: float) -> None:
 
 
 @pytest.mark.parametrize("asked", [None, 0.0, 0.1])
-def test_who_asks_for_little_gets_the_usual_wait(asked: float | None) -> None:
+def test_a_short_retry_after_gets_the_usual_wait(asked: float | None) -> None:
     assert 0.5 <= wait_before(1, 0.0, asked) <= 1
 
 

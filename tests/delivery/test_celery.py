@@ -187,7 +187,7 @@ def test_a_change_while_the_broker_is_down_costs_the_caller_nothing_and_is_found
         assert until(lambda: set(sent(scripted)) == set(psids))
 
 
-def test_nothing_about_anybody_is_in_the_queue(shop: Shop, server: Server) -> None:
+def test_no_personal_data_are_in_the_queue(shop: Shop, server: Server) -> None:
     (psid,) = shop.link(range(1))
     assert until(lambda: server.say("LLEN", "celery") > 0)
     (message,) = server.say("LRANGE", "celery", 0, -1)

@@ -40,7 +40,7 @@ def test_no_second_has_more_messages_than_messenger_takes(clock: Clock) -> None:
     assert MOST_A_SECOND + BURST <= MESSENGERS_LIMIT
 
 
-def test_a_page_that_was_quiet_saves_nothing_up(clock: Clock) -> None:
+def test_a_page_that_was_quiet_may_not_send_more_afterwards(clock: Clock) -> None:
     pace = Pace(clock)
     clock.advance(3600)
     assert pace.room("page") == BURST
@@ -62,7 +62,7 @@ def test_it_slows_as_the_limits_fill(clock: Clock, percent: float, share: float)
     assert len(sent_in(pace, clock, 10)) == pytest.approx(10 * MOST_A_SECOND * share, rel=0.1, abs=2)
 
 
-def test_what_was_heard_long_ago_does_not_count(clock: Clock) -> None:
+def test_a_usage_that_was_heard_long_ago_does_not_count(clock: Clock) -> None:
     pace = Pace(clock)
     pace.heard("page", 100)
     pace.take("page", int(BURST))

@@ -52,7 +52,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_what_was_on_its_way(
     assert rest == 120 - len(before) + len(repeated)
 
 
-def test_a_forked_worker_delivers_by_itself(path: Path) -> None:
+def test_a_forked_worker_delivers_automatically(path: Path) -> None:
     assert run_together(deliver_in_a_forked_child, [(f"sqlite:///{path}", False)]) == [True]
 
 

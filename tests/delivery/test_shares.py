@@ -59,7 +59,7 @@ def test_no_page_gets_more_than_its_pace_allows(room: int) -> None:
     st.integers(1, 12),
     st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9), max_size=8),
 )
-def test_whatever_waits_the_limits_hold_and_nothing_free_is_idle(
+def test_the_limits_hold_and_no_free_place_is_idle(
     pages: list[str], under_way: dict[str, int], places: int, rooms: dict[str, int]
 ) -> None:
     taken = shares_of(pages, under_way, places=places, room=lambda page: rooms.get(page, 5))

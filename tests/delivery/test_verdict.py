@@ -25,28 +25,28 @@ def judge(problem: DeliveryFailed, entry: OutboxEntry = ENTRY, now: int = NOW) -
     return outcome
 
 
-def test_what_passes_is_tried_again_for_a_day() -> None:
+def test_a_passing_error_is_tried_again_for_a_day() -> None:
     soon, late = judge(Refusal("later")), judge(Refusal("later"), now=NOW + DAY + 1000)
     assert isinstance(soon, Postponed)
     assert NOW < soon.next_at <= NOW + 1000
     assert isinstance(late, Buried)
 
 
-def test_what_the_other_side_asks_for_is_kept_to() -> None:
+def test_a_retry_after_is_obeyed() -> None:
     outcome = judge(Refusal("later", retry_after=90))
     assert isinstance(outcome, Postponed)
     assert outcome.next_at == NOW + 90_000
 
 
 @pytest.mark.parametrize("kind", ["linked", "unlinked", "refused", "sorry", "resume"])
-def test_what_never_will_is_buried_without_another_word(kind: str) -> None:
+def test_a_permanent_refusal_buries_the_entry_and_queues_nothing(kind: str) -> None:
     assert judge(Refusal("never"), replace(ENTRY, kind=kind)) == Buried(
         replace(ENTRY, kind=kind), "scripted never"
     )
 
 
 @pytest.mark.parametrize(("kind", "word"), [("resume", "sorry"), ("linked", None)])
-def test_who_asked_for_something_hears_that_it_was_given_up(kind: str, word: str | None) -> None:
+def test_a_person_whose_question_is_given_up_is_told(kind: str, word: str | None) -> None:
     entry = replace(ENTRY, kind=kind)
     for problem, now in ((GiveUp("no"), NOW), (Refusal("later"), NOW + 2 * DAY)):
         outcome = judge(problem, entry, now)
@@ -68,7 +68,7 @@ def test_a_call_to_messenger_is_never_given_up(advice: str, age: int) -> None:
 # Outside the window
 
 
-def test_outside_the_window_it_waits_seven_days_from_when_it_was_queued() -> None:
+def test_outside_the_window_an_entry_waits_seven_days_from_its_queueing() -> None:
     outcome = judge(Refusal("window"), now=NOW + HOUR)
     assert isinstance(outcome, Postponed)
     assert (outcome.next_at, outcome.held_for) == (NOW + 7 * DAY, "window")
@@ -76,7 +76,7 @@ def test_outside_the_window_it_waits_seven_days_from_when_it_was_queued() -> Non
 
 
 @pytest.mark.parametrize("advice", ["window", "never", "later", "page"])
-def test_what_waits_goes_on_waiting_whatever_it_is_refused_for(advice: str) -> None:
+def test_a_waiting_entry_goes_on_waiting_after_any_refusal(advice: str) -> None:
     waiting = replace(ENTRY, held_for="window")
     outcome = judge(Refusal(advice, whole_page=advice == "page"), waiting, NOW + 2 * DAY)
     assert isinstance(outcome, Postponed)
@@ -85,14 +85,14 @@ def test_what_waits_goes_on_waiting_whatever_it_is_refused_for(advice: str) -> N
     assert tried_soon is (advice in ("later", "page"))
 
 
-def test_what_has_waited_seven_days_is_given_up_without_another_try() -> None:
+def test_an_entry_that_has_waited_seven_days_is_given_up_without_another_try() -> None:
     waiting = replace(ENTRY, held_for="window")
     assert is_over(waiting, NOW + 7 * DAY - 1) is None
     assert is_over(waiting, NOW + 7 * DAY) == Buried(waiting, NOBODY_WROTE)
     assert judge(Refusal("later"), waiting, NOW + 7 * DAY) == Buried(waiting, NOBODY_WROTE)
 
 
-def test_a_handler_that_gives_up_does_so_although_it_waits() -> None:
+def test_a_handler_may_give_up_an_entry_that_waits() -> None:
     assert judge(GiveUp("no"), replace(ENTRY, held_for="window")) == Buried(
         replace(ENTRY, held_for="window"), "no"
     )
@@ -102,14 +102,14 @@ def test_a_handler_that_gives_up_does_so_although_it_waits() -> None:
 
 
 @pytest.mark.parametrize("age", [0, 400 * DAY])
-def test_what_is_to_be_mended_is_never_given_up(age: int) -> None:
+def test_an_entry_that_waits_for_its_page_is_never_given_up(age: int) -> None:
     for whole in (True, False):
         outcome = judge(Refusal("page", whole_page=whole, cause="permission"), now=NOW + age)
         assert isinstance(outcome, Postponed)
         assert outcome.held_for == (None if whole else "page")
 
 
-def test_only_what_fails_alike_for_everybody_pauses_the_page() -> None:
+def test_only_an_error_of_the_whole_page_pauses_it() -> None:
     for advice in ("later", "never", "page", "window"):
         problem = Refusal(advice)
         assert pause_after(problem, judge(problem), NOW, keys="keys", paused_since=NOW) is None
@@ -127,7 +127,7 @@ def test_a_bad_token_or_secret_pauses_the_page_until_there_is_another(cause: str
     ("waited_s", "probe_s"),
     [(0, SHORTEST_PROBE_S), (3000, SHORTEST_PROBE_S), (6000, 600), (10**6, LONGEST_PROBE_S)],
 )
-def test_what_is_mended_at_meta_is_tried_ever_more_seldom(waited_s: int, probe_s: float) -> None:
+def test_a_page_to_be_mended_at_meta_is_tried_ever_more_seldom(waited_s: int, probe_s: float) -> None:
     problem = Refusal("page", whole_page=True, cause="permission")
     now = NOW + waited_s * 1000
     pause = pause_after(problem, judge(problem, now=now), now, keys="keys", paused_since=NOW)

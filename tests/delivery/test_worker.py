@@ -28,7 +28,7 @@ from .post import Post, Refusal
 LOG = "bot_linking.delivery"
 
 
-def test_what_gets_through_is_told_and_gone(post: Post, clock: Clock) -> None:
+def test_an_entry_that_gets_through_is_signalled_and_removed(post: Post, clock: Clock) -> None:
     post.put("1")
     clock.advance(2.5)
     assert post.worker().drain() == 1
@@ -47,7 +47,7 @@ def test_a_process_that_was_asked_to_end_and_lives_on_delivers_again(post: Post)
     assert worker.drain() == 1
 
 
-def test_what_failed_for_now_is_tried_again_after_the_wait_and_not_before(post: Post, clock: Clock) -> None:
+def test_a_failed_entry_is_tried_again_after_the_wait_and_not_before(post: Post, clock: Clock) -> None:
     post.put()
     post.answers["1"] = Refusal("later")
     assert post.worker().drain() == 1
@@ -70,7 +70,7 @@ def test_waits_grow_with_the_tries(post: Post, clock: Clock) -> None:
         clock.advance(wait * 0.52)
 
 
-def test_the_other_sides_own_wait_is_kept_to(post: Post, clock: Clock) -> None:
+def test_the_workers_next_try_obeys_a_retry_after(post: Post, clock: Clock) -> None:
     post.put()
     post.answers["1"] = Refusal("later", retry_after=90)
     post.worker().drain()
@@ -80,7 +80,7 @@ def test_the_other_sides_own_wait_is_kept_to(post: Post, clock: Clock) -> None:
     assert post.worker().drain() == 1
 
 
-def test_what_never_will_is_buried_at_once_and_listed(post: Post, clock: Clock) -> None:
+def test_a_permanent_refusal_is_buried_at_once_and_listed(post: Post, clock: Clock) -> None:
     post.put()
     post.answers["1"] = Refusal("never")
     assert post.worker().drain() == 1
@@ -181,7 +181,7 @@ def test_no_refusal_gives_up_unlinking_at_messenger(post: Post, clock: Clock, ad
 
 
 @pytest.mark.parametrize("cause", ["permission", "restriction", "app"])
-def test_what_is_mended_at_meta_is_tried_now_and_then_and_never_given_up(
+def test_a_page_to_be_mended_at_meta_is_tried_now_and_then_and_never_given_up(
     post: Post, clock: Clock, cause: str
 ) -> None:
     post.put("1")
@@ -219,7 +219,7 @@ def test_a_handler_of_the_sites_own_that_fails_is_run_again_for_a_day(
     assert [entry.kind for entry in post.done] == ["sorry"]
 
 
-def test_what_a_person_asked_for_is_regretted_once_when_it_is_given_up(post: Post) -> None:
+def test_a_person_is_told_once_that_their_question_was_given_up(post: Post) -> None:
     post.put("1", kind="resume")
     post.put("2", kind="linked")
     post.answers |= {"1": GiveUp("no such order"), "2": GiveUp("no such message")}
@@ -233,21 +233,21 @@ def test_what_a_person_asked_for_is_regretted_once_when_it_is_given_up(post: Pos
     ]
 
 
-def test_a_person_who_cannot_be_written_to_is_told_no_regret(post: Post) -> None:
+def test_a_person_who_cannot_be_written_to_is_not_told(post: Post) -> None:
     post.put("1", kind="resume")
     post.answers["1"] = Refusal("never")
     post.worker().drain()
     assert post.store.outbox_depth()["depth"] == 0
 
 
-def test_a_store_that_is_away_in_a_handler_is_no_reason_to_give_up(post: Post) -> None:
+def test_a_store_that_is_away_in_a_handler_makes_the_entry_wait(post: Post) -> None:
     post.put()
     post.answers["1"] = StoreUnavailable("away")
     post.worker().drain()
     assert not post.failures[-1].dead
 
 
-def test_a_kind_that_nobody_handles_is_buried_with_the_reason(post: Post) -> None:
+def test_a_kind_without_a_handler_is_buried_with_the_reason(post: Post) -> None:
     post.put(kind="from a later release")
     post.worker().drain()
     (dead,) = post.store.list_dead()
@@ -261,7 +261,7 @@ def test_a_reason_has_an_end(post: Post) -> None:
     assert len(post.failures[-1].reason) == 500
 
 
-def test_each_person_hears_the_news_in_order_whatever_others_do(post: Post, clock: Clock) -> None:
+def test_each_person_gets_the_news_in_order_whatever_others_do(post: Post, clock: Clock) -> None:
     for number in range(3):
         for psid in ("1", "2"):
             post.put(psid, payload=str(number))
@@ -288,7 +288,7 @@ def test_a_handler_runs_in_its_context(post: Post) -> None:
     assert inside == [True, False]
 
 
-def test_the_news_that_was_overtaken_before_it_was_sent_is_not_sent(post: Post, clock: Clock) -> None:
+def test_news_that_newer_news_replaced_is_not_sent(post: Post, clock: Clock) -> None:
     link(post, "1", at=clock.ms)
     clock.advance(1)
     post.store.receive([LinkingEvent("page", "1", "unlinked", None, clock.ms)], clock.ms)
@@ -296,9 +296,7 @@ def test_the_news_that_was_overtaken_before_it_was_sent_is_not_sent(post: Post, 
     assert [entry.kind for entry in post.done] == ["unlinked"]
 
 
-def test_the_news_that_is_being_sent_is_followed_by_the_news_that_overtook_it(
-    post: Post, clock: Clock
-) -> None:
+def test_newer_news_follows_news_that_is_being_sent(post: Post, clock: Clock) -> None:
     link(post, "1", at=clock.ms)
     kinds = list[str]()
 
@@ -330,7 +328,7 @@ def test_an_entry_that_a_dead_worker_held_goes_to_another_when_its_lease_is_over
     assert [entry.attempts for entry in post.done] == [2]
 
 
-def test_a_worker_that_was_too_slow_finishes_nothing_of_its_successors(post: Post, clock: Clock) -> None:
+def test_a_worker_that_lost_its_lease_changes_nothing_of_its_successors(post: Post, clock: Clock) -> None:
     post.put()
     order = list[str]()
 
@@ -444,7 +442,7 @@ def test_a_wake_is_heard_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) ->
         assert count.reached.wait(20)
 
 
-def test_what_another_process_queued_is_found_without_a_wake(post: Post, quick: None) -> None:
+def test_an_entry_of_another_process_is_found_without_a_wake(post: Post, quick: None) -> None:
     count = Counter(1)
     with running(post.worker(count)):
         post.put()
@@ -492,7 +490,7 @@ def test_an_unexpected_failure_stops_no_thread(
     assert "goes on" in caplog.text
 
 
-def test_what_got_through_while_the_database_is_away_is_marked_later_and_not_sent_again(
+def test_an_entry_that_got_through_while_the_database_was_away_is_written_later_and_not_sent_again(
     post: Post, path: Path, clock: Clock
 ) -> None:
     moved = path.with_name("moved")
@@ -514,7 +512,7 @@ def test_what_got_through_while_the_database_is_away_is_marked_later_and_not_sen
     assert [type(each) for each in post.told] == [MessageSent]
 
 
-def test_what_got_through_keeps_its_lease_until_it_is_marked(
+def test_an_entry_that_got_through_keeps_its_lease_until_that_is_written(
     post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also while the worker does something else, such as a long backlog."""
@@ -625,7 +623,7 @@ def test_starting_twice_is_starting_once(post: Post, quick: None) -> None:
         assert delivery._dispatcher is not dispatcher
 
 
-def test_what_nobody_needs_any_more_is_purged_now_and_then(post: Post, clock: Clock, quick: None) -> None:
+def test_the_worker_purges_the_store_now_and_then(post: Post, clock: Clock, quick: None) -> None:
     post.store.hit("key", clock.ms + 1000, clock.ms)
     purged = threading.Event()
     delivery = post.worker()

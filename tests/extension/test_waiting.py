@@ -398,7 +398,7 @@ def test_what_is_said_to_a_person_who_has_just_written_is_a_response(bot: Bot) -
     assert types(bot)[0] == "RESPONSE"
 
 
-def test_whoever_was_asked_to_log_in_had_written(bot: Bot) -> None:
+def test_a_person_who_was_asked_to_log_in_counts_as_heard_at_that_time(bot: Bot) -> None:
     bot.linking.login_required(lambda_free)(message_event("orders"))
     bot.graph.calls.clear()
     bot.clock.advance(600)

@@ -84,7 +84,7 @@ def test_a_link_is_found_by_page_and_person_with_all_its_fields(store: SQLStore)
     assert found.linked_at == found.updated_at == from_ms(NOW)
 
 
-def test_nobody_is_found_under_another_page_or_person(store: SQLStore) -> None:
+def test_no_link_is_found_under_another_page_or_person(store: SQLStore) -> None:
     link(store)
     assert store.find_link(PAGE, PSID + "0") is None
     assert store.find_link(PAGE + "0", PSID) is None
@@ -213,7 +213,7 @@ def test_a_refusal_is_told_to_the_person_once_in_ten_minutes(store: SQLStore) ->
 @pytest.mark.parametrize(
     "code", ["", "1234567890", "something", "é" * 32, "x" * 33, "x" * 31, "x" * 31 + "="]
 )
-def test_a_code_of_another_shape_is_another_apps_and_nothing_is_said(store: SQLStore, code: str) -> None:
+def test_a_code_of_another_shape_is_another_apps_and_queues_nothing(store: SQLStore, code: str) -> None:
     assert store.receive([linked(code)], NOW) == [LinkingRefused("code_unknown", PAGE, PSID)]
     assert queued(store) == []
 
@@ -250,7 +250,7 @@ def test_unlinking_by_our_side_queues_the_farewell_and_the_call_to_messenger(sto
     assert queued(store) == [(PSID, "unlinked"), (PSID, "unlink_call")]
 
 
-def test_unlinking_who_is_not_linked_writes_nothing(store: SQLStore) -> None:
+def test_unlinking_a_person_without_a_link_queues_nothing(store: SQLStore) -> None:
     assert store.unlink(PAGE, PSID, "python", NOW) == EventIgnored("not_linked", PAGE, PSID)
     assert queued(store) == []
 
@@ -269,7 +269,7 @@ def test_an_unlinked_event_leaves_no_identifiers(store: SQLStore) -> None:
     assert store.find_links_of_psid(PSID) == []
 
 
-def test_what_waits_is_replaced_by_the_news_that_overtook_it(store: SQLStore) -> None:
+def test_newer_news_replaces_a_message_that_waits(store: SQLStore) -> None:
     link(store)
     store.receive([unlinked()], NOW + 1)
     link(store, GRACE, now=NOW + 2)
@@ -277,7 +277,7 @@ def test_what_waits_is_replaced_by_the_news_that_overtook_it(store: SQLStore) ->
     assert queued(store) == [(PSID, "unlinked")]
 
 
-def test_what_is_being_delivered_is_not_replaced_but_followed(store: SQLStore) -> None:
+def test_newer_news_follows_a_message_that_is_being_delivered(store: SQLStore) -> None:
     link(store)
     (entry,) = claim(store)
     store.receive([unlinked()], NOW + 1)
@@ -313,7 +313,7 @@ def test_binding_other_identifiers_of_the_same_account_changes_the_link(store: S
     assert (outcome.link.linked_at, outcome.link.updated_at) == (from_ms(NOW), from_ms(NOW + 5))
 
 
-def test_the_history_tells_each_change_with_its_door_and_who_asked(store: SQLStore) -> None:
+def test_the_history_has_each_change_with_its_source_and_its_request(store: SQLStore) -> None:
     link(store)
     audit = Audit("key-1", "request-1", '{"a": 1}')
     store.bind(PAGE, PSID, Identifiers(username="grace"), "api", NOW + 1, audit=audit)
@@ -374,7 +374,7 @@ def test_an_attempt_is_kept_once(store: SQLStore) -> None:
     ],
     ids=str,
 )
-def test_a_step_is_written_only_over_what_was_seen(store: SQLStore, seen: dict[str, Any]) -> None:
+def test_an_attempt_is_changed_only_as_the_caller_read_it(store: SQLStore, seen: dict[str, Any]) -> None:
     attempt = kept(store)
     after = replace(attempt, account=GRACE, stage=Stage.APPROVED, session_digest="another")
     assert not store.save_attempt(replace(after, **{k: v for k, v in seen.items() if k == "attempt_id"}),
@@ -384,7 +384,7 @@ def test_a_step_is_written_only_over_what_was_seen(store: SQLStore, seen: dict[s
     assert store.find_attempt(attempt.attempt_id) == after
 
 
-def test_an_attempt_that_is_left_takes_its_unused_codes_along(store: SQLStore) -> None:
+def test_leaving_an_attempt_deletes_its_unused_codes(store: SQLStore) -> None:
     attempt, other = kept(store), attempt_for(GRACE, psid="9")
     code, others = save_code(store, attempt), save_code(store, other)
     approved = replace(attempt, stage=Stage.APPROVED)
@@ -395,7 +395,7 @@ def test_an_attempt_that_is_left_takes_its_unused_codes_along(store: SQLStore) -
     assert isinstance(store.receive([linked(others, psid="9")], NOW)[0], AccountLinked)
 
 
-def test_a_code_comes_of_an_attempt_at_the_consent_only(store: SQLStore) -> None:
+def test_only_an_attempt_at_the_consent_gets_a_code(store: SQLStore) -> None:
     for stage in set(Stage) - {Stage.CONSENT_SHOWN, Stage.APPROVED}:
         attempt = kept(store, stage=stage)
         for claimed in (stage, Stage.CONSENT_SHOWN, Stage.APPROVED, Stage.OPENED):
@@ -496,7 +496,7 @@ def test_hits_are_counted_in_a_window_that_does_not_slide(store: SQLStore) -> No
     assert store.find_limit("key", NOW + 150, HOUR) == (1, NOW + 200)
 
 
-def test_a_hit_may_be_taken_back_and_no_more_than_there_were(store: SQLStore) -> None:
+def test_hits_are_refunded_down_to_zero_at_most(store: SQLStore) -> None:
     store.hit("key", NOW + 100, NOW)
     store.refund("key", NOW + 1)
     store.refund("key", NOW + 1)
@@ -505,7 +505,7 @@ def test_a_hit_may_be_taken_back_and_no_more_than_there_were(store: SQLStore) ->
     assert store.hit("never hit", NOW + 100, NOW) == 1
 
 
-def test_a_hit_is_not_taken_back_from_a_window_that_has_ended(store: SQLStore) -> None:
+def test_no_hit_is_refunded_in_a_window_that_has_ended(store: SQLStore) -> None:
     store.hit("key", NOW + 100, NOW)
     store.refund("key", NOW + 100)
     assert store.hit("key", NOW + 300, NOW + 200) == 1
@@ -586,7 +586,7 @@ def test_a_stale_event_stays_stale_for_as_long_as_a_webhook_is_retried(store: SQ
     assert store.receive([linked(code, at=NOW + 5)], NOW + 36 * HOUR) == [EventIgnored("stale", PAGE, PSID)]
 
 
-def test_a_captured_unlink_ends_no_link_of_the_site_after_it_is_forgotten_that_it_was_seen(
+def test_a_captured_unlink_is_still_stale_after_a_hundred_days(
     store: SQLStore,
 ) -> None:
     link(store)
@@ -616,7 +616,7 @@ def test_a_closed_store_opens_itself_again(store: SQLStore) -> None:
     assert store.find_link(PAGE, PSID) is not None
 
 
-def test_one_post_may_hold_a_whole_life(store: SQLStore) -> None:
+def test_one_post_may_link_unlink_and_link_a_person_again(store: SQLStore) -> None:
     codes = [save_code(store, attempt_for(account)) for account in (ADA, GRACE)]
     events: list[LinkingEvent] = [
         linked(codes[0], at=NOW + 1),

@@ -168,7 +168,7 @@ def test_every_row_of_every_table_arrives(new_database: NewDatabase, source: str
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_the_counters_go_on_where_they_stood_though_the_newest_rows_are_gone(
+def test_counters_go_on_from_the_sources_numbers_even_without_the_newest_rows(
     new_database: NewDatabase, source: str, target: str
 ) -> None:
     """A code of tomorrow must have a greater tick than every change of today, even when all codes are
@@ -222,7 +222,7 @@ def test_a_database_is_not_copied_into_itself(new_database: NewDatabase, kind: s
         copy_store(url, url)
 
 
-def test_a_database_that_is_none_of_ours_is_refused(new_database: NewDatabase) -> None:
+def test_a_database_without_our_tables_is_refused(new_database: NewDatabase) -> None:
     old, new = new_database("sqlite"), new_database("sqlite")
     run(old, "create table links (whose text)")
     with pytest.raises(CopyRefused, match="no tables of ours"):
@@ -246,7 +246,7 @@ def test_a_source_of_a_newer_release_is_refused(new_database: NewDatabase, kind:
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_what_arrived_otherwise_is_not_kept(
+def test_a_copy_that_differs_from_the_source_is_not_kept(
     new_database: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = new_database(source), new_database(target)
@@ -265,7 +265,7 @@ def _less(chunks: Any) -> Iterator[list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_nobody_writes_into_the_source_meanwhile(new_database: NewDatabase, kind: str) -> None:
+def test_no_other_process_writes_into_the_source_during_a_copy(new_database: NewDatabase, kind: str) -> None:
     old, new = new_database(kind), new_database("sqlite")
     fill(old)
     said: list[type[BaseException] | None] = []
@@ -306,7 +306,7 @@ def test_a_source_that_can_only_be_read_is_copied(
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
-def test_whoever_is_killed_half_way_has_copied_nothing_and_does_it_again(
+def test_a_copy_that_is_killed_half_way_has_copied_nothing_and_can_be_repeated(
     new_database: NewDatabase, source: str, target: str
 ) -> None:
     """The copy is killed before its first call of the target, then before its second, until one finishes."""

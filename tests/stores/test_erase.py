@@ -32,7 +32,9 @@ def _insert_row_about(connection: sqlite3.Connection, table: str, psid: str, num
     connection.execute(f"insert into {table} ({names}) values ({marks})", tuple(values.values()))
 
 
-def test_erasing_covers_every_table_with_a_psid_and_nobody_else(sqlite_store: SQLStore, path: Path) -> None:
+def test_erasing_covers_every_table_with_a_psid_and_no_other_person(
+    sqlite_store: SQLStore, path: Path
+) -> None:
     with closing(sqlite3.connect(path)) as connection:
         tables = _tables_of_persons(connection)
         for table in tables:

@@ -187,7 +187,7 @@ def test_a_person_who_was_never_linked_leaves_no_counter(store: SQLStore) -> Non
     assert store.find_limit(key, NOW, HOUR)[0] == 0
 
 
-def test_an_export_shows_all_of_it_before(store: SQLStore) -> None:
+def test_an_export_shows_every_table_that_an_erasure_empties(store: SQLStore) -> None:
     """Each table that erasing empties is in the export, without its secrets."""
     leave_traces_everywhere(store)
     held = store.export(None, PSID) | {"chat_links": store.export_account(GRACE.id)["chat_links"]}
@@ -274,7 +274,7 @@ def test_what_meta_asked_to_delete_leaves_no_row_of_postgresql(
     assert left == {text: [] for text in left}
 
 
-def test_an_erased_account_leaves_nothing_beside_its_chats(sqlite_store: SQLStore, path: Path) -> None:
+def test_an_erased_account_leaves_nothing_besides_its_chats(sqlite_store: SQLStore, path: Path) -> None:
     """Rows of other chats that name the account as a former one go, too."""
     leave_traces_everywhere(sqlite_store)
     sqlite_store.drop_undos_of_account(ACCOUNT.id)
@@ -324,7 +324,7 @@ def test_a_used_code_stays_used_without_a_name(store: SQLStore) -> None:
     assert store.history_of(None, PSID) == []
 
 
-def test_erasing_twice_is_erasing_once(store: SQLStore) -> None:
+def test_a_second_erasure_finds_nothing(store: SQLStore) -> None:
     leave_traces_everywhere(store)
     assert store.erase(None, PSID, NOW) > 0
     assert store.erase(None, PSID, NOW) == 0

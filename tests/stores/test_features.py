@@ -90,13 +90,13 @@ def test_each_construct_that_is_listed_is_used() -> None:
     assert [name for name, pattern in CONSTRUCTS.items() if not re.search(pattern, text)] == []
 
 
-def test_nothing_that_only_some_engines_have_is_used() -> None:
+def test_no_feature_is_used_that_only_some_engines_have() -> None:
     """Physical row ids, locks and settings of a session, LISTEN, named prepared statements."""
     text = _sql()
     for word in (r"\bctid\b", r"pg_(try_)?advisory_lock\b", r"\blisten\b", r"\bdeclare\b", r"\bprepare \w"):
         assert not re.search(word, text), word
 
 
-def test_the_guide_names_each_of_them() -> None:
+def test_the_guide_names_each_feature() -> None:
     guide = " ".join((PACKAGE / "stores" / "README.md").read_text("utf-8").split())
     assert [name for name in (*CONSTRUCTS, *FUNCTIONS) if name not in guide] == []

@@ -47,7 +47,7 @@ def test_a_new_link_is_as_the_file_says_and_has_its_line_of_history(store: SQLSt
     assert (change.at, change.identifiers) == (from_ms(NOW), ("email",))
 
 
-def test_nobody_hears_of_it_unless_they_are_told(store: SQLStore) -> None:
+def test_an_import_queues_no_message_unless_told_to(store: SQLStore) -> None:
     store.save_resume(PAGE, PSID, "orders", NOW)
     take(store, [imported()], NOW)
     assert queued(store) == []
@@ -55,7 +55,7 @@ def test_nobody_hears_of_it_unless_they_are_told(store: SQLStore) -> None:
     assert queued(store) == [(PSID, "linked"), (PSID, "resume")]
 
 
-def test_the_same_line_again_writes_nothing(store: SQLStore) -> None:
+def test_the_same_link_again_writes_nothing(store: SQLStore) -> None:
     take(store, [imported(email="mike@example.com")], NOW)
     before = store.find_link(PAGE, PSID)
     again = take(store, [imported(email="mike@example.com"), imported(OTHER)], NOW + 1, tell=True)
@@ -65,7 +65,7 @@ def test_the_same_line_again_writes_nothing(store: SQLStore) -> None:
     assert queued(store) == [(OTHER, "linked")]
 
 
-def test_the_same_account_gets_what_is_new_and_keeps_the_rest(store: SQLStore) -> None:
+def test_the_same_account_gets_new_identifiers_and_keeps_the_others(store: SQLStore) -> None:
     link(store)
     first = store.find_link(PAGE, PSID)
     assert first is not None
@@ -78,7 +78,7 @@ def test_the_same_account_gets_what_is_new_and_keeps_the_rest(store: SQLStore) -
     assert now.updated_at == from_ms(NOW + 1)
 
 
-def test_another_account_takes_the_place_and_nothing_of_the_old_one_stays(store: SQLStore) -> None:
+def test_another_account_replaces_the_old_one_and_its_identifiers(store: SQLStore) -> None:
     link(store)
     (outcome,) = take(store, [imported()], NOW + 1)
     assert isinstance(outcome, AccountLinked)
@@ -87,7 +87,7 @@ def test_another_account_takes_the_place_and_nothing_of_the_old_one_stays(store:
 
 
 @pytest.mark.parametrize("minted", ["before", "after"])
-def test_a_login_of_the_persons_own_goes_through_all_the_same(store: SQLStore, minted: str) -> None:
+def test_a_login_under_way_links_after_an_import_too(store: SQLStore, minted: str) -> None:
     code = save_code(store, attempt_for(GRACE)) if minted == "before" else ""
     take(store, [imported()], NOW)
     code = code or save_code(store, attempt_for(GRACE))
@@ -116,7 +116,7 @@ def test_every_text_arrives_as_it_was(store: SQLStore, text: str) -> None:
     assert store.find_link(PAGE, PSID) == given
 
 
-def test_followers_hear_of_each_in_the_transaction(store: SQLStore) -> None:
+def test_followers_are_called_for_each_link_in_the_transaction(store: SQLStore) -> None:
     heard = list[object]()
 
     class Following(Notices):
@@ -159,7 +159,7 @@ def test_imports_and_logins_side_by_side_end_in_one_state(store: SQLStore) -> No
         assert store.history_of(PAGE, psid)[-1].account_after == found.account_id
 
 
-def test_those_who_only_tell_hear_of_it_only_when_people_are_told(store: SQLStore) -> None:
+def test_a_follower_that_only_tells_is_called_only_when_people_are_told(store: SQLStore) -> None:
     store.followers.append(Notices())
     take(store, [imported()], NOW)
     assert queued(store) == []
@@ -179,7 +179,7 @@ def test_those_who_only_tell_hear_of_it_only_when_people_are_told(store: SQLStor
     ],
 )
 @pytest.mark.parametrize("judge_only", [True, False])
-def test_the_policy_holds_and_to_judge_writes_nothing(
+def test_the_policy_holds_and_judging_writes_nothing(
     store: SQLStore, word: str, consent: Consent, refused: str | None, judge_only: bool
 ) -> None:
     link(store)

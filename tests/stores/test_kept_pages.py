@@ -34,7 +34,7 @@ def test_a_page_is_added_replaced_removed_and_added_again(store: SQLStore) -> No
     assert store.pages_since(0) == [KeptPage("111", "third", 4, NOW + 3, NOW + 3)]
 
 
-def test_what_is_not_as_the_caller_saw_it_is_left_alone(store: SQLStore) -> None:
+def test_a_page_that_has_changed_since_the_caller_read_it_is_not_replaced(store: SQLStore) -> None:
     assert not store.replace_page("111", "new", NOW, before="old")
     assert not store.remove_page("111", NOW)
     store.add_page("111", "sealed", NOW)
@@ -47,7 +47,7 @@ def test_what_is_not_as_the_caller_saw_it_is_left_alone(store: SQLStore) -> None
     assert kept(store) == [("111", None)]
 
 
-def test_only_what_has_changed_since_is_handed_out_in_the_order_of_the_changes(store: SQLStore) -> None:
+def test_pages_since_a_number_are_those_that_changed_in_the_order_of_the_changes(store: SQLStore) -> None:
     for number in range(3):
         store.add_page(f"{number}", "sealed", NOW)
     seen = store.pages_revision()
@@ -65,7 +65,7 @@ def test_other_processes_see_a_change_when_it_is_committed(store: SQLStore, url:
     other.close()
 
 
-def test_no_change_is_passed_over_by_one_who_looks_while_many_are_made(store: SQLStore, url: str) -> None:
+def test_a_reader_misses_no_change_while_many_are_made(store: SQLStore, url: str) -> None:
     """Numbers are committed in their order, so a reader who goes on from the last number misses none."""
     stores = [open_store(url) for _ in range(4)]
 
@@ -87,7 +87,7 @@ def test_no_change_is_passed_over_by_one_who_looks_while_many_are_made(store: SQ
     assert len(known) == 40
 
 
-def test_of_two_who_replace_at_once_one_is_told_that_the_other_was_first(store: SQLStore, url: str) -> None:
+def test_of_two_replacements_at_once_one_is_refused(store: SQLStore, url: str) -> None:
     other = open_store(url)
     for round_ in range(20):
         store.add_page(f"{round_}", "old", NOW)
@@ -133,6 +133,6 @@ def test_sealed_text_is_opened_by_each_key_for_its_owner_and_purpose_only() -> N
 
 
 @pytest.mark.parametrize("text", ["", "x", "no token at all", "gAAAAA", "é"])
-def test_what_was_never_sealed_is_not_readable(text: str) -> None:
+def test_text_that_was_never_sealed_is_not_readable(text: str) -> None:
     with pytest.raises(NotReadable):
         Seal([NEW], purpose="page").open(("page", "111"), text)

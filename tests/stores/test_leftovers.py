@@ -51,7 +51,7 @@ def in_threads(count: int, work: Callable[[], object]) -> None:
         thread.join(30)
 
 
-def test_threads_that_end_leave_no_more_open_however_many_come_and_go(path: Path) -> None:
+def test_threads_that_come_and_go_leave_no_more_files_open(path: Path) -> None:
     """While another connection holds locks on the file, SQLite keeps the descriptor of a closed connection
     and reuses it. So there are as many as threads at one time, and none at the end."""
     store = open_store(f"sqlite:///{path}")
@@ -67,7 +67,7 @@ def test_threads_that_end_leave_no_more_open_however_many_come_and_go(path: Path
     assert open_files(path) == []
 
 
-def test_closing_a_store_closes_what_all_its_threads_had_open(path: Path) -> None:
+def test_closing_a_store_closes_the_connections_of_all_its_threads(path: Path) -> None:
     store, ready, go = open_store(f"sqlite:///{path}"), threading.Barrier(5, timeout=30), threading.Event()
     found = list[object]()
 

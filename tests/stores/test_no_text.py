@@ -36,7 +36,7 @@ def test_whoever_asks_with_what_is_no_unicode_finds_nothing(linking: Linking, te
 
 
 @pytest.mark.parametrize("text", NO_TEXT)
-def test_whoever_writes_with_what_is_no_unicode_is_told(linking: Linking, text: str) -> None:
+def test_a_write_with_an_id_that_is_no_unicode_raises_value_error(linking: Linking, text: str) -> None:
     ada = Identifiers(username="ada")
     for write in (
         lambda: linking.erase(text),

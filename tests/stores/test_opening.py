@@ -94,7 +94,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 # Made, and said so
 
 
-def test_a_database_that_is_made_is_said_to_be_made_and_one_that_is_there_is_not(
+def test_making_a_database_is_logged_and_opening_one_is_not(
     url: str, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened(url)
@@ -106,7 +106,7 @@ def test_a_database_that_is_made_is_said_to_be_made_and_one_that_is_there_is_not
     assert caplog.records == []
 
 
-def test_many_who_meet_a_new_database_at_once_make_it_once_and_all_go_on(
+def test_threads_that_open_a_new_database_at_once_make_it_once_and_all_use_it(
     url: str, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     stores = [opened(url, only_look=True) for _ in range(4)]
@@ -133,7 +133,7 @@ def test_many_who_meet_a_new_database_at_once_make_it_once_and_all_go_on(
     )
 
 
-def test_a_room_that_comes_while_the_tables_are_being_made_gets_its_own_too(
+def test_a_room_that_is_added_while_tables_are_being_made_gets_its_tables(
     url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A caller stops waiting for the first job; the tables of the second room must still be made."""
@@ -162,7 +162,7 @@ def test_a_room_that_comes_while_the_tables_are_being_made_gets_its_own_too(
 # Looking never makes one
 
 
-def test_looking_makes_nothing_and_says_so(url: str, opened: Opened) -> None:
+def test_a_command_that_only_looks_makes_no_database_and_says_so(url: str, opened: Opened) -> None:
     store = opened(url, only_look=True)
     with only_looking():
         looks: tuple[Callable[[], object], ...] = (
@@ -195,7 +195,7 @@ def test_where_no_database_may_be_made_none_is_made_and_one_that_comes_back_is_u
     assert store.hit("key", NOW + 1, NOW) == 1
 
 
-def test_a_database_of_somebody_elses_tables_is_none_of_ours(url: str, opened: Opened) -> None:
+def test_a_database_with_other_tables_only_counts_as_missing(url: str, opened: Opened) -> None:
     """By a wrong search_path or a wrong name. Where none may be made, it counts as missing."""
     run(url, "create table customers (id integer)")
     store = opened(url, create=False)
@@ -203,7 +203,7 @@ def test_a_database_of_somebody_elses_tables_is_none_of_ours(url: str, opened: O
         store.check()
 
 
-def test_a_lost_database_is_not_made_anew_by_the_process_that_had_it(url: str, opened: Opened) -> None:
+def test_a_process_makes_no_new_database_in_place_of_one_that_it_had_open(url: str, opened: Opened) -> None:
     store = opened(url)
     link(store)
     lose(url)
@@ -215,7 +215,7 @@ def test_a_lost_database_is_not_made_anew_by_the_process_that_had_it(url: str, o
     assert is_empty(url)
 
 
-def test_a_new_process_makes_a_lost_one_anew_and_says_so_loudly(
+def test_a_new_process_makes_a_new_database_and_logs_a_warning(
     url: str, opened: Opened, caplog: pytest.LogCaptureFixture, forgetful: Callable[[], None]
 ) -> None:
     link(opened(url))
@@ -277,9 +277,7 @@ def patiently(work: Callable[[], int]) -> int:
             time.sleep(0.05)
 
 
-def test_those_who_wait_for_the_same_opening_do_not_wait_one_after_the_other(
-    url: str, opened: Opened
-) -> None:
+def test_threads_that_wait_for_one_opening_wait_side_by_side(url: str, opened: Opened) -> None:
     with away(url):
         store, waited = opened(url), list[float]()
 
@@ -307,7 +305,7 @@ def test_tables_of_another_room_are_brought_up_to_date_when_the_database_is_back
     assert patiently(lambda: len(store.engine.read("external_list_apps"))) == 0
 
 
-def test_a_room_that_comes_late_finds_its_tables_in_every_thread(url: str, opened: Opened) -> None:
+def test_a_room_that_is_added_late_finds_its_tables_in_every_thread(url: str, opened: Opened) -> None:
     """A delivery thread has its connection before the room is added."""
     store = opened(url)
     store.check()
@@ -315,7 +313,7 @@ def test_a_room_that_comes_late_finds_its_tables_in_every_thread(url: str, opene
     assert store.engine.read("external_list_apps") == []
 
 
-def test_what_is_to_be_done_once_open_is_done_now_or_later(url: str, opened: Opened) -> None:
+def test_work_for_an_open_database_runs_now_or_when_it_is_back(url: str, opened: Opened) -> None:
     done = threading.Event()
     late = opened(url, only_look=True)
     late.engine.opening.afterwards(done.set)
@@ -356,7 +354,7 @@ def test_a_step_marked_as_needed_stops_a_release_that_does_not_know_it(url: str,
     running.check()  # it was there before; only a start is stopped
 
 
-def test_where_the_database_was_away_at_the_start_such_a_step_is_met_at_first_contact(
+def test_a_needed_step_is_found_at_first_contact_where_the_database_was_away_at_the_start(
     url: str, opened: Opened
 ) -> None:
     opened(url)

@@ -106,7 +106,7 @@ def test_pages_with_something_due_are_found_one_after_the_other(store: SQLStore)
     assert store.due_pages(NOW, most=9) == ["b", "c", "d"]
 
 
-def test_what_belongs_to_no_page_is_found_like_any_other(store: SQLStore) -> None:
+def test_an_entry_without_a_page_is_found_like_any_other(store: SQLStore) -> None:
     put(store, "", page="", kind="deletion")
     put(store, "1", page="a")
     assert store.due_pages(NOW, most=9) == ["", "a"]
@@ -129,7 +129,7 @@ def test_fresh_news_goes_before_old_news(store: SQLStore) -> None:
     assert [entry.psid for entry in claim(store, later, limit=3)] == ["old 2", "old 3"]
 
 
-def test_what_was_tried_before_is_no_fresh_news(store: SQLStore) -> None:
+def test_an_entry_that_was_tried_before_is_not_fresh(store: SQLStore) -> None:
     put(store, "tried")
     (entry,) = claim(store)
     postpone(store, entry, NOW + 1)
@@ -145,7 +145,7 @@ def test_old_news_goes_in_the_order_in_which_it_is_due(store: SQLStore) -> None:
     assert [entry.psid for entry in claim(store, NOW + HOUR, limit=2)] == ["2", "3"]
 
 
-def test_a_claimed_entry_is_nobody_elses_until_its_lease_runs_out(store: SQLStore) -> None:
+def test_no_other_worker_gets_a_claimed_entry_until_its_lease_runs_out(store: SQLStore) -> None:
     link(store)
     (entry,) = claim(store, until=NOW + 20)
     assert claim(store, NOW + 19) == []
@@ -173,7 +173,7 @@ def test_a_renewed_lease_holds_longer(store: SQLStore) -> None:
     assert len(claim(store, NOW + 40)) == 1
 
 
-def test_what_got_through_is_gone_and_counted_with_the_next_claim(store: SQLStore) -> None:
+def test_an_entry_that_got_through_is_removed_and_counted_with_the_next_claim(store: SQLStore) -> None:
     link(store)
     store.receive([unlinked()], NOW + 1)
     link(store, psid="2")
@@ -193,7 +193,7 @@ def test_many_outcomes_are_written_in_one_go(store: SQLStore) -> None:
     assert (again.psid, again.attempts) == ("4", 1)
 
 
-def test_what_is_given_back_was_not_tried(store: SQLStore) -> None:
+def test_an_entry_that_is_given_back_counts_as_untried(store: SQLStore) -> None:
     link(store)
     (entry,) = claim(store)
     settle(store, GivenBack(entry))
@@ -215,7 +215,7 @@ def test_a_person_has_one_entry_at_a_time_and_in_order(store: SQLStore) -> None:
     assert [entry.kind for entry in claim(store, NOW + HOUR) if entry.psid == PSID] == ["linked"]
 
 
-def test_what_is_behind_a_finished_or_dead_entry_comes_next(store: SQLStore) -> None:
+def test_the_entry_behind_a_finished_or_dead_one_comes_next(store: SQLStore) -> None:
     for psid in ("1", "2"):
         store.save_resume(PAGE, psid, psid, NOW)
         link(store, psid=psid)
@@ -252,7 +252,7 @@ def test_a_call_to_messenger_passes_messages_and_is_passed_while_it_is_not_tried
     assert [entry.kind for entry in claim(store, NOW + 1)] == ["refused"]
 
 
-def test_what_is_buried_may_leave_a_word_behind(store: SQLStore) -> None:
+def test_burying_an_entry_may_queue_another_one(store: SQLStore) -> None:
     put(store, PSID, kind="resume")
     (entry,) = claim(store)
     settle(store, Buried(entry, "hopeless", "sorry"), now=NOW + 5)
@@ -281,7 +281,7 @@ def test_a_pause_is_kept_with_its_reason(store: SQLStore) -> None:
     ]
 
 
-def test_a_limit_neither_shortens_another_nor_takes_the_place_of_a_cause(store: SQLStore) -> None:
+def test_a_limit_neither_shortens_a_limit_nor_replaces_a_cause(store: SQLStore) -> None:
     store.pause(pause("limit", until=NOW + HOUR), NOW)
     store.pause(pause("limit", until=NOW + MINUTE), NOW)
     store.pause(pause("cause", until=NOW + HOUR, cause="token"), NOW)
@@ -292,7 +292,7 @@ def test_a_limit_neither_shortens_another_nor_takes_the_place_of_a_cause(store: 
     ]
 
 
-def test_a_limit_takes_the_place_of_what_is_over(store: SQLStore) -> None:
+def test_a_limit_replaces_a_pause_that_is_over(store: SQLStore) -> None:
     store.pause(pause(until=NOW + MINUTE, cause="permission"), NOW)
     store.pause(pause(until=NOW + HOUR), NOW + MINUTE)
     assert [(each.until, each.cause, each.since) for each in store.pauses()] == [
@@ -300,7 +300,7 @@ def test_a_limit_takes_the_place_of_what_is_over(store: SQLStore) -> None:
     ]
 
 
-def test_a_cause_knows_since_when_it_lasts(store: SQLStore) -> None:
+def test_a_pause_keeps_since_when_its_cause_lasts(store: SQLStore) -> None:
     for later in (0, MINUTE, HOUR):
         store.pause(pause(until=NOW + later + MINUTE, cause="permission"), NOW + later)
     assert [each.since for each in store.pauses()] == [NOW]
@@ -321,7 +321,7 @@ def test_a_pause_that_is_over_is_forgotten_and_no_other(store: SQLStore) -> None
     assert [each.page_id for each in store.pauses()] == ["lasts"]
 
 
-def test_a_pause_nobody_needed_is_purged_in_the_end(store: SQLStore) -> None:
+def test_a_pause_that_has_ended_is_purged_after_a_day(store: SQLStore) -> None:
     store.pause(pause("limit", until=NOW + 1), NOW)
     store.pause(pause("cause", until=NOW + 400 * DAY, cause="token"), NOW)
     store.purge(NOW + DAY)
@@ -340,7 +340,7 @@ def _waiting(store: SQLStore, psid: str = PSID, *, page: str = PAGE, kind: str =
     return entry
 
 
-def test_it_is_known_whether_anything_waits_for_its_person(store: SQLStore) -> None:
+def test_has_waiting_says_whether_an_entry_waits_for_its_person(store: SQLStore) -> None:
     assert (store.has_waiting(), store.count_waiting()) == (False, 0)
     _waiting(store)
     _waiting(store, "2")
@@ -357,7 +357,7 @@ def test_people_for_whom_something_waits_are_found_among_others(store: SQLStore)
     assert store.waiting_among([]) == []
 
 
-def test_what_waits_is_taken_in_order_and_knows_that_the_person_wrote(store: SQLStore) -> None:
+def test_waiting_entries_are_taken_in_order_with_the_time_at_which_the_person_wrote(store: SQLStore) -> None:
     first, second = _waiting(store), _waiting(store, kind="sorry")
     _waiting(store, page="other")
     _waiting(store, "2")
@@ -372,13 +372,13 @@ def test_what_waits_is_taken_in_order_and_knows_that_the_person_wrote(store: SQL
     assert store.count_waiting() == 2
 
 
-def test_what_waits_is_not_due_before_its_time_is_over(store: SQLStore) -> None:
+def test_a_waiting_entry_is_not_due_before_its_seven_days_are_over(store: SQLStore) -> None:
     _waiting(store)
     assert claim(store, NOW + 7 * DAY - 1) == []
     assert [entry.held_for for entry in claim(store, NOW + 7 * DAY)] == ["window"]
 
 
-def test_newer_news_takes_the_place_of_what_waits(store: SQLStore) -> None:
+def test_newer_news_replaces_an_entry_that_waits_for_its_person(store: SQLStore) -> None:
     link(store)
     (entry,) = claim(store)
     postpone(store, entry, NOW + 7 * DAY, held_for="window")
@@ -387,7 +387,7 @@ def test_newer_news_takes_the_place_of_what_waits(store: SQLStore) -> None:
     assert queued(store) == [(PSID, "unlinked")]
 
 
-def test_when_a_person_was_heard_of_is_remembered(store: SQLStore) -> None:
+def test_the_time_of_a_persons_last_event_is_kept(store: SQLStore) -> None:
     from bot_linking.core.identifiers import Identifiers
 
     assert store.contact_of(PAGE, PSID) == (None, None)
@@ -402,7 +402,7 @@ def test_when_a_person_was_heard_of_is_remembered(store: SQLStore) -> None:
     assert store.contact_of(PAGE, PSID).heard_at == NOW + 4
 
 
-def test_whoever_was_asked_to_log_in_had_written(store: SQLStore) -> None:
+def test_a_person_who_was_asked_to_log_in_counts_as_heard_at_that_time(store: SQLStore) -> None:
     from bot_linking.core.identifiers import Identifiers
 
     store.save_resume(PAGE, PSID, "orders", NOW)
@@ -429,7 +429,7 @@ def test_a_buried_entry_is_listed_with_its_reason_and_not_delivered(store: SQLSt
     assert not store.has_due(NOW + DAY)
 
 
-def test_what_waits_and_what_is_held_is_listed_by_its_name(store: SQLStore) -> None:
+def test_waiting_and_held_entries_are_listed_by_their_state(store: SQLStore) -> None:
     _waiting(store, "1")
     for psid, held_for in (("2", "page"), ("3", "hour"), ("4", "handler")):
         put(store, psid)
@@ -482,7 +482,7 @@ def test_only_what_is_dead_or_held_can_be_retried(store: SQLStore) -> None:
     assert claim(store, NOW + 2) == []
 
 
-def test_what_is_being_said_to_its_person_is_not_handed_out_twice_by_a_retry(store: SQLStore) -> None:
+def test_a_waiting_entry_that_is_being_sent_cannot_be_retried(store: SQLStore) -> None:
     entry = _waiting(store)
     store.take_waiting(PAGE, PSID, NOW, NOW + MINUTE)
     assert not store.retry_dead(entry.id, NOW + 2)
@@ -523,7 +523,7 @@ def test_more_dead_letters_than_fit_in_one_go_are_retried_too(
     assert store.retry_all_dead(NOW + 1) == 8
 
 
-def test_what_is_retried_in_bulk_stands_behind_fresh_news(store: SQLStore) -> None:
+def test_entries_that_are_retried_in_bulk_come_after_fresh_news(store: SQLStore) -> None:
     for psid in ("1", "2"):
         put(store, psid)
     for entry in claim(store):
@@ -533,7 +533,7 @@ def test_what_is_retried_in_bulk_stands_behind_fresh_news(store: SQLStore) -> No
     assert [entry.psid for entry in claim(store, NOW + 2)] == ["new", "1", "2"]
 
 
-def test_the_depth_of_the_outbox_is_known(store: SQLStore) -> None:
+def test_outbox_depth_counts_what_waits_and_what_is_dead(store: SQLStore) -> None:
     assert store.outbox_depth() == {"depth": 0, "oldest": None, "held": 0, "dead": 0}
     one, two, three, _ = _four(store)
     settle(
@@ -549,12 +549,12 @@ def test_the_depth_of_the_outbox_is_known(store: SQLStore) -> None:
     assert store.outbox_depth() == {"depth": 4, "oldest": NOW, "held": 2, "dead": 1}
 
 
-def test_what_waits_for_its_person_makes_the_outbox_no_older(store: SQLStore) -> None:
+def test_an_entry_that_waits_for_its_person_does_not_age_the_outbox(store: SQLStore) -> None:
     _waiting(store)
     assert store.outbox_depth() == {"depth": 1, "oldest": None, "held": 0, "dead": 0}
 
 
-def test_what_is_held_for_the_hour_is_not_late_before_it_may_go_out(store: SQLStore) -> None:
+def test_an_entry_held_for_the_hour_is_not_late_before_the_hour_is_over(store: SQLStore) -> None:
     (entry, *others) = _four(store)
     settle(store, Postponed(entry, NOW + DAY, "enough", "hour"), *(Buried(each, "no") for each in others))
     assert store.outbox_depth() == {"depth": 1, "oldest": NOW + DAY, "held": 0, "dead": 3}

@@ -102,7 +102,7 @@ BOUND_OR_NOT = [(end, psid) for end in ENDS for psid in (PSID, None) if psid or 
 
 
 @pytest.mark.parametrize(("end", "psid"), BOUND_OR_NOT)
-def test_a_code_that_is_being_approved_ends_with_what_is_under_way(
+def test_a_code_that_is_being_approved_ends_with_the_logins_under_way(
     pair: tuple[SQLStore, SQLStore], database: str, end: str, psid: str | None
 ) -> None:
     store = pair[0]
@@ -118,7 +118,7 @@ def test_a_code_that_is_being_approved_ends_with_what_is_under_way(
     assert all(account is None and person is None for account, person, _ in code)
 
 
-def test_who_is_not_meant_goes_on_meanwhile(pair: tuple[SQLStore, SQLStore], database: str) -> None:
+def test_another_person_and_account_go_on_meanwhile(pair: tuple[SQLStore, SQLStore], database: str) -> None:
     """A consent of another person and another account does not wait for them."""
     store = pair[0]
     attempt = attempt_for(GRACE, psid="another-person")

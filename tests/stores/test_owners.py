@@ -84,7 +84,7 @@ def undo_of(store: SQLStore, psid: str = PSID) -> Undoable:
         ("one_chat", "1", "2", None),
     ],
 )
-def test_a_word_decides_whether_another_account_takes_the_place(
+def test_a_word_decides_whether_another_account_replaces_the_present_one(
     store: SQLStore, word: str, replaces: str | None, after: str, reason: str | None
 ) -> None:
     link(store, ADA)
@@ -103,7 +103,7 @@ def test_a_chat_that_is_not_linked_and_one_that_keeps_its_account_have_no_confli
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_only_one_chat_unlinks_the_accounts_other_chat_and_tells_it(store: SQLStore, word: str) -> None:
+def test_one_chat_unlinks_the_accounts_other_chat_and_tells_it(store: SQLStore, word: str) -> None:
     link(store, ADA, psid=OTHER)
     outcomes = redeem(store, ADA, policy=Policy(word))
     assert account_of(store) == "1"
@@ -117,7 +117,7 @@ def test_only_one_chat_unlinks_the_accounts_other_chat_and_tells_it(store: SQLSt
         assert len(outcomes) == 1
 
 
-def test_what_was_agreed_for_one_account_does_not_replace_another(store: SQLStore) -> None:
+def test_consent_to_replace_one_account_does_not_replace_another(store: SQLStore) -> None:
     """The link changed between the consent and the event."""
     link(store, ADA)
     link(store, Account("3", "linus"), now=NOW + 5)
@@ -126,7 +126,7 @@ def test_what_was_agreed_for_one_account_does_not_replace_another(store: SQLStor
 
 
 @pytest.mark.parametrize(("word", "after"), [("move", "2"), ("ask", "2"), ("one_chat", "2"), ("refuse", "1")])
-def test_a_door_that_cannot_ask_moves_unless_it_is_refused(store: SQLStore, word: str, after: str) -> None:
+def test_where_no_one_can_be_asked_ask_means_move(store: SQLStore, word: str, after: str) -> None:
     link(store, ADA)
     given = Identifiers(username="grace")
     outcomes = store.bind(
@@ -136,7 +136,7 @@ def test_a_door_that_cannot_ask_moves_unless_it_is_refused(store: SQLStore, word
     assert isinstance(outcomes[0], AccountLinked if after == "2" else LinkingRefused)
 
 
-def test_a_door_that_can_ask_and_was_not_told_yes_is_refused(store: SQLStore) -> None:
+def test_where_the_person_can_be_asked_a_link_needs_their_yes(store: SQLStore) -> None:
     link(store, ADA)
     given = Identifiers(username="grace")
     refused = store.bind(
@@ -250,7 +250,7 @@ def test_something_newer_is_not_undone(store: SQLStore) -> None:
     assert store.find_undo(PAGE, PSID) is None
 
 
-def test_after_seven_days_a_change_stands(store: SQLStore) -> None:
+def test_a_change_cannot_be_undone_after_seven_days(store: SQLStore) -> None:
     link(store, ADA)
     change = undo_of(store).change_id
     late = NOW + UNDO_MAX_AGE_MS + 1
@@ -322,7 +322,7 @@ def test_a_token_stands_for_one_change_and_ends(store: SQLStore) -> None:
     assert store.find_undo_token("token", NOW) is None
 
 
-def test_what_would_be_put_back_of_an_account_is_forgotten_and_of_no_other(store: SQLStore) -> None:
+def test_undos_of_one_account_are_forgotten_and_those_of_others_stay(store: SQLStore) -> None:
     link(store, ADA)
     redeem(store, GRACE, policy=Policy("move"))
     link(store, GRACE, psid=OTHER)
@@ -374,7 +374,7 @@ def test_every_change_of_who_is_linked_is_a_notice_with_the_link_in_it(store: SQ
     assert told == [("linked", "2", None), ("replaced", "1", "2"), ("unlinked", "1", None)]
 
 
-def test_the_same_facts_again_are_no_notice(store: SQLStore) -> None:
+def test_the_same_identifiers_again_cause_no_notice(store: SQLStore) -> None:
     link(store, ADA)
     store.followers.append(Notices())
     link(store, ADA, now=NOW + 5)
@@ -394,7 +394,7 @@ def test_a_request_is_kept_once_under_its_digest_and_queued_once(store: SQLStore
     assert {entry.kind for entry in entries} == {"deletion"}
 
 
-def test_a_finished_request_says_what_it_came_to_and_forgets_whom_it_named(store: SQLStore) -> None:
+def test_a_finished_request_has_its_result_and_no_user_id(store: SQLStore) -> None:
     store.save_deletion("deletion", "42", "digest", "CODE", NOW)
     store.finish_deletion("CODE", "done", NOW + 5)
     found = store.find_deletion("CODE")
@@ -403,7 +403,7 @@ def test_a_finished_request_says_what_it_came_to_and_forgets_whom_it_named(store
     assert store.find_deletion("another") is None
 
 
-def test_what_is_found_for_a_request_is_noted_before_it_goes_and_ends_nothing(store: SQLStore) -> None:
+def test_that_a_request_found_data_is_noted_before_they_are_erased(store: SQLStore) -> None:
     """After a crash a second try finds nothing, and the request must still say that data were deleted."""
     for code in ("CODE1", "CODE2"):
         store.save_deletion("deletion", "42", f"digest of {code}", code, NOW)

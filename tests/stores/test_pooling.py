@@ -38,7 +38,7 @@ def pooled(direct: str) -> Iterator[str]:
         yield url
 
 
-def test_two_hundred_workers_connections_share_ten_sessions_and_nobody_is_linked_twice(pooled: str) -> None:
+def test_two_hundred_connections_share_ten_sessions_and_each_code_links_once(pooled: str) -> None:
     """Each thread has its own engine, and so its own connection, as a worker has. Four of them redeem each
     code at once."""
     with ExitStack() as stack:
@@ -79,7 +79,7 @@ def patiently(work: Any) -> Any:
     return work()
 
 
-def test_nothing_that_one_of_us_sets_reaches_another_program(direct: str) -> None:
+def test_no_setting_of_ours_reaches_another_program(direct: str) -> None:
     with (
         pgbouncer.running(direct, sessions=1) as url,
         closing(open_store(url + "?pooling=transaction")) as store,
@@ -112,7 +112,7 @@ def test_transactions_have_their_limits_and_are_durable_all_the_same(pooled: str
         assert found == {"a": "on", "b": "read committed", "c": "3s", "d": "off", "e": "off"}
 
 
-def test_a_pooler_that_the_address_does_not_name_is_found_out(pooled: str) -> None:
+def test_a_pooler_that_the_address_does_not_name_is_detected(pooled: str) -> None:
     with pytest.raises(ConfigurationError, match=r"\?pooling=transaction"):
         open_store(pooled)
 

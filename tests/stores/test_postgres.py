@@ -103,7 +103,7 @@ def seconds(work: Callable[[], object]) -> float:
 # Locks
 
 
-def test_who_is_held_by_another_session_is_waited_for_and_then_given_up_within_four_seconds(
+def test_a_person_held_by_another_session_is_waited_for_at_most_four_seconds(
     url: str, store: SQLStore
 ) -> None:
     link(store)
@@ -124,7 +124,7 @@ def test_a_table_that_is_locked_whole_makes_even_reading_unavailable_in_time(
     assert store.find_link(PAGE, PSID) is None
 
 
-def test_a_change_that_was_waited_for_is_seen(url: str, store: SQLStore) -> None:
+def test_a_change_that_committed_during_the_wait_is_seen(url: str, store: SQLStore) -> None:
     """What the former holder committed decides, not what was there when the wait began."""
     code = save_code(store, attempt_for(psid=None))
     works = [partial(store.receive, [linked(code, psid=str(number))], NOW) for number in range(8)]
@@ -166,7 +166,7 @@ def _deadlocks(url: str) -> int:
     return int(count)
 
 
-def test_a_thousand_events_stand_in_the_way_of_few_other_people(url: str, engine: PostgresEngine) -> None:
+def test_a_batch_of_a_thousand_events_makes_few_other_people_wait(url: str, engine: PostgresEngine) -> None:
     """Fewer than one in twenty of two thousand other people has to wait."""
     places = engine.read("places", psids=[digest_of(str(number)) for number in range(3000)])
     taken, others = {row["place"] for row in places[:1000]}, [row["place"] for row in places[1000:]]
@@ -259,7 +259,7 @@ def _backend(store: SQLStore, tx: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def test_when_all_connections_are_busy_one_waits_a_while_and_is_then_refused(
+def test_when_all_connections_are_busy_a_caller_waits_and_is_then_refused(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MOST", 2)
@@ -284,7 +284,7 @@ def test_when_all_connections_are_busy_one_waits_a_while_and_is_then_refused(
     store.close()
 
 
-def test_no_more_connections_are_opened_than_a_process_may(url: str, store: SQLStore) -> None:
+def test_a_process_opens_no_more_than_its_connections(url: str, store: SQLStore) -> None:
     at_once([lambda: store.hit("key", NOW + 1, NOW)] * 40)
     assert _sessions(url, at_most=connections.MOST) <= connections.MOST
     store.close()
@@ -336,7 +336,7 @@ def test_a_login_is_two_round_trips(store: SQLStore, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("then", ["more", "commit"])
-def test_what_failed_on_the_way_comes_out_as_itself_and_undoes_all(
+def test_an_error_of_a_statement_sent_with_the_next_is_raised_and_undoes_all(
     engine: PostgresEngine, url: str, then: str
 ) -> None:
     engine.statements["fill"] = to_psycopg(
@@ -359,7 +359,7 @@ def test_what_failed_on_the_way_comes_out_as_itself_and_undoes_all(
 
 
 @pytest.mark.parametrize("bad", [{"key": "bad", "hits": None}, {"key": "never sent: \0", "hits": 1}])
-def test_what_failed_behind_a_savepoint_undoes_only_itself(
+def test_an_error_behind_a_savepoint_undoes_that_work_only(
     engine: PostgresEngine, bad: dict[str, Any]
 ) -> None:
     engine.statements["fill"] = to_psycopg(
@@ -377,7 +377,7 @@ def test_what_failed_behind_a_savepoint_undoes_only_itself(
     assert engine.read("see") == [{"key": "before"}, {"key": "later"}]
 
 
-def test_what_failed_before_it_was_sent_spoils_nothing_behind_a_savepoint(engine: PostgresEngine) -> None:
+def test_an_error_before_sending_behind_a_savepoint_spoils_nothing(engine: PostgresEngine) -> None:
     engine.statements["fill"] = to_psycopg(
         "insert into limits (key, hits, expires_at) values (:key, :hits, 1)"
     )
@@ -459,7 +459,7 @@ def test_a_transition_that_the_server_undid_is_tried_again_three_times(
     assert engine.read("resumes") == [{"psid": "4"}]
 
 
-def test_what_is_undone_again_and_again_is_unavailable(engine: PostgresEngine) -> None:
+def test_a_transition_that_is_undone_again_and_again_is_store_unavailable(engine: PostgresEngine) -> None:
     tried = list[int]()
 
     def work(tx: Any) -> None:
@@ -497,7 +497,7 @@ def test_a_real_deadlock_with_another_program_is_survived(url: str, store: SQLSt
 # What goes wrong with the data
 
 
-def test_what_a_transition_raises_undoes_it_and_comes_out(engine: PostgresEngine) -> None:
+def test_an_error_of_a_transition_undoes_it_and_is_raised(engine: PostgresEngine) -> None:
     def work(tx: Any) -> None:
         tx.run("save_resume", page_id=PAGE, psid=PSID, payload="1", now=NOW)
         raise LookupError("mine")
@@ -539,7 +539,7 @@ def test_named_parameters_become_the_drivers_and_casts_and_percent_signs_stay() 
     )
 
 
-def test_what_postgresql_says_in_its_own_words_is_given_the_same_values() -> None:
+def test_statements_of_postgresqls_own_take_the_same_parameters() -> None:
     shared, own = load_statements(), load_statements("statements_postgres.sql")
     assert set(own) - set(shared) <= {"hold"}
     for name in set(own) & set(shared):
@@ -626,7 +626,7 @@ def _chain(problem: BaseException | None) -> str:
 # Upkeep
 
 
-def test_purging_passes_by_what_somebody_holds(url: str, store: SQLStore) -> None:
+def test_purging_skips_rows_that_another_transaction_has_locked(url: str, store: SQLStore) -> None:
     for psid in ("1", "2"):
         store.save_resume(PAGE, psid, "order", NOW)
     with session(url) as other:
@@ -694,7 +694,7 @@ def _until_it_works(work: Callable[[], object], refused: list[float]) -> None:
     raise AssertionError("it never worked again")
 
 
-def test_while_the_server_is_away_one_is_refused_at_once_and_served_as_soon_as_it_is_back(
+def test_calls_are_refused_at_once_while_the_server_is_away_and_served_when_it_is_back(
     own_server: postgres.Server,
 ) -> None:
     store = open_store(own_server.url)
@@ -768,7 +768,7 @@ def plan_of(engine: PostgresEngine, name: str) -> list[str]:
         engine._connections.give_back(line)
 
 
-def test_what_proved_a_chat_links_once_however_two_consents_cross(
+def test_a_proof_of_a_chat_links_once_when_two_consents_cross(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second consent has seen the proof unused before the first one's code comes back."""

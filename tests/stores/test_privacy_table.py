@@ -76,7 +76,7 @@ def test_no_column_of_the_optional_room_is_left_out() -> None:
         assert missing(_columns(connection)) == set()
 
 
-def test_a_column_that_no_row_names_would_be_found_out() -> None:
+def test_a_column_that_no_row_names_would_be_found() -> None:
     assert missing({("links", "shoe_size"), ("links", "psid")}) == {("links", "shoe_size")}
 
 
@@ -87,16 +87,16 @@ def test_each_row_says_how_long_and_how_it_is_erased_and_exported() -> None:
 
 
 @pytest.mark.parametrize("table", sorted(ERASED_WHOLE))
-def test_what_is_said_to_be_erased_is(table: str) -> None:
+def test_columns_that_the_table_calls_erased_are_erased(table: str) -> None:
     assert rows()[table][3] == "yes"
 
 
-def test_what_is_said_to_be_exported_is() -> None:
+def test_columns_that_the_table_calls_exported_are_exported() -> None:
     said = {table for table, cells in rows().items() if cells[4] == "yes" or cells[4].startswith("without")}
     assert said - {"external_accounts"} == set(EXPORTED)
 
 
-def test_what_is_said_to_end_by_its_age_is_purged() -> None:
+def test_tables_that_the_table_gives_an_age_are_purged() -> None:
     purged = {statement.removeprefix("purge_") for statement in RETENTION} | {
         "links",
         "outbox",

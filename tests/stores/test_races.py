@@ -250,7 +250,7 @@ def test_threads_that_end_leave_the_store_usable(url: str) -> None:
     store.close()
 
 
-def test_every_outcome_of_a_race_is_about_the_one_who_asked(store: SQLStore) -> None:
+def test_every_caller_in_a_race_gets_its_own_outcome(store: SQLStore) -> None:
     """With group commit every caller gets its own outcome."""
     codes = {
         str(number): save_code(store, attempt_for(Account(str(number)), psid=str(number)))

@@ -123,9 +123,7 @@ def test_the_window_starts_with_the_first_try_and_ends_on_time(throttle: Throttl
     assert in_database(throttle) == 0
 
 
-def test_what_turned_out_to_be_good_is_taken_back_and_what_is_forgotten_starts_again(
-    throttle: Throttle, clock: Clock
-) -> None:
+def test_a_refund_takes_a_hit_back_and_a_dropped_limit_starts_again(throttle: Throttle, clock: Clock) -> None:
     for _ in range(3 * LOGIN.most):
         throttle.count(LOGIN, "ada")
         throttle.refund(LOGIN, "ada")
@@ -167,7 +165,7 @@ def run_id(server: Server) -> str:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_killed_midway_the_database_counts_and_gives_the_limit_out_once_more_at_most(
+def test_after_redis_is_killed_the_database_allows_the_limit_once_more_at_most(
     throttle: Throttle, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert through(throttle, 3) == 3
@@ -182,7 +180,7 @@ def test_killed_midway_the_database_counts_and_gives_the_limit_out_once_more_at_
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("trouble", ["flushed", "restarted"])
-def test_however_often_redis_forgets_a_limit_is_given_out_once_more_and_that_is_all(
+def test_however_often_redis_is_flushed_a_limit_is_allowed_once_more_at_most(
     throttle: Throttle, server: Server, clock: Clock, trouble: str
 ) -> None:
     passed = through(throttle)
@@ -200,7 +198,7 @@ def test_however_often_redis_forgets_a_limit_is_given_out_once_more_and_that_is_
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_redis_that_comes_and_goes_gives_the_limit_out_once_more_at_most(
+def test_a_redis_that_comes_and_goes_allows_the_limit_once_more_at_most(
     throttle: Throttle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counters = _redis(throttle)
@@ -222,7 +220,7 @@ def test_a_fresh_redis_counts_once_it_has_been_there_for_a_window(
     assert in_database(throttle) == 0
 
 
-def test_taken_back_where_it_was_counted_while_redis_knows_too_little(new_throttle: NewThrottle) -> None:
+def test_a_refund_goes_to_the_database_where_the_database_counted(new_throttle: NewThrottle) -> None:
     throttle = new_throttle()
     for _ in range(3 * LOGIN.most):
         throttle.count(LOGIN, "ada")
@@ -304,7 +302,7 @@ def test_without_redis_and_database_nothing_is_allowed(
             throttle.count(LOGIN, "ada")
 
 
-def test_an_end_far_ahead_is_of_a_wrong_clock_and_does_not_lock_for_ever(
+def test_an_end_that_a_wrong_clock_set_far_ahead_does_not_lock_for_ever(
     throttle: Throttle, clock: Clock
 ) -> None:
     year = 365 * 86_400.0
@@ -314,9 +312,7 @@ def test_an_end_far_ahead_is_of_a_wrong_clock_and_does_not_lock_for_ever(
     assert through(throttle) == LOGIN.most
 
 
-def test_neither_name_nor_address_is_in_redis_and_everything_there_ends(
-    throttle: Throttle, server: Server
-) -> None:
+def test_redis_holds_no_name_or_address_and_every_key_expires(throttle: Throttle, server: Server) -> None:
     through(throttle, key="ada@example.com")
     keys = server.say("KEYS", "*")
     assert len(keys) == 2

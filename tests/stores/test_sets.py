@@ -91,7 +91,7 @@ def test_a_hundred_events_of_all_kinds_take_few_statements(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_post_comes_to_the_same_as_its_events_one_by_one(seed: int) -> None:
+def test_a_post_has_the_same_result_as_its_events_one_by_one(seed: int) -> None:
     """A few people and codes in many events: repeated, stolen, stale, of other pages, without timestamps."""
     with postgres.empty_schema() as one, postgres.empty_schema() as other:
         with closing(open_store(one)) as together, closing(open_store(other)) as apart:

@@ -116,7 +116,7 @@ def test_a_group_has_a_largest_size_and_the_rest_follow(store: SQLStore) -> None
     assert store.find_limit("key", NOW, HOUR)[0] == LARGEST_GROUP + 5
 
 
-def test_a_failing_transition_undoes_itself_alone_and_fails_where_it_was_asked_for(store: SQLStore) -> None:
+def test_a_failing_transition_undoes_itself_alone_and_raises_at_its_caller(store: SQLStore) -> None:
     problems = {place: ValueError(str(place)) for place in range(0, 30, 3)}
     works = [
         _failing(f"key {place}", problems[place]) if place in problems else _hit(f"key {place}")
@@ -152,7 +152,7 @@ def test_a_broken_constraint_in_a_group_breaks_no_other(store: SQLStore) -> None
     assert store.account_of_code("same") is None
 
 
-def test_when_the_commit_fails_nobody_is_told_that_it_worked(store: SQLStore, path: Path) -> None:
+def test_when_the_commit_fails_every_caller_gets_an_error(store: SQLStore, path: Path) -> None:
     def fill(tx: Any) -> None:
         tx.run("save_resume", page_id="p", psid="big", payload="x" * 2_000_000, now=NOW)
 
@@ -175,7 +175,7 @@ def test_when_the_commit_fails_nobody_is_told_that_it_worked(store: SQLStore, pa
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), SystemExit(1), MemoryError()])
-def test_a_thread_that_is_ended_in_the_middle_takes_nobodys_transition_for_committed(
+def test_when_the_committing_thread_is_ended_no_caller_takes_its_transition_for_committed(
     store: SQLStore, problem: BaseException
 ) -> None:
     answers, sizes = in_one_group(engine_of(store), [_hit("a"), _failing("b", problem), _hit("c")])
@@ -257,7 +257,7 @@ def test_an_empty_outbox_is_polled_without_writing(store: SQLStore, path: Path) 
     assert wal_size(path) == before
 
 
-def test_half_a_transition_is_seen_by_nobody(store: SQLStore, path: Path) -> None:
+def test_no_reader_sees_half_a_transition(store: SQLStore, path: Path) -> None:
     seen = list[tuple[int]]()
 
     def work(tx: Any) -> None:
@@ -270,7 +270,7 @@ def test_half_a_transition_is_seen_by_nobody(store: SQLStore, path: Path) -> Non
     assert store.find_limit("key", NOW, HOUR)[0] == 1
 
 
-def test_one_person_of_a_page_has_one_row_by_the_databases_own_word(store: SQLStore, path: Path) -> None:
+def test_a_constraint_of_the_database_gives_a_person_of_a_page_one_row(store: SQLStore, path: Path) -> None:
     link(store)
     with closing(sqlite3.connect(path)) as other, pytest.raises(sqlite3.IntegrityError):
         other.execute(

@@ -67,9 +67,7 @@ def files_of(path: Path) -> list[Path]:
 # Locked
 
 
-def test_a_lock_is_waited_for_three_seconds_and_no_longer_and_then_all_goes_on(
-    store: SQLStore, path: Path
-) -> None:
+def test_a_lock_is_waited_for_three_seconds_and_afterwards_all_works(store: SQLStore, path: Path) -> None:
     code = save_code(store)
     with locked_by_another_process(path) as let_go:
         began = time.monotonic()
@@ -82,7 +80,7 @@ def test_a_lock_is_waited_for_three_seconds_and_no_longer_and_then_all_goes_on(
     assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
 
 
-def test_nobody_behind_a_lock_waits_longer_because_others_waited_before(
+def test_a_writer_behind_a_lock_waits_no_longer_because_others_waited_before(
     store: SQLStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A webhook that arrives while another one waits is answered within the same time as one in a process
@@ -113,7 +111,7 @@ def test_nobody_behind_a_lock_waits_longer_because_others_waited_before(
     assert store.hit("key", NOW + 1, NOW) == 1
 
 
-def test_a_lock_that_ends_in_time_costs_no_error(store: SQLStore, path: Path) -> None:
+def test_a_lock_that_ends_in_time_causes_no_error(store: SQLStore, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("begin immediate")
         end = threading.Timer(0.2, lambda: other.execute("rollback"))
@@ -163,7 +161,7 @@ def test_a_full_disk_in_the_middle_of_a_batch_takes_the_whole_batch(store: SQLSt
 # Read-only, elsewhere, not a database
 
 
-def test_a_folder_that_cannot_be_made_is_told_by_its_path(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_that_cannot_be_made_names_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreUnavailable, match=r"file/links\.db"):
         open_store(f"sqlite:///{tmp_path}/file/links.db").check()
@@ -201,9 +199,7 @@ def test_a_damaged_header_is_refused_at_the_first_use_and_left_as_it_is(
     assert path.read_bytes() == before
 
 
-def test_a_header_damaged_while_running_is_one_error_for_whoever_comes_next(
-    store: SQLStore, path: Path
-) -> None:
+def test_a_header_damaged_while_running_is_one_error_for_the_next_caller(store: SQLStore, path: Path) -> None:
     link(store)
     store.close()
     damage(path, 0, b"\0" * 100)
@@ -236,7 +232,7 @@ def damage(path: Path, offset: int, rubbish: bytes) -> None:
 # Moved
 
 
-def test_a_file_moved_away_is_missed_at_the_next_write_and_found_when_it_is_back(
+def test_a_moved_file_is_noticed_at_the_next_write_and_used_when_it_is_back(
     store: SQLStore, path: Path
 ) -> None:
     code = save_code(store)
@@ -270,7 +266,7 @@ def test_what_was_written_before_the_move_is_in_the_moved_file_and_nothing_after
     reopened.close()
 
 
-def test_a_reader_believes_a_moved_file_for_a_second_at_most(
+def test_a_reader_reads_a_moved_file_for_a_second_at_most(
     store: SQLStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link(store)
@@ -285,7 +281,7 @@ def test_a_reader_believes_a_moved_file_for_a_second_at_most(
     assert store.find_link(PAGE, PSID) is not None
 
 
-def test_a_backup_in_its_place_is_read_as_it_is(store: SQLStore, path: Path) -> None:
+def test_a_backup_put_in_its_place_is_read_as_it_is(store: SQLStore, path: Path) -> None:
     """The write-ahead log of the former file goes into that file, and not into the backup."""
     link(store)
     with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(path.with_name("backup"))) as backup:
@@ -302,7 +298,7 @@ def test_a_backup_in_its_place_is_read_as_it_is(store: SQLStore, path: Path) -> 
         again.close()
 
 
-def test_another_file_in_its_place_is_not_taken_for_it(store: SQLStore, path: Path) -> None:
+def test_another_file_in_its_place_is_not_used(store: SQLStore, path: Path) -> None:
     link(store)
     path.rename(path.with_name("moved"))
     path.touch()
@@ -326,7 +322,7 @@ def test_a_deleted_file_is_not_made_again_by_a_running_process(store: SQLStore, 
 # Killed
 
 
-def test_a_killed_writer_leaves_all_that_it_was_told_is_stored_and_nothing_by_halves(path: Path) -> None:
+def test_a_killed_writer_leaves_every_transition_that_returned_and_none_in_halves(path: Path) -> None:
     url = f"sqlite:///{path}"
     open_store(url).close()
     said = set[int]()
@@ -369,7 +365,7 @@ def _killed_after(url: str, lines: int) -> set[int]:
     return said
 
 
-def test_a_transition_killed_in_the_middle_never_was(path: Path) -> None:
+def test_a_transition_that_is_killed_in_the_middle_leaves_nothing(path: Path) -> None:
     url = f"sqlite:///{path}"
     store = open_store(url)
     store.save_resume("page", "whole", 1, NOW)

@@ -75,14 +75,14 @@ def test_a_statement_finds_its_rows_by_an_index(sqlite_store: SQLStore, name: st
 
 
 @pytest.mark.parametrize("name", sorted(MAY_SCAN))
-def test_an_exception_from_the_rule_is_still_one(sqlite_store: SQLStore, name: str) -> None:
+def test_each_exception_from_the_rule_still_reads_a_whole_table(sqlite_store: SQLStore, name: str) -> None:
     assert tables_read_whole(sqlite_store, name)
 
 
 @pytest.mark.parametrize(
     "name", ["find_link", "claim_of_page", "has_due", "due_pages", "find_code", "consume_code", "find_person"]
 )
-def test_what_is_asked_most_sorts_nothing(sqlite_store: SQLStore, name: str) -> None:
+def test_the_commonest_statements_sort_nothing(sqlite_store: SQLStore, name: str) -> None:
     assert not [step for step in plan_of(sqlite_store, name) if "TEMP B-TREE" in step]
 
 
@@ -102,7 +102,7 @@ def test_no_statement_is_put_together_from_values() -> None:
         assert "%s" not in text, name
 
 
-def test_every_table_forgets() -> None:
+def test_every_table_has_a_purge() -> None:
     """Each table has a purge: one that only grows would fill the disk one day."""
     schema = "\n".join("\n".join(step) for step in load_schema(WORDS).values())
     deleted = [

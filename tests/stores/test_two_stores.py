@@ -20,7 +20,7 @@ store.close()
 """
 
 
-def test_a_second_store_takes_no_lock_away_from_the_first(sqlite_store: SQLStore, path: Path) -> None:
+def test_opening_a_second_store_drops_no_lock_of_the_first(sqlite_store: SQLStore, path: Path) -> None:
     """Otherwise another process that closes its connection takes itself for the last one, and deletes the
     log."""
     sqlite_store.hit("ours", NOW + 1, NOW)
