@@ -10,6 +10,8 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.doors.findings import Finding
@@ -64,9 +66,16 @@ class Host:
     def settle(self) -> None:
         """Give GET back to the host's views, and exempt our pages from Flask-WTF. Call it when every view and
         extension is registered; a second call changes nothing."""
+        self._take_hidden_gets()
         _leave_get_to_the_host(self._app)
         if csrf := self._app.extensions.get("csrf"):  # our forms have tickets of their own
             csrf.exempt(self._blueprint)
+
+    def _take_hidden_gets(self) -> None:
+        """Take the handshake's GET where a decorator above ours did not hand our mark on to Flask."""
+        for endpoint in self._endpoints_under():
+            if hides_linking(self._app.view_functions[endpoint]):
+                take_get(self._app, endpoint)
 
     def remarks(self) -> Iterator[Finding]:
         """What `flask linking check` says about the webhook, and about extensions that refuse Messenger."""
@@ -117,10 +126,12 @@ class Host:
             if not limits.exemption_scope(self._app, None, self._blueprint.name):
                 yield Finding("note", _LIMIT_OF_PAGES)
 
-    def _rules_under(self) -> Iterator[Rule]:
-        for rule in self._app.url_map.iter_rules():
-            if is_under_linking(self._app.view_functions.get(rule.endpoint)):
-                yield rule
+    def _rules_under(self) -> list[Rule]:
+        """Those whose views show our mark; only where none does, those that may have hidden it."""
+        views = self._app.view_functions
+        rules = list(self._app.url_map.iter_rules())
+        marked = [rule for rule in rules if is_under_linking(views.get(rule.endpoint))]
+        return marked or [rule for rule in rules if hides_linking(views.get(rule.endpoint))]
 
     def _endpoints_under(self) -> list[str]:
         return sorted({rule.endpoint for rule in self._rules_under()})
@@ -163,6 +174,19 @@ def is_under_linking(view: Any) -> bool:
         if hasattr(view, MARK) or any(hasattr(method, MARK) for method in methods):
             return True
         view = getattr(view, "__wrapped__", None)
+    return False
+
+
+def hides_linking(view: Any, *, deepest: int = 8) -> bool:
+    """Whether a view holds one that is under linking, as a decorator does that goes without
+    `functools.wraps`."""
+    for cell in getattr(view, "__closure__", None) or ():
+        with suppress(ValueError):  # of a cell that is still empty
+            held = cell.cell_contents
+            if isinstance(held, FunctionType) and is_under_linking(held):
+                return True
+            if deepest and isinstance(held, FunctionType) and hides_linking(held, deepest=deepest - 1):
+                return True
     return False
 
 
