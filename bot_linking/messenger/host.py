@@ -72,9 +72,11 @@ class Host:
             csrf.exempt(self._blueprint)
 
     def _take_hidden_gets(self) -> None:
-        """Take the handshake's GET where a decorator above ours did not hand our mark on to Flask."""
+        """Take the handshake's GET where Flask does not see our mark: above it stands a decorator that did
+        not hand it on, or it is a method's of a class."""
         for endpoint in self._endpoints_under():
-            if hides_linking(self._app.view_functions[endpoint]):
+            view = self._app.view_functions[endpoint]
+            if _lends_its_class_get(view) if hasattr(view, "view_class") else hides_linking(view):
                 take_get(self._app, endpoint)
 
     def remarks(self) -> Iterator[Finding]:
@@ -188,6 +190,15 @@ def hides_linking(view: Any, *, deepest: int = 8) -> bool:
             if deepest and isinstance(held, FunctionType) and hides_linking(held, deepest=deepest - 1):
                 return True
     return False
+
+
+def _lends_its_class_get(view: Any) -> bool:
+    """Whether a decorated method of the view's class also answers GET, as the class has none for that."""
+    its_class = view.view_class
+    marked = next((method for method in vars(its_class).values() if hasattr(method, MARK)), None)
+    if marked is not None and not hasattr(its_class, "get"):
+        its_class.get = marked
+    return marked is not None and vars(its_class).get("get") is marked
 
 
 def take_get(app: Flask, endpoint: str) -> None:
