@@ -21,7 +21,7 @@ from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import ApiKey, Tell
-from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call
+from bot_linking.doors.body import NO_STORE, address_by, answer_json, read_call, this_request
 from bot_linking.doors.callers import Callers
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow, with_hints
 from bot_linking.doors.throttle import Limit, Throttle
@@ -74,9 +74,10 @@ class AccountLinkAPI:
 
     def answer(self) -> Response:
         """Answer one call."""
-        if request.method == "OPTIONS":
+        method = this_request().method
+        if method == "OPTIONS":
             return allow("POST")
-        if request.method != "POST":
+        if method != "POST":
             return self._refuse(MethodRefused("POST"), "")
         return self._call()
 
@@ -103,7 +104,7 @@ class AccountLinkAPI:
     def _authenticate(self) -> tuple[ApiKey, str | None]:
         """The key, and the page that it is bound to, if any. Only failed calls count, by address, so a
         guesser cannot lock out the holder of a good key."""
-        key = self._keys.find(request.headers.get("APIKEY", ""))
+        key = self._keys.find(this_request().headers.get("APIKEY", ""))
         if key is not None:
             page_id = self._page_of(key) if key.pages else None
             if page_id is None or self._may_act(key, page_id):
@@ -123,7 +124,7 @@ class AccountLinkAPI:
 
     def _read(self) -> Fields:
         body = read_call(LARGEST_BODY)
-        fields: Fields = _calls().read_fields(request.headers.get("Content-Type"), body)
+        fields: Fields = _calls().read_fields(this_request().headers.get("Content-Type"), body)
         return fields
 
     def _act(self, key: ApiKey, page_id: str | None, fields: Fields) -> None:

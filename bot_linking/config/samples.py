@@ -47,12 +47,13 @@ def is_monotonous(secret: str) -> bool:
 
 
 def _is_made_of_words(text: str) -> bool:
-    ends = {0}
+    ends = [0]
     for end in range(1, len(text) + 1):
-        starts = range(max(0, end - _LONGEST_WORD), end)
-        if any(start in ends and text[start:end] in WORDS for start in starts):
-            ends.add(end)
-    return len(text) in ends
+        if end - ends[-1] > _LONGEST_WORD:
+            return False
+        if any(text[start:end] in WORDS for start in ends):
+            ends.append(end)
+    return len(text) == ends[-1]
 
 
 def _is_repeated(text: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from bot_linking.core.errors import IdentifierRefused
-from bot_linking.core.links import Account, Link
+from bot_linking.core.links import Account, Link, id_known_by
 from bot_linking.core.marks import stripped
 from bot_linking.core.reading import has_hidden_marks
 
@@ -53,13 +53,9 @@ def account_after(given: Identifiers, before: Link | None, resolved: Account | N
         return Account(resolved.id, **{name: kept[name] or getattr(resolved, name) for name in LONGEST})
     if before is not None and not given.username:
         return Account(before.account_id, **kept)
-    return Account(Account.known_by(given.username, given.email, given.phone_number).id, **kept)
+    return Account(id_known_by(given.username, given.email, given.phone_number), **kept)
 
 
 def changed_identifiers(before: Link | None, after: Account | Link | None) -> tuple[str, ...]:
     """The names of the identifiers that differ."""
-    return tuple(
-        each.name
-        for each in fields(Identifiers)
-        if getattr(before, each.name, None) != getattr(after, each.name, None)
-    )
+    return tuple(name for name in LONGEST if getattr(before, name, None) != getattr(after, name, None))

@@ -16,6 +16,15 @@ _LONGEST_ID = 255
 _NAME_SPACES = ("username:", "email:", "tel:")
 
 
+def id_known_by(username: str | None, email: str | None, phone_number: str | None) -> str:
+    """The id of the account that is known by these alone; see `Account.known_by`."""
+    for space, name in zip(_NAME_SPACES, (username, email, phone_number), strict=True):
+        if name:
+            plain = folded(name) or name
+            return space + (plain if len(space + plain) <= _LONGEST_ID else digest_of(plain))
+    raise ValueError("one of username, email and phone_number is needed")
+
+
 def from_ms(milliseconds: int) -> datetime:
     """An aware UTC datetime from milliseconds since the epoch, the unit of every store column."""
     return datetime.fromtimestamp(milliseconds / _EPOCH_MS, UTC)
@@ -45,9 +54,11 @@ class Account:
             raise TypeError(f"Account.id must be text of 1 to {_LONGEST_ID} characters")
         for name in ("id", "username", "email", "phone_number", "display_name"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
+            if value is None:
+                continue
+            if not isinstance(value, str):
                 raise TypeError(f"Account.{name} must be text or None")
-            if value is not None and ("\0" in value or not is_unicode(value)):
+            if "\0" in value or not is_unicode(value):
                 raise ValueError(f"Account.{name} is not Unicode text")
 
     @classmethod
@@ -61,12 +72,7 @@ class Account:
         invisible or look-alike characters make the same id. `resolve_account` may return such an account for
         a person who is not a customer yet. `ValueError` where nothing is given.
         """
-        for space, name in zip(_NAME_SPACES, (username, email, phone_number), strict=True):
-            if name:
-                plain = folded(name) or name
-                fits = len(space + plain) <= _LONGEST_ID
-                return cls(space + (plain if fits else digest_of(plain)), username, email, phone_number)
-        raise ValueError("one of username, email and phone_number is needed")
+        return cls(id_known_by(username, email, phone_number), username, email, phone_number)
 
     @property
     def is_known_by_name(self) -> bool:

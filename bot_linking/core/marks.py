@@ -34,6 +34,8 @@ def stripped(text: str) -> str | None:
     """
     if len(text) > _LONGEST_READ:
         return text  # longer than any name may be: not worth the cost
+    if _is_plain(text):
+        return text.strip() or None
     text = _BLANKS_AT_ENDS.sub("", text)
     return text if _VISIBLE.search(text) or has_hidden_marks(text) else None
 
@@ -41,8 +43,15 @@ def stripped(text: str) -> str | None:
 def folded(text: str) -> str:
     """The form by which names are compared. Texts that differ only in invisible characters, white space,
     dashes, quotes, or the width or ligature of letters have the same form; capitals stay distinct."""
+    if _is_plain(text):
+        return " ".join(text.split())
     plain = unicodedata.normalize("NFKC", text.translate(_ALIKE)).translate(_ALIKE)
     return " ".join("".join(" " if mark.isspace() else _UNSEEN.sub("", mark) for mark in plain).split())
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing but spaces is unseen in it, and nothing looks like another mark: as in most names."""
+    return text.isascii() and text.isprintable()
 
 
 def plain_code(typed: str) -> str:

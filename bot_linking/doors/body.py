@@ -98,4 +98,7 @@ def _is_cached(this: Request, name: str) -> bool:
 
 def answer_json(status: int, value: Any) -> Response:
     """A JSON answer that no cache keeps."""
-    return Response(json.dumps(value), status, NO_STORE, content_type="application/json")
+    answer = Response(json.dumps(value), status, content_type="application/json")
+    for name, text in NO_STORE.items():  # one by one: Werkzeug takes longer to read a mapping
+        answer.headers.add(name, text)
+    return answer

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WORD, BELOW = "bot_linking_word", "bot_linking_below"
 RETRY_AFTER_S = 10  # for a refusal that does not say how long
+MOST_WORDS = 16  # parts of a path
+_WORDS = frozenset(f"word{at}" for at in range(MOST_WORDS))
 View = Callable[..., Any]
 
 
@@ -76,6 +78,7 @@ def any_case(path: str) -> str:
     """The rule for a path like `/ExternalAccount/<app_key>` in any letter case. Variables in angle brackets
     keep theirs."""
     parts = path.split("/")
+    assert len(parts) <= MOST_WORDS, path
     return "/".join(
         each if not each or each.startswith("<") else f'<{WORD}("{each}"):word{at}>'
         for at, each in enumerate(parts)
@@ -101,7 +104,7 @@ def add_below(state: BlueprintSetupState, path: str, endpoint: str, view: View) 
 
 def _with_variables(view: View) -> View:
     def call(**found: Any) -> Any:
-        return view(**{name: value for name, value in found.items() if not re.fullmatch(r"word\d+", name)})
+        return view(**{name: value for name, value in found.items() if name not in _WORDS})
 
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError
@@ -175,6 +176,7 @@ def _user_login(row: Row) -> Row:
     }
 
 
+@lru_cache(4096)
 def _rfc3339(milliseconds: int) -> str:
     return iso_of(milliseconds).replace("+00:00", "Z")
 

@@ -16,7 +16,7 @@ from flask import Response, request
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.reading import read_id
-from bot_linking.doors.body import address_by, answer_json, read_call
+from bot_linking.doors.body import address_by, answer_json, read_call, this_request
 from bot_linking.doors.paths import MethodRefused, PathUnknown, add_below, add_door, allow, with_hints
 from bot_linking.external_account.accounts import NO_ACCOUNT
 from bot_linking.external_account.errors import ExternalAccountUnknown, FieldRefused
@@ -120,7 +120,7 @@ class Endpoint:
         return {"access_token": text, "token_type": "Bearer", "expires_in": expires_in}
 
     def _token(self, path: Path) -> Token:
-        return self._service.token_for(path["app_key"], request.headers.get("Authorization"))
+        return self._service.token_for(path["app_key"], this_request().headers.get("Authorization"))
 
     def _document(self) -> Response:
         """The OpenAPI document of a site without a bot."""
@@ -135,9 +135,10 @@ def _view(calls: Mapping[str, tuple[Call, Any]]) -> Callable[..., Response]:
     """The view of one path. By method: the call, and the `data` of a call that is refused."""
 
     def answer(**path: str) -> Response:
-        if request.method == "OPTIONS":
+        method = this_request().method
+        if method == "OPTIONS":
             return allow(*calls)
-        method = "GET" if request.method == "HEAD" else request.method
+        method = "GET" if method == "HEAD" else method
         if method not in calls:
             return _refuse(MethodRefused(*calls), None)
         call, empty = calls[method]
@@ -155,6 +156,8 @@ def _nothing_here() -> Response:
 
 def _asked_page() -> str | None:
     """The page id in the query, if there is one. Raises `FieldRefused`."""
+    if not this_request().query_string:
+        return None
     named = [text for text in request.args.getlist("pageID") if text]
     if not named:
         return None

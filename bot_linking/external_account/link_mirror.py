@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PLATFORM = "messenger"
 PLATFORM_NAME = "Messenger"
 LARGEST_USER_ID = 2**63 - 1
+PEOPLE_AT_ONCE = 200  # in one transaction, so that no webhook waits for long
 _UNION_ID = re.compile("[A-Za-z0-9_-]{1,50}")
 
 UserIdOf = Callable[[Account], int | None]
@@ -71,15 +74,17 @@ class LinkMirror:
 
     def catch_up(self, store: SQLStore, app_key: str, now: int) -> None:
         """Bind the people who are linked already in a new application."""
-        for link in store.list_links() if self.is_meant(app_key) else ():
+        links = store.list_links() if self.is_meant(app_key) else iter(())
+        while some := list(islice(links, PEOPLE_AT_ONCE)):
+            store.engine.write(partial(self._bind_all, some, app_key, now))
 
-            def work(tx: Tx, link: Link = link) -> None:
-                tx.hold(psids=[link.psid])
-                still = tx.one("find_person", page_id=link.page_id, psid=link.psid)
-                if still is not None and still["account_id"] == link.account_id:
-                    self._bind(tx, link, now, [app_key])
-
-            store.engine.write(work)
+    def _bind_all(self, links: Sequence[Link], app_key: str, now: int, tx: Tx) -> None:
+        """Bind those of these links that still stand."""
+        tx.hold(psids=[link.psid for link in links])
+        for link in links:
+            still = tx.one("find_person", page_id=link.page_id, psid=link.psid)
+            if still is not None and still["account_id"] == link.account_id:
+                self._bind(tx, link, now, [app_key])
 
     def _bind(self, tx: Tx, link: Link, now: int, apps: Iterable[str]) -> None:
         """Bind a link's PSID to its user. Another user's binding of this PSID ends, with its tokens."""

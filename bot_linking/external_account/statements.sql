@@ -46,9 +46,10 @@ where app_key = :app_key and user_id = :user_id and id = :id and page_id is null
 select id from external_accounts where app_key = :app_key and user_id = :user_id and id = :id
 
 -- name: external_unbind_other_user
--- A row of a process of the release before has no psid.
+-- A row of a process of the release before has no psid. With `|| ''` no index of an application's is taken, which
+-- may have a million accounts on one platform: SQLite would prefer it to the two by the person.
 delete from external_accounts
-where app_key = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
+where app_key || '' = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
   and (page_id is null or page_id = :page_id) and user_id <> :user_id
 
 -- name: external_claim_for_link
@@ -83,8 +84,9 @@ where app_key = :app_key and platform = :platform and union_id = :union_id
 returning id, user_id, enabled
 
 -- name: external_hold_linked
+-- By the person's indexes, as above.
 update external_accounts set enabled = enabled
-where app_key = :app_key and platform = :platform and (psid = :union_id or union_id = :union_id)
+where app_key || '' = :app_key and platform = :platform and (psid = :union_id or union_id = :union_id)
   and page_id is not null and (cast(:page_id as text) is null or page_id = :page_id)
 returning id, user_id, enabled
 

@@ -10,6 +10,8 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.doors.findings import Finding
@@ -64,9 +66,18 @@ class Host:
     def settle(self) -> None:
         """Give GET back to the host's views, and exempt our pages from Flask-WTF. Call it when every view and
         extension is registered; a second call changes nothing."""
+        self._take_hidden_gets()
         _leave_get_to_the_host(self._app)
         if csrf := self._app.extensions.get("csrf"):  # our forms have tickets of their own
             csrf.exempt(self._blueprint)
+
+    def _take_hidden_gets(self) -> None:
+        """Take the handshake's GET where Flask does not see our mark: above it stands a decorator that did
+        not hand it on, or it is a method's of a class."""
+        for endpoint in self._endpoints_under():
+            view = self._app.view_functions[endpoint]
+            if _lends_its_class_get(view) if hasattr(view, "view_class") else hides_linking(view):
+                take_get(self._app, endpoint)
 
     def remarks(self) -> Iterator[Finding]:
         """What `flask linking check` says about the webhook, and about extensions that refuse Messenger."""
@@ -117,10 +128,12 @@ class Host:
             if not limits.exemption_scope(self._app, None, self._blueprint.name):
                 yield Finding("note", _LIMIT_OF_PAGES)
 
-    def _rules_under(self) -> Iterator[Rule]:
-        for rule in self._app.url_map.iter_rules():
-            if is_under_linking(self._app.view_functions.get(rule.endpoint)):
-                yield rule
+    def _rules_under(self) -> list[Rule]:
+        """Those whose views show our mark; only where none does, those that may have hidden it."""
+        views = self._app.view_functions
+        rules = list(self._app.url_map.iter_rules())
+        marked = [rule for rule in rules if is_under_linking(views.get(rule.endpoint))]
+        return marked or [rule for rule in rules if hides_linking(views.get(rule.endpoint))]
 
     def _endpoints_under(self) -> list[str]:
         return sorted({rule.endpoint for rule in self._rules_under()})
@@ -158,11 +171,34 @@ _LIMIT_OF_PAGES = (
 def is_under_linking(view: Any) -> bool:
     """Whether a view, a function that it wraps, or a method of its class is under `linking.webhook`."""
     while view is not None:
-        methods = vars(getattr(view, "view_class", object)).values()
+        its_class = getattr(view, "view_class", None)
+        methods = vars(its_class).values() if its_class is not None else ()
         if hasattr(view, MARK) or any(hasattr(method, MARK) for method in methods):
             return True
         view = getattr(view, "__wrapped__", None)
     return False
+
+
+def hides_linking(view: Any, *, deepest: int = 8) -> bool:
+    """Whether a view holds one that is under linking, as a decorator does that goes without
+    `functools.wraps`."""
+    for cell in getattr(view, "__closure__", None) or ():
+        with suppress(ValueError):  # of a cell that is still empty
+            held = cell.cell_contents
+            if isinstance(held, FunctionType) and is_under_linking(held):
+                return True
+            if deepest and isinstance(held, FunctionType) and hides_linking(held, deepest=deepest - 1):
+                return True
+    return False
+
+
+def _lends_its_class_get(view: Any) -> bool:
+    """Whether a decorated method of the view's class also answers GET, as the class has none for that."""
+    its_class = view.view_class
+    marked = next((method for method in vars(its_class).values() if hasattr(method, MARK)), None)
+    if marked is not None and not hasattr(its_class, "get"):
+        its_class.get = marked
+    return marked is not None and vars(its_class).get("get") is marked
 
 
 def take_get(app: Flask, endpoint: str) -> None:

@@ -19,11 +19,11 @@ start beside a production server. It imports nothing of the rest of the package:
 are written here a second time, so that a test cannot confirm a mistake with the same mistake.
 
 Where to look: ``acts`` what a person does, ``arrivals`` how a person comes; ``events`` the webhook's JSON;
-``wire`` and ``postman`` signing, posting, trying again; ``wirelog`` what went over the wire; ``graph_api``
-what Graph answers; ``login`` and ``tokens`` the way to the login page and back; ``extensions`` the webview's
-SDK; ``callbacks`` deletion and deauthorization; ``switches`` the faults; ``safety`` what keeps it on the
-laptop; ``web`` the pages. The layers, from the bottom: ``state``, ``posting``, ``extensions``, ``arrivals``,
-``acts``, ``callbacks``, ``triggers``, ``engine``, ``simulator``.
+``wire`` and ``webhook_queue`` signing, posting, trying again; ``wirelog`` what went over the wire;
+``graph_api`` what Graph answers; ``login`` and ``tokens`` the way to the login page and back; ``extensions``
+the webview's SDK; ``callbacks`` deletion and deauthorization; ``switches`` the faults; ``safety`` what keeps
+it on the laptop; ``web`` the pages. The layers, from the bottom: ``state``, ``posting``, ``extensions``,
+``arrivals``, ``acts``, ``callbacks``, ``triggers``, ``engine``, ``simulator``.
 
 Alone, for a bot of your own: ``python -m bot_linking.simulator --webhook-url http://127.0.0.1:5000/webhook``.
 

@@ -16,8 +16,8 @@ from .graph_api.api import Graph
 from .graph_api.call import GraphAnswer, GraphRequest
 from .mailbox import Mailbox
 from .person import PEOPLE, Person
-from .postman import RETRY_PAUSES
 from .triggers import Triggers
+from .webhook_queue import RETRY_PAUSES
 from .wirelog import GraphCall
 
 SUGGESTIONS = ("help", "orders", "points", "log in", "log out")
@@ -80,14 +80,14 @@ class Engine(Triggers):
         if self._running:
             raise RuntimeError("the simulator runs already")
         self._running = True
-        self._postman.start()
+        self._queue.start()
 
     def stop(self) -> None:
         """End delivering; stopping twice is allowed. What was said and posted can still be read."""
         if self._running:
             self._running = False
             self._touch()
-            self._postman.stop()
+            self._queue.stop()
 
     def settings_for_bot(self, public_url: str | None = None) -> dict[str, str]:
         """Return all settings that a bot needs to talk to this simulator in place of Facebook.
@@ -117,7 +117,7 @@ class Engine(Triggers):
     def conversation(self, psid: str, after: int = 0) -> dict[str, Any]:
         """Return what the chat page shows: entries after number ``after``, typing, what was seen."""
         self._known(psid)
-        busy = self._postman.busy_for(psid)
+        busy = self._queue.busy_for(psid)
         last = next((delivery for delivery in reversed(self.deliveries) if psid in delivery.people), None)
         with self._changed:
             talk = self._talk(psid)

@@ -8,8 +8,8 @@ from typing import Any, TextIO
 
 from . import events, safety, wire
 from .events import Event
-from .postman import Postman
 from .state import State
+from .webhook_queue import WebhookQueue
 from .wire import Delivery
 from .wirelog import WireLog
 
@@ -38,7 +38,7 @@ class Posting(State):
         self.page_fields = list(PAGE_FIELDS)
         self.app_fields = list(APP_FIELDS)
         self.wire = WireLog(self._touch, wire_out)
-        self._postman = Postman(self, self.wire.note_delivery, self._touch, retry_pauses)
+        self._queue = WebhookQueue(self, self.wire.note_delivery, self._touch, retry_pauses)
 
     @property
     def webhook_url(self) -> str:
@@ -52,7 +52,7 @@ class Posting(State):
     @property
     def deliveries(self) -> list[Delivery]:
         """What was posted to the webhook, oldest first."""
-        return self._postman.deliveries
+        return self._queue.deliveries
 
     def handshake(self, url: str | None = None, verify_token: str | None = None) -> bool:
         """Verify the webhook as Facebook does on subscribing; True when the challenge came back."""
@@ -68,11 +68,11 @@ class Posting(State):
         if line is None or not line_id.startswith("w"):
             raise KeyError(line_id)
         data = (line.exchange.body if body is None else body).encode()
-        self._postman.take_body(data, events.events_in(data))
+        self._queue.take_body(data, events.events_in(data))
 
     def _post(self, event: Event) -> Event:
         if self._is_delivered(events.kind_of(event)):
-            self._postman.take(event)
+            self._queue.take(event)
         self._touch()
         return event
 
@@ -82,5 +82,5 @@ class Posting(State):
 
     def _switched(self, name: str) -> None:
         if name == "batch":
-            self._postman.flush()
+            self._queue.flush()
         super()._switched(name)

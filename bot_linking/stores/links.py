@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot_linking.core.codes import limits_of
+from bot_linking.core.codes import PendingCode, limits_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed, is_failure
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
 from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ordering import refusal_of
 from bot_linking.core.ports.links import Contact, Import
 from bot_linking.stores.changes import (
     change_link,
@@ -31,6 +32,7 @@ from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
+MOST_REMEMBERED = 10_000  # codes of this process
 MOST_PAGES = 1000  # of one person: the accounts linked there are held while the person is erased
 ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
@@ -39,7 +41,9 @@ ERASED_WHOLE = (
 
 
 class Links(Family):
-    """`core.ports.Links` over an engine."""
+    """`core.ports.Links` over an engine. `received` are digests of codes that came in events lately."""
+
+    received: set[str]
 
     def find_link(self, page_id: str, psid: str) -> Link | None:
         row = self.engine.read_link(page_id, psid)
@@ -69,6 +73,8 @@ class Links(Family):
         return Contact(**rows[0]) if rows else Contact()
 
     def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = MOVE) -> list[Outcome]:
+        if len(events) == 1 and self._is_redelivery(events[0], now):
+            return [EventIgnored("duplicate", events[0].page_id, events[0].psid)]
         held = self._held_by(events, policy)
 
         def together(tx: Tx) -> list[Outcome]:
@@ -84,12 +90,27 @@ class Links(Family):
             return [outcome for event in events for outcome in self._receive_or_bury(tx, event, now, policy)]
 
         try:
-            return self.engine.write(together)
+            outcomes = self.engine.write(together)
+            self._remember(events)
+            return outcomes
         except self._needs_savepoints:  # rare, so savepoints are made only in this second try
             outcomes = self.engine.write(apart)
         if any(map(is_failure, outcomes)):
             raise PolicyFailed("on_conflict did not answer", outcomes)
         return outcomes
+
+    def _is_redelivery(self, event: LinkingEvent, now: int) -> bool:
+        """Whether this process has received the event before and the code is used: it stays so. The answer is
+        read, and waits for no writer."""
+        if event.digest not in self.received:
+            return False
+        rows = self.engine.read("find_code", digest=event.digest)
+        return bool(rows) and refusal_of(PendingCode(**rows[0]), event, now_ms=now) == "duplicate"
+
+    def _remember(self, events: Sequence[LinkingEvent]) -> None:
+        if len(self.received) + len(events) > MOST_REMEMBERED:
+            self.received.clear()
+        self.received.update(event.digest for event in events if event.digest is not None)
 
     @property
     def _needs_savepoints(self) -> tuple[type[Exception], ...]:

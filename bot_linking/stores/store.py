@@ -45,3 +45,4 @@ class SQLStore(
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.followers: list[Follower] = []
+        self.received = set[str]()

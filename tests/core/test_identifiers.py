@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_linking import Account
+from bot_linking.core import marks
 from bot_linking.core.errors import IdentifierRefused
 from bot_linking.core.identifiers import Identifiers, account_after
 from bot_linking.core.links import Link, from_ms
@@ -88,6 +89,14 @@ def test_folding_is_stable_and_stripping_leaves_something_visible(text: str) -> 
     assert folded(folded(text)) == folded(text)
     left = stripped(text)
     assert left is None or (left in text and stripped(left) == left)
+
+
+@given(st.text(st.characters(max_codepoint=0x7F), max_size=40))
+def test_plain_names_are_read_as_the_general_rule_reads_them(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(marks, "_is_plain", lambda text: False)
+        expected = folded(text), stripped(text)
+    assert (folded(text), stripped(text)) == expected
 
 
 @given(st.text(min_size=1, max_size=254))

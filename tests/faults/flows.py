@@ -357,12 +357,13 @@ class LinkByLogin(Flow):
 
 
 class Redelivery(LinkByLogin):
-    """An event that was acknowledged long ago comes three times more."""
+    """An event that was acknowledged long ago comes three times more, the first time to another process."""
 
     def prepare(self, person: Person) -> None:
         self.event = self.world.link(person)
 
     def act(self, person: Person) -> None:
+        self.world.bot.linking.store.received.clear()
         for _ in range(3):
             self.world.webhook(person, self.event)
         self.world.settle(person)

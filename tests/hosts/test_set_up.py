@@ -144,7 +144,41 @@ def on_message(bot: Bot) -> None:
     bot.linking.on_message(lambda event: None)
 
 
-RIGHT = [add_webhook, attach_webhook, of_a_class, of_a_method, in_a_blueprint, below_others, on_message]
+def below_one_that_hides_it(bot: Bot) -> None:
+    def plain(view: Any) -> Any:
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, **kwargs)
+
+        return decorated
+
+    @plain
+    @plain
+    @bot.linking.webhook
+    def webhook() -> str:
+        return "bot"
+
+    bot.app.add_url_rule("/webhook", "hook", webhook, methods=["POST"])
+
+
+RIGHT = [
+    add_webhook,
+    attach_webhook,
+    of_a_class,
+    of_a_method,
+    in_a_blueprint,
+    below_others,
+    below_one_that_hides_it,
+    on_message,
+]
+
+
+@pytest.mark.parametrize(
+    "add", [add_webhook, attach_webhook, of_a_class, of_a_method, below_others, below_one_that_hides_it]
+)
+def test_the_handshake_is_answered_below_any_decorator(bot: Bot, add: Step) -> None:
+    add(bot)
+    assert bot.client().get("/webhook", query_string=HANDSHAKE).text == "42"
+    assert bot.client().get("/webhook").status_code == 405
 
 
 @pytest.mark.parametrize("add", RIGHT)
@@ -155,6 +189,34 @@ def test_a_view_that_is_under_linking_is_found(bot: Bot, add: Step, caplog: pyte
     path = "/linking/webhook" if add is on_message else "/webhook"
     assert bot.post(batch(message_event("hi")), path=path).status_code == 200
     assert not caplog.records
+
+
+def test_a_class_with_a_get_of_its_own_keeps_it(bot: Bot) -> None:
+    class Decorated(MethodView):
+        def get(self) -> str:
+            return "the bot's own"
+
+        @bot.linking.webhook
+        def post(self) -> str:
+            return "bot"
+
+    bot.app.add_url_rule("/webhook", view_func=Decorated.as_view("hook"))
+    assert bot.client().get("/webhook", query_string=HANDSHAKE).text == "the bot's own"
+    assert bot.post(batch(message_event("hi")), path="/webhook").text == "bot"
+
+
+def test_a_view_that_only_calls_the_webhook_is_none(bot: Bot) -> None:
+    @bot.app.post("/webhook")
+    @bot.linking.webhook
+    def webhook() -> str:
+        return "bot"
+
+    @bot.app.post("/test")
+    def test() -> str:
+        return webhook()
+
+    assert said(bot) == [("ok", "the webhook is at /webhook")]
+    assert "GET" not in bot.client().options("/test").headers["Allow"]
 
 
 def wrong_way_round(bot: Bot) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot_linking.simulator import Simulator, postman
+from bot_linking.simulator import Simulator, webhook_queue
 
 from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot
 
@@ -148,7 +148,7 @@ def test_redelivery_posts_each_event_three_times(sim: Simulator, bot: ReceivingB
 def test_a_batch_leaves_as_soon_as_it_holds_three_events(
     sim: Simulator, bot: ReceivingBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postman, "BATCH_SECONDS", 600)
+    monkeypatch.setattr(webhook_queue, "BATCH_SECONDS", 600)
     sim.switches.batch = True
     said = [sim.say(ADA, "one"), sim.say(GRACE, "two")]
     time.sleep(0.1)
@@ -162,7 +162,7 @@ def test_a_batch_leaves_as_soon_as_it_holds_three_events(
 def test_a_batch_leaves_when_the_switch_is_turned_off(
     sim: Simulator, bot: ReceivingBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postman, "BATCH_SECONDS", 600)
+    monkeypatch.setattr(webhook_queue, "BATCH_SECONDS", 600)
     sim.switches.batch = True
     sim.say(ADA, "one")
     sim.say(ADA, "two")

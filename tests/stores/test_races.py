@@ -12,6 +12,7 @@ from bot_linking.core.codes import digest_of
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored, LinkingRefused, Outcome
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Account
+from bot_linking.stores import links as links_module
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 
@@ -77,6 +78,38 @@ def test_fifty_threads_redeem_one_code_and_one_wins(store: SQLStore) -> None:
     assert kinds == {AccountLinked: 1, LinkingRefused: 49}
     assert len(list(store.list_links())) == 1
     assert [kind for _, kind in queued(store)].count("linked") == 1
+
+
+def test_an_event_that_is_delivered_again_waits_for_no_writer(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, other = save_code(store), save_code(store, attempt_for(psid="2"))
+    store.receive([linked(used)], NOW)
+
+    def write(_work: object) -> None:
+        raise AssertionError("a transaction was begun")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.engine, "write", write)
+        assert store.receive([linked(used)], NOW + MINUTE) == [EventIgnored("duplicate", PAGE, PSID)]
+        with pytest.raises(AssertionError):
+            store.receive([linked(other, psid="2")], NOW)
+    refused = LinkingRefused("code_used_by_another", PAGE, "9")
+    assert store.receive([linked(used, psid="9")], NOW + MINUTE) == [refused]
+    assert queued(store) == [(PSID, "linked"), ("9", "refused")]
+
+
+def test_what_is_known_of_codes_that_came_is_bounded(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links_module, "MOST_REMEMBERED", 3)
+    codes = [save_code(store, attempt_for(psid=str(number))) for number in range(8)]
+    for number, code in enumerate(codes):
+        store.receive([linked(code, psid=str(number))], NOW)
+        assert len(store.received) <= 3
+    for number, code in enumerate(codes):
+        duplicate = EventIgnored("duplicate", PAGE, str(number))
+        assert store.receive([linked(code, psid=str(number))], NOW) == [duplicate]
 
 
 def test_one_event_in_fifty_threads_links_once_and_is_a_duplicate_else(store: SQLStore) -> None:

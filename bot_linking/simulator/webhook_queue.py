@@ -46,7 +46,7 @@ class _Job:
     body: bytes | None = None
 
 
-class Postman:
+class WebhookQueue:
     """Takes events from any thread and posts them.
 
     ``on_try`` is called with the outcome of each try, ``on_change`` after the last try of a post.
@@ -147,7 +147,7 @@ class Postman:
                     self._wake.wait()
                     continue
             try:
-                self._carry(job)
+                self._post_job(job)
             finally:
                 with self._wake:
                     self._under_way.remove(job)
@@ -165,7 +165,7 @@ class Postman:
             taken |= job.people
         return None
 
-    def _carry(self, job: _Job) -> None:
+    def _post_job(self, job: _Job) -> None:
         if self._stopping.wait(self._route.switches.delay):
             return
         body = self._envelope(job) if job.body is None else job.body
