@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
@@ -37,6 +37,9 @@ from bot_linking.verbs.chat import Chat
 from bot_linking.verbs.ways import LinkWays
 from bot_linking.verbs.ways_in import WaysIn
 from bot_linking.webview.not_found import show_not_found, show_not_found_below
+
+if TYPE_CHECKING:
+    import click
 
 EXTENSION = "bot_linking"
 
@@ -120,8 +123,7 @@ class AccountLinking(WaysIn, Chat, LinkWays):
         app.register_blueprint(self.blueprint, url_prefix=url_prefix)
 
     def _make_blueprint(self) -> Blueprint:
-        from bot_linking.operators.cli import LinkingGroup
-        from bot_linking.operators.commands import commands
+        from bot_linking.operators.cli import Commands, LinkingGroup
 
         blueprint = Blueprint(
             EXTENSION,
@@ -132,14 +134,17 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             url_prefix="/linking",
             cli_group=neighbour.GROUP,
         )
-        blueprint.cli = LinkingGroup(help="Commands for operators.")
-        for command in commands(self._here):
-            blueprint.cli.add_command(command)
+        blueprint.cli = LinkingGroup(help="Commands for operators.", commands=Commands(self._commands))
         blueprint.register_error_handler(
             404, lambda problem: show_not_found(self._here().webview.pages, problem)
         )
         blueprint.record(self._install)
         return blueprint
+
+    def _commands(self) -> list[click.Command]:
+        from bot_linking.operators.commands import commands
+
+        return commands(self._here)
 
     def _install(self, state: BlueprintSetupState) -> None:
         app = cast(Flask, state.app)

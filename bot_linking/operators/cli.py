@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,40 @@ class Command(click.Command):
     """A command that knows its section of the help and shows examples."""
 
     section = ""
+
+
+class Commands(MutableMapping[str, click.Command]):
+    """Commands by name. Those of `make` are made when a command is first looked for: a server's start needs
+    none. It is always true, as Flask leaves out a group without commands."""
+
+    def __init__(self, make: Callable[[], Iterable[click.Command]]) -> None:
+        self._make = make
+        self._added: dict[str, click.Command] = {}
+        self._is_made = False
+
+    def _all(self) -> dict[str, click.Command]:
+        if not self._is_made:
+            made = {str(each.name): each for each in self._make()}
+            self._added, self._is_made = made | self._added, True
+        return self._added
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> click.Command:
+        return self._all()[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._added[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 class LinkingGroup(AppGroup):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, request
 
+from bot_linking import AccountLinking
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import LinkingEvent
 from bot_linking.core.links import Account
@@ -23,9 +24,10 @@ from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.testing import BotServer
-from tests.bots import Bot
+from tests.bots import Bot, NewBot
 from tests.children import LIMIT_S, child
 from tests.cli.shop import create_app
+from tests.wire import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\x1b[2J\x1b]0;owned\x07na\nme\r\u202e\u2028"
@@ -479,3 +481,25 @@ def test_help_names_every_command(shell: Shell) -> None:
     assert result.status == 0
     for name in ("links", "show", "unlink", "erase", "deliver", "dead-letters", "check"):
         assert name in result.out
+
+
+def test_commands_are_made_when_one_is_first_looked_for(
+    new_bot: NewBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(_here: object) -> None:
+        raise AssertionError("a command was made")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bot_linking.operators.commands.commands", made)
+        bot = new_bot()
+        bot.link()
+    group = bot.app.cli.commands["linking"]
+    assert {"show", "status", "deliver"} <= group.commands.keys()  # type: ignore[attr-defined]
+
+
+def test_a_host_may_have_the_commands_without_a_group(tmp_path: Path) -> None:
+    app = Flask("host")
+    app.config.from_mapping(SETTINGS, BOT_LINKING_DATABASE=f"sqlite:///{tmp_path / 'links.db'}")
+    linking = AccountLinking(authenticate=lambda username, password: None)
+    app.register_blueprint(linking.blueprint, cli_group=None)
+    assert {"show", "status", "deliver"} <= app.cli.commands.keys()
