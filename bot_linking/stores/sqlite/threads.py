@@ -17,7 +17,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 BUSY_TIMEOUT_S = 3.0  # a webhook must be answered within five seconds
-LOOK_AGAIN_S = 0.2  # a waiter looks by itself, in case the thread that was woken has died
+LOOK_AGAIN_S = 0.2  # then a waiter looks, in case the thread that should wake it has died
 
 
 class Transaction:
