@@ -12,10 +12,10 @@ import os
 import threading
 import weakref
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping, Sized
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.events import (
@@ -32,6 +32,7 @@ DAY_MS = 86_400_000
 ABANDONED_MS = 30 * MINUTE_MS  # after the opening; an attempt lives half as long at most
 WRITTEN_AFTER_S = 4.0
 REMEMBERED = 20_000  # stages that were reached: for the times between them, and to count a reload once
+MOST_NOTED = 500  # until they are counted
 MOST_UNWRITTEN = 10_000  # numbers that are kept while the store is away
 SECONDS = (1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
 
@@ -94,8 +95,31 @@ class Funnel:
         self._traffic: dict[TrafficCount, int] = {}
         self._seen: OrderedDict[int, int] = OrderedDict()
         self._is_due = False
+        self._settling = threading.RLock()
+        self._noted: deque[tuple[Callable[..., None], tuple[Any, ...], int]] = deque()
 
     # What is counted
+
+    def later(self, count: Callable[..., None], *args: Any) -> None:
+        """Call `count(*args, at=now)` (ms) with the next writing, so that no login waits for it. While a
+        signal's receiver listens it is called at once."""
+        if self._pid != os.getpid():
+            self._begin()
+        if self._listeners:
+            self._settle()
+            count(*args, at=self._now())
+            return
+        self._noted.append((count, args, self._now()))
+        if len(self._noted) > MOST_NOTED:
+            self._settle()
+        self._write_soon()
+
+    def _settle(self) -> None:
+        """Count what was noted, in its order."""
+        with self._settling:
+            while self._noted:
+                count, args, at = self._noted.popleft()
+                count(*args, at=at)
 
     def reach(
         self,
@@ -105,11 +129,13 @@ class Funnel:
         *,
         key: Hashable = None,
         since: int | None = None,
+        at: int | None = None,
     ) -> bool:
-        """Count a person who reached a stage. With a `key`, which names this person's pass through the
-        stages, each stage is counted once; False for the second time. `since` is when the stage before was
-        reached (ms), where the caller knows it; otherwise it is looked up by the key."""
-        now, page, seconds = self._now(), self._page(page_id), None
+        """Count a person who reached a stage, now or `at` that time (ms). With a `key`, which names this
+        person's pass through the stages, each stage is counted once; False for the second time. `since` is
+        when the stage before was reached (ms), where the caller knows it; otherwise it is looked up by the
+        key."""
+        now, page, seconds = self._now() if at is None else at, self._page(page_id), None
         with self._mine():
             if key is not None:
                 if not self._is_first(stage, way, key, now):
@@ -123,9 +149,9 @@ class Funnel:
             self._tell(StageReached(str(stage), way, page or None, seconds))
         return True
 
-    def cancel(self, way: str, page_id: str | None, *, key: Hashable) -> bool:
+    def cancel(self, way: str, page_id: str | None, *, key: Hashable, at: int | None = None) -> bool:
         """Count a person who declined; False for the second time."""
-        now, page = self._now(), self._page(page_id)
+        now, page = self._now() if at is None else at, self._page(page_id)
         with self._mine():
             if not self._is_first(CANCELLED, way, key, now):
                 return False
@@ -135,9 +161,9 @@ class Funnel:
             self._tell(StageReached(CANCELLED, way, page or None))
         return True
 
-    def refuse(self, slug: str, way: str, page_id: str | None) -> None:
+    def refuse(self, slug: str, way: str, page_id: str | None, *, at: int | None = None) -> None:
         """Count a refusal, by its slug."""
-        self._add_one(self._now(), page_id, way, f"{REFUSED}{slug}", HOW_MANY)
+        self._add_one(self._now() if at is None else at, page_id, way, f"{REFUSED}{slug}", HOW_MANY)
 
     def open(self, way: str, page_id: str | None, opened_at: int, *, ended: bool = False) -> None:
         """Count a pass through the stages as open, at the minute of its opening (ms); with `ended`, take it
@@ -147,9 +173,12 @@ class Funnel:
 
     def prompt(self, way: str, page_id: str | None, psid: str) -> None:
         """Count a person who was asked to link, and remember when, for `measure_opening`."""
-        self.reach(Reached.PROMPTED, way, page_id)
+        self.later(self._prompted, way, page_id, psid)
+
+    def _prompted(self, way: str, page_id: str | None, psid: str, *, at: int) -> None:
+        self.reach(Reached.PROMPTED, way, page_id, at=at)
         with self._mine():
-            self._remember(hash((Reached.PROMPTED, psid)), self._now())
+            self._remember(hash((Reached.PROMPTED, psid)), at)
 
     def measure_opening(self, way: str, page_id: str | None, psid: str, opened_at: int) -> None:
         """Add the time from this person's last prompt to the opening, where this process sent the prompt."""
@@ -172,23 +201,32 @@ class Funnel:
     def hear(self, event: Happening) -> None:
         """Count the outcome of an event of Messenger's, or of an answer in a chat."""
         if isinstance(event, AccountLinked):
-            link = event.link
-            if event.source is None and link.source in WAYS:
-                self._returned(link.source, link.page_id, event.consented_at)
-                self.reach(Reached.LINKED, link.source, link.page_id, since=self._now())
+            if event.source is None and event.link.source in WAYS:
+                self.later(self._linked, event.link.source, event.link.page_id, event.consented_at)
         elif isinstance(event, _TURNED_AWAY) and event.way is not None:
-            self._returned(event.way, event.page_id, event.consented_at)
-            self.refuse(event.reason, event.way, event.page_id)
+            self.later(self._turned_away, event)
 
-    def _returned(self, way: str, page_id: str | None, consented_at: int | None) -> None:
+    def _linked(self, way: str, page_id: str, consented_at: int | None, *, at: int) -> None:
+        self._returned(way, page_id, consented_at, at)
+        self.reach(Reached.LINKED, way, page_id, since=at, at=at)
+
+    def _turned_away(self, event: LinkingRefused | EventIgnored, *, at: int) -> None:
+        assert event.way is not None, "`hear` has looked"
+        self._returned(event.way, event.page_id, event.consented_at, at)
+        self.refuse(event.reason, event.way, event.page_id, at=at)
+
+    def _returned(self, way: str, page_id: str | None, consented_at: int | None, at: int) -> None:
         if consented_at is not None:
-            self.reach(Reached.RETURNED, way, page_id, since=consented_at)
+            self.reach(Reached.RETURNED, way, page_id, since=consented_at, at=at)
 
     # Written together
 
     def write(self) -> None:
         """Write what this process has counted. While the store is away, the counts are kept for the next
         time."""
+        if self._pid != os.getpid():
+            self._begin()
+        self._settle()
         with self._mine():
             counted, traffic, self._funnel, self._traffic = self._funnel, self._traffic, {}, {}
         if not counted and not traffic:

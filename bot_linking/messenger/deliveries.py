@@ -79,7 +79,11 @@ class Deliveries:
     def _confirmed(self, link: Link) -> None:
         """Count a confirmation, once for each new link: one for a changed link does not count."""
         if link.source in WAYS and link.linked_at == link.updated_at:
-            self._funnel.reach(Reached.CONFIRMED, link.source, link.page_id, since=to_ms(link.linked_at))
+            self._funnel.later(self._count_confirmed, link)
+
+    def _count_confirmed(self, link: Link, *, at: int) -> None:
+        since = to_ms(link.linked_at)
+        self._funnel.reach(Reached.CONFIRMED, link.source, link.page_id, since=since, at=at)
 
     def _confirmation_of(self, link: Link, contact: Contact) -> Message | None:
         if self._confirmation is None:

@@ -15,39 +15,57 @@ class Trail:
 
     def opened(self, attempt: Attempt, *, since: int | None = None) -> None:
         """The first page was shown; `since` is when its address was handed out (ms)."""
-        if self._reach(Reached.OPENED, attempt, since=since):
+        self._funnel.later(self._opened, attempt, since)
+
+    def _opened(self, attempt: Attempt, since: int | None, *, at: int) -> None:
+        if self._reach(Reached.OPENED, attempt, at, since=since):
             self._funnel.open(attempt.way, _page_at_first(attempt), attempt.opened_at)
 
     def signed_in(self, attempt: Attempt) -> None:
         """The site named the account."""
-        self._reach(Reached.SIGNED_IN, attempt, since=attempt.opened_at)
+        self._funnel.later(self._signed_in, attempt)
+
+    def _signed_in(self, attempt: Attempt, *, at: int) -> None:
+        self._reach(Reached.SIGNED_IN, attempt, at, since=attempt.opened_at)
 
     def consent_shown(self, attempt: Attempt) -> None:
         """The consent page was reached."""
-        if self._reach(Reached.CONSENT_SHOWN, attempt) and attempt.way == LOGIN and attempt.psid:
+        self._funnel.later(self._consent_shown, attempt)
+
+    def _consent_shown(self, attempt: Attempt, *, at: int) -> None:
+        if self._reach(Reached.CONSENT_SHOWN, attempt, at) and attempt.way == LOGIN and attempt.psid:
             page_id = _page_at_first(attempt)
             self._funnel.measure_opening(attempt.way, page_id, attempt.psid, attempt.opened_at)
 
     def consented(self, attempt: Attempt) -> None:
         """The consent button was pressed."""
-        if self._reach(Reached.CONSENTED, attempt):
+        self._funnel.later(self._consented, attempt)
+
+    def _consented(self, attempt: Attempt, *, at: int) -> None:
+        if self._reach(Reached.CONSENTED, attempt, at):
             self._end(attempt)
 
     def cancelled(self, attempt: Attempt) -> None:
         """The person went back without linking."""
-        if attempt.way in WAYS and self._funnel.cancel(attempt.way, _page_of(attempt), key=_key_of(attempt)):
+        if attempt.way in WAYS:
+            self._funnel.later(self._cancelled, attempt)
+
+    def _cancelled(self, attempt: Attempt, *, at: int) -> None:
+        if self._funnel.cancel(attempt.way, _page_of(attempt), key=_key_of(attempt), at=at):
             self._end(attempt)
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """A form was refused. Too many tries are told elsewhere, by a slug of their own."""
         if refusal.reason != "many" and attempt.way in WAYS:
-            self._funnel.refuse(f"{refusal.form}_{refusal.reason}", attempt.way, _page_of(attempt))
+            slug = f"{refusal.form}_{refusal.reason}"
+            self._funnel.later(self._funnel.refuse, slug, attempt.way, _page_of(attempt))
 
-    def _reach(self, stage: Reached, attempt: Attempt, *, since: int | None = None) -> bool:
+    def _reach(self, stage: Reached, attempt: Attempt, at: int, *, since: int | None = None) -> bool:
         """Count a stage. False for an attempt on an owner's page, which is not a way to link."""
         if attempt.way not in WAYS:
             return False
-        return self._funnel.reach(stage, attempt.way, _page_of(attempt), key=_key_of(attempt), since=since)
+        page_id, key = _page_of(attempt), _key_of(attempt)
+        return self._funnel.reach(stage, attempt.way, page_id, key=key, since=since, at=at)
 
     def _end(self, attempt: Attempt) -> None:
         self._funnel.open(attempt.way, _page_at_first(attempt), attempt.opened_at, ended=True)

@@ -52,7 +52,7 @@ class _NoFunnel(Funnel):
     def _nothing(self, *_: Any, **__: Any) -> None:
         return None
 
-    refuse = open = prompt = measure_opening = pass_by = hear = write = _nothing
+    refuse = open = prompt = later = measure_opening = pass_by = hear = write = _nothing
 
 
 class _Graph:

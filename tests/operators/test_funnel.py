@@ -352,6 +352,37 @@ def test_of_a_webhook_that_has_nothing_of_ours_nothing_is_counted(
     assert bot.post(batch(message_event("hello"))).status_code == 200
 
 
+def test_without_a_receiver_a_login_is_noted_and_counted_at_the_next_writing(
+    new_bot: NewBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = new_bot()
+    funnel = bot.linking._here().funnel
+    monkeypatch.setattr(funnel, "_listeners", ())
+    bot.linking.prompt_login(PSID)
+    bot.clock.advance(7)
+    bot.link()
+    bot.clock.advance(1)
+    bot.linking.delivery.drain()
+    bot.clock.advance(60)
+    assert not funnel._funnel
+    found = bot.linking.funnel()
+    assert found["stages"] == upto("confirmed")
+    assert 5 < found["seconds"]["opened"]["median"] < 9
+    assert not funnel._noted
+
+
+def test_what_is_noted_is_bounded_and_a_second_time_is_none(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    funnel = bot.linking._here().funnel
+    monkeypatch.setattr(funnel, "_listeners", ())
+    monkeypatch.setattr(funnel_module, "MOST_NOTED", 3)
+    for _ in range(10):
+        bot.browser().open()
+        assert len(funnel._noted) <= 3
+    assert stages(bot) == upto("opened", "opened")
+
+
 @pytest.mark.writes_later
 def test_one_thread_at_a_time_waits_to_write_also_after_a_command_has_written(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
