@@ -27,6 +27,9 @@ LONGEST = (
     "webview/test_templates.py",
     "cli/test_watching.py",
     "stores/test_copying.py",
+    "webview/test_in_each_window.py",
+    "acceptance/test_other_ways.py",
+    "delivery/test_ends.py",
 )
 
 

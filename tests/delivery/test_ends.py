@@ -40,6 +40,7 @@ SERVERS = {
     "gunicorn, gevent": [*GUNICORN, "gevent", BOT],
     "granian": GRANIAN,
     "granian, of a script": ["-m", "tests.delivery.granian_bot"],
+    "uvicorn": ["-m", "uvicorn", "--port", "{port}", "--workers", "2", "tests.delivery.uvicorn_bot:app"],
     "waitress": ["-m", "waitress", "--listen", "127.0.0.1:{port}", BOT],
     "flask run": ["-m", "flask", "--app", BOT, "run", "--port", "{port}"],
     "deliver": ["-m", "flask", "--app", BOT, "linking", "deliver"],
