@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bot_linking.core.funnel_report import funnel_of
 from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import is_terminal, paint, print_one, safe, say, time_of
 
@@ -30,8 +31,12 @@ def _status(here: Here) -> click.Command:
     @command("status", examples=("status", "status --json"))
     @json_option
     def status(as_json: bool) -> None:
-        """How many people are linked, what happened in the last day, and what waits to be sent."""
-        print_one(_state(here), as_json=as_json)
+        """How many people are linked, what happened in the last day, how many came to each stage of linking
+        today, and what waits to be sent."""
+        state = _state(here)
+        if not as_json:
+            state["funnel_today"] = ", ".join(f"{stage} {n}" for stage, n in state["funnel_today"].items())
+        print_one(state, as_json=as_json)
 
     return status
 
@@ -43,6 +48,7 @@ def _state(here: Here) -> Event:
     return {
         "links": store.count_links(),
         **{f"{name}_today": count for name, count in store.count_changes(now - DAY_MS).items()},
+        "funnel_today": funnel_of(store, now, days=1)["stages"],
         "messages_waiting": outbox["depth"],
         "oldest_waiting_at": time_of(outbox["oldest"]),
         "messages_held": outbox["held"],

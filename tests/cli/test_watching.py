@@ -30,6 +30,8 @@ def test_status_is_one_document_and_one_screen(shell: Shell, ada: str, grace: st
     assert status["dead_letters"] == 0
     shown = on_a_terminal(shell, "status", NO_COLOR="1").splitlines()
     assert "links: 1" in shown
+    assert status["funnel_today"] == dict.fromkeys(STAGES, 0)
+    assert any(line.startswith("funnel_today: prompted 0, opened 0") for line in shown)
     assert len(shown) < 24
 
 
