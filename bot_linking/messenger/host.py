@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,9 @@ class Host:
         views = self._app.view_functions
         rules = list(self._app.url_map.iter_rules())
         marked = [rule for rule in rules if is_under_linking(views.get(rule.endpoint))]
-        return marked or [rule for rule in rules if hides_linking(views.get(rule.endpoint))]
+        return marked or [
+            rule for rule in rules if hides_linking(views.get(rule.endpoint), apart=views.values())
+        ]
 
     def _endpoints_under(self) -> list[str]:
         return sorted({rule.endpoint for rule in self._rules_under()})
@@ -179,17 +181,31 @@ def is_under_linking(view: Any) -> bool:
     return False
 
 
-def hides_linking(view: Any, *, deepest: int = 8) -> bool:
+def hides_linking(view: Any, *, apart: Collection[View] = ()) -> bool:
     """Whether a view holds one that is under linking, as a decorator does that goes without
-    `functools.wraps`."""
-    for cell in getattr(view, "__closure__", None) or ():
-        with suppress(ValueError):  # of a cell that is still empty
-            held = cell.cell_contents
-            if isinstance(held, FunctionType) and is_under_linking(held):
-                return True
-            if deepest and isinstance(held, FunctionType) and hides_linking(held, deepest=deepest - 1):
-                return True
-    return False
+    `functools.wraps`. One whose bare function is among `apart` does not count: what is called there is the
+    bare one."""
+    held = filter(is_under_linking, _functions_within(view))
+    return any(not any(bare in apart for bare in _wrapped_by(each)) for each in held)
+
+
+def _wrapped_by(view: Any) -> Iterator[View]:
+    while (view := getattr(view, "__wrapped__", None)) is not None:
+        yield view
+
+
+def _functions_within(view: Any) -> Iterator[FunctionType]:
+    """The functions in the closure of a view, in theirs, and so on, each once: helpers of a factory call each
+    other in circles."""
+    left, met = [view], {id(view)}
+    while left:
+        for cell in getattr(left.pop(), "__closure__", None) or ():
+            with suppress(ValueError):  # of a cell that is still empty
+                held = cell.cell_contents
+                if isinstance(held, FunctionType) and id(held) not in met:
+                    met.add(id(held))
+                    left.append(held)
+                    yield held
 
 
 def _lends_its_class_get(view: Any) -> bool:

@@ -219,8 +219,23 @@ def test_a_view_that_only_calls_the_webhook_is_none(bot: Bot) -> None:
     assert "GET" not in bot.client().options("/test").headers["Allow"]
 
 
+def test_functions_that_call_each_other_in_circles_are_looked_at_once_each(bot: Bot) -> None:
+    """One by one the ways through twelve would never end."""
+    names = [f"helper{number}" for number in range(12)]
+    helpers = "".join(f"    def {name}(): return {', '.join(names)}\n" for name in names)
+    factory = dict[str, Any]()
+    exec(f"def create():\n{helpers}    return helper0\n", factory)
+    bot.app.add_url_rule("/contact", "contact", factory["create"](), methods=["POST"])
+    assert states(bot) == ["note"]
+
+
 def wrong_way_round(bot: Bot) -> None:
     bot.linking.webhook(bot.app.post("/webhook")(lambda: "bot"))
+
+
+def wrong_way_round_and_called_by_another(bot: Bot) -> None:
+    webhook = bot.linking.webhook(bot.app.post("/webhook")(lambda: "bot"))
+    bot.app.add_url_rule("/test", "test", lambda: webhook(), methods=["POST"])
 
 
 def class_registered_bare(bot: Bot) -> None:
@@ -233,7 +248,13 @@ def forgotten(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("add", "state"), [(wrong_way_round, "wrong"), (class_registered_bare, "wrong"), (forgotten, "note")]
+    ("add", "state"),
+    [
+        (wrong_way_round, "wrong"),
+        (wrong_way_round_and_called_by_another, "wrong"),
+        (class_registered_bare, "wrong"),
+        (forgotten, "note"),
+    ],
 )
 def test_a_view_that_nothing_verifies_is_told_by_check_and_once_by_the_log(
     bot: Bot, add: Step, state: str, caplog: pytest.LogCaptureFixture
