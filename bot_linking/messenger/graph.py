@@ -263,6 +263,7 @@ def _session() -> requests.Session:
         from urllib3.util import Retry
 
         session = requests.Session()
+        session.trust_env = False  # each `Graph` has read it once
         # Only a failed connect is retried here. A request may have arrived: the outbox decides about those.
         retry = Retry(total=None, connect=1, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOLED, max_retries=retry)

@@ -143,6 +143,19 @@ def test_calls_go_through_the_environments_proxy_which_is_read_once(
     ] * 2
 
 
+def test_a_proxy_that_the_environment_gets_later_is_not_looked_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    proxy, server = serve(always(reply(b"{}"))), serve(always(reply(b'{"id":"1"}')))
+    graph = graph_at(server.url)
+    assert graph.page_id() == "1"
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    assert graph.page_id() == "1"
+    assert (len(proxy.requests), len(server.requests)) == (0, 2)
+
+
 def test_an_exception_of_the_environments_proxy_is_kept_to(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
