@@ -93,7 +93,7 @@ def test_everything_imported_is_a_dependency_or_comes_with_one() -> None:
         *(each for name, group in extras.items() if name != "dev" for each in group),
     ]
     known = {re.split(r"[<>=!~ \[]", requirement)[0].replace("-", "_") for requirement in wanted}
-    come_along = {"werkzeug", "jinja2", "click", "blinker", "markupsafe", "urllib3", "pydantic_core"}
+    come_along = {"werkzeug", "jinja2", "click", "blinker", "markupsafe", "pydantic_core"}
     imported = {
         arrow.target.split(".")[0] for arrow in arrows()
         if not arrow.for_types_only and arrow.target.split(".")[0] not in sys.stdlib_module_names
