@@ -223,8 +223,8 @@ def test_functions_that_call_each_other_in_circles_are_looked_at_once_each(bot: 
     """One by one the ways through twelve would never end."""
     names = [f"helper{number}" for number in range(12)]
     helpers = "".join(f"    def {name}(): return {', '.join(names)}\n" for name in names)
-    factory = dict[str, Any]()
-    exec(f"def create():\n{helpers}    return helper0\n", factory)
+    factory = dict[str, Callable[[], Any]]()
+    exec(f"def create():\n{helpers}    return helper0\n", {}, factory)
     bot.app.add_url_rule("/contact", "contact", factory["create"](), methods=["POST"])
     assert states(bot) == ["note"]
 
@@ -234,7 +234,7 @@ def wrong_way_round(bot: Bot) -> None:
 
 
 def wrong_way_round_and_called_by_another(bot: Bot) -> None:
-    webhook = bot.linking.webhook(bot.app.post("/webhook")(lambda: "bot"))
+    webhook: Callable[[], str] = bot.linking.webhook(bot.app.post("/webhook")(lambda: "bot"))
     bot.app.add_url_rule("/test", "test", lambda: webhook(), methods=["POST"])
 
 
