@@ -84,7 +84,7 @@ class Opening:
 
     def expect(self, room: str, steps: Steps) -> None:
         """Have these steps of another room applied, too."""
-        self._rooms[room] = steps
+        self._rooms = {**self._rooms, room: steps}  # a thread may be reading those there were
         self.is_done = False
         self._begin()
 
