@@ -11,11 +11,14 @@ import atexit
 import os
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
+LONGEST_END_S = 15.0  # a delivery stops within less
 QUIET_S = 60.0  # longer than servers give their workers; then a process that has not ended delivers again
 
 
@@ -73,12 +76,18 @@ def _take_nothing_new_before(theirs: Handler) -> Handler:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """Stop, then end as the system would have ended the process without us."""
+    """Stop, then end as the system would have ended the process without us. Other threads stop the
+    deliveries, as the one that the signal interrupts may hold a lock that they need."""
     signal.signal(number, signal.SIG_DFL)
+    stopping = [threading.Thread(target=each.stop, daemon=True) for each in _delivering]
     for delivery in _delivering:
         delivery.take_nothing_for(QUIET_S)
-    for delivery in _delivering:
-        delivery.stop()
+    deadline = time.monotonic() + LONGEST_END_S
+    with suppress(RuntimeError):  # no thread begins while Python ends, which stops them itself
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join(max(0.0, deadline - time.monotonic()))
     os.kill(os.getpid(), number)
 
 

@@ -220,3 +220,26 @@ def serves_anew(port: int, first: str) -> bool:
         return get(port, "/pid") != first
     except OSError:
         return False
+
+
+INTERRUPTED = """
+import os, signal, threading
+from bot_linking.delivery import ends
+
+class Delivery:
+    def take_nothing_for(self, seconds): pass
+    def stop(self):
+        with held: pass
+
+ends.LONGEST_END_S, held, delivery = 0.2, threading.Lock(), Delivery()
+ends.stop_at_the_end(delivery)
+with held:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+"""
+
+
+def test_a_process_ends_though_the_interrupted_thread_holds_what_a_delivery_needs_to_stop() -> None:
+    """As a server of one thread does, inside a transition of the store."""
+    with child([sys.executable, "-c", INTERRUPTED], cwd=ROOT) as process:
+        assert process.wait(LIMIT_S) == -signal.SIGTERM
