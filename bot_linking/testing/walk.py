@@ -86,7 +86,7 @@ class LinkingWalk(Ways):
         assert button is not None
         return button
 
-    def hears(self, psid: str, words: str, timeout: float = 15.0) -> bool:
+    def hears(self, psid: str, words: str, timeout: float = 60.0) -> bool:
         """Wait until the bot has said these words to the person, in a text or a template."""
         return self._messenger.wait_until(lambda: self._said(psid, words), timeout)
 
