@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PageUnknown
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
@@ -22,6 +25,9 @@ PROMPT = "prompt"  # the kind of the outbox's entry
 WORTH_S = 3600  # as long as the interrupted question is kept; a later prompt is not sent
 _REDELIVERED_MS = 86_400_000
 _UNDER_WAY_MS = 60_000  # longer than all calls of Graph's that a prompt may need
+
+_PATIENCE_S = 10.0  # Messenger itself waits little longer for an answer
+_LOOK_EVERY_S = 0.1
 
 _log = logging.getLogger("bot_linking")
 
@@ -78,16 +84,11 @@ class Prompts:
         if is_automatic(event):
             return
         turn = self._turn_of(psid, page_id, call)
-        if turn is not None and not turn.take():
-            return
-        try:
+        if turn is None:
             self._try_to_send(psid, page_id, text=text, call=call, by=by)
-        except BaseException:
-            if turn is not None:
-                turn.give_back()  # so that the next delivery of the event prompts
-            raise
-        if turn is not None:
-            turn.end()
+        elif turn.take():
+            with turn:
+                self._try_to_send(psid, page_id, text=text, call=call, by=by)
 
     def _try_to_send(
         self, psid: str, page_id: str | None, *, text: str | None, call: dict[str, Any], by: str
@@ -109,7 +110,7 @@ class Prompts:
         if mid is None:
             return None
         what = json.dumps([page_id, psid, mid, call["handler"], call["args"], call["kwargs"]], sort_keys=True)
-        return _Turn(self._linking.counters, digest_of(what), self._linking.now())
+        return _Turn(self._linking.counters, digest_of(what), self._linking.now)
 
     @handles(PROMPT)
     def deliver(self, entry: OutboxEntry) -> None:
@@ -132,21 +133,48 @@ class Prompts:
 
 
 class _Turn:
-    """One prompt for one call: the first delivery takes the turn, and the others find it taken. It is free
-    again a minute after its process has ended without a prompt."""
+    """One prompt for one call: the first delivery takes the turn, and the others wait until it has prompted.
+    A turn whose process has ended is free again after a minute."""
 
-    def __init__(self, counters: Counters, what: str, now: int) -> None:
+    def __init__(self, counters: Counters, what: str, now: Callable[[], int]) -> None:
         self._counters, self._now = counters, now
         self._under_way, self._ended = f"prompting:{what}", f"prompted:{what}"
 
     def take(self) -> bool:
-        """Take the turn. False when another delivery has prompted, or is about to."""
-        if self._counters.find_limit(self._ended, self._now, _REDELIVERED_MS)[0]:
+        """Take the turn. False when another delivery has prompted. Raises `StoreUnavailable` while another is
+        still about to, so that Messenger delivers the event again."""
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while not self._has_ended():
+            if self._is_first():
+                return True
+            if time.monotonic() >= give_up_at:
+                raise StoreUnavailable("another delivery of this message is being answered")
+            time.sleep(_LOOK_EVERY_S)
+        return False
+
+    def _has_ended(self) -> bool:
+        return self._counters.find_limit(self._ended, self._now(), _REDELIVERED_MS)[0] > 0
+
+    def _is_first(self) -> bool:
+        now = self._now()
+        if self._counters.find_limit(self._under_way, now, _UNDER_WAY_MS)[0]:
             return False
-        return self._counters.hit(self._under_way, self._now + _UNDER_WAY_MS, self._now) == 1
+        try:
+            return self._counters.hit(self._under_way, now + _UNDER_WAY_MS, now) == 1
+        except StoreUnavailable:
+            self._give_back()  # the turn may have been taken
+            raise
 
-    def give_back(self) -> None:
-        self._counters.drop_limit(self._under_way)
+    def __enter__(self) -> None: ...
 
-    def end(self) -> None:
-        self._counters.hit(self._ended, self._now + _REDELIVERED_MS, self._now)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._give_back()  # so that the next delivery of the event prompts
+            return
+        with suppress(StoreUnavailable):  # it is said: a webhook that fails would be delivered again
+            now = self._now()
+            self._counters.hit(self._ended, now + _REDELIVERED_MS, now)
+
+    def _give_back(self) -> None:
+        with suppress(StoreUnavailable):
+            self._counters.drop_limit(self._under_way)

@@ -3,12 +3,14 @@ button."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from bot_linking import Link, StoreUnavailable
-from bot_linking.messenger.prompts import Prompts
+from bot_linking.messenger import prompts
+from bot_linking.messenger.prompts import Prompts, _Turn
 from tests.bots import Bot, NewBot
 from tests.wire import PAGE, PSID, message_event
 
@@ -80,18 +82,27 @@ def test_a_message_that_is_delivered_again_while_it_is_being_answered_prompts_on
     orders: tuple[Bot, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bot, handler = orders
-    answer, said = bot.graph._node, list[Any]()
+    answer, is_first, waits = bot.graph._node, _Turn._is_first, threading.Event()
+    said, again = list[Any](), threading.Thread(target=lambda: said.append(handler(PERSONS["message"])))
 
     def slowly(request: Any, path: str, body: Any) -> Any:
-        if path == "me/messages" and not said:
-            said.append("Messenger has waited long enough")
-            said.append(handler(PERSONS["message"]))
+        if path == "me/messages":
+            again.start()
+            assert waits.wait(30)
         return answer(request, path, body)
 
+    def looked(turn: _Turn) -> bool:
+        found = is_first(turn)
+        if not found:
+            waits.set()
+        return found
+
     monkeypatch.setattr(bot.graph, "_node", slowly)
+    monkeypatch.setattr(_Turn, "_is_first", looked)
     handler(PERSONS["message"])
+    again.join(30)
     assert len(bot.graph.sent) == 1
-    assert said[1:] == [None]
+    assert said == [None]
 
 
 def test_a_prompt_that_failed_on_the_way_is_sent_when_messenger_delivers_again(
@@ -106,18 +117,39 @@ def test_a_prompt_that_failed_on_the_way_is_sent_when_messenger_delivers_again(
     assert len(bot.graph.sent) == 1
 
 
-def test_a_process_that_ends_in_the_middle_of_a_prompt_holds_it_up_for_a_minute(
+def test_a_prompt_whose_process_was_killed_is_neither_lost_nor_sent_before_a_minute_is_over(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Until then Messenger is told to deliver the message again."""
+    monkeypatch.setattr(prompts, "_PATIENCE_S", 0)
     orders = bot.linking.login_required(_nothing)
     with monkeypatch.context() as killed:
         killed.setattr(Prompts, "_try_to_send", _ends)
         killed.setattr(bot.linking.store, "drop_limit", _away)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(SystemExit):
             orders(PERSONS["message"])
-    orders(PERSONS["message"])
+    with pytest.raises(StoreUnavailable):
+        orders(PERSONS["message"])
     assert bot.graph.sent == []
     bot.clock.advance(61)
+    orders(PERSONS["message"])
+    orders(PERSONS["message"])
+    assert len(bot.graph.sent) == 1
+
+
+def test_a_turn_that_may_have_been_taken_without_an_answer_is_given_back(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders, hit = bot.linking.login_required(_nothing), bot.linking.store.hit
+
+    def without_an_answer(key: str, expires_at: int, now: int) -> int:
+        hit(key, expires_at, now)
+        raise StoreUnavailable("the connection was lost")
+
+    with monkeypatch.context() as lost:
+        lost.setattr(bot.linking.store, "hit", without_an_answer)
+        with pytest.raises(StoreUnavailable):
+            orders(PERSONS["message"])
     orders(PERSONS["message"])
     assert len(bot.graph.sent) == 1
 

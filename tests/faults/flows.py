@@ -221,13 +221,15 @@ class World:
         return code_in(self.press(person, self.sign_in(person), "consent"))
 
     def say(self, person: Person, text: str, wanted: str) -> None:
-        """Write to the bot, and again until the answer comes, at once or through the outbox."""
+        """Write to the bot, and a minute later again, until it answers, at once or through the outbox."""
 
         def step() -> bool:
             before = len(self.graph.texts(person.psid))
             self.bot.post(batch(message_event(text, psid=person.psid)))
             self.settle(person)
-            return any(said.startswith(wanted) for said in self.graph.texts(person.psid)[before:])
+            is_answered = any(said.startswith(wanted) for said in self.graph.texts(person.psid)[before:])
+            self.bot.clock.advance(0 if is_answered else 61)
+            return is_answered
 
         self.insist(person, step)
 
