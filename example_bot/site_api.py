@@ -7,13 +7,14 @@ PSID, gets an access token, and calls the shop's API with it, as the shop's app 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 
-from bot_linking import AccountLinking
+from bot_linking import AccountLinking, ConfigurationError, StoreUnavailable
 from bot_linking.external_account import AppKeyRefused, ExternalAccount
 from example_bot.shop import Shop
 
@@ -41,7 +42,9 @@ class SiteAPI:
         self._tokens: dict[str, str] = {}
         self.external = ExternalAccount(linking)
         app.register_blueprint(self.external.blueprint)
-        self._back_end_token = self._first_token()
+        self._back_end_token: str | None = None
+        with suppress(ConfigurationError, StoreUnavailable):  # each command and request says it
+            self._back_end_token = self._first_token()
 
         @app.get("/api/points")
         def show_points() -> tuple[Response, int]:
@@ -80,6 +83,7 @@ class SiteAPI:
 
     def _sign_in(self, psid: str, code: str | None) -> str | None:
         wanted = {"platform": "messenger", "unionID": psid} | ({"twoFactorCode": code} if code else {})
+        self._back_end_token = self._back_end_token or self._first_token()
         answer = self._post_sign_in(wanted)
         if _is_token_refused(answer):  # of another database, or older than a year
             self._back_end_token = self._keep(self.external.create_back_end_token(APP_KEY))
