@@ -143,14 +143,23 @@ class _Turn:
     def take(self) -> bool:
         """Take the turn. False when another delivery has prompted. Raises `StoreUnavailable` while another is
         still about to, so that Messenger delivers the event again."""
-        give_up_at = time.monotonic() + _PATIENCE_S
+        give_up_at: float | None = None
         while not self._has_ended():
             if self._is_first():
                 return True
+            give_up_at = give_up_at or time.monotonic() + self._patience_left()
             if time.monotonic() >= give_up_at:
                 raise StoreUnavailable("another delivery of this message is being answered")
             time.sleep(_LOOK_EVERY_S)
         return False
+
+    def _patience_left(self) -> float:
+        """How long to wait (s), counted from when the turn was taken: a batch of messages whose process was
+        killed holds a thread once, and not for each message."""
+        now = self._now()
+        hits, free_at = self._counters.find_limit(self._under_way, now, _UNDER_WAY_MS)
+        taken_at = free_at - _UNDER_WAY_MS if hits else now
+        return _PATIENCE_S - max(0, now - taken_at) / 1000
 
     def _has_ended(self) -> bool:
         return self._counters.find_limit(self._ended, self._now(), _REDELIVERED_MS)[0] > 0

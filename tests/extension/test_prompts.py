@@ -4,6 +4,7 @@ button."""
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,6 +136,29 @@ def test_a_prompt_whose_process_was_killed_is_neither_lost_nor_sent_before_a_min
     orders(PERSONS["message"])
     orders(PERSONS["message"])
     assert len(bot.graph.sent) == 1
+
+
+def test_messages_whose_process_was_killed_hold_the_thread_that_gets_them_again_once_together(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders, waited = bot.linking.login_required(_nothing), list[float]()
+    messages = [WHOSE | {"message": {"mid": f"m_{number}", "text": "orders"}} for number in range(5)]
+    with monkeypatch.context() as killed:
+        killed.setattr(Prompts, "_try_to_send", _ends)
+        killed.setattr(bot.linking.store, "drop_limit", _away)
+        for message in messages:
+            with pytest.raises(SystemExit):
+                orders(message)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        bot.clock.advance(seconds)
+
+    monkeypatch.setattr(prompts, "time", SimpleNamespace(sleep=sleep, monotonic=bot.clock))
+    for message in messages:
+        with pytest.raises(StoreUnavailable):
+            orders(message)
+    assert sum(waited) == pytest.approx(prompts._PATIENCE_S, abs=1)
 
 
 def test_a_turn_that_may_have_been_taken_without_an_answer_is_given_back(
