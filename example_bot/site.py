@@ -25,8 +25,9 @@ PAGE = """<!doctype html>
   <style>
   :root { color-scheme: light dark; --accent: light-dark(#0b6e5f, #5fd0bd); --on: light-dark(#fff, #06231e) }
   body { font: 1rem/1.5 system-ui; max-width: 24rem; margin: 3rem auto; padding: 0 1rem }
-  a { color: var(--accent) } label { font-weight: 600 }
+  a { color: var(--accent) }
   label, input, button { display: block; box-sizing: border-box; width: 100%; font: inherit }
+  label { font-weight: 600 }
   input, button { min-height: 3rem; margin: .25rem 0 1rem; padding: 0 .75rem; border-radius: .75rem }
   input { border: 1px solid GrayText } button { border: 0; background: var(--accent); color: var(--on) }
   </style>
