@@ -203,5 +203,5 @@ class WireLog:
             while len(self._lines) > _KEEP:
                 self._lines.popitem(last=False)
         if self._out is not None and line.done:
-            print(line.as_text(), file=self._out, flush=True)
+            print(f"{line.as_text()}\n", end="", file=self._out, flush=True)  # whole, whichever thread writes
         self._on_change()

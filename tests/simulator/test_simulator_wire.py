@@ -249,3 +249,23 @@ def test_a_terminal_gets_one_line_for_each_request_that_has_ended(
     assert "→ message “fine” 200 " in text
     assert "\x1b" not in text
     assert told.page_access_token not in text
+
+
+class Terminal(io.StringIO):
+    """Keeps each write on its own: two threads' lines mix where a line is more than one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return super().write(text)
+
+
+def test_a_line_reaches_the_terminal_whole(bot: ReceivingBot) -> None:
+    out = Terminal()
+    with Simulator(bot.webhook_url, wire_out=out) as simulator:
+        simulator.say(ADA, "hi")
+        assert simulator.wait_until(lambda: "\n" in out.getvalue())
+    assert [(text.count("\n"), text[-1:]) for text in out.writes if text] == [(1, "\n")]
