@@ -89,6 +89,10 @@ class Pages:
         """Whether there is one page, with its id or without."""
         return len(self._now().pages) == 1
 
+    def names(self, page_id: str | None) -> bool:
+        """Whether the app has a page by this id; false for the page whose id is not configured."""
+        return page_id is not None and page_id in self._now().pages
+
     def serves(self, page_id: str) -> bool:
         """Whether this page is one of the app's; always true where the configuration names no page."""
         known = self._now().pages

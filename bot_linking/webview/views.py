@@ -69,7 +69,7 @@ class Webview:
         self._now = linking.now
         self._settings = settings
         self._tell = tell
-        self.trail = Trail(funnel)
+        self.trail = Trail(funnel, names_page=bots.pages.names)
         self._linking = linking
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account

@@ -222,6 +222,20 @@ def test_what_the_site_does_itself_is_no_persons_way(bot: Bot) -> None:
     assert set(bot.linking.funnel()["stages"].values()) == {0}
 
 
+@pytest.mark.parametrize("configured", [PAGE, None], ids=["with the page's id", "without"])
+def test_pages_that_a_stranger_makes_up_are_not_counted_by_their_ids(
+    new_bot: NewBot, configured: str | None
+) -> None:
+    bot = new_bot(PAGE_ID=configured)
+    back = "https://www.facebook.com/messenger_platform/account_linking/?account_linking_token="
+    for number in range(20):
+        made_up = {"page": f"made-up-{number}", "account_linking_token": f"token-{number}"}
+        query = made_up | {"redirect_uri": back + made_up["account_linking_token"]}
+        assert bot.client().get("/linking/login", query_string=query).status_code == 200
+    assert bot.linking.funnel()["stages"]["opened"] == 20
+    assert {row[1] for row in bot.rows()["funnel"]} == {configured or ""}
+
+
 def test_days_pages_and_ways_are_kept_apart(bot: Bot) -> None:
     bot.browser().open()
     bot.clock.advance(3 * 86_400)
