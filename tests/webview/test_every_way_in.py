@@ -103,9 +103,9 @@ def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
 
 
 @pytest.fixture(params=sorted(set(Stage) - {Stage.SECOND_FACTOR_PASSED}))
-def prize(request: pytest.FixtureRequest, new_bot: NewBot, id_server: HTTPServer) -> Iterator[Prize]:
+def prize(request: pytest.FixtureRequest, new_bot: NewBot, httpserver_ipv4: HTTPServer) -> Iterator[Prize]:
     stage = request.param
-    mailbox, provider = Mailbox(), Provider(id_server)
+    mailbox, provider = Mailbox(), Provider(httpserver_ipv4)
     world = guarded(
         new_bot,
         GRACE,
@@ -160,12 +160,6 @@ def last_ticket(browser: Browser, world: Guarded) -> str:
         kept = replace(kept, account=account)
     with world.bot.app.test_request_context():
         return world.webview.browser.sign(kept)
-
-
-@pytest.fixture
-def id_server() -> Iterator[HTTPServer]:
-    with HTTPServer() as server:
-        yield server
 
 
 # The shapes
