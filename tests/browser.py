@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -22,6 +22,19 @@ CHROMIUM_SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+LONGEST_MS = 120_000.0
+
+
+def patiently(new: Callable[..., Any]) -> Callable[..., Any]:
+    """`Chromium.new_page` or `new_context` whose pages wait long enough for the slowest machine."""
+
+    def made(**given: Any) -> Any:
+        page_or_context = new(**given)
+        page_or_context.set_default_timeout(LONGEST_MS)
+        return page_or_context
+
+    return made
 
 
 class Browser:

@@ -18,7 +18,7 @@ from bot_linking.core import funnel as funnel_module
 from bot_linking.messenger import graph as graph_module
 from tests import ready
 from tests.bots import Bot, Clock, Heard, NewBot
-from tests.browser import CHROMIUM_SWITCHES
+from tests.browser import CHROMIUM_SWITCHES, patiently
 from tests.graph import ScriptedGraph
 from tests.people import Site
 from tests.wire import SETTINGS
@@ -136,5 +136,8 @@ def chromium() -> Iterator[Chromium]:
         pytest.skip("chromium is not installed")
     with api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
-        yield browser
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("new_context", "new_page"):
+                patch.setattr(browser, name, patiently(getattr(browser, name)))
+            yield browser
         browser.close()
