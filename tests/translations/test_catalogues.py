@@ -29,6 +29,7 @@ METHODS = [
     ("webview/templates/**.html", "jinja2.ext:babel_extract"),
     ("**.py", "python"),
 ]
+# Babel 2.19 takes `text[...]` for a call of `text`, too, up to the next parenthesis that closes.
 KEYWORDS = {"_": None, "_n": (1, 2), "text": None, "translate": (2,), "translate_count": (2, 3)}
 
 Id = str | tuple[str, str]
