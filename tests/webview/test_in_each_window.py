@@ -160,7 +160,7 @@ def test_after_an_error_the_field_in_question_has_the_focus(chromium: Browser, s
     with Window(chromium, site) as window:
         for variant in ("login refused", "signup refused", "second factor refused"):
             page = window.open(variant)
-            assert page.evaluate("document.activeElement.name") == VARIANTS[variant][1]["field"]
+            page.locator(f"[name={VARIANTS[variant][1]['field']}]:focus").wait_for()
             assert page.title().startswith("Error: ")
 
 

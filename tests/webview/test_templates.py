@@ -590,6 +590,9 @@ def test_enter_on_the_consent_page_presses_nothing_by_itself(chromium: Browser) 
     """No element has the focus when the page opens: the person must choose the button."""
     with Window(chromium, Site()) as window:
         page = window.open("consent")
+        page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )  # autofocus
         assert page.evaluate("document.activeElement === document.body")
 
 
