@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -63,6 +64,16 @@ class Server:
         """One command, on a connection of its own."""
         with Redis.from_url(self.url, decode_responses=True) as client:
             return client.execute_command(*command)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """In this block it accepts connections and answers none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:
