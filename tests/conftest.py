@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from bot_linking.core import funnel as funnel_module
 from bot_linking.messenger import graph as graph_module
 from tests import ready
 from tests.bots import Bot, Clock, Heard, NewBot
-from tests.browser import CHROMIUM_SWITCHES
+from tests.browser import chromium_program, launch
 from tests.graph import ScriptedGraph
 from tests.people import Site
 from tests.wire import SETTINGS
@@ -131,10 +130,9 @@ def chromium() -> Iterator[Chromium]:
     other."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    program = shutil.which("chromium")
-    if program is None:
+    if chromium_program() is None:
         pytest.skip("chromium is not installed")
     with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
+        browser = launch(driver)
         yield browser
         browser.close()

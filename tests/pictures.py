@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
-from tests.browser import CHROMIUM_SWITCHES
+from tests.browser import launch
 
 PICTURE = Path(__file__).parents[1] / "example_bot" / "screenshot.png"
 WIDTH, HEIGHT = 390, 800
@@ -27,9 +26,8 @@ img { width: 390px; height: 800px; border: 10px solid #11181f; border-radius: 44
 
 def main() -> None:
     """Walk from the question to the answer, and put the phone's screens side by side."""
-    program = shutil.which("chromium")
     with running() as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
+        browser = launch(driver)
         pictures = [base64.b64encode(picture).decode() for picture in walk(browser, address)]
         page = browser.new_page(viewport={"width": 1758, "height": 868})
         page.set_content(ROW + "".join(f'<img src="data:image/png;base64,{each}">' for each in pictures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -47,7 +48,7 @@ class Server:
             at = command.index("--enable-debug-command")
             del command[at : at + 2]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.01)
@@ -63,6 +64,16 @@ class Server:
         """One command, on a connection of its own."""
         with Redis.from_url(self.url, decode_responses=True) as client:
             return client.execute_command(*command)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """In this block it accepts connections and answers none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:

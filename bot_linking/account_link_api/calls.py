@@ -78,8 +78,8 @@ def _text(value: Any) -> str:
     return ""
 
 
-def _kept(text: str, longest: int) -> str | None:
-    return text[:longest].replace("\0", "\N{REPLACEMENT CHARACTER}") or None
+def _kept(given: str, longest: int) -> str | None:
+    return given[:longest].replace("\0", "\N{REPLACEMENT CHARACTER}") or None
 
 
 def judge(fields: Fields) -> AccountLinkCall | BotLinkingError:

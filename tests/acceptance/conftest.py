@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.children import LIMIT_S, child
+from tests import forked
 
-from .running import ROOT, RunningBot, free_pair, wait_for_address
+from .running import RunningBot, free_pair, wait_for_address
 
 
 @pytest.fixture
 def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
     """Starts example bots, each with an empty database, and ends them."""
-    children, running = ExitStack(), list[subprocess.Popen[str]]()
+    children, running = ExitStack(), list[forked.Process]()
 
     def start(*, port: int | None = None, **settings: str) -> RunningBot:
         port = port or free_pair()
@@ -32,9 +29,10 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
             **settings,
         }
         with output.open("w") as file:
-            command = [sys.executable, "-m", "example_bot", "--port", str(port)]
-            pipes = {"stdout": file, "stderr": subprocess.STDOUT}
-            process = children.enter_context(child(command, cwd=ROOT, env=environment, text=True, **pipes))
+            arguments = ["example_bot", "--port", str(port)]
+            process = children.enter_context(
+                forked.child(arguments, env=environment, stdout=file, stderr=file)
+            )
         running.append(process)
         chat = wait_for_address(process, output)
         return RunningBot(process, f"http://127.0.0.1:{port}", chat, output, environment)
@@ -42,9 +40,9 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
     with children:
         yield start
         for process in running:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
         for process in running:
-            process.wait(timeout=LIMIT_S)
+            process.wait()
 
 
 @pytest.fixture

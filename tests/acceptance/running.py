@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from tests import forked
 from tests.children import LIMIT_S
 from tests.guides.blocks import guide_of, texts_of
 
@@ -23,10 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 def flask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """`flask --app example_bot linking ...` in this environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "example_bot", "linking", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return forked.run(["flask", "--app", "example_bot", "linking", *arguments], env=environment)
 
 
 def answers_of_guide(room: str, bot_url: str, environment: dict[str, str]) -> list[Any]:
@@ -46,7 +44,7 @@ def answers_of_guide(room: str, bot_url: str, environment: dict[str, str]) -> li
 class RunningBot:
     """`python -m example_bot` in a process of its own."""
 
-    process: subprocess.Popen[str]
+    process: forked.Process
     url: str
     chat_url: str
     output: Path
@@ -79,7 +77,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def wait_for_address(process: subprocess.Popen[str], output: Path) -> str:
+def wait_for_address(process: forked.Process, output: Path) -> str:
     """The chat page's address, once it is printed."""
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
-from tests.acceptance.running import ROOT, free_pair
-from tests.children import LIMIT_S, child
+from tests import forked
+from tests.acceptance.running import free_pair
+from tests.children import LIMIT_S
 
 ADA = "24680135791357"
 
@@ -56,19 +56,19 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
         **os.environ, **simulator.settings_for_bot(), "EXAMPLE_BOT_INSTANCE": str(folder),
         "BOT_LINKING_PUBLIC_URL": url, "REQUEST_LOG": str(folder / "requests.log"),
     }  # fmt: skip
-    command = [
-        sys.executable, "-m", "gunicorn", "--workers", "2", "--preload", "--bind", f"127.0.0.1:{port}",
+    arguments = [
+        "gunicorn", "--workers", "2", "--preload", "--bind", f"127.0.0.1:{port}",
         "--log-level", "warning", "--no-control-socket", "tests.acceptance.preforked:make()",
     ]  # fmt: skip
-    with child(command, cwd=ROOT, env=environment) as process:
+    with forked.child(arguments, env=environment) as process:
         deadline = time.monotonic() + LIMIT_S
         while not _answers(url):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield Workers(url)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=LIMIT_S)
+        process.terminate()
+        process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,14 +14,15 @@ import requests
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
+from tests import forked
 from tests.acceptance.running import ROOT, free_pair
-from tests.children import LIMIT_S, child
+from tests.children import LIMIT_S
 
 ADA = "24680135791357"
 
 
 @contextmanager
-def live_bot(simulator: Simulator, instance: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def live_bot(simulator: Simulator, instance: Path, port: int) -> Iterator[forked.Process]:
     """`python -m example_bot --live`, configured by the environment alone."""
     environment = {
         **os.environ,
@@ -30,15 +30,15 @@ def live_bot(simulator: Simulator, instance: Path, port: int) -> Iterator[subpro
         "EXAMPLE_BOT_INSTANCE": str(instance),
         "BOT_LINKING_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
-    command = [sys.executable, "-m", "example_bot", "--live", "--port", str(port)]
-    with child(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+    arguments = ["example_bot", "--live", "--port", str(port)]
+    with forked.child(arguments, env=environment) as process:
         _wait_for(f"http://127.0.0.1:{port}/", process)
         yield process
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=LIMIT_S)
+        process.terminate()
+        process.wait()
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, process: forked.Process) -> None:
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import stat
@@ -18,9 +17,9 @@ import pytest
 
 from bot_linking.core.codes import digest_of
 from bot_linking.stores.sqlite import files
-from tests import postgres
+from tests import forked, postgres
 
-from .test_commands import ROOT, Shell, ada, grace, shell
+from .test_commands import Shell, ada, grace, shell
 
 __all__ = ["ada", "grace", "shell"]
 
@@ -284,8 +283,6 @@ def count(frame, event, arg):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.setprofile(count)
-from flask.cli import main
-main()
 """
 
 
@@ -297,11 +294,8 @@ def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
     shell.link("3000")
     old, new, killed, seen = {ada, "3000"}, {ada}, 0, []
     for after in range(40, 2000, 37):
-        ended = subprocess.run(
-            [sys.executable, "-c", KILLED, *shell.command("restore", str(copy), "--yes")[3:]],
-            env=shell.environment | {"KILL_AFTER": str(after), "PATH": os.environ["PATH"]},
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        environment = shell.environment | {"KILL_AFTER": str(after)}
+        ended = forked.run(shell.arguments("restore", str(copy), "--yes"), env=environment, prelude=KILLED)
         assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
         seen.append(linked_in(database))
         assert seen[-1] in (old, new)

@@ -24,6 +24,7 @@ from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
 from bot_linking.testing import BotServer
+from tests import forked
 from tests.bots import Bot, NewBot
 from tests.children import LIMIT_S, child
 from tests.cli.shop import create_app
@@ -64,14 +65,16 @@ class Shell:
         with self.store() as store:
             return int(store.outbox_depth()["depth"])
 
+    def arguments(self, *arguments: str) -> list[str]:
+        """What follows `python -m`."""
+        return ["flask", "--app", "tests.cli.shop:create_app", "linking", *arguments]
+
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "flask", "--app", "tests.cli.shop:create_app", "linking", *arguments]
+        return [sys.executable, "-m", *self.arguments(*arguments)]
 
     def run(self, *arguments: str, **environment: str) -> Result:
-        done = subprocess.run(
-            self.command(*arguments), env=self.environment | environment, cwd=ROOT, capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
+        """Run the command in a process of its own."""
+        done = forked.run(self.arguments(*arguments), env=self.environment | environment)
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 

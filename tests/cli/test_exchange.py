@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bot_linking.core.links import Link
 from bot_linking.simulator import Simulator
+from tests import forked
 
-from .test_commands import ROOT, Shell, ada, grace, shell
+from .test_commands import Shell, ada, grace, shell
 
 __all__ = ["ada", "grace", "shell"]
 NAMES = ("=1+1", "+44 1815", "'=x", "''=x", "-", "@me", 'a "quoted", one', "阿达 👩🏽‍🔬", "x" * 254)
@@ -206,8 +204,6 @@ def mortal(self, work):
     return write(self, work)
 
 SQLiteEngine.write = mortal
-from flask.cli import main
-main()
 """
 
 
@@ -217,11 +213,8 @@ def test_an_import_that_is_killed_is_run_again(shell: Shell, file: Path) -> None
     file.write_text("psid,account_id\n" + "".join(f"{number},a{number}\n" for number in range(1, 13)))
     killed = 0
     for after in range(10):
-        ended = subprocess.run(
-            [sys.executable, "-c", KILLED, *shell.command("import", str(file))[3:]],
-            env=shell.environment | {"KILL_AFTER": str(after), "PATH": os.environ["PATH"]},
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        environment = shell.environment | {"KILL_AFTER": str(after)}
+        ended = forked.run(shell.arguments("import", str(file)), env=environment, prelude=KILLED)
         assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
         killed += ended.returncode != 0
         if ended.returncode == 0:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
-from contextlib import closing
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -14,8 +13,9 @@ import pytest
 
 from bot_linking.operators import terminal
 from bot_linking.operators.terminal import how_long_ago, inert
+from tests import forked
 
-from .test_commands import ROOT, Shell, ada, grace, shell
+from .test_commands import Shell, ada, grace, shell
 
 __all__ = ["ada", "grace", "shell"]
 ESCAPE = "\x1b"
@@ -28,19 +28,15 @@ def on_a_terminal(shell: Shell, *arguments: str, width: int = 200, **environment
     if "NO_COLOR" not in environment:
         whole.pop("NO_COLOR")
     ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as screen:
-        running = subprocess.Popen(
-            shell.command(*arguments), env=whole, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        os.close(theirs)
+    screen, end = os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "r+b", buffering=0)
+    started = forked.child(shell.arguments(*arguments), env=whole, stdin=end, stdout=end, stderr=end)
+    with screen, end, started as running:
+        end.close()
         shown = b""
-        with closing(screen):
-            try:
-                while piece := screen.read(4096):
-                    shown += piece
-            except OSError:  # the other end is closed
-                pass
-        running.wait(timeout=60)
+        with suppress(OSError):  # the other end is closed
+            while piece := screen.read(4096):
+                shown += piece
+        running.wait()
     text = shown.decode()
     assert "Traceback" not in text, text
     return text.replace("\r\n", "\n")

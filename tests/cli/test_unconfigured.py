@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
+from tests.children import LIMIT_S
+
 ROOT = Path(__file__).parents[2]
 KEYS = {
     f"BOT_LINKING_{key}"
@@ -47,17 +50,21 @@ app.register_blueprint(ExternalAccount(app).blueprint)
 
 
 def run(folder: Path, app: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (folder / "shop.py").write_text(app)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOT_LINKING_")}
-    environment["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=120, check=False,
+        [sys.executable, *arguments], cwd=folder, env=given(folder, app), capture_output=True, text=True,
+        timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
 
 def flask(folder: Path, app: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, app, "-m", "flask", "--app", "shop", *arguments)
+    return forked.run(["flask", "--app", "shop", *arguments], cwd=folder, env=given(folder, app))
+
+
+def given(folder: Path, app: str) -> dict[str, str]:
+    """The environment variables beside the app in the folder."""
+    (folder / "shop.py").write_text(app)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOT_LINKING_")}
+    return environment | {"PYTHONPATH": str(ROOT)}
 
 
 def test_check_prints_a_line_for_each_setting_that_is_missing(tmp_path: Path) -> None:

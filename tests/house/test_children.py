@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.children import LIMIT_S, child, line_from
 from tests.house.tree import ROOT
 
@@ -40,6 +41,56 @@ def test_a_child_that_goes_on_is_killed_when_its_test_has_failed() -> None:
 
     def fail() -> None:
         with child([sys.executable, "-c", _SLEEP]) as process:
+            started.append(process)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
+
+
+FORKED = """
+import atexit, os, sys
+print(os.environ["GIVEN"], os.getcwd(), sys.argv[1:], sys.stdin.read())
+atexit.register(print, "at the end", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+def test_a_forked_process_is_one_as_python_starts_it(tmp_path: Path) -> None:
+    """Its variables, folder, arguments, files, exit status, and what it does at its end."""
+    (tmp_path / "told.py").write_text(FORKED)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["GIVEN"] = "value"
+    command = [sys.executable, "-m", "told", "one", "two"]
+    with open(os.devnull) as nothing:
+        started = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdin=nothing, capture_output=True, text=True,
+            timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    ran = forked.run(command[2:], cwd=tmp_path, env=environment)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (started.returncode, started.stdout, started.stderr)
+    assert ran.stdout == f"value {tmp_path} ['one', 'two'] \n"
+    assert (ran.returncode, ran.stderr) == (3, "at the end\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_forked_process_hears_signals_and_says_by_which_it_ended(number: signal.Signals) -> None:
+    up = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True)"
+    reads, writes = os.pipe()
+    said, out = os.fdopen(reads), os.fdopen(writes, "w")
+    with said, out, forked.child(["http.server", "0"], env=os.environ, prelude=up, stdout=out) as process:
+        assert process.poll() is None
+        assert said.readline() == "up\n"
+        process.send_signal(number)
+        assert process.wait() == process.poll() == -number
+
+
+def test_a_forked_process_that_goes_on_is_killed_when_its_test_has_failed() -> None:
+    started = list[forked.Process]()
+
+    def fail() -> None:
+        with forked.child(["http.server", "0"], env=os.environ) as process:
             started.append(process)
             raise ZeroDivisionError
 

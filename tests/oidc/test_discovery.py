@@ -6,6 +6,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def test_keys_that_could_not_be_read_are_read_by_the_next_sign_in(monkeypatch: p
 
 
 def test_requests_at_the_same_time_wait_for_a_silent_provider_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[str]()
+    asked, together = list[str](), Barrier(AT_ONCE)
 
     def stay_silent(method: str, url: str, **given: Any) -> tuple[int, dict[str, Any]]:
         asked.append(url)
@@ -50,6 +51,7 @@ def test_requests_at_the_same_time_wait_for_a_silent_provider_once(monkeypatch: 
     away = Discovery("https://id.example.com", now=lambda: 0.0)
 
     def ask_it(_: int) -> None:
+        together.wait(60)
         with suppress(ProviderAway):
             away.metadata()
 

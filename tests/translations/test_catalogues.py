@@ -5,8 +5,9 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,18 +29,21 @@ METHODS = [
     ("webview/templates/**.html", "jinja2.ext:babel_extract"),
     ("**.py", "python"),
 ]
+# Babel 2.19 takes `text[...]` for a call of `text`, too, up to the next parenthesis that closes.
 KEYWORDS = {"_": None, "_n": (1, 2), "text": None, "translate": (2,), "translate_count": (2, 3)}
 
 Id = str | tuple[str, str]
+Extracted = Mapping[Id, frozenset[str]]
 
 
-def extracted() -> dict[Id, set[str]]:
+@pytest.fixture(scope="module")
+def extracted() -> Extracted:
     """Each sentence of the code and the pages, with the files that have it. A sentence about a number of
     things is a pair: about one thing, and about several."""
     found: dict[Id, set[str]] = {}
     for file, _, message, _, _ in extract_from_dir(HOUSE, method_map=METHODS, keywords=KEYWORDS):
         found.setdefault(_id_of(message), set()).add(file.replace("\\", "/"))
-    return found
+    return MappingProxyType({message: frozenset(files) for message, files in found.items()})
 
 
 def _id_of(message: str | list[str] | tuple[str, ...]) -> Id:
@@ -68,16 +72,16 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"\{\w+\}", text))
 
 
-def test_the_template_has_exactly_the_sentences_of_the_code_and_the_pages() -> None:
+def test_the_template_has_exactly_the_sentences_of_the_code_and_the_pages(extracted: Extracted) -> None:
     template = catalogue(ROOM / f"{DOMAIN}.pot")
     listed = {_id_of(message.id): {file for file, _ in message.locations} for message in sentences(template)}
-    assert listed == extracted()
+    assert listed == extracted
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_a_catalogue_translates_every_sentence_and_nothing_else(locale: str) -> None:
+def test_a_catalogue_translates_every_sentence_and_nothing_else(locale: str, extracted: Extracted) -> None:
     of = of_locale(locale)
-    assert {_id_of(message.id) for message in sentences(of)} == set(extracted())
+    assert {_id_of(message.id) for message in sentences(of)} == set(extracted)
     assert [message.id for message in sentences(of) if not all(said(message)) or message.fuzzy] == []
     assert of.obsolete == {}
     assert not of.fuzzy
@@ -102,14 +106,14 @@ def test_a_sentence_about_a_number_has_each_plural_form_of_its_language(locale: 
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_the_compiled_catalogue_is_the_written_one(locale: str) -> None:
+def test_the_compiled_catalogue_is_the_written_one(locale: str, extracted: Extracted) -> None:
     fresh = io.BytesIO()
     write_mo(fresh, of_locale(locale))
     fresh.seek(0)
     with (ROOM / locale / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
         shipped = gettext.GNUTranslations(file)
     written = gettext.GNUTranslations(fresh)
-    for message in extracted():
+    for message in extracted:
         if isinstance(message, str):
             assert shipped.gettext(message) == written.gettext(message) != message
         else:

@@ -4,7 +4,6 @@ here."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,11 +57,10 @@ def take(browser: Any, folder: Path, shown: Shown, language: str = "en") -> list
 def main(languages: list[str]) -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser import CHROMIUM_SWITCHES
+    from tests.browser import launch
 
     with sync_playwright() as driver:
-        program = shutil.which("chromium")
-        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_SWITCHES)
+        browser = launch(driver)
         taken = [path for each in languages for path in take(browser, Path(each), LINKING, each)]
         for room, shown in PICTURES.items() if not languages else ():
             taken += take(browser, PACKAGE / room / "pictures", shown)
