@@ -48,7 +48,7 @@ class Server:
             at = command.index("--enable-debug-command")
             del command[at : at + 2]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.01)

@@ -599,7 +599,7 @@ def test_enter_on_the_consent_page_presses_nothing_by_itself(chromium: Browser) 
 def test_the_done_page_goes_back_by_itself_in_a_browser_without_javascript(chromium: Browser) -> None:
     with (
         Window(chromium, Site(), scripts=False) as window,
-        window.page.expect_request(TARGET, timeout=10_000),
+        window.page.expect_request(TARGET),
     ):
         window.open("done")
 
