@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from redis import Redis, RedisError
 
+from tests.children import LIMIT_S
+
 PASSWORD = "redis-password-of-the-tests"
 
 
@@ -47,7 +49,7 @@ class Server:
             at = command.index("--enable-debug-command")
             del command[at : at + 2]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LIMIT_S
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.01)
@@ -67,7 +69,7 @@ class Server:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(LIMIT_S)
             self._process = None
 
 
