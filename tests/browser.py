@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urljoin
 
 from flask import Flask
@@ -27,6 +27,7 @@ _SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LONGEST_MS = 120_000.0
 
 
 def chromium_program() -> str | None:
@@ -36,7 +37,21 @@ def chromium_program() -> str | None:
 
 def launch(driver: Playwright) -> Chromium:
     """A real browser, without a window."""
-    return driver.chromium.launch(executable_path=chromium_program(), args=_SWITCHES)
+    how: Any = {"executable_path": chromium_program(), "args": _SWITCHES, "timeout": LONGEST_MS}
+    browser: Any = driver.chromium.launch(**how)
+    browser.new_page, browser.new_context = _patiently(browser.new_page), _patiently(browser.new_context)
+    return cast("Chromium", browser)
+
+
+def _patiently(new: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but what it makes waits long enough for the slowest machine."""
+
+    def make(**given: Any) -> Any:
+        made = new(**given)
+        made.set_default_timeout(LONGEST_MS)
+        return made
+
+    return make
 
 
 class Browser:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 #: Seconds that a process of a test may take; more than it needs on the slowest machine.
-LIMIT_S = 60
+LIMIT_S = 240
 
 
 @contextmanager

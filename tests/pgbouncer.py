@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-LIMIT_S = 20.0
+LIMIT_S = 120.0
 _CONFIGURATION = """
 [databases]
 bot = host={host} dbname={name} user={user} connect_query='set search_path to {schema}'

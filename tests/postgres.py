@@ -1,4 +1,5 @@
-"""A real PostgreSQL server for the tests, from a wheel, and an empty schema for each test that asks."""
+"""A real PostgreSQL server for the tests, from a wheel, and a schema for each test that asks: an empty one,
+or one with our tables, which the next test gets under another name."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -15,11 +16,50 @@ from typing import Any
 
 import pytest
 
+from tests import ready
+
+MOST_ROWS = 5000  # of a test: what was deleted stays in the tables' files, and reading them takes longer
 _numbers = count(1)
 _CONFIGURATION = """
 fsync = off  # whatever the tests kill, the machine stays up
 max_connections = 200
 shared_buffers = 64MB
+autovacuum = off
+wal_level = minimal
+max_wal_senders = 0
+full_page_writes = off
+"""
+# Deletes every row, counts from one again, and returns how many rows there were, and a text in which any
+# other trace shows: a table, column, index, constraint, trigger or function that was made, changed or
+# dropped, a step that was recorded, statistics that were gathered.
+_EMPTY = """
+create function public.emptied(schema text, out deleted bigint, out shape text) language plpgsql as $$
+declare ours oid[]; name text; each oid; rows bigint; records text;
+begin
+  ours := array(select oid from pg_class where relnamespace = schema::regnamespace order by oid);
+  deleted := 0;
+  perform set_config('session_replication_role', 'replica', true);  -- rows that others point to
+  for name in select relname from pg_class where oid = any(ours) and relkind = 'r'
+    and relname <> 'bot_linking_migrations' loop
+    execute format('delete from %I.%I', schema, name);
+    get diagnostics rows = row_count;
+    deleted := deleted + rows;
+  end loop;
+  for each in select seqrelid from pg_sequence where seqrelid = any(ours) loop
+    perform setval(each::regclass, 1, false);
+  end loop;
+  execute format('select string_agg((room, step)::text, null order by room, step) from %I.%I', schema,
+    'bot_linking_migrations') into records;
+  select concat(records,
+    (select string_agg((oid, relname, reloptions)::text, null order by oid)
+     from pg_class where oid = any(ours)),
+    (select string_agg((attrelid, attnum, xmin)::text, null order by attrelid, attnum)
+     from pg_attribute where attrelid = any(ours)),
+    (select string_agg((oid, xmin)::text, null order by oid) from pg_constraint where conrelid = any(ours)),
+    (select string_agg((oid, xmin)::text, null order by oid) from pg_trigger where tgrelid = any(ours)),
+    (select count(*) from pg_proc where pronamespace = schema::regnamespace), ' ',
+    (select count(*) from pg_statistic where starelid = any(ours))) into shape;
+end $$
 """
 
 
@@ -40,6 +80,8 @@ class Server:
                 file.write(_CONFIGURATION)
             self._server.start()
         self.url: str = self._server.get_uri()
+        execute(self.url, _EMPTY)
+        self.spare: list[tuple[str, str]] = []  # schemas whose tables are empty, and what those look like
 
     def url_of(self, schema: str) -> str:
         """An address whose unqualified names are those of this schema."""
@@ -99,10 +141,56 @@ def empty_schema() -> Iterator[str]:
         execute(here.url, f"drop schema if exists {name} cascade")
 
 
+@contextmanager
+def schema_with_tables() -> Iterator[str]:
+    """The address of a schema with the tables of every room, without rows."""
+    here, name = server(), f"t{next(_numbers)}"
+    if here.spare:
+        schema, shape = here.spare.pop()
+        execute(here.url, f"alter schema {schema} rename to {name}")
+    else:
+        shape = _make_tables(here, name)
+    is_whole = False
+    try:
+        yield here.url_of(name)
+        deleted, shape_left = _emptied(here, name)
+        is_whole = deleted < MOST_ROWS and shape_left == shape
+    finally:
+        if is_whole:  # under its present name nothing that a test left running finds it again
+            here.spare.append((name, shape))
+        else:
+            execute(here.url, f"drop schema if exists {name} cascade")
+
+
+def _make_tables(here: Server, name: str) -> str:
+    """Apply the steps of every room, and return what the tables look like."""
+    execute(here.url, f"create schema {name}")
+    ready.make_tables(here.url_of(name))
+    deleted, shape = _emptied(here, name)
+    assert not deleted, "steps of the schema that insert rows: the next test would miss them"
+    return shape
+
+
+def _emptied(here: Server, name: str) -> tuple[int, str]:
+    ((deleted, shape),) = execute(here.url, "select * from public.emptied(%s)", name)
+    return deleted, shape
+
+
 def execute(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """One statement on a connection of its own."""
+    with connected(url) as run:
+        return run(statement, *values)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Runs statements, each for itself, on one connection."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+
+        def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+        yield run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.routing import Rule
 
 import bot_linking
+from bot_linking.stores import open_store, sql
 from bot_linking.stores.opening import Steps
 from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.sqlite.files import SIDE_FILES
@@ -102,6 +103,15 @@ def empty_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(File, "apply", copy_or_make)
         yield
+
+
+def make_tables(url: str) -> None:
+    """Apply the steps of every room to the empty database at this address, without a word in the log."""
+    with closing(open_store(url, only_look=True)) as store:
+        for room, where in sql.rooms().items():
+            store.engine.extend(room, where)
+        opening = store.engine.opening
+        opening._tables.apply(opening._rooms, wait_s=None)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -14,8 +15,6 @@ from typing import Any
 
 import pytest
 from redis import Redis, RedisError
-
-from tests.children import LIMIT_S
 
 PASSWORD = "redis-password-of-the-tests"
 
@@ -49,7 +48,7 @@ class Server:
             at = command.index("--enable-debug-command")
             del command[at : at + 2]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + 120
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.01)
@@ -66,10 +65,20 @@ class Server:
         with Redis.from_url(self.url, decode_responses=True) as client:
             return client.execute_command(*command)
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """In this block it accepts connections and answers none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(LIMIT_S)
+            self._process.wait(10)
             self._process = None
 
 

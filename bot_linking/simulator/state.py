@@ -134,7 +134,7 @@ class State:
         with self._changed:
             return self._talk(psid).sent
 
-    def wait_until(self, predicate: Callable[[], Any], timeout: float = 15.0) -> bool:
+    def wait_until(self, predicate: Callable[[], Any], timeout: float = 60.0) -> bool:
         """Wait until ``predicate()`` is true, at most ``timeout`` seconds; returns whether it became true."""
         deadline = time.monotonic() + timeout
         while not predicate():

@@ -8,7 +8,7 @@ import requests
 
 from bot_linking.simulator import Simulator
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 60.0
 
 
 class Visitor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from time import process_time
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -156,9 +156,9 @@ def test_no_mark_that_turns_the_reading_direction_survives() -> None:
     "piece", ["a", "a.", "a:", "//", "www.", "a\u200d", "\u202e", "é", "a.b/", " "], ids=ascii
 )
 def test_a_name_of_any_length_costs_next_to_nothing(piece: str) -> None:
-    began = process_time()
+    began = thread_time()
     safe_name(piece * 1_000_000)
-    assert process_time() - began < 0.5
+    assert thread_time() - began < 0.5
 
 
 MARKS = [*"a.。．｡/／\\＼:#?@-% ", "www.", "http:", "\u200d", "\u200c", "क्", "\u0301"]
@@ -167,10 +167,10 @@ MARKS = [*"a.。．｡/／\\＼:#?@-% ", "www.", "http:", "\u200d", "\u200c", "�
 @pytest.mark.parametrize("first", MARKS, ids=ascii)
 def test_no_repeated_pair_of_characters_costs_more(first: str) -> None:
     """Among them dots of every script, of which a name may consist: `。。。。。。`."""
-    began = process_time()
+    began = thread_time()
     for second in MARKS:
         safe_name((first + second) * 500)
-    assert process_time() - began < 0.5
+    assert thread_time() - began < 0.5
 
 
 def test_a_name_of_full_stops_alone_is_a_name() -> None:

@@ -16,7 +16,7 @@ from bot_linking.stores.store import SQLStore
 
 from ..stores.processes import meet
 
-LIMIT_S = 60
+LIMIT_S = 240
 
 
 def worker(store: SQLStore, handler: Any, clock: Any = time.time) -> Delivery:
@@ -26,7 +26,8 @@ def worker(store: SQLStore, handler: Any, clock: Any = time.time) -> Delivery:
 
 
 def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
-    """Deliver everything, each entry as a line of the log. Returns the number of entries."""
+    """Deliver everything, each entry as a line of the log, the first when every process has one. Returns the
+    number of entries."""
     store = open_store(url)
     delivered = 0
     with log.open("ab", buffering=0) as file:
@@ -35,9 +36,10 @@ def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
             nonlocal delivered
             delivered += 1
             file.write(f"{entry.id}\n".encode())
+            if delivered == 1:
+                meet(store, processes)
 
         delivery = worker(store, send, lambda: start_s)
-        meet(store, processes)
         deadline = time.monotonic() + LIMIT_S
         while store.outbox_depth()["depth"] and time.monotonic() < deadline:
             if not delivery.drain():
@@ -46,12 +48,13 @@ def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
     return delivered
 
 
-def deliver_until_killed(url: str, log: Path, start_s: float, progress: Any) -> None:
-    """Deliver with all threads, and log each entry, until the test kills this process."""
+def deliver_until_killed(url: str, log: Path, start_s: float, progress: Any, allowed: Any) -> None:
+    """Deliver with all threads, and log each entry that is allowed, until the test kills this process."""
     store = open_store(url)
     with log.open("ab", buffering=0) as file:
 
         def send(entry: OutboxEntry) -> None:
+            allowed.acquire()
             file.write(f"{entry.id}\n".encode())
             progress.release()
 
@@ -88,7 +91,7 @@ def deliver_in_a_forked_child(url: str, stopped_before: bool) -> bool:
             delivery.wake()
             if stopped_before:
                 status = int(any(thread.name == "bot_linking delivery" for thread in threading.enumerate()))
-            elif delivered.wait(20):
+            elif delivered.wait(60):
                 status = 1 if pid_of_handler == [os.getpid()] else 3
             else:
                 status = 0

@@ -37,8 +37,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_what_was_on_its_way(
     post: Post, path: Path, clock: Clock
 ) -> None:
     ids, log = fill(post, 120), path.with_name("log")
-    url, progress = f"sqlite:///{path}", SPAWN.Semaphore(0)
-    with one_process(deliver_until_killed, url, log, clock.seconds, progress) as process:
+    url, progress, allowed = f"sqlite:///{path}", SPAWN.Semaphore(0), SPAWN.Semaphore(60)
+    with one_process(deliver_until_killed, url, log, clock.seconds, progress, allowed) as process:
         for _ in range(40):
             assert progress.acquire(timeout=LIMIT_S)
         process.kill()

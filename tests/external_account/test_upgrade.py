@@ -17,7 +17,7 @@ from bot_linking.external_account.tokens import mint_token
 from bot_linking.external_account.two_factor import Vault
 from bot_linking.stores import open_store, sql
 from bot_linking.stores.store import SQLStore
-from tests.stores.given import DATABASES, NOW
+from tests.stores.given import NOW, PLACES
 from tests.stores.test_migrations import run
 
 FIRST_NEW = {sql.STORES: "schema_0030", ROOM: "schema_0003"}
@@ -37,7 +37,7 @@ ROWS = [
 LINKS = [("71", "1", "ada", "login"), ("74", "42", "42", "api")]
 
 
-@pytest.fixture(params=sorted(DATABASES))
+@pytest.fixture(params=sorted(PLACES))
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SQLStore]:
@@ -47,7 +47,7 @@ def store(
     def earlier(words: dict[str, str], *, room: str = sql.STORES) -> dict[str, list[str]]:
         return {step: text for step, text in load(words, room=room).items() if step < FIRST_NEW[room]}
 
-    with DATABASES[request.param](tmp_path) as url:
+    with PLACES[request.param](tmp_path) as url:
         with monkeypatch.context() as patch:
             for engine in ("sqlite", "postgres"):
                 patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", earlier)

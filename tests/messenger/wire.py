@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,7 +16,7 @@ class Wire:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.connections = 0
+        self._peers: list[object] = []
         self.requests: list[bytes] = []
         self.closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -37,17 +38,25 @@ class Wire:
         for connection in self._open:
             connection.close()
 
+    def count_connections(self) -> int:
+        """How many have come. They are accepted in order, so one of our own shows that no other waits."""
+        with socket.create_connection(self._listener.getsockname()) as own:
+            while own.getsockname() not in self._peers:
+                time.sleep(0.01)
+            self._peers.remove(own.getsockname())
+        return len(self._peers)
+
     def stall(self) -> None:
         """Send no more bytes until the test is over."""
-        self.closing.wait(10)
+        self.closing.wait(120)
 
     def _accept(self) -> None:
         while not self.closing.is_set():
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except OSError:
                 return
-            self.connections += 1
+            self._peers.append(peer)
             self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)

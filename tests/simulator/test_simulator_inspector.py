@@ -433,7 +433,7 @@ def test_a_page_in_the_menu_learns_who_it_is_and_closes_itself(
     page.get_by_role("button", name="Menu").click()
     _no_violations(page, "the menu")
     page.get_by_role("button", name="Account", exact=True).click()
-    page.locator("#webview").wait_for()
+    assert sim.wait_until(lambda: with_menu)  # so the webview has opened
     page.locator("#webview").wait_for(state="hidden")
     [signed] = with_menu
     assert read(signed, sim.app_secret)["psid"] == ADA

@@ -81,7 +81,13 @@ def test_a_conversation_with_log_in_works_and_is_accessible(
     page.on("request", lambda request: asked.add("/".join(request.url.split("/")[:3])))
     page.goto(sim.url)
     log = page.get_by_role("log")
+    inside = page.frame_locator("#webview-frame")
 
+    def close_when_seen(route: Any) -> None:
+        inside.get_by_role("heading", name="Account linked").wait_for()
+        route.continue_()
+
+    page.route("**/return.js", close_when_seen)
     page.get_by_role("group", name="Suggestions").get_by_role("button", name="help", exact=True).click()
     log.get_by_text("I can show <b>orders</b>.").wait_for()  # markup of the bot stays text
     page.get_by_role("group", name="Quick replies").get_by_role("button", name="Show orders").click()
@@ -94,14 +100,12 @@ def test_a_conversation_with_log_in_works_and_is_accessible(
 
     log.get_by_role("button", name="Log In", exact=True).click()
     webview = page.get_by_role("dialog")
-    inside = page.frame_locator("#webview-frame")
     inside.get_by_role("button", name="Allow").wait_for()
     assert webview.get_by_role("heading").inner_text() == talking_bot.url.removeprefix("http://")
     _no_violations(page, "the webview")
     inside.get_by_role("button", name="Allow").click()
-    inside.get_by_role("heading", name="Account linked").wait_for()
     log.get_by_text("You are linked.").wait_for()
-    webview.wait_for(state="hidden")  # closes by itself
+    webview.wait_for(state="hidden")  # closes by itself, after the person has seen the end
     assert page.locator("#link-state").inner_text() == "Account linked"
     assert sim.is_linked(ADA)
 
@@ -135,6 +139,32 @@ def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
     log.get_by_text("Pardon?").wait_for()
     assert log.get_by_text("Who are you at Acme?").count() == 0
     _no_violations(page, "320 pixels")
+    page.close()
+
+
+def test_nothing_can_be_said_before_the_page_knows_who_says_it(chromium: Any, sim: Simulator) -> None:
+    page = chromium.new_page()
+    held, is_holding = list[Any](), [True]
+
+    def answer(route: Any) -> None:
+        if is_holding[0]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/simulator/state?*", answer)
+    page.goto(sim.url)
+    suggestions, words = (
+        page.get_by_role("group", name="Suggestions"),
+        page.get_by_label("Message", exact=True),
+    )
+    assert suggestions.is_hidden()
+    assert words.is_hidden()
+    is_holding[0] = False
+    for route in held:
+        route.continue_()
+    suggestions.wait_for()
+    words.wait_for()
     page.close()
 
 

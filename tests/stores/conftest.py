@@ -1,4 +1,4 @@
-"""The stores under contract. To test another engine, add an entry to `DATABASES`."""
+"""The stores under contract. To test another engine, add an entry to `DATABASES` and to `PLACES`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ import pytest
 
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests import ready
 
-from .given import DATABASES
+from .given import DATABASES, PLACES
 
 
 @pytest.fixture(params=sorted(DATABASES))
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database, of each kind in turn."""
+    """The address of a database without rows, of each kind in turn."""
     with DATABASES[request.param](tmp_path) as address:
+        yield address
+
+
+@pytest.fixture(params=sorted(PLACES))
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An address at which there are no tables yet, of each kind in turn."""
+    with PLACES[request.param](tmp_path) as address:
         yield address
 
 
@@ -36,7 +44,8 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def sqlite_store(path: Path) -> Iterator[SQLStore]:
     """A store on SQLite, for what only SQLite does."""
-    store = open_store(f"sqlite:///{path}")
+    with ready.empty_tables():
+        store = open_store(f"sqlite:///{path}")
     store.migrate()
     yield store
     store.close()

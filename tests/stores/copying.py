@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +35,3 @@ def copy_and_die(source: str, target: str, calls: int) -> None:
 
     copier.side_of = mortal
     copy_store(source, target)
-
-
-if __name__ == "__main__":
-    copy_and_die(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -16,7 +16,7 @@ from bot_linking.core.ports import Attempt, OutboxEntry
 from bot_linking.core.ports.outbox import Buried, Done, Postponed, Settled
 from bot_linking.stores.sqlite.engine import SQLiteEngine
 from bot_linking.stores.store import SQLStore
-from tests import postgres
+from tests import postgres, ready
 
 NOW = 1_800_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -29,16 +29,21 @@ _numbers = count(1)
 
 @contextmanager
 def _sqlite(tmp_path: Path) -> Iterator[str]:
-    yield f"sqlite:///{tmp_path}/links.db"
-
-
-@contextmanager
-def _postgres(tmp_path: Path) -> Iterator[str]:
-    with postgres.empty_schema() as address:
+    with _no_file(tmp_path) as address:
+        with ready.empty_tables():
+            ready.make_tables(address)
         yield address
 
 
-DATABASES = {"postgres": _postgres, "sqlite": _sqlite}
+@contextmanager
+def _no_file(tmp_path: Path) -> Iterator[str]:
+    yield f"sqlite:///{tmp_path}/links.db"
+
+
+#: Addresses of databases that hold every table of ours, and no row.
+DATABASES = {"postgres": lambda tmp_path: postgres.schema_with_tables(), "sqlite": _sqlite}
+#: Addresses at which there is nothing yet.
+PLACES = {"postgres": lambda tmp_path: postgres.empty_schema(), "sqlite": _no_file}
 
 
 def engine_of(store: SQLStore) -> SQLiteEngine:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +25,58 @@ from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
 from tests import postgres
 
-from .given import GRACE, NOW, PAGE, attempt_for, bury, claim, link, linked, save_code, unlinked
+from .copying import copy_and_die
+from .given import (
+    DATABASES,
+    GRACE,
+    NOW,
+    PAGE,
+    PLACES,
+    attempt_for,
+    bury,
+    claim,
+    link,
+    linked,
+    save_code,
+    unlinked,
+)
+from .processes import LIMIT_S, one_process
 
-ROOT = Path(__file__).parents[2]
 PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
 STRANGE = "Ada \\N \t \\ 'q\" \n 阿达 👩🏽‍🔬 =1+1"
 
 NewDatabase = Callable[[str], str]
+Run = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def new_database(tmp_path: Path) -> Iterator[NewDatabase]:
-    """Makes addresses of empty databases, by kind."""
+def new_folder(tmp_path: Path) -> Callable[[], Path]:
+    numbers = count()
+
+    def make() -> Path:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def new_database(new_folder: Callable[[], Path]) -> Iterator[NewDatabase]:
+    """Makes addresses at which there are no tables yet, by kind."""
     with ExitStack() as stack:
-        made: list[str] = []
+        yield lambda kind: stack.enter_context(PLACES[kind](new_folder()))
+
+
+@pytest.fixture
+def filled(new_folder: Callable[[], Path]) -> Iterator[NewDatabase]:
+    """Makes databases in which every table has rows, by kind."""
+    with ExitStack() as stack:
 
         def make(kind: str) -> str:
-            made.append(kind)
-            if kind == "sqlite":
-                return f"sqlite:///{tmp_path}/{len(made)}.db"
-            return stack.enter_context(postgres.empty_schema())
+            url = stack.enter_context(DATABASES[kind](new_folder()))
+            fill(url)
+            return url
 
         yield make
 
@@ -66,13 +98,14 @@ def fill(url: str) -> None:
     bury(store, claim(store)[0], STRANGE)
     store.save_api_key(ApiKey("key", "newsletter", "digest", (PAGE,), NOW, None, None))
     store.add_page(PAGE, "sealed", NOW)
-    for statement in OF_APPS:
-        run(url, statement)
     store.close()
-    _fill_what_is_empty(url)
+    with connected(url) as ask:
+        for statement in OF_APPS:
+            ask(statement)
+        _fill_what_is_empty(ask)
 
 
-def _fill_what_is_empty(url: str) -> None:
+def _fill_what_is_empty(ask: Run) -> None:
     """Put a row into each table that is still empty."""
     kinds = {"integer": "1", "text": "'x'"}
     with closing(sqlite3.connect(":memory:")) as scratch:
@@ -83,10 +116,10 @@ def _fill_what_is_empty(url: str) -> None:
                 for statement in step:
                     scratch.execute(statement)
         for table in tables():
-            if not run(url, f"select 1 from {table.name}"):
+            if not ask(f"select 1 from {table.name}"):
                 columns = scratch.execute(f"pragma table_info({table.name})").fetchall()
                 values = ", ".join(kinds[kind.lower()] for _, _, kind, *_ in columns)
-                run(url, f"insert into {table.name} ({', '.join(table.columns)}) values ({values})")
+                ask(f"insert into {table.name} ({', '.join(table.columns)}) values ({values})")
 
 
 OF_APPS = (
@@ -102,23 +135,34 @@ OF_APPS = (
 )
 
 
-def run(url: str, statement: str) -> list[tuple[Any, ...]]:
+@contextmanager
+def connected(url: str) -> Iterator[Run]:
+    """Runs statements on one connection of its own."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-            return connection.execute(statement).fetchall()
-    return postgres.execute(url, statement)
+            yield lambda statement: connection.execute(statement).fetchall()
+    else:
+        with postgres.connected(url) as ask:
+            yield ask
 
 
+def run(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with connected(url) as ask:
+        return ask(statement)
+
+
+@cache
 def tables() -> list[Table]:
     return tables_of(sql.rooms().values())
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of ours."""
-    return {
-        table.name: sorted(run(url, f"select {', '.join(table.columns)} from {table.name}"), key=repr)
-        for table in tables()
-    }
+    with connected(url) as ask:
+        return {
+            table.name: sorted(ask(f"select {', '.join(table.columns)} from {table.name}"), key=repr)
+            for table in tables()
+        }
 
 
 def is_empty(url: str) -> bool:
@@ -157,9 +201,10 @@ def test_every_table_of_every_room_is_in_the_plan_after_those_it_refers_to() -> 
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_every_row_of_every_table_arrives(new_database: NewDatabase, source: str, target: str) -> None:
-    old, new = new_database(source), new_database(target)
-    fill(old)
+def test_every_row_of_every_table_arrives(
+    new_database: NewDatabase, filled: NewDatabase, source: str, target: str
+) -> None:
+    old, new = filled(source), new_database(target)
     before = contents(old)
     assert [name for name, rows in before.items() if not rows] == [], "a table has nothing to be copied"
     copied = copy_store(old, new)
@@ -169,12 +214,11 @@ def test_every_row_of_every_table_arrives(new_database: NewDatabase, source: str
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_counters_go_on_from_the_sources_numbers_even_without_the_newest_rows(
-    new_database: NewDatabase, source: str, target: str
+    new_database: NewDatabase, filled: NewDatabase, source: str, target: str
 ) -> None:
     """A code of tomorrow must have a greater tick than every change of today, even when all codes are
     purged."""
-    old, new = new_database(source), new_database(target)
-    fill(old)
+    old, new = filled(source), new_database(target)
     ((newest,),) = run(old, "select max(tick) from codes")
     run(old, "delete from codes")
     copy_store(old, new)
@@ -200,14 +244,13 @@ def test_a_store_without_rows_is_copied_too_and_then_counts_from_one(
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @pytest.mark.parametrize("table", ["links", "history", "api_keys"])
 def test_a_target_that_holds_a_row_is_refused_and_left_alone(
-    new_database: NewDatabase, source: str, target: str, table: str
+    filled: NewDatabase, source: str, target: str, table: str
 ) -> None:
-    old, new = new_database(source), new_database(target)
-    fill(old)
-    fill(new)
-    for each in reversed(tables()):
-        if each.name != table:
-            run(new, f"delete from {each.name}")
+    old, new = filled(source), filled(target)
+    with connected(new) as ask:
+        for each in reversed(tables()):
+            if each.name != table:
+                ask(f"delete from {each.name}")
     before = contents(new)
     with pytest.raises(CopyRefused, match=rf"not empty: its table {table} has \d+ row"):
         copy_store(old, new)
@@ -247,10 +290,9 @@ def test_a_source_of_a_newer_release_is_refused(new_database: NewDatabase, kind:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_copy_that_differs_from_the_source_is_not_kept(
-    new_database: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+    new_database: NewDatabase, filled: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = new_database(source), new_database(target)
-    fill(old)
+    old, new = filled(source), new_database(target)
     digest = copier._digest
     monkeypatch.setattr(copier, "_digest", lambda chunks, seen: digest(_less(chunks), seen))
     with pytest.raises(CopyRefused, match="not the same"):
@@ -265,9 +307,10 @@ def _less(chunks: Any) -> Iterator[list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_no_other_process_writes_into_the_source_during_a_copy(new_database: NewDatabase, kind: str) -> None:
-    old, new = new_database(kind), new_database("sqlite")
-    fill(old)
+def test_no_other_process_writes_into_the_source_during_a_copy(
+    new_database: NewDatabase, filled: NewDatabase, kind: str
+) -> None:
+    old, new = filled(kind), new_database("sqlite")
     said: list[type[BaseException] | None] = []
 
     def write(_: int) -> None:
@@ -292,10 +335,9 @@ def test_no_other_process_writes_into_the_source_during_a_copy(new_database: New
 
 
 def test_a_source_that_can_only_be_read_is_copied(
-    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+    new_database: NewDatabase, filled: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = new_database("sqlite"), new_database("postgres")
-    fill(old)
+    old, new = filled("sqlite"), new_database("postgres")
 
     def open_to_read(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
@@ -307,31 +349,30 @@ def test_a_source_that_can_only_be_read_is_copied(
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
 def test_a_copy_that_is_killed_half_way_has_copied_nothing_and_can_be_repeated(
-    new_database: NewDatabase, source: str, target: str
+    new_database: NewDatabase, filled: NewDatabase, source: str, target: str
 ) -> None:
     """The copy is killed before its first call of the target, then before its second, until one finishes."""
-    old, new = new_database(source), new_database(target)
-    fill(old)
+    old, new = filled(source), new_database(target)
     kills = 0
     for calls in range(0, 500, 17):
-        command = [sys.executable, "-m", "tests.stores.copying", old, new, str(calls)]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        if ended.returncode == 0:
+        with one_process(copy_and_die, old, new, calls) as process:
+            process.join(LIMIT_S)
+            exit_code = process.exitcode
+        if exit_code == 0:
             break
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert exit_code == -signal.SIGKILL
         kills += 1
         if not is_empty(new):  # killed after the commit: the whole copy is there
             break
     assert kills > 2
-    assert ended.returncode == 0 or contents(new) == contents(old)
+    assert exit_code == 0 or contents(new) == contents(old)
     if is_empty(new):
         copy_store(old, new)
     assert contents(new) == contents(old)
 
 
-def test_the_copied_store_serves(new_database: NewDatabase) -> None:
-    old, new = new_database("sqlite"), new_database("postgres")
-    fill(old)
+def test_the_copied_store_serves(new_database: NewDatabase, filled: NewDatabase) -> None:
+    old, new = filled("sqlite"), new_database("postgres")
     copy_store(old, new)
     store = open_store(new)
     try:

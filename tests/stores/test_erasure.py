@@ -202,7 +202,7 @@ def test_an_export_shows_every_table_that_an_erasure_empties(store: SQLStore) ->
 def postgres_rows() -> Iterator[tuple[SQLStore, Callable[[str], list[str]]]]:
     """A store in PostgreSQL, and a function that names the tables and columns that hold a text."""
     psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
-    with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
+    with postgres.schema_with_tables() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
         store = open_store(url)
         store.migrate()
 

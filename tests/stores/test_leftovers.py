@@ -110,7 +110,7 @@ def test_a_start_that_fails_leaves_nothing_open(path: Path) -> None:
 
 def test_no_session_of_postgresql_outlives_its_store() -> None:
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
-    with postgres.empty_schema() as url:
+    with postgres.schema_with_tables() as url:
         named = f"{url}&application_name=leftovers"
         count = "select count(*) from pg_stat_activity where application_name = 'leftovers'"
         store: SQLStore | None = open_store(named)

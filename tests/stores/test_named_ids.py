@@ -26,7 +26,7 @@ LINKS = [
 
 
 @pytest.fixture
-def upgraded(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SQLStore]]:
+def upgraded(new_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SQLStore]]:
     """Opens a store that an earlier release had filled."""
     load = sql.load_schema
 
@@ -36,13 +36,13 @@ def upgraded(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
     with monkeypatch.context() as patch:
         for engine in ("sqlite", "postgres"):
             patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", earlier)
-        open_store(url).close()
+        open_store(new_url).close()
     for psid, account_id, username, email, phone_number, source, _ in LINKS:
         values = ", ".join(
             _quoted(each) for each in (psid, account_id, username, email, phone_number, source)
         )
         run(
-            url,
+            new_url,
             "insert into links (page_id, psid, account_id, username, email, phone_number, source,"
             " linked_at, updated_at, code_tick, changed_tick)"
             f" values ('{PAGE}', {values}, {NOW}, {NOW}, 0, 0)",
@@ -50,7 +50,7 @@ def upgraded(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
     opened: list[SQLStore] = []
 
     def open_it() -> SQLStore:
-        opened.append(open_store(url))
+        opened.append(open_store(new_url))
         return opened[-1]
 
     yield open_it

@@ -26,7 +26,7 @@ DIGEST = "digest-of-the-new-code"
 @pytest.fixture
 def database() -> Iterator[str]:
     """PostgreSQL: SQLite never has two transitions under way."""
-    with postgres.empty_schema() as address:
+    with postgres.schema_with_tables() as address:
         yield address
 
 

@@ -28,7 +28,7 @@ WORKERS = 200
 
 @pytest.fixture
 def direct() -> Iterator[str]:
-    with postgres.empty_schema() as url:
+    with postgres.schema_with_tables() as url:
         yield url
 
 

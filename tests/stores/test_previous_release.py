@@ -65,7 +65,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    with postgres.empty_schema() as url:
+    with postgres.schema_with_tables() as url:
         yield url
 
 

@@ -215,9 +215,9 @@ def test_processes_share_a_counter(url: str) -> None:
 
 
 @pytest.mark.parametrize("turn", range(2))
-def test_eight_processes_start_on_an_empty_database_at_once(url: str, turn: int) -> None:
+def test_eight_processes_start_on_an_empty_database_at_once(new_url: str, turn: int) -> None:
     """The first one makes the schema, and all of them find it."""
-    assert sorted(run_together(open_and_count, [(url,)] * 8)) == list(range(1, 9))
+    assert sorted(run_together(open_and_count, [(new_url,)] * 8)) == list(range(1, 9))
 
 
 @pytest.mark.parametrize("with_threads", [False, True])

@@ -31,7 +31,7 @@ OWN = {"id", "tick", "change_id", "code_tick", "changed_tick", "unlinked_tick"}
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with postgres.empty_schema() as address:
+    with postgres.schema_with_tables() as address:
         yield address
 
 
@@ -93,7 +93,7 @@ def test_a_hundred_events_of_all_kinds_take_few_statements(
 @pytest.mark.parametrize("seed", range(12))
 def test_a_post_has_the_same_result_as_its_events_one_by_one(seed: int) -> None:
     """A few people and codes in many events: repeated, stolen, stale, of other pages, without timestamps."""
-    with postgres.empty_schema() as one, postgres.empty_schema() as other:
+    with postgres.schema_with_tables() as one, postgres.schema_with_tables() as other:
         with closing(open_store(one)) as together, closing(open_store(other)) as apart:
             events = [_prepared(store, random.Random(seed)) for store in (together, apart)]
             assert events[0] == events[1]
