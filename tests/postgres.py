@@ -145,11 +145,12 @@ def empty_schema() -> Iterator[str]:
 def schema_with_tables() -> Iterator[str]:
     """The address of a schema with the tables of every room, without rows."""
     here, name = server(), f"t{next(_numbers)}"
-    if here.spare:
+    try:
         schema, shape = here.spare.pop()
-        execute(here.url, f"alter schema {schema} rename to {name}")
-    else:
+    except IndexError:
         shape = _make_tables(here, name)
+    else:
+        execute(here.url, f"alter schema {schema} rename to {name}")
     is_whole = False
     try:
         yield here.url_of(name)

@@ -22,10 +22,11 @@ HEAD = ("kill point", "rounds", "kills", "lost", "doubled", "repeated", "worst r
 
 
 @contextmanager
-def new_database(kind: str) -> Iterator[str]:
-    """The address of an empty database of this kind, in a memory file system where there is one."""
+def new_database(kind: str, *, tables: bool = False) -> Iterator[str]:
+    """The address of an empty database of this kind, in a memory file system where there is one. With
+    `tables` one of PostgreSQL has its tables already."""
     if kind == "postgres":
-        with postgres.empty_schema() as url:
+        with postgres.schema_with_tables() if tables else postgres.empty_schema() as url:
             yield url
         return
     memory = Path("/dev/shm")
@@ -49,7 +50,7 @@ def each_round(
         postgres.server()  # before the threads
 
     def play_one(number: int) -> Outcome:
-        with new_database(kind) as url:
+        with new_database(kind, tables=place.name != "K12") as url:  # which is killed while it makes them
             outcome = Round(url, place, random.Random(f"{seed}/{place.name}/{number}"), pace).play()
         _complain(f"{place.name} round {number}", outcome)
         return outcome
