@@ -94,7 +94,7 @@ def test_sixteen_webhooks_at_once_link_once(bot: Bot) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert status == [200] * 16
     assert len(bot.heard.of("AccountLinked")) == 1
 
