@@ -7,6 +7,7 @@ The parent of all ends with the process of the tests, whose end of the socket is
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -143,6 +144,7 @@ def _main() -> None:
         importlib.import_module(name)
     for plugin in entry_points(group="flask.commands"):  # as each `flask` does
         plugin.load()
+    gc.freeze()  # or each process would go through all that was imported, and copy it
     if (given := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         _become(_fork(given), given[:3])
 

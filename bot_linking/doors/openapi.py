@@ -156,9 +156,11 @@ def _renamed(part: str, rule: Schema) -> Schema:
 
 
 def _as_text(schema: Schema) -> Schema:
-    """A value as form data: the alternative that is text, and for a boolean its spellings."""
+    """A value as form data: the alternative that is text, for a boolean its spellings."""
     if schema.get("type") == "boolean":
         return {"type": "string", "enum": ["true", "false", "1", "0"]}
     texts = [each for each in schema.get("anyOf", ()) if each.get("type") == "string"]
     described = {name: each for name, each in schema.items() if name not in {"anyOf", "default"}}
+    if not texts and "type" not in described:
+        return {"type": "string", **described}
     return {**(texts[0] if texts else {}), **described}

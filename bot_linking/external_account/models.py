@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from bot_linking.core.reading import is_unicode, read_id
@@ -54,12 +54,16 @@ def _small(text: str) -> str:
 
 
 def _number_as_text(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 7.0 is an integer, too, by JSON Schema
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return read_id(value) if is_number and 0 <= value <= LARGEST_NUMBER else value
 
 
 _NOT_GIVEN = BeforeValidator(lambda value: None if value == "" else value)  # as null is
 _NO_NUL = {"not": {"pattern": r"\u0000"}}
+_PAGE_AS_TEXT = {"type": "string", "pattern": PAGE_ID}
+_PAGE_AS_NUMBER = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
 _ONE_LINE = {"not": {"pattern": _MISLEADING}}
 
 UnionID = Annotated[str, Field(pattern=UNION_ID, description="The person's id on the platform.")]
@@ -72,6 +76,7 @@ PageID = Annotated[
     Annotated[str, Field(pattern=PAGE_ID)] | None,
     _NOT_GIVEN,
     BeforeValidator(_number_as_text),
+    WithJsonSchema({"anyOf": [_PAGE_AS_TEXT, _PAGE_AS_NUMBER, {"type": "null"}]}),
     Field(description="The Facebook page on which a unionID of platform messenger is linked."),
 ]
 Code = Annotated[

@@ -11,7 +11,7 @@ import pytest
 
 from tests import forked
 
-from .running import RunningBot, free_pair, wait_for_address
+from .running import QUICK_HASHES, RunningBot, free_pair, wait_for_address
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def start_bot(tmp_path: Path) -> Iterator[Callable[..., RunningBot]]:
         with output.open("w") as file:
             arguments = ["example_bot", "--port", str(port)]
             process = children.enter_context(
-                forked.child(arguments, env=environment, stdout=file, stderr=file)
+                forked.child(arguments, env=environment, prelude=QUICK_HASHES, stdout=file, stderr=file)
             )
         running.append(process)
         chat = wait_for_address(process, output)

@@ -50,7 +50,7 @@ def test_a_client_written_from_the_published_page_works(bot: RunningBot, command
         [program, script, bot.url, "myapp", user, back_end],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
@@ -106,7 +106,7 @@ def test_points_signs_the_linked_person_in_and_asks_the_shops_own_api(town: Town
     pair = {"unionID": ADA, "platform": "messenger"}
     sign_in = f"{town.url}/ExternalAccount/acme/SignIn"
     token = requests.post(sign_in, json=pair, headers=headers, timeout=30).json()["data"]["access_token"]
-    points = {"headers": {"Authorization": f"Bearer {token}"}, "timeout": 5}
+    points = {"headers": {"Authorization": f"Bearer {token}"}, "timeout": 60}
     assert requests.get(f"{town.url}/api/points", **points).json() == {"points": 1815}  # type: ignore[arg-type]
     assert town.flask("unlink", ADA).returncode == 0
     assert requests.get(f"{town.url}/api/points", **points).status_code == 401  # type: ignore[arg-type]

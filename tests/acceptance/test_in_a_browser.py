@@ -15,7 +15,7 @@ from tests.acceptance.running import RunningBot
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
-WAIT = 30_000
+WAIT = 60_000
 Open = Callable[..., "Chat"]
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pytest
 import requests
 
 from bot_linking.simulator import Simulator
+from bot_linking.stores import open_store
 from bot_linking.testing import LinkingWalk
 from tests import forked
-from tests.acceptance.running import free_pair
+from tests.acceptance.running import QUICK_HASHES, free_pair
 from tests.children import LIMIT_S
 
 ADA = "24680135791357"
@@ -32,7 +33,7 @@ class Workers:
             self.pids.append(self.ask()["pid"])
 
     def ask(self) -> dict[str, Any]:
-        return dict(requests.get(f"{self.url}/worker", timeout=30).json())
+        return dict(requests.get(f"{self.url}/worker", timeout=LIMIT_S).json())
 
     @contextmanager
     def only(self, number: int) -> Iterator[None]:
@@ -57,10 +58,10 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
         "BOT_LINKING_PUBLIC_URL": url, "REQUEST_LOG": str(folder / "requests.log"),
     }  # fmt: skip
     arguments = [
-        "gunicorn", "--workers", "2", "--preload", "--bind", f"127.0.0.1:{port}",
+        "gunicorn", "--workers", "2", "--timeout", "0", "--preload", "--bind", f"127.0.0.1:{port}",
         "--log-level", "warning", "--no-control-socket", "tests.acceptance.preforked:make()",
     ]  # fmt: skip
-    with forked.child(arguments, env=environment) as process:
+    with forked.child(arguments, env=environment, prelude=QUICK_HASHES) as process:
         deadline = time.monotonic() + LIMIT_S
         while not _answers(url):
             assert process.poll() is None
@@ -73,7 +74,7 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=30).ok
+        return requests.get(url, timeout=LIMIT_S).ok
     except requests.ConnectionError:
         return False
 
@@ -100,12 +101,13 @@ def test_a_person_is_linked_whichever_worker_takes_which_request(tmp_path: Path,
             assert simulator.wait_until(
                 lambda: any(b'"linked"' in d.body and d.accepted for d in simulator.deliveries)
             )
-        assert walk.hears(ADA, "You are now connected", timeout=20)
-        assert walk.hears(ADA, "Order 1042", timeout=20)
+        assert walk.hears(ADA, "You are now connected")
+        assert walk.hears(ADA, "Order 1042")
         with workers.only(first):
             simulator.say(ADA, "log in")
-            assert walk.hears(ADA, "You are logged in as ada", timeout=20)
-        time.sleep(1.5)  # longer than a worker's pause between two looks at the outbox
+            assert walk.hears(ADA, "You are logged in as ada")
+        with closing(open_store(f"sqlite:///{tmp_path}/bot_linking.db")) as store:
+            assert simulator.wait_until(lambda: store.outbox_depth()["depth"] == 0, LIMIT_S)
         said = str(simulator.messages(ADA))
     assert (said.count("You are now connected"), said.count("Order 1042")) == (1, 1)
     lines = [line.split() for line in (tmp_path / "requests.log").read_text().splitlines()]

@@ -15,7 +15,7 @@ import requests
 from bot_linking.simulator import Simulator
 from bot_linking.testing import LinkingWalk
 from tests import forked
-from tests.acceptance.running import ROOT, free_pair
+from tests.acceptance.running import QUICK_HASHES, ROOT, free_pair
 from tests.children import LIMIT_S
 
 ADA = "24680135791357"
@@ -31,7 +31,7 @@ def live_bot(simulator: Simulator, instance: Path, port: int) -> Iterator[forked
         "BOT_LINKING_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     arguments = ["example_bot", "--live", "--port", str(port)]
-    with forked.child(arguments, env=environment) as process:
+    with forked.child(arguments, env=environment, prelude=QUICK_HASHES) as process:
         _wait_for(f"http://127.0.0.1:{port}/", process)
         yield process
         process.terminate()
@@ -42,7 +42,7 @@ def _wait_for(url: str, process: forked.Process) -> None:
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            requests.get(url, timeout=30).raise_for_status()
+            requests.get(url, timeout=LIMIT_S).raise_for_status()
         except requests.ConnectionError:
             time.sleep(0.05)
         else:
@@ -79,8 +79,8 @@ def test_a_killed_bot_sends_the_confirmation_when_it_is_back(tmp_path: Path) -> 
         simulator.switches.graph_down = False
         assert not walk.hears(ADA, "You are now connected", timeout=0.2)
         with live_bot(simulator, tmp_path, port):
-            assert walk.hears(ADA, "You are now connected", timeout=30)
-            assert walk.hears(ADA, "Order 1042", timeout=30)
+            assert walk.hears(ADA, "You are now connected")
+            assert walk.hears(ADA, "Order 1042")
         said = str(simulator.messages(ADA))
         assert (said.count("You are now connected"), said.count("Order 1042")) == (1, 1)
 
@@ -101,7 +101,7 @@ def test_a_webhook_during_the_bots_absence_is_not_lost(tmp_path: Path) -> None:
             process.kill()
         walk.go_back()
         with live_bot(simulator, tmp_path, port):
-            assert walk.hears(ADA, "You are now connected", timeout=30)
+            assert walk.hears(ADA, "You are now connected")
 
 
 def test_a_missing_setting_stops_the_start_with_its_name(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_missing_setting_stops_the_start_with_its_name(tmp_path: Path) -> None
     done = subprocess.run(
         [sys.executable, "-m", "example_bot", "--live", "--port", "1"],
         cwd=ROOT, env={**environment, "EXAMPLE_BOT_INSTANCE": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "BOT_LINKING_PAGE_ACCESS_TOKEN is missing" in done.stderr
@@ -123,7 +123,7 @@ def test_the_simulator_does_not_start_beside_a_real_page_token(tmp_path: Path) -
     }
     done = subprocess.run(
         [sys.executable, "-m", "example_bot", "--port", str(free_pair())],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "EAABcanary" not in done.stderr + done.stdout

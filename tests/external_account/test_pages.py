@@ -106,7 +106,7 @@ def test_an_ambiguous_id_is_refused_with_a_sentence_and_a_page_settles_it(pair: 
     answer = sign_in(pair)
     assert (answer.status_code, answer.get_json()["data"]) == (400, None)
     assert answer.get_json()["error"].startswith("pageID is required")
-    for page_id, number in ((ONE, 1), (TWO, 2), (int(TWO), 2)):
+    for page_id, number in ((ONE, 1), (TWO, 2), (int(TWO), 2), (float(TWO), 2)):
         assert pair.user_of(token_of(pair, pageID=page_id)) == number
     for nothing in ("", None):
         assert sign_in(pair, pageID=nothing).status_code == 400

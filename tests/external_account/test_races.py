@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,11 @@ from bot_linking.external_account.apps import Apps
 from bot_linking.external_account.link_mirror import LinkMirror
 from bot_linking.external_account.service import MIGRATIONS, ROOM
 from bot_linking.stores import open_store
-from tests.children import run_together
+from tests.stores.given import DATABASES, NOW, PAGE, PSID, link
+from tests.stores.processes import run_together
 
 from .shop import KEYS, UNION, MakeShop, Shop
-
-ROOT = Path(__file__).parents[2]
+from .worker import bind_and_pass
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -45,7 +44,7 @@ def post(shop: Shop, path: str, token: str, **body: Any) -> Callable[[], int]:
             session.trust_env = False
             headers = {"Authorization": f"Bearer {token}"}
             url = f"{shop.url}/ExternalAccount/shop{path}"
-            return session.post(url, json=UNION | body, headers=headers, timeout=20).status_code
+            return session.post(url, json=UNION | body, headers=headers, timeout=60).status_code
 
     return call
 
@@ -100,7 +99,7 @@ def test_no_sign_in_outlives_the_disabling_of_its_account(any_shop: Shop) -> Non
                 session.trust_env = False
                 headers = {"Authorization": f"Bearer {shop.back_end}"}
                 answer = session.post(
-                    f"{shop.url}/ExternalAccount/shop/SignIn", json=UNION, headers=headers, timeout=20
+                    f"{shop.url}/ExternalAccount/shop/SignIn", json=UNION, headers=headers, timeout=60
                 )
                 if answer.ok:
                     tokens.append(answer.json()["data"]["access_token"])
@@ -111,42 +110,11 @@ def test_no_sign_in_outlives_the_disabling_of_its_account(any_shop: Shop) -> Non
         shop.clock.advance(61)
 
 
-WORKER = """
-import sys
-from flask import Flask
-from bot_linking.external_account import ExternalAccount, SecondFactorRefused
-from bot_linking.external_account.errors import BoundToAnother
-from tests.children import insisting
-
-database, keys, user, code = sys.argv[1:]
-app = Flask("worker", instance_path="/nonexistent")
-app.config.update(BOT_LINKING_DATABASE=database, BOT_LINKING_EXTERNAL_KEYS=keys)
-external = ExternalAccount(app, clock=lambda: 1_800_000_000.0)
-app.register_blueprint(external.blueprint)
-accounts = external._here().accounts
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(40):
-    try:
-        insisting(lambda: accounts.bind("shop", int(user), "wechat", f"pair{number}", 1))
-        print("bound", number)
-    except BoundToAnother:
-        print("refused", number)
-try:
-    insisting(lambda: external.check_second_factor("shop", 7, code))
-    print("passed")
-except SecondFactorRefused:
-    print("turned away")
-"""
-
-
 @pytest.mark.parametrize("door", ["unlink", "erase"])
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
     kind: str, door: str, tmp_path: Path
 ) -> None:
-    from tests.stores.given import DATABASES, NOW, PAGE, PSID, link
-
     with DATABASES[kind](tmp_path) as database:
         store, leaving = open_store(database), list[Thread]()
         link(store)
@@ -168,7 +136,7 @@ def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
         store.followers.append(mirror)
         assert Apps(store.engine).begin_app("shop", NOW)
         mirror.catch_up(store, "shop", NOW)
-        leaving[0].join(20)
+        leaving[0].join(60)
         assert store.find_link(PAGE, PSID) is None
         pair = {"app_key": "shop", "platform": "messenger", "union_id": PSID}
         assert store.engine.read("external_find_pair", **pair) == []
@@ -178,15 +146,10 @@ def test_nobody_who_leaves_while_an_application_is_made_is_bound_by_it(
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_processes_share_one_truth(kind: str, new_shop: MakeShop, tmp_path: Path) -> None:
     """Four processes bind the same forty pairs for two users and use one code: one owner each, one pass."""
-    from tests.stores.given import DATABASES
-
     with DATABASES[kind](tmp_path) as database:
         shop = new_shop(database)
         code = shop.enrol().code()
-        workers = [
-            [sys.executable, "-c", WORKER, database, KEYS, user, code] for user in ("7", "8", "7", "8")
-        ]
-        said = [each.splitlines() for each in run_together(workers, cwd=ROOT)]
+        said = run_together(bind_and_pass, [(database, KEYS, user, code, 4) for user in (7, 8, 7, 8)])
         owners = Counter(line for lines in said for line in lines if line.startswith("bound"))
         assert owners == {f"bound {number}": 2 for number in range(40)}
         assert Counter(lines[-1] for lines in said) == {"passed": 1, "turned away": 3}

@@ -41,7 +41,7 @@ from .messenger import now_ms
 if TYPE_CHECKING:
     from .rounds import Round
 
-START_S = 30.0
+START_S = 120.0  # of a very slow machine
 UNTOLD = 255  # what the fork server says when, once in a thousand processes, it has missed how one ended
 LIFE_MS = 300_000
 APP, USER, OTHER = "shop", 7, 8
@@ -80,7 +80,7 @@ class Operator:
                 said = str(reading.recv())
             except EOFError:
                 said = None
-        process.join(10)
+        process.join(START_S)
         if process.exitcode == -signal.SIGKILL or (said is None and process.exitcode == UNTOLD):
             assert kill is not None, f"{arguments} was killed by nobody"
             self.round.outcome.kills += 1

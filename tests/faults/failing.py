@@ -36,6 +36,11 @@ class Faults:
     def disarm(self) -> None:
         self.at = 0
 
+    @property
+    def may_come(self) -> bool:
+        """Whether a later call may fail."""
+        return bool(self.at) and self.count < self.at + self.length - 1
+
     def meet(self, what: str, problem: Callable[[], Exception]) -> None:
         if not self.at:
             return
@@ -52,8 +57,12 @@ class RandomFaults(Faults):
         super().__init__()
         self._rng, self._one_in, self._most = rng, one_in, most
 
+    @property
+    def may_come(self) -> bool:
+        return bool(self.at) and len(self.failed) < self._most
+
     def meet(self, what: str, problem: Callable[[], Exception]) -> None:
-        if self.at and len(self.failed) < self._most and self._rng.randrange(self._one_in) == 0:
+        if self.may_come and self._rng.randrange(self._one_in) == 0:
             self.failed.append(what)
             raise problem()
 

@@ -137,7 +137,7 @@ class World:
         """Repeat the step until it is done. A step that failed, and did not only lose its answer, has
         changed nothing but the table `but`."""
         for _ in range(self.tries):
-            before = self.watched(person) if self.faults.at else None  # else nothing fails
+            before = self.watched(person) if self.faults.may_come else None
             failed = len(self.faults.failed)
             if step():
                 return
@@ -212,7 +212,11 @@ class World:
         path = f"/linking/{button}"
         self.insist(person, lambda: _is_done(browser.post(path, form.fields)))
         page = browser.page
-        target = page.headers["Location"] if page.status_code == 303 else refresh_of(page.text)
+        target = (
+            page.headers["Location"]
+            if page.status_code == 303
+            else refresh_of(page.text.partition("</head>")[0])
+        )
         assert target is not None
         return str(target)
 
@@ -579,7 +583,7 @@ class TwoPages(LinkByLogin):
 
     def prepare(self, person: Person) -> None:
         self.other = self.world.new_person(OTHER_PAGE)
-        self.code = self.world.approve(self.other)
+        self.code = self.world.approved(self.other)
 
     def act(self, person: Person) -> None:
         super().act(person)

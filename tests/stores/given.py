@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 PAGE, PSID = "102030405060708", "24680135791357"
 ADA = Account("1", "ada", "ada@example.com", "+44 1815", "Ada Lovelace")
 GRACE = Account("2", "grace", "grace@example.com", None, None)
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
 
 _numbers = count(1)
 
@@ -44,6 +46,17 @@ def _no_file(tmp_path: Path) -> Iterator[str]:
 DATABASES = {"postgres": lambda tmp_path: postgres.schema_with_tables(), "sqlite": _sqlite}
 #: Addresses at which there is nothing yet.
 PLACES = {"postgres": lambda tmp_path: postgres.empty_schema(), "sqlite": _no_file}
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Ask]:
+    """Asks statements on one connection of its own."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            yield lambda statement: connection.execute(statement).fetchall()
+    else:
+        with postgres.connected(url) as ask:
+            yield ask
 
 
 def engine_of(store: SQLStore) -> SQLiteEngine:

@@ -26,7 +26,9 @@ from bot_linking.stores.store import SQLStore
 # A fresh interpreter is forked for each, which has loaded what they need and opened nothing.
 SPAWN: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 if sys.platform == "linux":
-    SPAWN.set_forkserver_preload(["__main__", __name__, "psycopg", "sqlite_utils"])
+    SPAWN.set_forkserver_preload(
+        ["__main__", __name__, "psycopg", "sqlite_utils", "flask", "bot_linking.external_account"]
+    )
 NOW = 1_800_000_000_000
 LIMIT_S = 60
 

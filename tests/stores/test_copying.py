@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -23,7 +23,6 @@ from bot_linking.stores.copying import CopyRefused, copier, copy_store, sqlite_s
 from bot_linking.stores.copying.plan import Table, tables_of
 from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
-from tests import postgres
 
 from .copying import copy_and_die
 from .given import (
@@ -32,9 +31,11 @@ from .given import (
     NOW,
     PAGE,
     PLACES,
+    Ask,
     attempt_for,
     bury,
     claim,
+    connected,
     link,
     linked,
     save_code,
@@ -46,7 +47,6 @@ PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), (
 STRANGE = "Ada \\N \t \\ 'q\" \n 阿达 👩🏽‍🔬 =1+1"
 
 NewDatabase = Callable[[str], str]
-Run = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def fill(url: str) -> None:
         _fill_what_is_empty(ask)
 
 
-def _fill_what_is_empty(ask: Run) -> None:
+def _fill_what_is_empty(ask: Ask) -> None:
     """Put a row into each table that is still empty."""
     kinds = {"integer": "1", "text": "'x'"}
     with closing(sqlite3.connect(":memory:")) as scratch:
@@ -133,17 +133,6 @@ OF_APPS = (
     " enrolled_at) values ('shop', 7, 'sealed', 0, 0, '[]', 1)",
     "insert into external_recovery_codes (app_key, user_id, digest) values ('shop', 7, 'd')",
 )
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Run]:
-    """Runs statements on one connection of its own."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-            yield lambda statement: connection.execute(statement).fetchall()
-    else:
-        with postgres.connected(url) as ask:
-            yield ask
 
 
 def run(url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -127,7 +127,7 @@ def test_no_session_of_postgresql_outlives_its_store() -> None:
 
 def until(is_so: Callable[[], bool]) -> bool:
     pause = threading.Event()
-    return any(is_so() or pause.wait(0.05) for _ in range(200))
+    return any(is_so() or pause.wait(0.05) for _ in range(1200))
 
 
 def test_an_app_that_is_closed_leaves_no_thread_and_no_file(new_bot: NewBot) -> None:

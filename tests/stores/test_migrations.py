@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores import open_store, sql
-from tests import postgres
+
+from .given import PLACES, Ask, connected
 
 Columns = dict[str, list[tuple[Any, ...]]]
 ROOMS = {"bot_linking": sql.STORES, "bot_linking_external_account": "bot_linking.external_account"}
@@ -25,13 +25,21 @@ RECORDS = {"_sqlite_migrations", "sqlite_sequence", "bot_linking_migrations"}
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[dict[str, list[str]]]:
-    """Two empty databases of each engine."""
-    with postgres.empty_schema() as one, postgres.empty_schema() as other:
-        yield {
-            "postgres": [one, other],
-            "sqlite": [f"sqlite:///{tmp_path}/one.db", f"sqlite:///{tmp_path}/other.db"],
-        }
+def place(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """The address of an empty database of this engine."""
+    with ExitStack() as stack:
+        yield lambda engine: stack.enter_context(PLACES[engine](tmp_path))
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
+    """The schema of a new database of each engine."""
+    found = {}
+    for engine, place in PLACES.items():
+        with place(tmp_path_factory.mktemp("fresh")) as url, closing(open_store(url)) as store:
+            store.migrate()
+            found[engine] = _schema(url)
+    return found
 
 
 def _open_all_rooms(url: str) -> list[str]:
@@ -47,34 +55,34 @@ def _open_all_rooms(url: str) -> list[str]:
 
 
 def run(url: str, statement: str) -> list[tuple[Any, ...]]:
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-            return connection.execute(statement).fetchall()
-    return postgres.execute(url, statement)
+    with connected(url) as ask:
+        return ask(statement)
 
 
 def _schema(url: str) -> list[tuple[Any, ...]]:
     """The tables, columns, keys and indexes, as the engine describes them."""
-    if url.startswith("sqlite"):
-        found = []
-        for name, text in run(
-            url, "select name, sql from sqlite_master where name not like '\\_sqlite%' escape '\\'"
-        ):
-            columns = run(url, f"pragma table_xinfo({name})")
-            found += [(name, *column) for column in columns] or [(name, text)]
-        return sorted(found, key=repr)
-    columns = run(
-        url,
+    with connected(url) as ask:
+        return _schema_of_file(ask) if url.startswith("sqlite") else _schema_on_server(ask)
+
+
+def _schema_of_file(ask: Ask) -> list[tuple[Any, ...]]:
+    found = []
+    for name, text in ask("select name, sql from sqlite_master where name not like '\\_sqlite%' escape '\\'"):
+        columns = ask(f"pragma table_xinfo({name})")
+        found += [(name, *column) for column in columns] or [(name, text)]
+    return sorted(found, key=repr)
+
+
+def _schema_on_server(ask: Ask) -> list[tuple[Any, ...]]:
+    columns = ask(
         "select table_name, ordinal_position, column_name, data_type, collation_name, is_nullable,"
         " column_default, is_identity from information_schema.columns where table_schema = current_schema()",
     )
-    indexes = run(
-        url,
+    indexes = ask(
         "select tablename, replace(indexdef, current_schema() || '.', '') from pg_indexes"
         " where schemaname = current_schema()",
     )
-    keys = run(
-        url,
+    keys = ask(
         "select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint"
         " where connamespace = current_schema()::regnamespace and contype <> 'n'",
     )
@@ -105,9 +113,9 @@ def _columns(url: str) -> Columns:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("version", range(1, len(STEPS["bot_linking"])))
 def test_a_database_of_each_earlier_version_becomes_what_a_new_one_is(
-    two: dict[str, list[str]], engine: str, version: int, monkeypatch: pytest.MonkeyPatch
+    place: Callable[[str], str], fresh: Any, engine: str, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, old = two[engine]
+    old = place(engine)
     steps = STEPS["bot_linking"]
     with monkeypatch.context() as patch:
         _limit(patch, engine, version)
@@ -118,8 +126,7 @@ def test_a_database_of_each_earlier_version_becomes_what_a_new_one_is(
     store = open_store(old)
     assert store.migrate() == [f"bot_linking {step}" for step in steps[version:]]
     store.close()
-    open_store(fresh).migrate()
-    assert _schema(old) == _schema(fresh)
+    assert _schema(old) == fresh[engine]
 
 
 def _limit(patch: pytest.MonkeyPatch, engine: str, version: int) -> None:
@@ -132,17 +139,18 @@ def _limit(patch: pytest.MonkeyPatch, engine: str, version: int) -> None:
     patch.setattr(f"bot_linking.stores.{engine}.engine.load_schema", first)
 
 
-def test_both_engines_have_the_same_tables_and_columns(two: dict[str, list[str]]) -> None:
-    for url in (two["postgres"][0], two["sqlite"][0]):
+def test_both_engines_have_the_same_tables_and_columns(place: Callable[[str], str]) -> None:
+    urls = [place(engine) for engine in ENGINES]
+    for url in urls:
         _open_all_rooms(url)
-    ours = _columns(two["postgres"][0])
-    assert ours == _columns(two["sqlite"][0])
+    ours = _columns(urls[0])
+    assert ours == _columns(urls[1])
     assert {"links", "codes", "outbox", "history", "api_keys", "external_accounts"} <= set(ours)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_store_that_is_up_to_date_is_left_alone(two: dict[str, list[str]], engine: str) -> None:
-    url = two[engine][0]
+def test_a_store_that_is_up_to_date_is_left_alone(place: Callable[[str], str], engine: str) -> None:
+    url = place(engine)
     expected = [f"{name} {step}" for name in ROOMS for step in STEPS[name]]
     assert _open_all_rooms(url) == expected
     before = _schema(url)
@@ -152,9 +160,9 @@ def test_a_store_that_is_up_to_date_is_left_alone(two: dict[str, list[str]], eng
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_step_that_fails_leaves_the_version_before_it_and_is_done_at_the_next_start(
-    two: dict[str, list[str]], engine: str, monkeypatch: pytest.MonkeyPatch
+    place: Callable[[str], str], engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = two[engine][0]
+    url = place(engine)
     with monkeypatch.context() as patch:
         _limit(patch, engine, 1)
         open_store(url).migrate()

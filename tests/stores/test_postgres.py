@@ -336,7 +336,7 @@ def test_a_connection_that_is_not_needed_any_more_is_closed(
 
 def _sessions(url: str, *, at_most: int) -> int:
     count = 0
-    for _ in range(100):  # a session ends a moment after it was closed
+    for _ in range(3000):  # a session ends a moment after it was closed
         rows = postgres.execute(
             url, "select count(*) from pg_stat_activity where application_name = 'bot_linking'"
         )

@@ -46,7 +46,7 @@ Work = Callable[[], object]
 def at_once(works: Sequence[Work]) -> list[object]:
     """Run each in a thread, all started at one moment, and return the results. An error of one is raised
     here."""
-    gate = threading.Barrier(len(works), timeout=20)
+    gate = threading.Barrier(len(works), timeout=60)
     found: list[object] = [None] * len(works)
 
     def run(place: int, work: Work) -> None:
