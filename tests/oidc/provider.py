@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
@@ -20,6 +21,12 @@ from tests.people import ADA
 CLIENT_ID, CLIENT_SECRET = "the client", "the secret:of+it"
 
 
+@cache
+def signing_key(kid: str, owner: str = "the provider") -> jwk.RSAKey:
+    """A key that an owner signs with. It is made once: no test changes one."""
+    return jwk.RSAKey.generate_key(2048, parameters={"kid": kid, "use": "sig"})
+
+
 class Provider:
     """Signs people in as `subject`. `spoil` changes the claims before they are signed; `sign` replaces the
     signing."""
@@ -27,7 +34,7 @@ class Provider:
     def __init__(self, server: HTTPServer, path: str = "/idp") -> None:
         self.issuer = server.url_for(path)
         self.subject = "ada"
-        self.keys = [jwk.RSAKey.generate_key(2048, parameters={"kid": "k1", "use": "sig"})]
+        self.keys = [signing_key("k1")]
         self.seconds: Callable[[], float] = lambda: 1_800_000_000.0
         self.metadata: dict[str, Any] = {}
         self.spoil: Callable[[dict[str, Any]], dict[str, Any]] = lambda claims: claims

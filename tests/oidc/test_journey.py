@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from joserfc import jwk, jwt
+from joserfc import jwt
 from pytest_httpserver import HTTPServer
 from werkzeug.test import TestResponse
 
@@ -22,17 +21,26 @@ from tests.people import ADA
 from tests.webview.guarded import guarded
 from tests.wire import PSID, SITE, batch, code_in, linked_event
 
-from .provider import CLIENT_ID, CLIENT_SECRET, Provider, answer_query, oidc_of, signed_by_text, unsigned
+from .provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Provider,
+    answer_query,
+    oidc_of,
+    signed_by_text,
+    signing_key,
+    unsigned,
+)
 
 FAILED = "The login there did not work."
 
 
 @pytest.fixture
-def provider(clock: Clock) -> Iterator[Provider]:
-    with HTTPServer() as server:
-        provider = Provider(server)
-        provider.seconds = clock
-        yield provider
+def provider(httpserver_ipv4: HTTPServer, clock: Clock) -> Provider:
+    """Beside the Graph, on a server of its own."""
+    provider = Provider(httpserver_ipv4)
+    provider.seconds = clock
+    return provider
 
 
 @pytest.fixture
@@ -276,7 +284,7 @@ def test_clocks_may_differ_by_less_than_a_minute(bot: Bot, provider: Provider, s
 
 
 def strange(provider: Provider, kind: str) -> Any:
-    other = jwk.RSAKey.generate_key(2048, parameters={"kid": "k1"})
+    other = signing_key("k1", "another")
     public = provider.keys[0].as_pem(private=False)
     return {
         "none": unsigned,
@@ -309,7 +317,7 @@ def test_keys_are_read_again_for_one_that_is_new_and_once_a_minute(provider: Pro
     seconds = [1000.0]
     discovery = Discovery(provider.issuer, now=lambda: seconds[0])
     assert len(discovery.keys("k1")) == 1
-    provider.keys.append(jwk.RSAKey.generate_key(2048, parameters={"kid": "k2"}))
+    provider.keys.append(signing_key("k2"))
     assert discovery.keys("k2") == []
     seconds[0] += BETWEEN_KEYS_S + 1
     assert len(discovery.keys("k2")) == 1
@@ -325,7 +333,7 @@ def test_who_signs_in_after_the_keys_were_changed_is_taken(
     browser, target = led_there(bot)
     back(browser, provider.sign_in(target))
     assert browser.form("consent")
-    provider.keys = [jwk.RSAKey.generate_key(2048, parameters={"kid": "k2"})]
+    provider.keys = [signing_key("k2")]
     monkeypatch.setattr("bot_linking.oidc.discovery.BETWEEN_KEYS_S", -1.0)
     browser, target = led_there(bot)
     back(browser, provider.sign_in(target))

@@ -6,14 +6,17 @@ and tickets, and the stored attempt is compared before and after.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import product
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
+from werkzeug.wrappers import Request
 
 from bot_linking import Account
 from bot_linking.core.journey import STEPS, Stage, Step, after
@@ -28,6 +31,7 @@ from .guarded import PASSWORDS, Guarded, guarded
 from .mailbox import Mailbox, other_than
 
 BROWSER, SESSIONS = "__Host-bot_linking", "__Host-bot_linking_session"
+ENVIRON = {**create_environ(base_url=SITE), "REMOTE_ADDR": "127.0.0.1"}
 GRACE = "2"
 GRACE_THERE = Account(GRACE, username="grace", email="grace@example.com")
 
@@ -103,9 +107,9 @@ def lead_to(stage: Stage, browser: Browser, world: Guarded) -> None:
 
 
 @pytest.fixture(params=sorted(set(Stage) - {Stage.SECOND_FACTOR_PASSED}))
-def prize(request: pytest.FixtureRequest, new_bot: NewBot, id_server: HTTPServer) -> Iterator[Prize]:
+def prize(request: pytest.FixtureRequest, new_bot: NewBot, httpserver_ipv4: HTTPServer) -> Iterator[Prize]:
     stage = request.param
-    mailbox, provider = Mailbox(), Provider(id_server)
+    mailbox, provider = Mailbox(), Provider(httpserver_ipv4)
     world = guarded(
         new_bot,
         GRACE,
@@ -160,12 +164,6 @@ def last_ticket(browser: Browser, world: Guarded) -> str:
         kept = replace(kept, account=account)
     with world.bot.app.test_request_context():
         return world.webview.browser.sign(kept)
-
-
-@pytest.fixture
-def id_server() -> Iterator[HTTPServer]:
-    with HTTPServer() as server:
-        yield server
 
 
 # The shapes
@@ -255,15 +253,29 @@ def gets(prize: Prize) -> list[str]:
 # The requests
 
 
-def send(prize: Prize, method: str, path: str, cookies: Cookies, data: Any = None) -> TestResponse:
-    client = prize.world.bot.app.test_client(use_cookies=False)
+def send(
+    prize: Prize,
+    method: str,
+    path: str,
+    cookies: Cookies,
+    fields: Mapping[str, str | list[str]] | None = None,
+) -> TestResponse:
+    """One request, by WSGI itself: a test client makes each anew, and there are some ten thousand."""
     pairs = [
         f"{name}={each}"
         for name, value in cookies.items()
         for each in (value if isinstance(value, list) else [value])
     ]
-    headers = {"Cookie": "; ".join(pairs).encode().decode("latin-1")} if pairs else {}
-    return client.open(f"/linking/{path}", method=method, base_url=SITE, data=data, headers=headers)
+    where, _, query = path.partition("?")
+    environ = {**ENVIRON, "REQUEST_METHOD": method, "PATH_INFO": f"/linking/{where}", "QUERY_STRING": query}
+    if pairs:
+        environ["HTTP_COOKIE"] = "; ".join(pairs).encode().decode("latin-1")
+    body = urlencode(fields or {}, doseq=True).encode()
+    if fields is not None:
+        environ |= {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body))}
+    environ["wsgi.input"] = BytesIO(body)
+    answer = run_wsgi_app(prize.world.bot.app, environ, buffered=True)
+    return TestResponse(*answer, request=Request(environ))
 
 
 def reachable(stage: Stage, steps: set[Step]) -> set[Stage]:
