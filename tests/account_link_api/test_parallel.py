@@ -17,13 +17,15 @@ _CALL = """
 import sys
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.stores import open_store
+from tests.children import insisting
 store, worker = open_store("sqlite:///" + sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
 kinds = []
 for _ in range(int(sys.argv[3])):
     given = Identifiers("ada", "mike@example.com") if worker % 2 else Identifiers("ada", None, "1")
-    kinds.append(type(store.bind(sys.argv[4], sys.argv[5], given, "api", 1)[0]).__name__)
+    bound = insisting(lambda: store.bind(sys.argv[4], sys.argv[5], given, "api", 1))
+    kinds.append(type(bound[0]).__name__)
 print(" ".join(kinds))
 """
 

@@ -80,7 +80,7 @@ def test_parallel_delivery_ends_in_the_order_of_the_timestamps(store: Store) -> 
     stage, rng = Stage(store), random.Random(7)
     events, expected = _taps_during_an_outage(stage, rng, people=60)
     shares = [_shuffled(rng, events[n::8] + rng.sample(events, 20)) for n in range(8)]
-    ready, problems = threading.Barrier(8, timeout=30), list[BaseException]()
+    ready, problems = threading.Barrier(8, timeout=60), list[BaseException]()
 
     def deliver(share: Sequence[LinkingEvent]) -> None:
         try:
@@ -94,7 +94,7 @@ def test_parallel_delivery_ends_in_the_order_of_the_timestamps(store: Store) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert not problems
     assert {psid: stage.account_of(("page", psid)) for psid in expected} == expected
 

@@ -16,7 +16,7 @@ from . import test_histories
 @pytest.fixture
 def store() -> Iterator[Store]:
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
-    with postgres.empty_schema() as url:
+    with postgres.schema_with_tables() as url:
         store = open_store(url)
         yield store
         store.close()

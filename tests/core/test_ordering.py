@@ -208,7 +208,7 @@ def test_rule_7_a_webhook_that_beats_the_browser_finds_its_code(life: Life) -> N
     code = life.mint()
     thread = threading.Thread(target=lambda: found.append(life.account_of_code(code)))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert found == [ADA]
 
 

@@ -22,7 +22,7 @@ from bot_linking.stores.postgres.sessions import LOCK_S  # noqa: E402
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with postgres.empty_schema() as address:
+    with postgres.schema_with_tables() as address:
         yield address
 
 
@@ -94,17 +94,18 @@ def test_sixteen_webhooks_at_once_link_once(bot: Bot) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert status == [200] * 16
     assert len(bot.heard.of("AccountLinked")) == 1
 
 
-def test_migrate_says_what_it_did_and_then_that_there_is_nothing_to_do(new_bot: NewBot, url: str) -> None:
-    first = new_bot(DATABASE=url).app.test_cli_runner().invoke(args=["linking", "migrate"])
+def test_migrate_says_what_it_did_and_then_that_there_is_nothing_to_do(new_bot: NewBot) -> None:
+    with postgres.empty_schema() as url:
+        first = new_bot(DATABASE=url).app.test_cli_runner().invoke(args=["linking", "migrate"])
+        again = new_bot(DATABASE=url).app.test_cli_runner().invoke(args=["linking", "migrate"])
     assert first.exit_code == 0
     assert first.stdout.splitlines()[0] == "bot_linking schema_0001"
     assert "step(s) applied" in first.stderr
-    again = new_bot(DATABASE=url).app.test_cli_runner().invoke(args=["linking", "migrate"])
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "the store is up to date\n")
 
 

@@ -439,7 +439,7 @@ def test_a_serving_process_delivers_by_itself(new_bot: NewBot) -> None:
 
     with message_sent.connected_to(told, sender=bot.app):
         bot.linking.delivery.wake()
-        assert sent.wait(10)
+        assert sent.wait(60)
     assert len(bot.graph.sent) == 1
 
 

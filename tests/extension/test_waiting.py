@@ -354,6 +354,7 @@ def test_a_store_that_is_away_is_not_asked_at_each_webhook(bot: Bot, monkeypatch
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(bot.linking.store, "has_waiting", away)
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 3600)
     bot.linking.delivery.waiting._look_at = 0.0
     for _ in range(5):
         assert bot.post(batch(message_event("hello")), path="/decorated").status_code == 200

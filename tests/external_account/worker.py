@@ -7,6 +7,7 @@ from flask import Flask
 from bot_linking.external_account import ExternalAccount, SecondFactorRefused
 from bot_linking.external_account.accounts import Accounts
 from bot_linking.external_account.errors import BoundToAnother
+from tests.children import insisting
 from tests.stores.processes import NOW, meet
 
 
@@ -28,7 +29,7 @@ def bind_and_pass(database: str, keys: str, user: int, code: str, processes: int
 
 def _bind(accounts: Accounts, user: int, number: int) -> str:
     try:
-        accounts.bind("shop", user, "wechat", f"pair{number}", 1)
+        insisting(lambda: accounts.bind("shop", user, "wechat", f"pair{number}", 1))
     except BoundToAnother:
         return f"refused {number}"
     return f"bound {number}"
@@ -36,7 +37,7 @@ def _bind(accounts: Accounts, user: int, number: int) -> str:
 
 def _use(external: ExternalAccount, code: str) -> str:
     try:
-        external.check_second_factor("shop", 7, code)
+        insisting(lambda: external.check_second_factor("shop", 7, code))
     except SecondFactorRefused:
         return "turned away"
     return "passed"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Flask
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import BotLinkingError, StoreUnavailable
+from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.events import AccountLinked, LinkingEvent
 from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.external_account import ExternalAccount
 from bot_linking.stores import open_store
+from tests.children import insisting
 
 PROCESSES, THREADS = 2, 8
 NOW = 1_800_000_000_000
@@ -25,8 +24,6 @@ KEYS = "k3y-of-the-races-which-is-long-enough-0000"
 PAGE, GUARDED = "page", 7
 PEOPLE = ("first", "second")
 WAIT_S = 300
-TRIES, PAUSE_S = 50, 0.2
-T = TypeVar("T")
 
 Act = Callable[[int, int], str | None]
 """What a thread does in a round: by its number and the round's, who won with it, None where nobody did."""
@@ -34,15 +31,6 @@ Act = Callable[[int, int], str | None]
 
 def clock_of(number: int) -> float:
     return NOW / 1000 + ROUND_S * number
-
-
-def insisting(ask: Callable[[], T]) -> T:
-    """The answer. A machine that is too busy to answer in time is asked again, as Messenger and sites do."""
-    for _ in range(TRIES):
-        with suppress(StoreUnavailable):
-            return ask()
-        time.sleep(PAUSE_S)
-    return ask()
 
 
 def external_of(database: str, clock: Callable[[], float]) -> ExternalAccount:

@@ -84,6 +84,7 @@ def test_coming_back_without_a_code_links_nothing(sim: Simulator, tail: str) -> 
 
 
 def test_a_token_dies_after_five_minutes(sim: Simulator, clock: Clock) -> None:
+    clock.stand_still()
     early, late = (redirect_uri(sim.open_login(ADA, LOGIN)) for _ in range(2))
     clock.ahead = 299
     assert sim.return_to(early + "&authorization_code=c") is Outcome.LINKED

@@ -39,6 +39,7 @@ from .given import (
     link,
     linked,
     save_code,
+    short_waits,
     unlinked,
 )
 from .processes import LIMIT_S, one_process
@@ -69,16 +70,22 @@ def new_database(new_folder: Callable[[], Path]) -> Iterator[NewDatabase]:
 
 
 @pytest.fixture
-def filled(new_folder: Callable[[], Path]) -> Iterator[NewDatabase]:
-    """Makes databases in which every table has rows, by kind."""
+def empty(new_folder: Callable[[], Path]) -> Iterator[NewDatabase]:
+    """Makes databases whose tables have no rows, by kind."""
     with ExitStack() as stack:
+        yield lambda kind: stack.enter_context(DATABASES[kind](new_folder()))
 
-        def make(kind: str) -> str:
-            url = stack.enter_context(DATABASES[kind](new_folder()))
-            fill(url)
-            return url
 
-        yield make
+@pytest.fixture
+def filled(empty: NewDatabase) -> NewDatabase:
+    """Makes databases in which every table has rows, by kind."""
+
+    def make(kind: str) -> str:
+        url = empty(kind)
+        fill(url)
+        return url
+
+    return make
 
 
 def fill(url: str) -> None:
@@ -161,7 +168,7 @@ def is_empty(url: str) -> bool:
 
 
 def test_a_database_whose_tables_are_locked_is_given_up_and_makes_no_target(
-    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    empty: NewDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The lock is met while the target is checked, before anything is copied."""
     import psycopg
@@ -169,8 +176,7 @@ def test_a_database_whose_tables_are_locked_is_given_up_and_makes_no_target(
     from bot_linking.stores.copying import postgres_side
 
     monkeypatch.setattr(postgres_side, "LOCK_WAIT_MS", 200)
-    source, target = new_database("postgres"), tmp_path / "target.db"
-    open_store(source).close()
+    source, target = empty("postgres"), tmp_path / "target.db"
     for table in ("links", "bot_linking_migrations"):
         with psycopg.connect(source) as other:
             other.execute(f"lock table {table} in access exclusive mode")
@@ -203,11 +209,11 @@ def test_every_row_of_every_table_arrives(
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_counters_go_on_from_the_sources_numbers_even_without_the_newest_rows(
-    new_database: NewDatabase, filled: NewDatabase, source: str, target: str
+    empty: NewDatabase, filled: NewDatabase, source: str, target: str
 ) -> None:
     """A code of tomorrow must have a greater tick than every change of today, even when all codes are
     purged."""
-    old, new = filled(source), new_database(target)
+    old, new = filled(source), empty(target)
     ((newest,),) = run(old, "select max(tick) from codes")
     run(old, "delete from codes")
     copy_store(old, new)
@@ -219,10 +225,9 @@ def test_counters_go_on_from_the_sources_numbers_even_without_the_newest_rows(
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_store_without_rows_is_copied_too_and_then_counts_from_one(
-    new_database: NewDatabase, source: str, target: str
+    new_database: NewDatabase, empty: NewDatabase, source: str, target: str
 ) -> None:
-    old, new = new_database(source), new_database(target)
-    open_store(old).close()
+    old, new = empty(source), new_database(target)
     copy_store(old, new)
     store = open_store(new)
     save_code(store)
@@ -247,9 +252,8 @@ def test_a_target_that_holds_a_row_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_database_is_not_copied_into_itself(new_database: NewDatabase, kind: str) -> None:
-    url = new_database(kind)
-    open_store(url).close()
+def test_a_database_is_not_copied_into_itself(empty: NewDatabase, kind: str) -> None:
+    url = empty(kind)
     with pytest.raises(CopyRefused, match="is the database that is to be copied"):
         copy_store(url, url)
 
@@ -265,9 +269,10 @@ def test_a_database_without_our_tables_is_refused(new_database: NewDatabase) -> 
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_source_of_a_newer_release_is_refused(new_database: NewDatabase, kind: str) -> None:
-    old, new = new_database(kind), new_database("sqlite")
-    open_store(old).close()
+def test_a_source_of_a_newer_release_is_refused(
+    new_database: NewDatabase, empty: NewDatabase, kind: str
+) -> None:
+    old, new = empty(kind), new_database("sqlite")
     record = {
         "sqlite": "_sqlite_migrations (migration_set, name, applied_at) values ('bot_linking', 'x', '')",
         "postgres": "bot_linking_migrations (room, step) values ('bot_linking', 'x')",
@@ -279,9 +284,9 @@ def test_a_source_of_a_newer_release_is_refused(new_database: NewDatabase, kind:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_copy_that_differs_from_the_source_is_not_kept(
-    new_database: NewDatabase, filled: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+    empty: NewDatabase, filled: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = filled(source), new_database(target)
+    old, new = filled(source), empty(target)
     digest = copier._digest
     monkeypatch.setattr(copier, "_digest", lambda chunks, seen: digest(_less(chunks), seen))
     with pytest.raises(CopyRefused, match="not the same"):
@@ -297,13 +302,14 @@ def _less(chunks: Any) -> Iterator[list[tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_no_other_process_writes_into_the_source_during_a_copy(
-    new_database: NewDatabase, filled: NewDatabase, kind: str
+    new_database: NewDatabase, filled: NewDatabase, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = filled(kind), new_database("sqlite")
     said: list[type[BaseException] | None] = []
 
     def write(_: int) -> None:
         def once() -> None:
+            short_waits(kind, monkeypatch)
             store = open_store(old)
             try:
                 link(store, psid="3000")
@@ -324,9 +330,9 @@ def test_no_other_process_writes_into_the_source_during_a_copy(
 
 
 def test_a_source_that_can_only_be_read_is_copied(
-    new_database: NewDatabase, filled: NewDatabase, monkeypatch: pytest.MonkeyPatch
+    empty: NewDatabase, filled: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = filled("sqlite"), new_database("postgres")
+    old, new = filled("sqlite"), empty("postgres")
 
     def open_to_read(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
@@ -360,8 +366,8 @@ def test_a_copy_that_is_killed_half_way_has_copied_nothing_and_can_be_repeated(
     assert contents(new) == contents(old)
 
 
-def test_the_copied_store_serves(new_database: NewDatabase, filled: NewDatabase) -> None:
-    old, new = filled("sqlite"), new_database("postgres")
+def test_the_copied_store_serves(empty: NewDatabase, filled: NewDatabase) -> None:
+    old, new = filled("sqlite"), empty("postgres")
     copy_store(old, new)
     store = open_store(new)
     try:

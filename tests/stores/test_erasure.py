@@ -208,14 +208,16 @@ def postgres_rows() -> Iterator[tuple[SQLStore, Callable[[str], list[str]]]]:
 
         def rows_with(text: str) -> list[str]:
             places = connection.execute(
-                "select table_name, column_name from information_schema.columns "
-                "where table_schema = current_schema()"
+                "select table_name, array_agg(column_name::text) from information_schema.columns "
+                "where table_schema = current_schema() group by table_name"
             ).fetchall()
             found = []
-            for table, column in places:
-                query = f"select count(*) from {table} where strpos(cast({column} as text), %s) > 0"
-                if connection.execute(query, (text,)).fetchone()[0]:
-                    found.append(f"{table}.{column}")
+            for table, columns in places:
+                holds = ", ".join(f"bool_or(strpos(cast({each} as text), %(text)s) > 0)" for each in columns)
+                row = connection.execute(f"select {holds} from {table}", {"text": text}).fetchone()
+                found += [
+                    f"{table}.{column}" for column, is_here in zip(columns, row, strict=True) if is_here
+                ]
             return found
 
         yield store, rows_with

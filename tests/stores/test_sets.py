@@ -133,19 +133,20 @@ def _plain(outcome: Any) -> str:
 
 
 def _contents(url: str) -> dict[str, list[dict[str, Any]]]:
-    found = dict[str, list[dict[str, Any]]]()
-    for table in COMPARED:
-        columns = [
-            name for (name,) in postgres.execute(
-                url, "select column_name from information_schema.columns where table_name = %s"
-                " and table_schema = current_schema() order by 1", table,
-            )
-        ]  # fmt: skip
-        kept = [name for name in columns if name not in OWN]
-        order = "page_id, psid, id" if table in ("outbox", "history") else ", ".join(kept)
-        rows = postgres.execute(url, f"select {', '.join(kept)} from {table} order by {order}")
-        found[table] = [dict(zip(kept, row, strict=True)) for row in rows]
-    return found
+    with postgres.connected(url) as run:
+        return {table: _rows(run, table) for table in COMPARED}
+
+
+def _rows(run: postgres.Run, table: str) -> list[dict[str, Any]]:
+    columns = run(
+        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+        " order by 1",
+        table,
+    )
+    kept = [name for (name,) in columns if name not in OWN]
+    order = "page_id, psid, id" if table in ("outbox", "history") else ", ".join(kept)
+    rows = run(f"select {', '.join(kept)} from {table} order by {order}")
+    return [dict(zip(kept, row, strict=True)) for row in rows]
 
 
 def test_events_that_cannot_be_stored_are_buried_and_the_others_are_applied(store: SQLStore) -> None:

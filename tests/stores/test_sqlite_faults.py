@@ -18,11 +18,21 @@ from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.core.events import AccountLinked
 from bot_linking.stores import open_store
 from bot_linking.stores.sqlite import engine as sqlite
-from bot_linking.stores.sqlite import file as sqlite_file
 from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
 
-from .given import NOW, PAGE, PSID, attempt_for, connection_of, engine_of, link, linked, save_code
+from .given import (
+    NOW,
+    PAGE,
+    PSID,
+    attempt_for,
+    connection_of,
+    engine_of,
+    link,
+    linked,
+    save_code,
+    short_waits,
+)
 from .processes import LIMIT_S, SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
 
 
@@ -76,8 +86,7 @@ def test_the_wait_for_a_lock_leaves_time_to_answer_a_webhook() -> None:
 def test_a_lock_is_waited_for_until_the_limit_and_afterwards_all_works(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sqlite, sqlite_threads, sqlite_file):
-        monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.6)
+    short_waits("sqlite", monkeypatch)
     with closing(open_store(f"sqlite:///{path}")) as store:
         _meet_a_lock(store, path)
 
@@ -88,7 +97,7 @@ def _meet_a_lock(store: SQLStore, path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             store.receive([linked(code)], NOW)
-        assert 0.5 < time.monotonic() - began < 36
+        assert 0.4 < time.monotonic() - began < 36
         assert store.find_link(PAGE, PSID) is None
         assert in_a_thread(lambda: store.find_link(PAGE, PSID)) is None
         let_go()

@@ -137,7 +137,7 @@ def test_two_clicks_at_the_same_moment_give_working_codes_and_one_link(bot: Bot)
     pages: list[TestResponse] = []
 
     def click() -> None:
-        start.wait(10)
+        start.wait(60)
         client = bot.app.test_client()
         for cookie in (browser.client.get_cookie("__Host-bot_linking_session", domain="bot.example"),):
             assert cookie is not None
@@ -149,7 +149,7 @@ def test_two_clicks_at_the_same_moment_give_working_codes_and_one_link(bot: Bot)
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     from bot_linking.testing import refresh_of
 
     assert [page.status_code for page in pages] == [200] * 4

@@ -273,7 +273,7 @@ def test_of_tries_at_the_same_time_three_are_judged(new_bot: NewBot, mailbox: Ma
         clone = bot.browser()
         for name, value in cookies.items():
             clone.client.set_cookie(name, value, domain="bot.example", secure=True)
-        start.wait(10)
+        start.wait(60)
         clone.post("/linking/email-code", {**form.fields, "code": code})
         bot.linking.store.close()
 
@@ -281,7 +281,7 @@ def test_of_tries_at_the_same_time_three_are_judged(new_bot: NewBot, mailbox: Ma
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     kept = bot.linking.store.find_attempt(browser.location.rpartition("/")[2])
     assert kept is not None
     assert kept.awaited is not None
