@@ -8,13 +8,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from tests.ports import free_port
 
 LIMIT_S = 120.0
 _CONFIGURATION = """
@@ -44,7 +46,7 @@ def running(url: str, *, mode: str = "transaction", sessions: int = 10) -> Itera
     query = parse_qs(parts.query)
     schema = query["options"][0].rpartition("=")[2]
     with TemporaryDirectory(prefix="bot_linking_pgbouncer_") as name:
-        folder, port, host = Path(name), _free_port(), query["host"][0]
+        folder, port, host = Path(name), free_port(), query["host"][0]
         settings = {"host": host, "name": parts.path[1:], "user": parts.username, "schema": schema}
         text = _CONFIGURATION.format(port=port, mode=mode, sessions=sessions, folder=folder, **settings)
         (folder / "pgbouncer.ini").write_text(text)
@@ -70,12 +72,6 @@ def _owner(host: str, folder: Path) -> dict[str, Any]:
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, user)
     return {"user": user}
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

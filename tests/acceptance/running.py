@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import requests
 from tests import forked
 from tests.children import LIMIT_S
 from tests.guides.blocks import guide_of, texts_of
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 #: For a bot of the tests: a password's hash costs no second, as the shop's own does on a slow machine.
@@ -59,16 +59,7 @@ class RunningBot:
 
 def free_pair() -> int:
     """A port that is free together with the next one, which the simulator takes."""
-    for _ in range(50):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
-    raise RuntimeError("no two free ports in a row")
+    return free_port(in_a_row=2)
 
 
 def is_ready(url: str) -> bool:

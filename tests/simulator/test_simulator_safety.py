@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import types
@@ -19,6 +18,7 @@ from bot_linking import AccountLinking
 from bot_linking.simulator import Person, Simulator
 from bot_linking.simulator.safety import is_loopback, is_loopback_host_header
 from tests.children import LIMIT_S, child, line_from
+from tests.ports import free_port
 
 from .receiving_bot import ADA, GRACE, ReceivingBot
 
@@ -240,11 +240,6 @@ def test_switches_refuse_what_they_are_not(sim: Simulator) -> None:
 
 def test_a_person_has_a_name_and_initials() -> None:
     assert (Person("1", "Ada", "Lovelace").name, Person("1", "Ada", "").initials) == ("Ada Lovelace", "A")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 def test_alone_it_prints_the_address_on_stdout_and_all_settings_of_a_bot_on_stderr(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 import requests
 from werkzeug.wrappers import Response
@@ -11,6 +9,7 @@ from werkzeug.wrappers import Response
 from bot_linking.simulator import Simulator
 from bot_linking.simulator.__main__ import main
 from bot_linking.simulator.triggers import TRIGGERS
+from tests.ports import free_port
 
 from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot
 
@@ -102,9 +101,7 @@ def test_no_other_machine_is_asked(capsys: pytest.CaptureFixture[str], url: str)
 
 
 def test_where_no_simulator_runs_it_says_so(bot: ReceivingBot, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert main(["trigger", "text", "--url", f"http://127.0.0.1:{port}"]) == 1
+    assert main(["trigger", "text", "--url", f"http://127.0.0.1:{free_port()}"]) == 1
     assert "no simulator answers" in capsys.readouterr().err
     bot.statuses = [404]
     assert main(["trigger", "text", "--url", bot.url]) == 1
