@@ -12,11 +12,13 @@ import pytest
 from bot_linking import Account
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.conflicts import Conflict
+from bot_linking.core.events import AccountLinked
 from tests.bots import Bot, NewBot
-from tests.people import GRACE, Site
+from tests.people import ADA, GRACE, Site
+from tests.stores.given import link
 from tests.ways.test_chat import payloads, quick_reply
 from tests.ways.test_pages import digits_on, enter, path_of, say, signed_request
-from tests.wire import OTHER_TOKEN, PAGE, PSID, TOKEN, batch, linked_event
+from tests.wire import PAGE, PSID, TOKEN, batch, linked_event
 
 MAC_PSID = "24680135799999"  # another chat of Grace's
 Door = Callable[[Bot, Path], int]
@@ -102,13 +104,8 @@ def make(new_bot: NewBot, site: Site) -> Callable[..., Bot]:
 
     def bot_with(policy: Any) -> Bot:
         bot = new_bot(APP_ID="42", on_conflict="move", resolve_account=resolve)
-        bot.link()
-        bot.graph.owners[OTHER_TOKEN] = MAC_PSID
-        browser = bot.browser()
-        browser.open(OTHER_TOKEN)
-        browser.sign_in("grace", "hopper-1906")
-        code = browser.consent().rpartition("authorization_code=")[2]
-        bot.post(batch(linked_event(code, psid=MAC_PSID, at=bot.clock.ms)))
+        for account, psid in ((ADA, PSID), (GRACE, MAC_PSID)):
+            assert isinstance(link(bot.linking.store, account, psid=psid, now=bot.clock.ms), AccountLinked)
         bot.linking.core.policy = type(bot.linking.core.policy)(policy)
         bot.clock.advance(1)
         return bot
