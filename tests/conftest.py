@@ -31,7 +31,7 @@ pytest_plugins = ["tests.hooks"]
 @pytest.fixture(scope="session", autouse=True)
 def _quick_apps() -> Iterator[None]:
     """Thousands of apps share what was compiled for the first, and no commit waits for the disk."""
-    with ready.templates(), ready.url_builders(), ready.unflushed_commits():
+    with ready.templates(), ready.url_builders(), ready.url_paths(), ready.unflushed_commits():
         yield
 
 

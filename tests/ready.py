@@ -72,6 +72,32 @@ def url_builders() -> Iterator[None]:
 
 
 @contextmanager
+def url_paths() -> Iterator[None]:
+    """In this block werkzeug reads an address without variables once, not for each app."""
+    parse = getattr(Rule, "_parse_rule", None)
+    if parse is None:  # a werkzeug that does it otherwise
+        yield
+        return
+    read: dict[str, tuple[list[Any], list[Any]]] = {}  # an address to its parts and its trace
+
+    def look_up_or_read(rule: Any, address: str) -> Any:
+        if "<" in address:  # its converters belong to the app
+            return parse(rule, address)
+        if address not in read:
+            known = len(rule._trace)
+            parts = list(parse(rule, address))
+            read[address] = parts, rule._trace[known:]
+            return parts
+        parts, trace = read[address]
+        rule._trace += trace
+        return parts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_parse_rule", look_up_or_read)
+        yield
+
+
+@contextmanager
 def unflushed_commits() -> Iterator[None]:
     """In this block commits to SQLite do not wait for the disk. Tests kill processes, never the machine."""
 

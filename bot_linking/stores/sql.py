@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
 STORES = "bot_linking.stores"
@@ -23,17 +24,22 @@ def rooms() -> dict[str, str]:
 
 def load_statements(filename: str = "statements.sql", *, room: str = STORES) -> dict[str, str]:
     """Name to statement, from a file of the package `room`."""
-    parts = _NAME.split(files(room).joinpath(filename).read_text("utf-8"))
+    parts = _NAME.split(_texts(room)[filename])
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def load_schema(words: dict[str, str], *, room: str = STORES) -> dict[str, list[str]]:
     """Step name to its statements, in order. `words` are the dialect's own words for the placeholders."""
     steps: dict[str, list[str]] = {}
-    for path in sorted(files(room).iterdir(), key=lambda entry: entry.name):
-        if path.name.startswith("schema_"):
-            text = path.read_text("utf-8").format(**words)
-            steps[path.name.removesuffix(".sql")] = [
-                part.strip() for part in text.split(";\n") if part.strip()
-            ]
+    for name, text in _texts(room).items():
+        if name.startswith("schema_"):
+            statements = text.format(**words).split(";\n")
+            steps[name.removesuffix(".sql")] = [part.strip() for part in statements if part.strip()]
     return steps
+
+
+@cache
+def _texts(room: str) -> dict[str, str]:
+    """The SQL files of a room by name, in order: read once, however many stores a process opens."""
+    found = sorted(files(room).iterdir(), key=lambda entry: entry.name)
+    return {path.name: path.read_text("utf-8") for path in found if path.name.endswith(".sql")}
