@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((turn for turn, name in enumerate(LONGEST) if here.endswith(f"/{name}")), len(LONGEST))
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be looked for among what the tests make, and not each time among all tests and imports."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
