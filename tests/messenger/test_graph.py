@@ -26,6 +26,7 @@ from bot_linking.messenger import graph as graph_module
 from bot_linking.messenger.graph import Graph, GraphError, Recipient
 from tests.graph import ScriptedGraph
 from tests.messenger.wire import Answer, Wire, always, reply
+from tests.ports import free_port
 from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, PSID, TOKEN
 
 PROOF = hmac.new(APP_SECRET.encode(), PAGE_TOKEN.encode(), hashlib.sha256).hexdigest()
@@ -272,15 +273,10 @@ def test_time_outs_are_seconds() -> None:
 # Broken answers
 
 
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 def test_a_refused_connection_is_told_without_the_address(caplog: pytest.LogCaptureFixture) -> None:
     guard_logs()
     caplog.set_level(logging.DEBUG)
-    problem = failure_of(lambda: graph_at(closed_port()).owner_of(TOKEN))
+    problem = failure_of(lambda: graph_at(f"http://127.0.0.1:{free_port()}").owner_of(TOKEN))
     assert str(problem) == "Graph did not answer: ConnectionError"
     assert problem.transient
     for secret in (PAGE_TOKEN, APP_SECRET, PROOF, TOKEN):

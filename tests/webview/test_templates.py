@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOM = Path(bot_linking.webview.__file__).parent
 SITE = "https://bot.test"
+SHOWN = "/linking/shown"
 ENDPOINTS = {
     "login": ("/login", ["GET"]),
     "sign_in": ("/login", ["POST"]),
@@ -477,8 +478,8 @@ class Window:
 
     def open(self, variant: str) -> Page:
         page, context = VARIANTS[variant]
-        self._answers["/linking/shown"] = self._site.show(page, self._language, **context)
-        self.page.goto(f"{SITE}/linking/shown", wait_until="load")
+        self._answers[SHOWN] = self._site.show(page, self._language, **context)
+        self.page.goto(f"{SITE}{SHOWN}", wait_until="load")
         return self.page
 
     def _answer(self, route: Route) -> None:
@@ -488,12 +489,19 @@ class Window:
                 self.elsewhere.append(route.request.url)
             route.fulfill(status=204)
             return
-        if parts.path not in self._answers:
-            with self._site.app.test_client() as client, client.get(parts.path) as found:
-                found.get_data()
-                self._answers[parts.path] = found
-        answer = self._answers[parts.path]
+        answer = self._page_shown() if parts.path == SHOWN else self._file(parts.path)
         route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.get_data())
+
+    def _page_shown(self) -> WerkzeugResponse:
+        """Once. A page that asks for itself again, as the page of digits does, stays as it is."""
+        return self._answers.pop(SHOWN, None) or WerkzeugResponse(status=204)
+
+    def _file(self, path: str) -> WerkzeugResponse:
+        if path not in self._answers:
+            with self._site.app.test_client() as client, client.get(path) as found:
+                found.get_data()
+                self._answers[path] = found
+        return self._answers[path]
 
 
 WIDTHS = (320, 390, 1280)
