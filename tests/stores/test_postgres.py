@@ -151,6 +151,7 @@ def test_a_table_that_is_locked_whole_makes_even_reading_unavailable_in_time(
     assert store.find_link(PAGE, PSID) is None
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_change_that_committed_during_the_wait_is_seen(url: str, store: SQLStore) -> None:
     """What the former holder committed decides, not what was there when the wait began."""
     code = save_code(store, attempt_for(psid=None))
@@ -160,6 +161,7 @@ def test_a_change_that_committed_during_the_wait_is_seen(url: str, store: SQLSto
     assert len(outcomes) == 8
 
 
+@pytest.mark.usefixtures("patient")
 def test_batches_about_the_same_people_in_any_order_never_deadlock(url: str, store: SQLStore) -> None:
     people = [str(number) for number in range(40)]
     before = _deadlocks(url)
@@ -174,6 +176,7 @@ def test_batches_about_the_same_people_in_any_order_never_deadlock(url: str, sto
     assert {each.psid for each in store.list_links()} == set(people)
 
 
+@pytest.mark.usefixtures("patient")
 def test_codes_are_dropped_and_redeemed_at_once_without_a_deadlock(url: str, store: SQLStore) -> None:
     before = _deadlocks(url)
     for _ in range(10):
@@ -317,6 +320,7 @@ def test_when_all_connections_are_busy_a_caller_waits_and_is_then_refused(
     store.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_process_opens_no_more_than_its_connections(url: str, store: SQLStore) -> None:
     at_once([lambda: store.hit("key", NOW + 1, NOW)] * 40)
     assert _sessions(url, at_most=connections.MOST) <= connections.MOST
@@ -324,6 +328,7 @@ def test_a_process_opens_no_more_than_its_connections(url: str, store: SQLStore)
     assert _sessions(url, at_most=0) == 0
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_connection_that_is_not_needed_any_more_is_closed(
     url: str, store: SQLStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
