@@ -22,6 +22,7 @@ from werkzeug import Request, Response
 
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests import forked
 from tests.acceptance.running import free_pair
 from tests.children import LIMIT_S, child
 from tests.wire import PAGE
@@ -31,17 +32,16 @@ BOT = "tests.delivery.ending_bot:app"
 SENT_S = 2.0
 MANY = 6
 EACH_ONCE = Counter({str(1000 + number): 1 for number in range(MANY)})
-GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class"]
-GRANIAN = ["-m", "granian", "--interface", "wsgi", "--port", "{port}", "--respawn-interval", "0", BOT]
+GUNICORN = ["gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class"]
+GRANIAN = ["granian", "--interface", "wsgi", "--port", "{port}", "--respawn-interval", "0", BOT]
 SERVERS = {
     "gunicorn": [*GUNICORN, "gthread", BOT],
     "gunicorn, preloaded": [*GUNICORN, "gthread", "--preload", BOT],
     "gunicorn, heeded": [*GUNICORN, "gthread", "tests.delivery.heeding_bot:app"],
     "gunicorn, gevent": [*GUNICORN, "gevent", BOT],
     "granian": GRANIAN,
-    "granian, of a script": ["-m", "tests.delivery.granian_bot"],
+    "granian, of a script": ["tests.delivery.granian_bot"],
     "uvicorn": [
-        "-m",
         "uvicorn",
         "--timeout-worker-healthcheck",
         "60",
@@ -51,10 +51,14 @@ SERVERS = {
         "2",
         "tests.delivery.uvicorn_bot:app",
     ],
-    "waitress": ["-m", "waitress", "--listen", "127.0.0.1:{port}", BOT],
-    "flask run": ["-m", "flask", "--app", BOT, "run", "--port", "{port}"],
-    "deliver": ["-m", "flask", "--app", BOT, "linking", "deliver"],
+    "waitress": ["waitress", "--listen", "127.0.0.1:{port}", BOT],
+    "flask run": ["flask", "--app", BOT, "run", "--port", "{port}"],
+    "deliver": ["flask", "--app", BOT, "linking", "deliver"],
 }
+# A forked process has imported what gevent replaces. So where gevent serves, a test starts Python.
+NOT_FORKED = {"gunicorn, gevent"}
+# The first delivery waits for Werkzeug's reloader, which none of these has.
+AT_ONCE = "from bot_linking import installation; installation.START_DELAY_S = 0.1"
 
 
 class Graph:
@@ -118,11 +122,16 @@ def environment(settings: dict[str, Any], graph: Graph, tmp_path: Path) -> dict[
 @contextmanager
 def serving(
     server: str, environment: dict[str, str], *options: str, port: int = 0
-) -> Iterator[subprocess.Popen[Any]]:
+) -> Iterator[forked.Process | subprocess.Popen[Any]]:
     """Run one of the servers, with these additional options."""
-    command = [part.format(port=port) for part in SERVERS[server]]
-    with child([sys.executable, *command[:2], *options, *command[2:]], cwd=ROOT, env=environment) as process:
-        yield process
+    module, *arguments = (part.format(port=port) for part in SERVERS[server])
+    command = [module, *options, *arguments]
+    if server in NOT_FORKED:
+        with child([sys.executable, "-m", *command], cwd=ROOT, env=environment) as process:
+            yield process
+    else:
+        with forked.child(command, env=environment, prelude=AT_ONCE) as forked_process:
+            yield forked_process
 
 
 @pytest.mark.parametrize("server", [each for each in SERVERS if each != "gunicorn, heeded"])
