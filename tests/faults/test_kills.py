@@ -59,7 +59,7 @@ def test_a_bot_that_acknowledges_before_it_commits_would_be_found_out() -> None:
 
 def test_a_bot_that_says_it_twice_would_be_found_out() -> None:
     """In one of a few rounds, since a late second message may not be sent at all."""
-    pace = replace(QUICK, quiet_s=2.0)
+    pace = replace(QUICK, quiet_s=4.0)
     for number in range(12):
         with new_database("sqlite") as url:
             round = Round(url, AT["K2"], random.Random(f"twice {number}"), pace, broken="says it twice")
