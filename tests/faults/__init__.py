@@ -30,7 +30,7 @@ Which test shows which fault:
 - PostgreSQL restarts: `stores.test_postgres` (a restart under load).
 - Serialization, deadlock: `stores.test_postgres`, here each statement of each transition undone once.
 - PostgreSQL slow: `stores.test_postgres` and `extension.test_on_postgres` (silent, locked), here a server
-  whose every answer takes five seconds.
+  whose every answer takes a minute.
 - Redis gone: `stores.test_redis_counters`, here each script that it runs fails once.
 - Graph 5xx: here, through all doors. Rate limits: `delivery.test_worker`, here through HTTP.
 - Graph silent, half-open, dripping: `messenger.test_graph`; other pages go on: `delivery.test_worker`.
