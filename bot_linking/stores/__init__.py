@@ -1,7 +1,7 @@
 """Where a link is saved. `open_store("sqlite:////var/lib/bot/links.db")` chooses the engine by its scheme.
 
 Begin with `store`, which composes the families, and `links`, the largest of them. To add a store: an engine
-that keeps the contract in `engine`, its scheme here, and its address in `DATABASES` of
+that keeps the contract in `engine`, its scheme here, and its address in `DATABASES` and `PLACES` of
 `tests/stores/given.py`; the contract suite then runs over it.
 """
 
