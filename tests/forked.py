@@ -1,5 +1,6 @@
 """Processes of `python -m ...` that need not import the package: each is forked from a process that has
-imported it and has done nothing else. Where it matters how Python starts, tests start Python.
+imported it and has done nothing else. Where it matters how Python starts, tests start
+Python; where nothing forks, all do.
 
 The parent of all ends with the process of the tests, whose end of the socket is then closed.
 """
@@ -91,19 +92,35 @@ def child(
     `prelude` runs first. `files` are `stdin`, `stdout` and `stderr`, each a file; without, the first two are
     /dev/null, and `stderr` is the tests' own."""
     asked = {"arguments": list(arguments), "env": dict(env), "cwd": str(cwd), "prelude": prelude}
-    ours, theirs = socket.socketpair()
-    with ours, open(os.devnull, "r+b") as nothing:
+    with open(os.devnull, "r+b") as nothing:
         files = {"stdin": nothing, "stdout": nothing, "stderr": sys.__stderr__} | files
+        with (_forked if hasattr(os, "fork") else _started)(asked, files) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def _forked(asked: dict[str, Any], files: Mapping[str, Any]) -> Iterator[Process]:
+    ours, theirs = socket.socketpair()
+    with ours:
         standard = [files[name].fileno() for name in ("stdin", "stdout", "stderr")]
         with theirs:
             socket.send_fds(_parent(), [b"."], [*standard, theirs.fileno()])
         ours.sendall(json.dumps(asked).encode() + b"\n")
-        process = Process(ours)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+        yield Process(ours)
+
+
+@contextmanager
+def _started(asked: dict[str, Any], files: Mapping[str, Any]) -> Iterator[Any]:
+    """The same where nothing forks."""
+    run = "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+    code = f"{asked['prelude']}\nimport runpy, sys; del sys.argv[0]; {run}"
+    command = [sys.executable, "-c", code, *asked["arguments"]]
+    with subprocess.Popen(command, env=asked["env"], cwd=asked["cwd"], **files) as process:
+        yield process
 
 
 def run(arguments: Sequence[str], **given: Any) -> subprocess.CompletedProcess[str]:

@@ -156,7 +156,7 @@ def _renamed(part: str, rule: Schema) -> Schema:
 
 
 def _as_text(schema: Schema) -> Schema:
-    """A value as form data: the alternative that is text, for a boolean its spellings."""
+    """A value as form data: the alternative that is text, and for a boolean its spellings."""
     if schema.get("type") == "boolean":
         return {"type": "string", "enum": ["true", "false", "1", "0"]}
     texts = [each for each in schema.get("anyOf", ()) if each.get("type") == "string"]

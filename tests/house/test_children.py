@@ -57,6 +57,13 @@ sys.exit(3)
 """
 
 
+@pytest.fixture(params=["where processes fork", "where they do not"])
+def _with_or_without_fork(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "where they do not":
+        monkeypatch.delattr(os, "fork")
+
+
+@pytest.mark.usefixtures("_with_or_without_fork")
 def test_a_forked_process_is_one_as_python_starts_it(tmp_path: Path) -> None:
     """Its variables, folder, arguments, files, exit status, and what it does at its end."""
     (tmp_path / "told.py").write_text(FORKED)
@@ -74,6 +81,7 @@ def test_a_forked_process_is_one_as_python_starts_it(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (3, "at the end\n")
 
 
+@pytest.mark.usefixtures("_with_or_without_fork")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_forked_process_hears_signals_and_says_by_which_it_ended(number: signal.Signals) -> None:
     up = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True)"
@@ -86,6 +94,7 @@ def test_a_forked_process_hears_signals_and_says_by_which_it_ended(number: signa
         assert process.wait() == process.poll() == -number
 
 
+@pytest.mark.usefixtures("_with_or_without_fork")
 def test_a_forked_process_that_goes_on_is_killed_when_its_test_has_failed() -> None:
     started = list[forked.Process]()
 
