@@ -154,9 +154,9 @@ def sweep(
         one, person = flow(world), world.new_person()
         one.prepare(person)
         world.faults.arm(n, length)
-        one.act(person)
-        world.faults.disarm()
         try:
+            one.act(person)
+            world.faults.disarm()
             one.judge(person)
         except AssertionError as problem:
             raise AssertionError(f"call {n} of {flow.__name__}: {world.faults.failed}") from problem
