@@ -44,10 +44,11 @@ def launch(driver: Playwright) -> Chromium:
 
 
 def _patiently(new: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, but what it makes waits long enough for the slowest machine."""
+    """The same, but what it makes waits long enough for the slowest machine, and nothing in it moves: a
+    colour on its way to another is no fault of a page."""
 
     def make(**given: Any) -> Any:
-        made = new(**given)
+        made = new(**{"reduced_motion": "reduce", **given})
         made.set_default_timeout(LONGEST_MS)
         return made
 

@@ -88,7 +88,7 @@ def chat_of(chromium: Browser, bot: RunningBot) -> Iterator[Open]:
 
     def open_chat(width: int = 390, scheme: Any = "light", **options: Any) -> Chat:
         context = chromium.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce", **options
+            viewport={"width": width, "height": 800}, color_scheme=scheme, **options
         )
         contexts.append(context)
         chat = Chat(context.new_page())

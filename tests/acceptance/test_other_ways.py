@@ -69,9 +69,7 @@ def desk(chromium: Browser, bot: RunningBot) -> Iterator[Open]:
     contexts: list[Any] = []
 
     def sit_down() -> Desk:
-        contexts.append(
-            chromium.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
-        )
+        contexts.append(chromium.new_context(viewport={"width": 1200, "height": 900}))
         return Desk(contexts[-1], bot)
 
     yield sit_down

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bot_linking.delivery.worker import THREADS
 from tests.bots import Clock
+from tests.children import LIMIT_S
 
-from ..stores.processes import LIMIT_S, SPAWN, one_process, run_together
+from ..stores.processes import SPAWN, one_process, run_together
 from .post import Post
 from .processes import after_the_lease, deliver_in_a_forked_child, deliver_until_killed, drain_into
 

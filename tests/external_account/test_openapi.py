@@ -51,6 +51,7 @@ _app.config.update(
 _external = ExternalAccount(_app)
 _app.register_blueprint(_external.blueprint)
 _external.create_app("shop")
+_external.create_app("life")  # where nothing is bound but by its own test
 _token = _external.create_token("shop", 7, ALL)
 
 
@@ -138,14 +139,14 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.client = _app.test_client()
         self.users = {
-            user: {"Authorization": f"Bearer {_external.create_token('shop', user, ALL)}"} for user in (1, 2)
+            user: {"Authorization": f"Bearer {_external.create_token('life', user, ALL)}"} for user in (1, 2)
         }
         self.model: dict[str, tuple[int, int, str, bool]] = {}  # union: id, user, data, enabled
         self.tokens: list[tuple[str, str]] = []  # token, union
 
     def call(self, method: str, path: str, user: int, **kwargs: Any) -> Any:
         answer = self.client.open(
-            f"/ExternalAccount/shop{path}", method=method, headers=self.users[user], **kwargs
+            f"/ExternalAccount/life{path}", method=method, headers=self.users[user], **kwargs
         )
         assert answer.get_json()["code"] == answer.status_code
         return answer
@@ -207,7 +208,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def the_newest_token_acts_for_its_user(self) -> None:
         for token, union in self.tokens[-1:]:
-            assert _external.user_of(f"Bearer {token}", "shop") == self.model[union][1]
+            assert _external.user_of(f"Bearer {token}", "life") == self.model[union][1]
 
     def teardown(self) -> None:
         for account_id, owner, *_ in self.model.values():

@@ -36,7 +36,7 @@ def talkative(bot: ReceivingBot, graph: GraphClient) -> ReceivingBot:
 
 
 def open_page(chromium: Any, sim: Simulator, *, width: int = 1280, height: int = 800, **given: Any) -> Any:
-    page = chromium.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce", **given)
+    page = chromium.new_page(viewport={"width": width, "height": height}, **given)
     page.goto(sim.url)
     page.locator("[data-psid]").first.wait_for()
     return page
@@ -336,7 +336,7 @@ def test_a_quick_reply_that_asks_for_the_address_sends_the_address(
 def test_an_m_me_link_in_a_browser_asks_who_opens_it(
     chromium: Any, sim: Simulator, bot: ReceivingBot
 ) -> None:
-    page = chromium.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{sim.url}/m.me/acme?ref=bl.abc")
     dialog = page.get_by_role("dialog", name="Who opens this link?")
     dialog.wait_for()
@@ -358,7 +358,7 @@ def test_somebody_new_follows_a_link_and_taps_get_started(
     chromium: Any, sim: Simulator, bot: ReceivingBot, graph: GraphClient
 ) -> None:
     graph.call("POST", "me/messenger_profile", json={"get_started": {"payload": "BEGIN"}})
-    page = chromium.new_page(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": 320, "height": 568})
     page.goto(f"{sim.url}/m.me/acme?ref=bl.abc")
     page.get_by_role("button", name="Somebody new").click()
     begin = page.get_by_role("button", name="Get Started")

@@ -60,7 +60,7 @@ def talking_bot(bot: ReceivingBot, graph: GraphClient) -> ReceivingBot:
 def _no_violations(page: Any, moment: str) -> None:
     """Run axe-core on the page in light and in dark, and compare it with the width of the screen."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.emulate_media(color_scheme=scheme)
         found = axe.Axe().run(page).response["violations"]
         which = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
         assert which == [], f"{moment}, {scheme}"
@@ -73,7 +73,7 @@ def _no_violations(page: Any, moment: str) -> None:
 def test_a_conversation_with_log_in_works_and_is_accessible(
     chromium: Any, sim: Simulator, talking_bot: ReceivingBot, width: int, height: int
 ) -> None:
-    page = chromium.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": width, "height": height})
     complaints: list[str] = []
     asked: set[str] = set()
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
@@ -126,7 +126,7 @@ def test_a_conversation_with_log_in_works_and_is_accessible(
 def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
     chromium: Any, sim: Simulator, talking_bot: ReceivingBot
 ) -> None:
-    page = chromium.new_page(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": 320, "height": 568})
     page.goto(sim.url)
     log = page.get_by_role("log")
     sim.say(ADA, "log in")

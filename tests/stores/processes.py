@@ -22,6 +22,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.children import LIMIT_S
 
 # A fresh interpreter is forked for each, which has loaded what they need and opened nothing.
 SPAWN: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -30,7 +31,6 @@ if sys.platform == "linux":
         ["__main__", __name__, "psycopg", "sqlite_utils", "flask", "bot_linking.external_account"]
     )
 NOW = 1_800_000_000_000
-LIMIT_S = 60
 
 
 def run_together(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:

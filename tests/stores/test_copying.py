@@ -23,6 +23,7 @@ from bot_linking.stores.copying import CopyRefused, copier, copy_store, sqlite_s
 from bot_linking.stores.copying.plan import Table, tables_of
 from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
+from tests.children import LIMIT_S
 
 from .copying import copy_and_die
 from .given import (
@@ -42,7 +43,7 @@ from .given import (
     short_waits,
     unlinked,
 )
-from .processes import LIMIT_S, one_process
+from .processes import one_process
 
 PAIRS = [("sqlite", "postgres"), ("postgres", "sqlite"), ("sqlite", "sqlite"), ("postgres", "postgres")]
 STRANGE = "Ada \\N \t \\ 'q\" \n 阿达 👩🏽‍🔬 =1+1"

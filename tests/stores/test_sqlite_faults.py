@@ -20,6 +20,7 @@ from bot_linking.stores import open_store
 from bot_linking.stores.sqlite import engine as sqlite
 from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
+from tests.children import LIMIT_S
 
 from .given import (
     NOW,
@@ -33,7 +34,7 @@ from .given import (
     save_code,
     short_waits,
 )
-from .processes import LIMIT_S, SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
+from .processes import SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
 
 
 @pytest.fixture

@@ -463,7 +463,6 @@ class Window:
         self._context = browser.new_context(
             color_scheme="dark" if scheme == "dark" else "light",
             locale=language,
-            reduced_motion="reduce",
             java_script_enabled=scripts,
         )
         self.page: Page = self._context.new_page()
