@@ -117,9 +117,17 @@ class Browser:
 
     def consent(self) -> str:
         """Press Link; the address that leads back to Messenger, code and all."""
-        page = self.submit("consent")
-        head = page.text.partition("</head>")[0]
-        target = page.headers["Location"] if page.status_code == 303 else refresh_of(head)
+        self.submit("consent")
+        return self.leads_to()
+
+    def leads_to(self) -> str:
+        """Where the page leads by itself: its redirect, or the refresh in its head."""
+        page = self.page
+        target = (
+            page.headers["Location"]
+            if page.status_code == 303
+            else refresh_of(page.text.partition("</head>")[0])
+        )
         assert target is not None, page.status_code
         return str(target)
 

@@ -14,7 +14,7 @@ from bot_linking.core.errors import StoreUnavailable
 
 #: Seconds that a process of a test may take; more than it needs on the slowest machine.
 LIMIT_S = 240
-TRIES, PAUSE_S = 50, 0.2
+TRIES, PAUSE_S = 400, 0.2
 T = TypeVar("T")
 
 

@@ -19,7 +19,6 @@ from bot_linking.core.journey import MAX_AGE_MS
 from bot_linking.core.ports import Attempt
 from bot_linking.doors.throttle import Limit, Throttle
 from bot_linking.external_account import ExternalAccount
-from bot_linking.testing import refresh_of
 from tests.bots import Bot
 from tests.browser import Browser
 from tests.wire import (
@@ -211,14 +210,7 @@ class World:
         form = browser.form(button)
         path = f"/linking/{button}"
         self.insist(person, lambda: _is_done(browser.post(path, form.fields)))
-        page = browser.page
-        target = (
-            page.headers["Location"]
-            if page.status_code == 303
-            else refresh_of(page.text.partition("</head>")[0])
-        )
-        assert target is not None
-        return str(target)
+        return browser.leads_to()
 
     def approve(self, person: Person) -> str:
         """Walk all pages; returns the code."""

@@ -11,27 +11,21 @@ from contextlib import ExitStack
 import pytest
 
 from tests import ready
-from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, SECRET_KEY, SITE, VERIFY_TOKEN
+from tests.wire import SECRET_KEY, SETTINGS
 
 from .processes import EXTERNAL_KEY, create_app
 
-_SETTINGS = {
-    "APP_SECRET": APP_SECRET,
-    "PAGE_ACCESS_TOKEN": PAGE_TOKEN,
-    "VERIFY_TOKEN": VERIFY_TOKEN,
-    "PAGE_ID": PAGE,
-    "PUBLIC_URL": SITE,
-    "SECRET_KEY": SECRET_KEY,
-    "APP_ID": "123456789",
-    "DELIVERY": "worker",
-    "EXTERNAL_KEYS": EXTERNAL_KEY,
+_SETTINGS = SETTINGS | {
+    "BOT_LINKING_SECRET_KEY": SECRET_KEY,
+    "BOT_LINKING_APP_ID": "123456789",
+    "BOT_LINKING_EXTERNAL_KEYS": EXTERNAL_KEY,
 }
 
 
 def _compile_everything() -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        for name, value in {**_SETTINGS, "DATABASE": f"sqlite:///{folder}/links.db"}.items():
-            patch.setitem(os.environ, f"BOT_LINKING_{name}", value)
+        for name, value in (_SETTINGS | {"BOT_LINKING_DATABASE": f"sqlite:///{folder}/links.db"}).items():
+            patch.setitem(os.environ, name, value)
         app = create_app()
         for name in app.jinja_env.list_templates(filter_func=lambda name: name.startswith("bot_linking/")):
             app.jinja_env.get_template(name)

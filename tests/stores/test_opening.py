@@ -23,6 +23,7 @@ from bot_linking.stores.sqlite.file import File
 from bot_linking.stores.sqlite.threads import BUSY_TIMEOUT_S
 from bot_linking.stores.store import SQLStore
 from tests import postgres
+from tests.children import insisting
 
 from .given import NOW, PAGE, PSID, link
 
@@ -296,19 +297,7 @@ def test_a_process_starts_while_its_tables_cannot_be_brought_up_to_date_and_work
         with pytest.raises(StoreUnavailable):
             store.hit("key", NOW + 1, NOW)
         assert time.monotonic() - began < GENEROUS_S
-    assert patiently(lambda: store.hit("key", NOW + 1, NOW)) >= 1
-
-
-def patiently(work: Callable[[], int]) -> int:
-    """Repeat a call until the store answers, and return its result."""
-    until = time.monotonic() + 2 * GENEROUS_S
-    while True:
-        try:
-            return work()
-        except StoreUnavailable:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+    assert insisting(lambda: store.hit("key", NOW + 1, NOW)) >= 1
 
 
 class WatchedLock:
@@ -361,7 +350,7 @@ def test_tables_of_another_room_are_brought_up_to_date_when_the_database_is_back
     with away(url):
         store = opened(url)
         store.engine.extend("bot_linking_external_account", "bot_linking.external_account")
-    assert patiently(lambda: len(store.engine.read("external_list_apps"))) == 0
+    assert insisting(lambda: len(store.engine.read("external_list_apps"))) == 0
 
 
 def test_a_room_that_is_added_late_finds_its_tables_in_every_thread(url: str, opened: Opened) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -12,13 +11,14 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from bot_linking.core.errors import ConfigurationError  # noqa: E402
 from bot_linking.core.events import AccountLinked  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine  # noqa: E402
 from bot_linking.stores.postgres.sessions import without_pooling  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
 from tests import pgbouncer, postgres  # noqa: E402
+from tests.children import insisting  # noqa: E402
 
 from .given import NOW, PAGE, attempt_for, link, linked, queued, save_code, unlinked  # noqa: E402
 
@@ -53,7 +53,7 @@ def test_two_hundred_connections_share_ten_sessions_and_each_code_links_once(poo
             try:
                 gate.wait()
                 event = linked(codes[place], psid=str(place))
-                outcomes.extend(patiently(lambda: stores[number].receive([event], NOW)))
+                outcomes.extend(insisting(lambda: stores[number].receive([event], NOW)))
                 assert stores[number].find_link(PAGE, str(place)) is not None
             except BaseException as problem:
                 problems.append(problem)
@@ -67,16 +67,6 @@ def test_two_hundred_connections_share_ten_sessions_and_each_code_links_once(poo
         assert sum(isinstance(each, AccountLinked) for each in outcomes) == len(codes)
         assert len(list(stores[0].list_links())) == len(codes)
         assert len(queued(stores[0])) == len(codes)
-
-
-def patiently(work: Any) -> Any:
-    """Repeat what was not recorded, as Messenger does."""
-    for _ in range(60):
-        try:
-            return work()
-        except StoreUnavailable:
-            time.sleep(0.2)
-    return work()
 
 
 def test_no_setting_of_ours_reaches_another_program(direct: str) -> None:
