@@ -107,6 +107,9 @@ class Site:
 
     @staticmethod
     def _is_ours(target: str) -> bool:
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError:  # half an IPv6 address
+            return False
         is_path = not parts.scheme and not parts.netloc and target.startswith("/linking/")
         return is_path or (f"{parts.scheme}://{parts.netloc}/" == request.host_url and "\\" not in target)

@@ -48,7 +48,10 @@ class SiteAPI:
 
         @app.get("/api/points")
         def show_points() -> tuple[Response, int]:
-            user_id = self.external.user_of(request.headers.get("Authorization"), APP_KEY)
+            try:
+                user_id = self.external.user_of(request.headers.get("Authorization"), APP_KEY)
+            except StoreUnavailable:
+                return jsonify(error="Not just now."), 503
             if user_id is None:
                 return jsonify(error="Who are you?"), 401
             return jsonify(points=shop.points_of(str(user_id))), 200

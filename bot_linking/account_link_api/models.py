@@ -44,7 +44,8 @@ def _number_as_text(value: Any) -> Any:
         return value
     if abs(value) > LARGEST_NUMBER:
         raise PydanticCustomError("rounded", "a number that may have been rounded")
-    return str(int(value)) if value >= 0 and value == int(value) else value  # in JSON 2.0 is the integer 2
+    is_whole = isinstance(value, int) or value.is_integer()  # in JSON 2.0 is the integer 2
+    return str(int(value)) if is_whole and value >= 0 else value
 
 
 def _psid(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bot_linking.core.errors import PayloadUnreadable
@@ -28,10 +29,24 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+class _Rounded(float):
+    """A fraction that is whole only as a float, such as 7.0000000000000000001: it must name nobody."""
+
+    def is_integer(self) -> bool:
+        return False
+
+
 def _finite(digits: str) -> float:
     if math.isinf(number := float(digits)):
         raise ValueError("a number beyond reason")
-    return number
+    return number if not number.is_integer() or _is_exact(digits, number) else _Rounded(number)
+
+
+def _is_exact(digits: str, number: float) -> bool:
+    try:
+        return Decimal(digits) == number
+    except InvalidOperation:  # an exponent of twenty digits
+        return False
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

@@ -55,7 +55,7 @@ def _small(text: str) -> str:
 
 def _number_as_text(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 7.0 is an integer, too, by JSON Schema
+        value = int(value)  # in JSON 7.0 is the integer 7
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return read_id(value) if is_number and 0 <= value <= LARGEST_NUMBER else value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from flask import request
@@ -14,7 +15,6 @@ from bot_linking.core.reading import read_id
 from bot_linking.messenger.return_url import ReturnURLRefused, check_return_url
 from bot_linking.webview.browser import new_attempt_id
 from bot_linking.webview.pages import Notice
-from bot_linking.webview.trail import Trail
 
 LONGEST_TOKEN = 2048
 
@@ -24,8 +24,11 @@ def is_opened_by_messenger() -> bool:
     return any(request.args.getlist("account_linking_token")) and any(request.args.getlist("redirect_uri"))
 
 
-def opened_attempt(settings: Settings, *, now: int, tell: Tell, trail: Trail) -> Attempt:
-    """A new attempt, counted in the funnel. Raises `Notice` for parameters that Messenger does not make."""
+def opened_attempt(
+    settings: Settings, *, now: int, tell: Tell, names_page: Callable[[str | None], bool]
+) -> Attempt:
+    """A new attempt. Raises `Notice` for parameters that Messenger does not make. A page in the address
+    counts where `names_page` says that it is one of the app's: a stranger may make one up."""
     tokens = request.args.getlist("account_linking_token")
     urls = request.args.getlist("redirect_uri")
     hints = request.args.getlist("page")
@@ -37,9 +40,7 @@ def opened_attempt(settings: Settings, *, now: int, tell: Tell, trail: Trail) ->
         tell(LinkingRefused("return_url_refused", way=LOGIN))
         raise Notice("broken") from None
     hint = read_id(hints[0]) if len(hints) == 1 else None
-    attempt = Attempt(new_attempt_id(), None, tokens[0], url, now, page_hint=hint)
-    trail.opened(attempt)
-    return attempt
+    return Attempt(new_attempt_id(), None, tokens[0], url, now, page_hint=hint if names_page(hint) else None)
 
 
 def query_of(attempt: Attempt) -> str:

@@ -69,7 +69,8 @@ class Webview:
         self._now = linking.now
         self._settings = settings
         self._tell = tell
-        self.trail = Trail(funnel, names_page=bots.pages.names)
+        self.trail = Trail(funnel)
+        self._names_page = bots.pages.names
         self._linking = linking
         self._authenticate = hooks.authenticate
         self._create_account = hooks.create_account
@@ -370,4 +371,8 @@ class Webview:
         return self.browser.hold(response, held.attempt.attempt_id, held.session)
 
     def _opened(self) -> Attempt:
-        return opened_attempt(self._settings, now=self._now(), tell=self._tell, trail=self.trail)
+        attempt = opened_attempt(
+            self._settings, now=self._now(), tell=self._tell, names_page=self._names_page
+        )
+        self.trail.opened(attempt)
+        return attempt

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import example_bot
+from bot_linking.testing import forms_of
 from tests.wire import APP_SECRET, PAGE, VERIFY_TOKEN
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +50,23 @@ def test_while_its_database_is_away_the_example_is_made_and_says_so(
     assert done.exit_code == 1
     assert "gone.db" in done.stderr
     assert isinstance(done.exception, SystemExit)
+    points = app.test_client().get("/api/points", headers={"Authorization": "Bearer somebody"})
+    assert (points.status_code, points.get_json()) == (503, {"error": "Not just now."})
+
+
+@pytest.mark.parametrize("elsewhere", ["http://[", "//[", "https://evil.example/", "//evil.example"])
+def test_after_the_login_nobody_is_sent_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    monkeypatch.setenv("EXAMPLE_BOT_INSTANCE", str(tmp_path))
+    monkeypatch.setenv("EXAMPLE_BOT_DEMO_CUSTOMERS", "1")
+    url = f"sqlite:///{tmp_path / 'links.db'}"
+    app = example_bot.create_app(
+        SETTINGS | {"BOT_LINKING_DATABASE": url, "BOT_LINKING_CREATE_DATABASE": "true"}
+    )
+    client = app.test_client()
+    (form,) = [each for each in forms_of(client.get("/login").text) if "form" in each.fields]
+    person = {"username": "ada", "password": "lovelace-1815", "next": elsewhere}
+    answer = client.post("/login", data={**form.fields, **person})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    app.extensions["bot_linking"].store.close()

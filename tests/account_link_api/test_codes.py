@@ -159,6 +159,13 @@ def test_a_rounded_phone_number_is_judged_last(caller: Caller) -> None:
     assert caller.code(a_call("unlinked", phone_number=2**60)) == 0
 
 
+@pytest.mark.parametrize("fraction", ["9007199254740990.6", "6.9999999999999999999", "1e-400"])
+def test_a_fraction_that_a_float_rounds_to_an_id_is_nobodys_id(caller: Caller, fraction: str) -> None:
+    body = json.dumps(changed(RIGHT, recipient__id="PSID")).replace('"PSID"', fraction).encode()
+    assert caller.post(body, "application/json").get_json()["error_code"] == 13002
+    assert list(caller.bot.linking.store.list_links()) == []
+
+
 @pytest.mark.parametrize(
     ("number", "meant"), [(18900001111, "18900001111"), (0, "0"), (2.0, "2"), (2**53 - 1, str(2**53 - 1))]
 )

@@ -54,6 +54,26 @@ def test_what_is_not_utf_8_json_is_refused_by_name(body: bytes) -> None:
         read_json(body)
 
 
+@pytest.mark.parametrize("whole", ["7.0", "70e-1", "7e0", "-0.0", "9007199254740991.0", "1e17"])
+def test_a_number_that_is_whole_as_it_is_written_is_whole(whole: str) -> None:
+    assert read_json(whole.encode()).is_integer()
+
+
+ROUNDED = (
+    "9007199254740990.6", "4503599627370497.5", "6.9999999999999999999", "7.00000000000000000001",
+    "1e-400", "-1e-400", "1e-99999999999999999999", "0." + "0" * 5000 + "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fraction", ROUNDED)
+def test_a_fraction_that_only_rounding_makes_whole_is_not_whole(fraction: str) -> None:
+    """A door that takes 7.0 for an id takes no other's id for a fraction."""
+    found = read_json(fraction.encode())
+    assert found == float(fraction)
+    assert not found.is_integer()
+    json.dumps(found)
+
+
 def test_the_refusal_repeats_nothing_of_the_body() -> None:
     with pytest.raises(PayloadUnreadable) as refusal:
         read_json(b'{"token": "EAAG-secret"')

@@ -339,3 +339,24 @@ def test_a_process_that_could_not_read_the_pages_yet_refuses_nobody_for_good(
     bot.linking.pages.add(NEW, **FIRST)
     assert post(started, FIRST["app_secret"]) == 200
     assert post(started, SECOND["app_secret"]) == 403
+
+
+def test_an_attempt_is_counted_to_its_end_on_the_page_that_it_was_opened_on(bot: Bot) -> None:
+    """Also where that page is removed in between."""
+    bot.linking.pages.add(NEW, **FIRST)
+    browser = bot.browser()
+    browser.open(page=NEW)
+    bot.linking.pages.remove(NEW)
+    browser.submit("cancel")
+    bot.clock.advance(3600)
+    assert {page: bot.linking.funnel(page_id=page)["abandoned"] for page in (PAGE, NEW)} == {PAGE: 0, NEW: 0}
+
+
+def test_who_opened_a_page_before_it_was_added_hides_nobody_who_left_it(bot: Bot) -> None:
+    early, late = bot.browser(), bot.browser()
+    early.open(page=NEW)
+    bot.linking.pages.add(NEW, **FIRST)
+    late.open(token="another-token", page=NEW)
+    early.submit("cancel")
+    bot.clock.advance(3600)
+    assert bot.linking.funnel(page_id=NEW)["abandoned"] == 1

@@ -127,6 +127,16 @@ def test_a_page_id_that_is_none_is_refused_by_name(pair: Pair, page_id: Any) -> 
     assert answer.get_json()["error"].startswith("pageID")
 
 
+@pytest.mark.parametrize("fraction", ["1001.0000000000000000001", "1000.99999999999999999999"])
+def test_a_fraction_that_a_float_rounds_to_a_page_is_no_page(pair: Pair, fraction: str) -> None:
+    link(pair, ONE, 1)
+    body = f'{{"unionID": "{PSID}", "platform": "messenger", "pageID": {fraction}}}'
+    headers = {"Authorization": f"Bearer {pair.back_end}", "Content-Type": "application/json"}
+    answer = pair.bot.client().post("/ExternalAccount/shop/SignIn", data=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"].startswith("pageID")
+
+
 def test_a_page_says_nothing_of_other_platforms(pair: Pair) -> None:
     headers = {"Authorization": f"Bearer {pair.external.create_token('shop', 7)}"}
     body = {"unionID": PSID, "platform": "wechat"}

@@ -49,9 +49,9 @@ class Attempt:
 
     `account` is None until the site has named one. `linking_token` and `return_url` are Messenger's; both are
     empty on a way that does not begin with the Log In button. `page_id`, `psid` and `profile_name` are None
-    where Messenger did not say. `page_hint` is the page that the button's address named, which proves
-    nothing. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code was
-    given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
+    where Messenger did not say. `page_hint` is the app's page that the button's address named, which
+    proves nothing. `opened_at` is when the linking page was first shown, `second_factor_at` when a right code
+    was given in this attempt, `expires_at` when the attempt ends (milliseconds since the epoch).
 
     `way` is the `source` of a link that this attempt makes. `proof` is the digest of what proved the chat on
     another way than the Log In button; it is good for one link.
