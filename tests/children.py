@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import threading
@@ -55,6 +56,15 @@ def line_from(process: subprocess.Popen[str]) -> str:
     """The next line that the process prints; empty when it has ended without one."""
     assert process.stdout is not None
     return process.stdout.readline()
+
+
+def require(*programs: str) -> None:
+    """Skip the test where one of these is not installed."""
+    import pytest  # here, as processes import this module, too
+
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
 
 
 def insisting(ask: Callable[[], T]) -> T:

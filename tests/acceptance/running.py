@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from tests import forked
-from tests.children import LIMIT_S
+from tests.children import LIMIT_S, require
 from tests.guides.blocks import guide_of, texts_of
 from tests.ports import free_port
 
@@ -31,6 +31,7 @@ def flask(environment: dict[str, str], *arguments: str) -> subprocess.CompletedP
 
 def answers_of_guide(room: str, bot_url: str, environment: dict[str, str]) -> list[Any]:
     """Run a guide's commands as they stand, but for the bot's address; returns what each `curl` gets."""
+    require("curl")
     commands = texts_of(guide_of(room), language="sh")
     script = "\n".join(['curl() { command curl "$@"; echo; }', *commands])
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -22,6 +22,7 @@ from bot_linking.stores import open_store
 from tests.acceptance.running import answers_of_guide, flask, free_pair
 from tests.acceptance.test_processes import live_bot
 from tests.account_link_api.calls import CONTENT_TYPES, SAMPLE_PSID, SAMPLES
+from tests.children import require
 
 ADA, GRACE = "24680135791357", "24680135792468"
 
@@ -102,6 +103,7 @@ def test_the_published_sample_links_in_every_form(site: Site, sample: str) -> No
 
 
 def test_curl_makes_the_call_in_both_forms(site: Site, tmp_path: Path) -> None:
+    require("curl")
     fields = (SAMPLES / "linked.form").read_text().split("&")
     for form in (
         ["-H", "Content-Type: application/json", "--data-binary", f"@{SAMPLES / 'linked.json'}"],

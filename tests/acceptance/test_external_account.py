@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from bot_linking.testing import LinkingWalk
 from example_bot.site_api import DEMO_SECRET
 from tests.acceptance.running import RunningBot, answers_of_guide, flask, free_pair
 from tests.acceptance.test_processes import live_bot
+from tests.children import require
 
 CLIENTS = Path(__file__).with_name("clients")
 ADA, GRACE = "24680135791357", "24680135792468"
@@ -41,9 +41,8 @@ def line(bot: RunningBot, *arguments: str) -> str:
     ids=["node", "python"],
 )
 def test_a_client_written_from_the_published_page_works(bot: RunningBot, command: list[str]) -> None:
-    program, script = shutil.which(command[0]), str(CLIENTS / command[1])
-    if program is None:
-        pytest.skip(f"{command[0]} is not installed")
+    require(command[0])
+    program, script = command[0], str(CLIENTS / command[1])
     back_end = line(bot, "app", "create", "myapp")
     user = line(bot, "token", "create", "myapp", "7", "--scope", "accounts", "--scope", "bind")
     ran = subprocess.run(

@@ -4,7 +4,6 @@ letters, their empty fields, their forms."""
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from bot_linking import AccountLinking
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.external_account import ExternalAccount
 from bot_linking.testing import BotServer
+from tests.children import require
 from tests.wire import SETTINGS
 
 CLIENTS = Path(__file__).with_name("clients")
@@ -84,12 +84,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         return program
 
     return compile_it
-
-
-def require(*programs: str) -> None:
-    for needed in programs:
-        if shutil.which(needed) is None:
-            pytest.skip(f"{needed} is not installed")
 
 
 def run(command: list[str], *arguments: str) -> None:

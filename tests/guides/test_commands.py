@@ -17,7 +17,7 @@ from bot_linking.simulator import Simulator
 from bot_linking.testing import BotServer
 from tests import forked, postgres, redis_server
 from tests.acceptance.running import free_pair
-from tests.children import child
+from tests.children import child, require
 from tests.guides.blocks import GUIDES, commands_of, readme_bot, snippet
 
 WITH_TESTS_OF_THEIR_OWN = {"account_link_api", "external_account"}  # in tests/acceptance
@@ -73,6 +73,8 @@ class Folder:
 
     def _ran(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end: in a shell, unless it is Python's, and a shell finds nothing to do in it."""
+        if line.startswith("curl "):
+            require("curl")
         if line.startswith(("flask ", "python -m ")) and not self._exports and not SHELLS_OWN & set(line):
             return forked.run(line.removeprefix("python -m ").split(), cwd=self.path, env=self._environment)
         return subprocess.run(

@@ -111,6 +111,32 @@ def test_the_page_goes_on_when_everybody_has_left(chromium: Any, sim: Simulator)
     page.close()
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (900, 800), (1280, 800)])
+def test_many_people_and_a_long_wire_stay_within_the_window(
+    chromium: Any, bot: ReceivingBot, width: int, height: int
+) -> None:
+    """The page itself never scrolls; the columns do, from top to bottom."""
+    people = [Person(str(7000 + number), f"Person{number}", "Doe") for number in range(9)]
+    with Simulator(bot.webhook_url, people=people) as sim:
+        page = open_page(chromium, sim, width=width, height=height)
+        show_tools(page)
+        for number in range(40):
+            sim.say(people[0].psid, f"message {number}")
+        page.locator("#wire li", has_text="message 39").first.wait_for()
+        room = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        assert page.evaluate(room) == [width, height]
+        assert (
+            page.evaluate(
+                "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.left'))"
+            )
+            == 0
+        )
+        if width >= 900:
+            words = page.locator(".brand").evaluate("brand => [brand.scrollHeight, brand.clientHeight]")
+            assert words[0] == words[1] > 0
+        page.close()
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_wire_is_an_inspector(chromium: Any, sim: Simulator, talkative: ReceivingBot, width: int) -> None:
     page = open_page(chromium, sim, width=width)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from bot_linking.simulator import Simulator
+from tests.children import require
 
 from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot
 from .test_simulator_graph import button_template
@@ -145,10 +145,10 @@ def test_only_the_chat_page_looks_behind_a_line(sim: Simulator, graph: GraphClie
     assert requests.post(f"{url}/again", json={}, headers=headers, timeout=20).status_code == 403
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_what_is_copied_as_curl_does_the_same_again(
     sim: Simulator, bot: ReceivingBot, graph: GraphClient
 ) -> None:
+    require("curl")
     sim.say(ADA, "it's “here”")
     assert sim.wait_until(lambda: lines(sim) and lines(sim)[0]["ok"])
     graph.send({"text": "o'clock"})
