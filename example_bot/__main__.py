@@ -126,16 +126,17 @@ def _address(host: str, listener: socket.socket) -> str:
 
 
 def _server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
-    """A server that takes the listener over."""
+    """A server that takes the listener over, and ends at SIGINT and SIGTERM from the first word on."""
     host, port = listener.getsockname()[:2]
     with listener:
-        return make_server(host, port, app, threaded=True, fd=listener.fileno())
+        server = make_server(host, port, app, threaded=True, fd=listener.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    return server
 
 
 def _serve(app: Flask, server: BaseWSGIServer) -> None:
-    """Serve until SIGINT or SIGTERM, then end what is being sent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    """Serve until the server is told to end, then end what is being sent."""
     server.serve_forever()
     server.server_close()
     app.extensions["bot_linking"].delivery.stop()

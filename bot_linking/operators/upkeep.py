@@ -65,8 +65,8 @@ def _note(here: Here, wrong: int) -> None:
 def _watch(look: Callable[[], Iterable[Finding]], every: int, *, note: Callable[[int], None]) -> None:
     """Say each thing that is wrong once, and once more when it is well again, until Ctrl-C."""
     known: dict[str, str] = {}
-    say(f"checking every {every} s; stop with Ctrl-C")
     with suppress(KeyboardInterrupt):
+        say(f"checking every {every} s; stop with Ctrl-C")
         while True:
             found = [finding.what for finding in look() if finding.state == "wrong"]
             wrong = {_COUNT.sub("#", what): what for what in found}  # a number that changed is no news

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -66,12 +67,10 @@ def _tail(here: Here) -> click.Command:
         Ctrl-C ends it.
         """
         begun = here().linking.now()
-        say("waiting for events; stop with Ctrl-C")
-        try:
+        with suppress(KeyboardInterrupt):
+            say("waiting for events; stop with Ctrl-C")
             for event in _events(here, begun):
                 click.echo(json.dumps(event) if as_json else _line(event))
-        except KeyboardInterrupt:
-            pass
 
     return tail
 

@@ -8,8 +8,9 @@ import shlex
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from . import safety, shell
 from .ports import listen_in_a_row, port_of
@@ -38,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, RuntimeError, OSError) as problem:
         print(f"bot_linking.simulator: {problem}", file=sys.stderr)
         return 1
+    signals = _signals_to_end()  # before the first word, as whoever reads it may end us
     _introduce(simulator)
-    return _wait(simulator)
+    _wait_for_one(signals)
+    print(file=sys.stderr)
+    simulator.stop()
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,16 +92,19 @@ def environment_line(name: str, value: str, *, windows: bool = os.name == "nt") 
     return f"export {name}={shlex.quote(value)}"
 
 
-def _wait(simulator: Simulator) -> int:
-    """Serve until Ctrl-C, or until the process is asked to end."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.5):  # on Windows a wait without an end hears no signal
-        pass
-    print(file=sys.stderr)
-    simulator.stop()
-    return 0
+def _signals_to_end() -> SimpleQueue[int]:
+    """Ctrl-C, and what asks a process to end. Of all queues and events this one alone may be filled by a
+    handler while the thread that it interrupts is inside of it."""
+    signals = SimpleQueue[int]()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda number, _: signals.put(number))
+    return signals
+
+
+def _wait_for_one(signals: SimpleQueue[int]) -> int:
+    while True:  # on Windows a wait without an end hears no signal
+        with suppress(Empty):
+            return signals.get(timeout=0.5)
 
 
 if __name__ == "__main__":
