@@ -83,7 +83,6 @@ def schema(request: pytest.FixtureRequest, new_caller: MakeCaller) -> Any:
 @schemathesis.pytest.from_fixture("schema").include(path="/linking/api").parametrize()
 @settings(
     max_examples=120,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -68,7 +68,7 @@ def state_of(caller: Caller, psid: str) -> dict[str, str] | None:
 
 
 @given(calls)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_random_calls_end_where_the_model_ends(caller: Caller, calls: list[Call]) -> None:
     for psid in PSIDS:
         caller.bot.linking.erase(psid, PAGE)

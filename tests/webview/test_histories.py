@@ -377,7 +377,6 @@ def test_no_code_without_the_second_factor_whatever_people_do(world: Guarded, ma
         settings=settings(
             max_examples=HISTORIES,
             stateful_step_count=STEPS,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),
