@@ -15,7 +15,7 @@ import bot_linking.signals
 from bot_linking import AccountLinking
 from bot_linking.core import funnel as funnel_module
 from bot_linking.messenger import graph as graph_module
-from tests import ready
+from tests import ready, waits
 from tests.bots import Bot, Clock, Heard, NewBot
 from tests.browser import chromium_program, launch
 from tests.graph import ScriptedGraph
@@ -33,6 +33,18 @@ def _quick_apps() -> Iterator[None]:
     """Thousands of apps share what was compiled for the first, and no commit waits for the disk."""
     with ready.templates(), ready.url_builders(), ready.url_paths(), ready.unflushed_commits():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_stores() -> Iterator[None]:
+    with waits.long_waits():
+        yield
+
+
+@pytest.fixture
+def product_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of how long the product's stores wait."""
+    waits.product_waits(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

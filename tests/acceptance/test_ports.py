@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,11 +32,15 @@ def example_bot(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[Any]
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """Port 5000, held by this test unless another process holds it."""
+    """Port 5000, held by this test, or for good by another process, as on a Mac. Another run of this test
+    lets it go in a while."""
     with socket.socket() as holder:
-        with suppress(OSError):
-            holder.bind(("127.0.0.1", 5000))
-            holder.listen()
+        for _ in range(200):
+            with suppress(OSError):
+                holder.bind(("127.0.0.1", 5000))
+                holder.listen()
+                break
+            time.sleep(0.1)
         yield 5000
 
 

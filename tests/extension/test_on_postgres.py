@@ -61,6 +61,7 @@ def test_a_second_process_serves_what_the_first_began(bot: Bot, new_bot: NewBot,
     assert len(bot.graph.sent) == 1
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_a_database_that_is_locked_makes_the_webhook_503_within_four_seconds_and_loses_nothing(
     bot: Bot, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,11 +22,12 @@ from werkzeug import Request, Response
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores import open_store
-from bot_linking.stores.sqlite import engine, file, threads
+from bot_linking.stores.sqlite import threads
 from bot_linking.stores.sqlite.engine import SQLiteEngine
 from tests import postgres
 from tests.bots import Bot, NewBot
 from tests.stores.processes import SPAWN
+from tests.waits import short_waits
 from tests.wire import PSID, batch, linked_event, unlinked_event
 
 from . import processes
@@ -39,6 +40,7 @@ LONG_S = 60.0  # as long as a very slow machine may need
 # A database that another program holds
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterwards(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,9 +72,7 @@ def test_every_door_says_503_in_time_while_the_file_is_locked_and_goes_on_afterw
         monkeypatch.context() as hasty,
         closing(sqlite3.connect(bot.database, isolation_level=None)) as other,
     ):
-        short_s = threads.BUSY_TIMEOUT_S / 10
-        for module in (threads, file, engine):
-            hasty.setattr(module, "BUSY_TIMEOUT_S", short_s)
+        short_waits("sqlite", hasty, threads.BUSY_TIMEOUT_S / 10)
         other.execute("begin exclusive")
         callers = [
             threading.Thread(target=_note_answer, args=(said, name, ask)) for name, ask in doors.items()
@@ -155,6 +155,7 @@ class Delayed:
         source.close()
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_a_slow_postgresql_is_not_waited_for_and_nothing_is_lost(
     new_bot: NewBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

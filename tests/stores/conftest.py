@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,23 +34,6 @@ def store(url: str) -> Iterator[SQLStore]:
     store.migrate()
     yield store
     store.close()
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the stores of this process wait a minute where they wait for seconds, for tests of who wins: many
-    threads on a slow machine stand in line for longer than a webhook may."""
-    for module in ("engine", "file", "threads"):
-        monkeypatch.setattr(f"bot_linking.stores.sqlite.{module}.BUSY_TIMEOUT_S", 60.0)
-    if find_spec("psycopg") is None:
-        return
-    from bot_linking.stores.postgres import pool, sessions
-
-    limits = {"statement_timeout": "'60000'", "lock_timeout": "'60000'"}
-    settings = sessions._SETTINGS | sessions._DEFAULTS | limits
-    monkeypatch.setattr(pool, "OF_A_SESSION", sessions._set(settings, local=False))
-    monkeypatch.setattr(pool, "STATEMENT_S", 60.0)
-    monkeypatch.setattr(pool, "PATIENCE_S", 70.0)
 
 
 @pytest.fixture

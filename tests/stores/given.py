@@ -9,8 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bot_linking.core.codes import digest_of
 from bot_linking.core.events import LinkingEvent, Outcome
 from bot_linking.core.links import Account
@@ -59,18 +57,6 @@ def connected(url: str) -> Iterator[Ask]:
     else:
         with postgres.connected(url) as ask:
             yield ask
-
-
-def short_waits(kind: str, patch: pytest.MonkeyPatch) -> None:
-    """Let stores that are opened from now on wait half a second for a lock, and no longer."""
-    if kind == "sqlite":
-        for module in ("engine", "file", "threads"):
-            patch.setattr(f"bot_linking.stores.sqlite.{module}.BUSY_TIMEOUT_S", 0.5)
-    else:
-        from bot_linking.stores.postgres import pool, sessions
-
-        settings = sessions._SETTINGS | sessions._DEFAULTS | {"lock_timeout": "'500'"}
-        patch.setattr(pool, "OF_A_SESSION", sessions._set(settings, local=False))
 
 
 def engine_of(store: SQLStore) -> SQLiteEngine:

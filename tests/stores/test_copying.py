@@ -24,6 +24,7 @@ from bot_linking.stores.copying.plan import Table, tables_of
 from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
 from tests.children import LIMIT_S
+from tests.waits import short_waits
 
 from .copying import copy_and_die
 from .given import (
@@ -40,7 +41,6 @@ from .given import (
     link,
     linked,
     save_code,
-    short_waits,
     unlinked,
 )
 from .processes import one_process

@@ -261,6 +261,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextMana
 Away = Callable[[str], AbstractContextManager[None]]
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_the_waits_for_a_database_leave_time_to_answer_a_webhook() -> None:
     """What the other tests shorten."""
     assert opening.PATIENCE_S < WEBHOOK_S < opening.JOB_WAIT_S

@@ -200,7 +200,6 @@ def race(*works: Callable[[], object]) -> None:
         thread.join()
 
 
-@pytest.mark.usefixtures("patient")
 def test_of_chats_that_link_one_account_at_once_one_stays(store: SQLStore) -> None:
     for number in range(10):
         account, now = Account(f"racer-{number}"), NOW + 100 * number
@@ -296,7 +295,6 @@ def test_the_pair_is_barred_for_a_day_at_every_door_and_no_other_pair_is(store: 
     assert isinstance(redeem(store, ADA, policy=Policy(), now=NOW + BAR_MS + 1)[0], AccountLinked)
 
 
-@pytest.mark.usefixtures("patient")
 def test_undo_and_a_new_link_at_once_end_in_one_of_the_two_states(store: SQLStore) -> None:
     for number in range(10):
         psid, now = f"55{number}", NOW + number

@@ -41,7 +41,6 @@ from .processes import (
 )
 
 Work = Callable[[], object]
-pytestmark = pytest.mark.usefixtures("patient")
 
 
 def at_once(works: Sequence[Work]) -> list[object]:

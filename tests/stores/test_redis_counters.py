@@ -259,6 +259,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_a_slow_redis_costs_half_a_second_once_and_not_each_caller(
     throttle: Throttle, server: Server, questions: list[str]
 ) -> None:
@@ -272,6 +273,7 @@ def test_a_slow_redis_costs_half_a_second_once_and_not_each_caller(
     assert in_database(throttle) == 20
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_an_address_that_accepts_and_never_answers_is_left_after_half_a_second(
     new_throttle: NewThrottle, questions: list[str]
 ) -> None:
@@ -285,6 +287,7 @@ def test_an_address_that_accepts_and_never_answers_is_left_after_half_a_second(
     assert len(questions) == 1
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_redis_is_asked_again_after_a_pause_and_says_so(
     throttle: Throttle, server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

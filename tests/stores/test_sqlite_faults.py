@@ -21,6 +21,7 @@ from bot_linking.stores.sqlite import engine as sqlite
 from bot_linking.stores.sqlite import threads as sqlite_threads
 from bot_linking.stores.store import SQLStore
 from tests.children import LIMIT_S
+from tests.waits import short_waits
 
 from .given import (
     NOW,
@@ -32,7 +33,6 @@ from .given import (
     link,
     linked,
     save_code,
-    short_waits,
 )
 from .processes import SPAWN, hold_the_lock, link_for_ever, one_process, stop_in_the_middle
 
@@ -79,6 +79,7 @@ def files_of(path: Path) -> list[Path]:
 # Locked
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_the_wait_for_a_lock_leaves_time_to_answer_a_webhook() -> None:
     """What the other tests shorten."""
     assert sqlite_threads.BUSY_TIMEOUT_S < 4.5
@@ -103,7 +104,7 @@ def test_a_lock_is_waited_for_until_the_limit_and_afterwards_all_works(
         assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
 
 
-ONE_WAIT_S = 1.6
+ONE_WAIT_S = 3.0
 
 
 def test_a_writer_behind_a_lock_waits_no_longer_because_others_waited_before(
@@ -122,8 +123,7 @@ def test_a_writer_behind_a_lock_waits_no_longer_because_others_waited_before(
 
     threads = [threading.Thread(target=ask, args=(each,)) for each in (alone, *[store] * 6)]
     with monkeypatch.context() as patch, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        for module in (sqlite, sqlite_threads):
-            patch.setattr(module, "BUSY_TIMEOUT_S", ONE_WAIT_S)
+        short_waits("sqlite", patch, ONE_WAIT_S)
         other.execute("begin immediate")
         for thread in threads:
             thread.start()
