@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from werkzeug.serving import make_server
 
+from bot_linking.simulator.web.server import closing_each_body
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask
@@ -24,7 +26,7 @@ class BotServer:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._app: Flask | None = None
-        self._server = make_server(host, 0, self._answer, threaded=True)
+        self._server = make_server(host, 0, closing_each_body(self._answer), threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
         self._thread.start()
         self.url = f"http://{host}:{self._server.port}"

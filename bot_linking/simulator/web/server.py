@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
@@ -17,6 +19,9 @@ from .guards import POLICY
 from .messenger_routes import add_graph, add_messenger
 from .verb_routes import add_verbs
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 _LARGEST_BODY = 1024 * 1024
 _POLL_S = 0.02  # between two looks whether the server must stop
 
@@ -28,6 +33,21 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing."""
 
 
+def closing_each_body(app: WSGIApplication) -> WSGIApplication:
+    """The app, with each body, and so each file, closed by its end. Werkzeug's server closes none where a
+    browser that goes away resets the connection."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = app(environ, start_response)
+        try:
+            yield from body
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    return answer
+
+
 class Server:
     """A thread that serves ``engine`` at the address of ``listener``, which it takes over."""
 
@@ -37,7 +57,7 @@ class Server:
             self._server = make_server(
                 engine.host,
                 self.port,
-                build_app(engine),
+                closing_each_body(build_app(engine)),
                 threaded=True,
                 request_handler=_QuietHandler,
                 fd=listener.fileno(),
