@@ -22,13 +22,17 @@ if find_spec("psycopg") is not None:
     from bot_linking.stores.postgres import engine as postgres
     from bot_linking.stores.postgres import pool, sessions
 
-    def _of_a_session(**milliseconds: int) -> bytes:
-        limits = {name: f"'{given}'" for name, given in milliseconds.items()}
-        return sessions._set(sessions._SETTINGS | sessions._DEFAULTS | limits, local=False)
+    def _settings(**seconds: float) -> dict[str, str]:
+        return sessions._SETTINGS | {name: f"'{int(1000 * given)}'" for name, given in seconds.items()}
 
-    _LONG_MS = int(LONG_S * 1000)
+    def _of_a_session(settings: dict[str, str]) -> bytes:
+        return sessions._set(settings | sessions._DEFAULTS, local=False)
+
+    _patient = _settings(statement_timeout=LONG_S, lock_timeout=LONG_S)
+    _begin, _ = sessions.BEGIN_WITH_SETTINGS
     _long += [
-        (pool, "OF_A_SESSION", _of_a_session(statement_timeout=_LONG_MS, lock_timeout=_LONG_MS)),
+        (pool, "OF_A_SESSION", _of_a_session(_patient)),
+        (pool, "BEGIN_WITH_SETTINGS", (_begin, sessions._set(_patient, local=True))),
         (pool, "STATEMENT_S", LONG_S),
         (pool, "PATIENCE_S", LONG_S + 10),
         (postgres, "LONGEST_TRY_S", LONG_S),
@@ -58,7 +62,7 @@ def short_waits(kind: str, patch: pytest.MonkeyPatch, seconds: float = 0.5) -> N
     if kind == "sqlite":
         _set([(module, "BUSY_TIMEOUT_S", seconds) for module in _SQLITE], patch)
     else:
-        _set([(pool, "OF_A_SESSION", _of_a_session(lock_timeout=int(seconds * 1000)))], patch)
+        _set([(pool, "OF_A_SESSION", _of_a_session(_settings(lock_timeout=seconds)))], patch)
 
 
 def _set(values: list[tuple[Any, str, Any]], patch: pytest.MonkeyPatch) -> None:

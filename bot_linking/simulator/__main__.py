@@ -101,10 +101,11 @@ def _signals_to_end() -> SimpleQueue[int]:
     return signals
 
 
-def _wait_for_one(signals: SimpleQueue[int]) -> int:
+def _wait_for_one(signals: SimpleQueue[int]) -> None:
     while True:  # on Windows a wait without an end hears no signal
         with suppress(Empty):
-            return signals.get(timeout=0.5)
+            signals.get(timeout=0.5)
+            return
 
 
 if __name__ == "__main__":

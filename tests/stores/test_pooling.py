@@ -89,6 +89,7 @@ def test_no_setting_of_ours_reaches_another_program(direct: str) -> None:
         assert postgres.execute(url, "select 1 from pg_locks where locktype = 'advisory'") == []
 
 
+@pytest.mark.usefixtures("product_waits")
 def test_transactions_have_their_limits_and_are_durable_all_the_same(pooled: str) -> None:
     with closing(open_store(pooled + "?pooling=transaction")) as store:
         engine = store.engine
