@@ -131,7 +131,8 @@ def _server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
     with listener:
         server = make_server(host, port, app, threaded=True, fd=listener.fileno())
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        # daemon: it waits for `serve_forever`, which does not run where the rest of the start fails
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start())
     return server
 
 

@@ -107,6 +107,8 @@ class Site:
 
     @staticmethod
     def _is_ours(target: str) -> bool:
+        if not target.isprintable():  # `urlsplit` would judge it without its line breaks
+            return False
         try:
             parts = urlsplit(target)
         except ValueError:  # half an IPv6 address

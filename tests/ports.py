@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import random
 import socket
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 FROM, TO = 10_000, 32_000  # the kernel's own begin above, on Linux at 32768
 _random = random.SystemRandom()
@@ -23,3 +25,17 @@ def free_port(in_a_row: int = 1) -> int:
                 continue
             return port
     raise RuntimeError(f"no {in_a_row} free ports in a row")
+
+
+@contextmanager
+def taken(port: int) -> Iterator[int]:
+    """In this block the port is held here, or for good by another process, as 5000 is on a Mac. Another run
+    of the same test lets it go in a while."""
+    with socket.socket() as holder:
+        for _ in range(200):
+            with suppress(OSError):
+                holder.bind(("127.0.0.1", port))
+                holder.listen()
+                break
+            time.sleep(0.1)
+        yield port

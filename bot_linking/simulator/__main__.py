@@ -29,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return shell.main(given[1:])
     options = _parser().parse_args(given)
     try:
+        listener = _listener(options.host, options.port)
+        port = port_of(listener)
         simulator = Simulator(
             options.webhook_url,
             messaging_type_required=not options.any_messaging_type,
-            listener=_listener(options.host, options.port),
+            listener=listener,
             wire_out=None if options.quiet else sys.stderr,
         )
         simulator.start()
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bot_linking.simulator: {problem}", file=sys.stderr)
         return 1
     signals = _signals_to_end()  # before the first word, as whoever reads it may end us
+    if options.port is None and port != DEFAULT_PORT:
+        print(f"port {DEFAULT_PORT} is in use: taking {port}", file=sys.stderr)
     _introduce(simulator)
     _wait_for_one(signals)
     print(file=sys.stderr)
@@ -71,10 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _listener(host: str, port: int | None) -> socket.socket:
     safety.require_loopback_host(host)
-    first = DEFAULT_PORT if port is None else port
-    [listener] = listen_in_a_row(host, first, search=port is None)
-    if port is None and port_of(listener) != first:
-        print(f"port {first} is in use: taking {port_of(listener)}", file=sys.stderr)
+    [listener] = listen_in_a_row(host, DEFAULT_PORT if port is None else port, search=port is None)
     return listener
 
 

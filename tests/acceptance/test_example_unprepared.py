@@ -54,7 +54,17 @@ def test_while_its_database_is_away_the_example_is_made_and_says_so(
     assert (points.status_code, points.get_json()) == (503, {"error": "Not just now."})
 
 
-@pytest.mark.parametrize("elsewhere", ["http://[", "//[", "https://evil.example/", "//evil.example"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://[",
+        "//[",
+        "https://evil.example/",
+        "//evil.example",
+        "/linking/\r\nX-A: b",
+        "ht\ntp://localhost/x",
+    ],
+)
 def test_after_the_login_nobody_is_sent_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
 ) -> None:

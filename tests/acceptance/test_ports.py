@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import requests
 
 from tests.acceptance.running import ROOT, free_pair
 from tests.children import LIMIT_S, child, line_from
+from tests.ports import taken
 
 
 @contextmanager
@@ -30,27 +30,13 @@ def example_bot(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[Any]
         yield process
 
 
-@pytest.fixture
-def taken() -> Iterator[int]:
-    """Port 5000, held by this test, or for good by another process, as on a Mac. Another run of this test
-    lets it go in a while."""
-    with socket.socket() as holder:
-        for _ in range(200):
-            with suppress(OSError):
-                holder.bind(("127.0.0.1", 5000))
-                holder.listen()
-                break
-            time.sleep(0.1)
-        yield 5000
-
-
-def test_without_a_port_the_next_free_pair_is_taken_and_named(tmp_path: Path, taken: int) -> None:
-    with example_bot(tmp_path) as process:
+def test_without_a_port_the_next_free_pair_is_taken_and_named(tmp_path: Path) -> None:
+    with taken(5000), example_bot(tmp_path) as process:
         first = line_from(process)
         found = re.fullmatch(r"Port 5000 or 5001 is in use: taking (\d+) and (\d+)\.\n", first)
         assert found
         bot, messenger = map(int, found.groups())
-        assert bot > taken
+        assert bot > 5000
         assert messenger == bot + 1
         said = line_from(process) + line_from(process) + line_from(process)
         assert f"http://127.0.0.1:{messenger}/" in said
