@@ -61,8 +61,10 @@ class Process:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
+        """Signal it, if it runs. Its status comes a moment after its PID is gone."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
