@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -86,17 +86,26 @@ class LinkMirror:
             if still is not None and still["account_id"] == link.account_id:
                 self._bind(tx, link, now, [app_key])
 
-    def _bind(self, tx: Tx, link: Link, now: int, apps: Iterable[str]) -> None:
+    def _bind(self, tx: Tx, link: Link, now: int, apps: Sequence[str]) -> None:
         """Bind a link's PSID to its user. Another user's binding of this PSID ends, with its tokens."""
         user_id = self._user_of_link(link)
         if user_id is None or not _UNION_ID.fullmatch(link.psid):
             _unbind(tx, link.page_id, link.psid)
             return
+        whose = {"platform": PLATFORM, "psid": link.psid, "page_id": link.page_id}
         for app_key in apps:
-            person = {"app_key": app_key, "platform": PLATFORM, "psid": link.psid, "page_id": link.page_id}
-            tx.put("external_unbind_other_user", user_id=user_id, **person)
-            tx.put("external_claim_for_link", **person)
-            tx.put("external_bind_link", user_id=user_id, platform_name=PLATFORM_NAME, now=now, **person)
+            tx.put("external_unbind_other_user", app_key=app_key, user_id=user_id, **whose)
+        for app_key in apps:
+            tx.put("external_claim_for_link", app_key=app_key, **whose)
+        for app_key in apps:
+            tx.put(
+                "external_bind_link",
+                app_key=app_key,
+                user_id=user_id,
+                platform_name=PLATFORM_NAME,
+                now=now,
+                **whose,
+            )
 
     def user_id_of(self, account: Account) -> int | None:
         """The number that the host returns; None for one that does not fit. Raises what the host raises."""

@@ -47,11 +47,13 @@ class Tx(Protocol):
         """Run a statement whose result is not needed. An error may surface at a later statement or the
         commit."""
 
-    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Tx:
+    def gathered(
+        self, events: Sequence[LinkingEvent], now: int, window: int, accounts: Sequence[str] = ()
+    ) -> Tx:
         """A transaction to use instead of this one for these events, once they are held. It may read at once
-        what all of them need, and `put` may wait until `flush`. It runs a statement without values once, so
-        such a statement must not depend on what the events change. `window` (ms) is that of the limit on
-        refusals."""
+        what all of them need, with all links of `accounts`, and `put` may wait until `flush`. It runs a
+        statement without values once, so such a statement must not depend on what the events change. `window`
+        (ms) is that of the limit on refusals."""
 
     def flush(self) -> None:
         """Write what `put` has left waiting. Call it at the end of the work with a gathered transaction."""

@@ -79,7 +79,7 @@ class Links(Family):
 
         def together(tx: Tx) -> list[Outcome]:
             tx.hold(**held)
-            tx = tx.gathered(events, now, REFUSALS_APART_MS)
+            tx = tx.gathered(events, now, REFUSALS_APART_MS, held.get("accounts", ()))
             outcomes = [outcome for event in events for outcome in apply_event(tx, event, now, policy)]
             self.followed(tx, outcomes, now)
             tx.flush()
@@ -124,12 +124,13 @@ class Links(Family):
         codes = [digest for event in events if (digest := event.digest) is not None]
         if not policy.minds_other_chats:
             return {"psids": psids, "codes": codes}
-        rows = [row for digest in codes for row in self.engine.read("find_code", digest=digest)]
+        rows = self.engine.read("find_accounts_of_codes", digests=json.dumps(codes))
         accounts = sorted({row["account_id"] for row in rows if row["account_id"] is not None})
         return {"psids": psids + self._psids_of(accounts), "codes": codes, "accounts": accounts}
 
     def _psids_of(self, accounts: Sequence[str]) -> list[str]:
-        return [link.psid for account_id in accounts for link in self.find_links_of_account(account_id)]
+        rows = self.engine.read("find_psids_of_accounts", accounts=json.dumps(accounts))
+        return [row["psid"] for row in rows]
 
     def _accounts_of(self, psid: str) -> list[str]:
         rows = self.engine.read("find_by_psid", value=psid, limit=MOST_PAGES)

@@ -10,6 +10,12 @@ from links where psid = :psid and account_id is not null order by page_id limit 
 select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 from links where account_id = :account_id order by updated_at, page_id, psid
 
+-- name: find_psids_of_accounts
+select psid from links where account_id in (select value from json_each(:accounts))
+
+-- name: find_accounts_of_codes
+select distinct account_id from codes where digest in (select value from json_each(:digests))
+
 -- name: list_links
 select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at
 from links where account_id is not null and (page_id, psid) > (:after_page, :after_psid)

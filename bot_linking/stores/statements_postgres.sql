@@ -15,6 +15,27 @@ with held as (
 select pg_advisory_xact_lock(25196, bucket)
 from (select distinct cast(hash & 65535 as integer) as bucket from held order by 1) as in_order
 
+-- name: find_psids_of_accounts
+select psid from links where account_id = any (array(select json_array_elements_text(cast(:accounts as json))))
+
+-- name: find_accounts_of_codes
+select distinct account_id from codes
+where digest = any (array(select json_array_elements_text(cast(:digests as json))))
+
+-- name: save_person
+-- A person's row as `save_link` and `save_unlink` leave it. A tick that is greater than all stands for the newest.
+insert into links (page_id, psid, account_id, username, email, phone_number, locale, source, linked_at, updated_at,
+                   event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, heard_at)
+values (:page_id, :psid, :account_id, :username, :email, :phone_number, :locale, :source, :linked_at, :updated_at,
+        :event_ms, :code_tick, (select coalesce(max(tick), 0) from codes), :unlinked_ms,
+        least(:unlinked_tick, (select coalesce(max(tick), 0) from codes)), :heard_at)
+on conflict (page_id, psid) do update set
+  account_id = excluded.account_id, named_id = null, username = excluded.username, email = excluded.email,
+  phone_number = excluded.phone_number, locale = excluded.locale, source = excluded.source,
+  linked_at = excluded.linked_at, updated_at = excluded.updated_at, event_ms = excluded.event_ms,
+  code_tick = excluded.code_tick, changed_tick = excluded.changed_tick, unlinked_ms = excluded.unlinked_ms,
+  unlinked_tick = excluded.unlinked_tick, heard_at = coalesce(excluded.heard_at, links.heard_at)
+
 -- name: find_people
 select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
        event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale

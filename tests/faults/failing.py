@@ -93,9 +93,11 @@ class FailingTx:
         self._faults.meet(name, self._problem)
         self._tx.put(name, **values)
 
-    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> FailingTx:
+    def gathered(
+        self, events: Sequence[LinkingEvent], now: int, window: int, accounts: Sequence[str] = ()
+    ) -> FailingTx:
         self._faults.meet("gathered", self._problem)
-        return FailingTx(self._tx.gathered(events, now, window), self._faults, self._problem)
+        return FailingTx(self._tx.gathered(events, now, window, accounts), self._faults, self._problem)
 
     def flush(self) -> None:
         self._faults.meet("flush", self._problem)

@@ -57,8 +57,15 @@ _RETRIED = (errors.DeadlockDetected, errors.SerializationFailure, errors.OutOfMe
 class Transaction:
     """Named statements on one connection, inside one transaction."""
 
-    def __init__(self, connection: Connection, statements: dict[str, str], sets: dict[str, str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        statements: dict[str, str],
+        sets: dict[str, str],
+        ranks: dict[str, int],
+    ) -> None:
         self._sets = sets
+        self._ranks = ranks
         self._connection = connection
         self._cursor = connection.cursor(row_factory=dict_row)
         self._statements = statements
@@ -117,8 +124,10 @@ class Transaction:
         self._connection.heard_at = time.monotonic()
         return [cursor.fetchall() for cursor in cursors]
 
-    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Gathered:
-        return Gathered(self, events, now, window)
+    def gathered(
+        self, events: Sequence[LinkingEvent], now: int, window: int, accounts: Sequence[str] = ()
+    ) -> Gathered:
+        return Gathered(self, self._ranks, events, now, window, accounts)
 
     def flush(self) -> None:
         """Nothing to do: what waits goes with the next statement."""
@@ -170,9 +179,9 @@ class PostgresEngine:
         self._database = Database(plain, self._connections)
         self.opening = Opening(self._database, create=create)
         self.statements: dict[str, str] = {}
+        self._sets = {name: to_psycopg(statement) for name, statement in load_sets(WAITING).items()}
+        self._ranks = {name: rank for rank, name in enumerate(WAITING)}
         self.extend(OURS, STORES)
-        sets = load_sets(load_statements(), WAITING)
-        self._sets = {name: to_psycopg(statement) for name, statement in sets.items()}
         self._find_link = re.sub(r"%\(\w+\)s", "%s", self.statements["find_link"])
         mind_forks(self)
         weakref.finalize(self, self._connections.close)
@@ -180,13 +189,15 @@ class PostgresEngine:
     def extend(self, name: str, room: str) -> None:
         self.opening.expect(name, load_schema(_WORDS, room=room))
         self.statements.update(_statements_of(room))
+        if files(room).joinpath("sets_postgres.sql").is_file():
+            sets = load_statements("sets_postgres.sql", room=room)
+            self._sets |= {name: to_psycopg(statement) for name, statement in sets.items()}
+            self._ranks |= {name: len(self._ranks) + rank for rank, name in enumerate(sets)}
 
     def read(self, name: str, **values: Any) -> list[Row]:
         if not self.opening.is_done:
             self.opening.ensure()
-        return self._with_connection(
-            lambda connection: Transaction(connection, self.statements, self._sets).all(name, **values), []
-        )
+        return self._with_connection(lambda connection: self._transaction(connection).all(name, **values), [])
 
     def read_link(self, page_id: str, psid: str) -> Any:
         if not self.opening.is_done:
@@ -246,10 +257,13 @@ class PostgresEngine:
         else:
             self.opening.let_go()
 
+    def _transaction(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self.statements, self._sets, self._ranks)
+
     def _try(self, work: Callable[[Transaction], T]) -> T:
         connection = self._connections.borrow()
         try:
-            transaction = Transaction(connection, self.statements, self._sets)
+            transaction = self._transaction(connection)
             transaction.begin()
             result = work(transaction)
             transaction.commit()

@@ -9,17 +9,18 @@ from bot_linking.stores.sql import PARAMETER, load_statements
 
 _NUMBERS = {
     *("now", "at", "event_ms", "code_tick", "unlinked_ms", "linked_at", "updated_at", "expires_at"),
-    *("heard_at", "newest"),
+    *("heard_at", "newest", "unlinked_tick"),
 }
 _INSERT = re.compile(r"(insert into \w+ \([^)]*\))\s*values \((.*?)\)\s*(on conflict .*)?", re.DOTALL)
 _UPDATE = re.compile(r"(update \w+ set .*?)\s+where\s+(.*)", re.DOTALL)
 _DELETE = re.compile(r"(delete from \w+)\s+where\s+(.*)", re.DOTALL)
 
 
-def load_sets(statements: dict[str, str], names: Iterable[str]) -> dict[str, str]:
+def load_sets(names: Iterable[str]) -> dict[str, str]:
     """Name to the statement for many rows: from `sets.sql` where it is written there, otherwise made from the
     statement for one."""
     own = load_statements("sets.sql", room="bot_linking.stores.postgres")
+    statements = load_statements() | load_statements("statements_postgres.sql")
     return {name: for_many(statements[name]) for name in names if name not in own} | own
 
 

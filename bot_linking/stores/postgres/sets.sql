@@ -4,14 +4,27 @@
 -- name: find_code
 -- Locks the codes, so that no other transaction can consume or delete them meanwhile.
 select digest, tick, attempt_id, page_id, psid, account_id, username, email, phone_number, locale, replaces,
-       source, proof, minted_at, expires_at, consumed_at, consumed_by
+       source, proof, minted_at, expires_at, consumed_at, consumed_by, typed is not null as is_typed
 from codes where digest = any (cast(:digest as text[])) order by tick for update
 
 -- name: find_person
+-- `barred` are the accounts that must not be linked to the chat now.
 select links.page_id, links.psid, account_id, username, email, phone_number, source, linked_at, updated_at,
-       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale,
+       case when barred_until > :now then array(
+         select bars.account_id from bars
+         where bars.page_id = links.page_id and bars.psid = links.psid and bars.expires_at > :now) end as barred
 from unnest(cast(:page_id as text[]), cast(:psid as text[])) as given (page_id, psid)
 join links on links.page_id = given.page_id and links.psid = given.psid
+
+-- name: find_chats
+-- The same columns for each chat of these accounts.
+select page_id, psid, account_id, username, email, phone_number, source, linked_at, updated_at,
+       event_ms, code_tick, changed_tick, unlinked_ms, unlinked_tick, barred_until, locale,
+       case when barred_until > :now then array(
+         select bars.account_id from bars
+         where bars.page_id = links.page_id and bars.psid = links.psid and bars.expires_at > :now) end as barred
+from links where account_id = any (cast(:account_id as text[]))
 
 -- name: is_unlink_seen
 select unlinks_seen.page_id, unlinks_seen.psid, unlinks_seen.event_ms

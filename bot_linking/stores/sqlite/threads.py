@@ -47,7 +47,9 @@ class Transaction:
 
     put = run
 
-    def gathered(self, events: Sequence[LinkingEvent], now: int, window: int) -> Transaction:
+    def gathered(
+        self, events: Sequence[LinkingEvent], now: int, window: int, accounts: Sequence[str] = ()
+    ) -> Transaction:
         """The same transaction: without a server there is nothing to gain."""
         return self
 
