@@ -32,13 +32,17 @@ server_reset_query = DISCARD ALL; set search_path to {schema}
 default_pool_size = {sessions}
 max_client_conn = 3000
 ignore_startup_parameters = extra_float_digits
+server_round_robin = {round_robin}
 logfile = {folder}/log
 """
 
 
 @contextmanager
-def running(url: str, *, mode: str = "transaction", sessions: int = 10) -> Iterator[str]:
-    """The address of the database of `url` through PgBouncer. Skips where PgBouncer is missing."""
+def running(
+    url: str, *, mode: str = "transaction", sessions: int = 10, in_turn: bool = False
+) -> Iterator[str]:
+    """The address of the database of `url` through PgBouncer, which lends the session that was used last, or
+    each `in_turn`. Skips where PgBouncer is missing."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
@@ -48,6 +52,7 @@ def running(url: str, *, mode: str = "transaction", sessions: int = 10) -> Itera
     with TemporaryDirectory(prefix="bot_linking_pgbouncer_") as name:
         folder, port, host = Path(name), free_port(), query["host"][0]
         settings = {"host": host, "name": parts.path[1:], "user": parts.username, "schema": schema}
+        settings["round_robin"] = int(in_turn)
         text = _CONFIGURATION.format(port=port, mode=mode, sessions=sessions, folder=folder, **settings)
         (folder / "pgbouncer.ini").write_text(text)
         process = subprocess.Popen(

@@ -103,7 +103,25 @@ def test_transactions_have_their_limits_and_are_durable_all_the_same(pooled: str
         assert found == {"a": "on", "b": "read committed", "c": "3s", "d": "off", "e": "off"}
 
 
-def test_a_pooler_that_the_address_does_not_name_is_detected(pooled: str) -> None:
+@pytest.mark.parametrize("in_turn", [False, True], ids=["the last session", "each in turn"])
+@pytest.mark.parametrize(
+    ("sessions", "busy"), [(10, 0), (1, 0), (2, 0), (3, 0), (4, 2), (5, 4), (10, 3)], ids=str
+)
+def test_a_pooler_that_the_address_does_not_name_is_detected(
+    direct: str, in_turn: bool, sessions: int, busy: int
+) -> None:
+    """Also where other programs have had all its sessions opened, and keep some busy."""
+    with pgbouncer.running(direct, sessions=sessions, in_turn=in_turn) as url, ExitStack() as stack:
+        others = [stack.enter_context(psycopg.connect(url)) for _ in range(sessions)]
+        for other in others:
+            other.execute("select 1")  # begins a transaction
+        for other in others[busy:]:
+            other.commit()
+        with pytest.raises(ConfigurationError, match=r"\?pooling=transaction"):
+            open_store(url)
+
+
+def test_a_pooler_whose_sessions_were_not_opened_yet_is_detected(pooled: str) -> None:
     with pytest.raises(ConfigurationError, match=r"\?pooling=transaction"):
         open_store(pooled)
 

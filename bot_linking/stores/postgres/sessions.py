@@ -15,7 +15,7 @@ from bot_linking.stores.opening import Unfit
 
 STATEMENT_S = 3.0  # the longest that one statement may take, with its wait for locks
 LOCK_S = 2.5  # the longest wait for a lock
-LOOKS = 5  # comparisons of two connections' sessions, before each is taken to have its own
+LOOKS = 5  # at two connections' sessions, before each is taken to have its own
 
 Connection = psycopg.Connection[Any]
 
@@ -61,15 +61,19 @@ def without_pooling(url: str) -> tuple[str, bool]:
 def insist_on_a_session(connection: Connection, connect: Callable[[], Connection]) -> None:
     """Raise `Unfit` where a pooler lends sessions for a transaction and the address does not say so: another
     program would get the settings that we make there."""
-    if _server_process(connection) == connection.info.backend_pid:
+    mine, others = {_server_process(connection)}, set[int]()
+    if mine == {connection.info.backend_pid}:
         return  # no pooler
     with closing(connect()) as other:
         for _ in range(LOOKS):
-            if _server_process(connection) == _server_process(other):
-                raise Unfit(
-                    "a pooler shares the database's sessions by transaction: end BOT_LINKING_DATABASE with"
-                    " ?pooling=transaction"
-                )
+            mine.add(_server_process(connection))
+            others.add(_server_process(other))
+    # Some poolers lend the session that was used last, and some lend each in turn.
+    if len(mine) > 1 or len(others) > 1 or mine & others:
+        raise Unfit(
+            "a pooler shares the database's sessions by transaction: end BOT_LINKING_DATABASE with"
+            " ?pooling=transaction"
+        )
 
 
 def _server_process(connection: Connection) -> int:
