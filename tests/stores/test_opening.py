@@ -17,6 +17,7 @@ import pytest
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable
 from bot_linking.stores import open_store, opening
 from bot_linking.stores.opening import only_looking
+from bot_linking.stores.postgres import database
 from bot_linking.stores.postgres.database import Database
 from bot_linking.stores.sqlite import file
 from bot_linking.stores.sqlite.file import File
@@ -62,6 +63,11 @@ def lose(url: str) -> None:
         (schema,) = postgres.execute(url, "select current_schema()")[0]
         postgres.execute(url, f"drop schema {schema} cascade")
         postgres.execute(url, f"create schema {schema}")
+
+
+def own_first(url: str) -> str:
+    """The address whose schema is asked before the server's own functions."""
+    return url + "%2Cpg_catalog"
 
 
 def is_empty(url: str) -> bool:
@@ -279,7 +285,7 @@ def _held(url: str) -> Iterator[None]:
     else:
         import psycopg
 
-        from bot_linking.stores.postgres.database import LOCKS
+        from bot_linking.stores.postgres.locks import LOCKS
 
         with psycopg.connect(url) as other:  # another process is in the middle of a long step
             other.execute("select pg_advisory_xact_lock(%s, -1)", [LOCKS])
@@ -427,14 +433,73 @@ def test_steps_only_ever_add(url: str) -> None:
         assert not re.search(r"\brename\b|\bdrop (?!index)|\balter column\b", text), step.name
 
 
+def answer(url: str, call: str, body: str, language: str = "sql") -> None:
+    """Let a function in our schema answer this call, for an address that asks our schema first."""
+    postgres.execute(url, f"create function {call} language {language} as $$ {body} $$")
+
+
 def test_an_engine_that_only_speaks_like_postgresql_is_refused_with_the_reason() -> None:
     """Its advisory locks may do nothing, and then one code would link two people."""
     with postgres.empty_schema() as url:
-        postgres.execute(
-            url,
-            "create function version() returns text language sql as"
-            " $$ select 'CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)' $$",
-        )
-        own_first = url + "%2Cpg_catalog"
+        answer(url, "version() returns text", "select 'CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)'")
         with pytest.raises(ConfigurationError, match="CockroachDB, which only speaks like PostgreSQL"):
-            open_store(own_first)
+            open_store(own_first(url))
+
+
+@pytest.mark.parametrize(
+    "version", ["PostgreSQL 15.2-YB-2.25.1.0-b0 on x86_64", "PostgreSQL 16.1-Other-2.0.0", "PostgreSQL 18.1"]
+)
+@pytest.mark.parametrize(
+    "is_free", [True, False], ids=["both locks do nothing", "the wait alone does nothing"]
+)
+def test_an_engine_that_keeps_no_lock_is_refused_whatever_it_calls_itself(
+    version: str, is_free: bool
+) -> None:
+    with postgres.empty_schema() as url:
+        answer(url, "version() returns text", f"select '{version}'")
+        answer(url, "pg_advisory_xact_lock(integer, integer) returns void", "select")
+        if is_free:
+            answer(url, "pg_try_advisory_xact_lock(integer, integer) returns boolean", "select true")
+        with pytest.raises(ConfigurationError, match="does not keep its advisory locks"):
+            open_store(own_first(url))
+        assert is_empty(url)
+
+
+@pytest.mark.parametrize("problem", ["undefined_function", "feature_not_supported"])
+def test_an_engine_without_advisory_locks_is_refused(problem: str) -> None:
+    with postgres.empty_schema() as url:
+        call = "pg_advisory_xact_lock(integer, integer) returns void"
+        answer(url, call, f"begin raise {problem}; end", "plpgsql")
+        with pytest.raises(ConfigurationError, match="has no advisory locks"):
+            open_store(own_first(url))
+
+
+def test_an_engine_that_keeps_its_locks_is_used_whatever_it_calls_itself(opened: Opened) -> None:
+    with postgres.empty_schema() as url:
+        answer(url, "version() returns text", "select 'PostgreSQL 15.2-YB-2.25.1.0-b0 on x86_64'")
+        link(opened(own_first(url)))
+
+
+def test_where_there_is_no_second_connection_the_locks_are_taken_for_good(opened: Opened) -> None:
+    with postgres.schema_with_tables() as url:
+        ((name,),) = postgres.execute(url, "select current_schema()")
+        postgres.execute(url, "create role alone login connection limit 1")
+        try:
+            for what in (f"schema {name}", f"all tables in schema {name}", f"all sequences in schema {name}"):
+                postgres.execute(url, f"grant all on {what} to alone")
+            store = opened(url.replace("//postgres:", "//alone:"))
+            link(store)
+            assert ("alone",) in postgres.execute(url, "select usename from pg_stat_activity")
+            store.close()
+        finally:
+            postgres.execute(url, "drop owned by alone")
+            postgres.execute(url, "drop role alone")
+
+
+def test_a_server_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "OLDEST", 99)
+    with (
+        postgres.empty_schema() as url,
+        pytest.raises(ConfigurationError, match="PostgreSQL 99 or newer is needed, and this is"),
+    ):
+        open_store(url)

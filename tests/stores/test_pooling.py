@@ -14,6 +14,7 @@ psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not inst
 from bot_linking.core.errors import ConfigurationError  # noqa: E402
 from bot_linking.core.events import AccountLinked  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
+from bot_linking.stores.postgres import locks  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine  # noqa: E402
 from bot_linking.stores.postgres.sessions import without_pooling  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
@@ -124,6 +125,18 @@ def test_a_pooler_that_the_address_does_not_name_is_detected(
 def test_a_pooler_whose_sessions_were_not_opened_yet_is_detected(pooled: str) -> None:
     with pytest.raises(ConfigurationError, match=r"\?pooling=transaction"):
         open_store(pooled)
+
+
+def test_locks_that_do_nothing_are_detected_behind_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "SESSION_S", 60.0)  # the pooler has a second session, however slow the machine
+    with postgres.empty_schema() as url:
+        call = "pg_advisory_xact_lock(integer, integer) returns void"
+        postgres.execute(url, f"create function {call} language sql as 'select'")
+        with (
+            pgbouncer.running(url + "%2Cpg_catalog", sessions=2) as pooled,
+            pytest.raises(ConfigurationError, match="does not keep its advisory locks"),
+        ):
+            open_store(pooled + "?pooling=transaction")
 
 
 def test_a_pooler_that_lends_whole_sessions_needs_no_word(direct: str) -> None:

@@ -772,13 +772,13 @@ def test_calls_are_refused_at_once_while_the_server_is_away_and_served_when_it_i
     store = open_store(own_url)
     link(store)
     own_server.control("stop", "-m", "fast")
-    looks, look = list[int](), connections.Connections._open_one
+    looks, look = list[int](), connections.Connections.open_one
 
     def counted(pool: connections.Connections) -> Any:
         looks.append(1)
         return look(pool)
 
-    monkeypatch.setattr(connections.Connections, "_open_one", counted)
+    monkeypatch.setattr(connections.Connections, "open_one", counted)
     for _ in range(3):
         assert seconds(lambda: store.find_link(PAGE, PSID)) < GENEROUS_S
         assert seconds(lambda: store.receive([unlinked()], NOW)) < GENEROUS_S

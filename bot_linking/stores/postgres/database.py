@@ -12,9 +12,10 @@ from psycopg import errors
 
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.opening import Recorded, Steps, Unfit
+from bot_linking.stores.postgres.locks import LOCKS, insist_on_locks
 from bot_linking.stores.postgres.pool import Connections
 
-LOCKS = 0x626C  # the class of our advisory locks; number -1 is for bringing tables up to date
+OLDEST = 14  # the release of PostgreSQL from which on the SQL works
 _OF_A_POOLER = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
 _RECORD = """
 create table if not exists bot_linking_migrations (
@@ -34,12 +35,16 @@ class Database:
         self._url = self.identity = url
         self._connections = connections
         self._hidden = secrets_in(url)
+        self._is_judged = False
 
     def recorded(self) -> Recorded | None:
         try:
             connection = self._connections.borrow()
             try:
                 found = _recorded(connection)
+                if not self._is_judged:
+                    insist_on_locks(connection, self._connections)
+                    self._is_judged = True
             except BaseException:
                 self._connections.discard(connection)
                 raise
@@ -88,6 +93,8 @@ def _recorded(connection: psycopg.Connection[Any]) -> Recorded | None:
             f"this is {name}, which only speaks like PostgreSQL: where advisory locks do nothing, one code"
             " would link two people"
         )
+    if (release := connection.info.server_version // 10_000) < OLDEST:
+        raise Unfit(f"PostgreSQL {OLDEST} or newer is needed, and this is {release}")
     return None if record is None else steps_in(connection)
 
 

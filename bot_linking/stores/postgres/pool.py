@@ -51,14 +51,17 @@ class NoneFree(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[Tuple]):
-    """A connection that stops waiting after `PATIENCE_S` without an answer, and closes itself."""
+    """A connection that stops waiting after `PATIENCE_S`, or its own `patience_s`, without an answer, and
+    closes itself."""
 
     heard_at = 0.0  # when the server last answered, or when the wait for a connection began
     used_at = 0.0
+    patience_s: float | None = None
     opening = BEGIN  # what begins a transaction
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        left = self.heard_at + PATIENCE_S - time.monotonic() if timeout is None else timeout
+        patience_s = PATIENCE_S if self.patience_s is None else self.patience_s
+        left = self.heard_at + patience_s - time.monotonic() if timeout is None else timeout
         try:
             answer = super().wait(gen, interval, max(left, 0.5))
         except BaseException as problem:
@@ -92,7 +95,7 @@ class Connections:
 
     def __init__(self, conninfo: str, *, are_lent: bool = False) -> None:
         given = conninfo_to_dict(conninfo)
-        self._are_lent = self._is_judged = are_lent
+        self.are_lent = self._is_judged = are_lent
         self._conninfo = conninfo
         self._more: Any = {name: value for name, value in _CONNECTING.items() if name not in given}
         self._idle = deque[Connection]()
@@ -169,12 +172,12 @@ class Connections:
         try:
             if instead_of is not None:
                 instead_of.close()
-            connection = self._open_one()
+            connection = self.open_one()
             try:
                 if not self._is_judged:
-                    insist_on_a_session(connection, self._open_one)
+                    insist_on_a_session(connection, self.open_one)
                     self._is_judged = True
-                connection.get_ready(is_lent=self._are_lent)
+                connection.get_ready(is_lent=self.are_lent)
             except BaseException:
                 connection.close()
                 raise
@@ -183,7 +186,8 @@ class Connections:
             raise
         return connection
 
-    def _open_one(self) -> Connection:
+    def open_one(self) -> Connection:
+        """A connection outside the pool, without settings, which the caller closes."""
         connection = Connection.connect(self._conninfo, autocommit=True, **self._more)
         connection.heard_at = time.monotonic()
         return connection
