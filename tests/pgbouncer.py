@@ -52,8 +52,8 @@ def running(
     with TemporaryDirectory(prefix="bot_linking_pgbouncer_") as name:
         folder, port, host = Path(name), free_port(), query["host"][0]
         settings = {"host": host, "name": parts.path[1:], "user": parts.username, "schema": schema}
-        settings["round_robin"] = int(in_turn)
-        text = _CONFIGURATION.format(port=port, mode=mode, sessions=sessions, folder=folder, **settings)
+        more = {"port": port, "sessions": sessions, "round_robin": int(in_turn), "folder": folder}
+        text = _CONFIGURATION.format(mode=mode, **more, **settings)
         (folder / "pgbouncer.ini").write_text(text)
         process = subprocess.Popen(
             [program, "-q", str(folder / "pgbouncer.ini")], stderr=subprocess.DEVNULL, **_owner(host, folder)

@@ -11,10 +11,13 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
 
-from bot_linking.core.errors import ConfigurationError  # noqa: E402
+from psycopg.conninfo import conninfo_to_dict  # noqa: E402
+
+from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
 from bot_linking.stores.postgres import locks  # noqa: E402
+from bot_linking.stores.postgres.database import secrets_in  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine  # noqa: E402
 from bot_linking.stores.postgres.sessions import without_pooling  # noqa: E402
 from bot_linking.stores.store import SQLStore  # noqa: E402
@@ -163,10 +166,39 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
         ("postgresql://u@h/d?a=1&pooling=transaction&b=%3D", "postgresql://u@h/d?a=1&b=%3D", True),
         ("postgresql://u@h,i/d?pooling=session&a=1", "postgresql://u@h,i/d?a=1", False),
         ("postgresql://u@h/d?a=1&flag", "postgresql://u@h/d?a=1&flag", False),
+        ("postgresql://u:a?b@h/d?pooling=transaction", "postgresql://u:a?b@h/d", True),
+        ("postgresql://u:a?pooling=x@h/d?pooling=transaction", "postgresql://u:a?pooling=x@h/d", True),
     ],
 )
 def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: bool) -> None:
     assert without_pooling(url) == (plain, is_lent)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bot:a?b@h/bot",
+        "postgresql://bot:a?pooling=session&b@h,i/bot",
+        "postgresql://b?t:p&w@h",
+        "postgresql://u:p@[::1]:5/d@e",
+        "postgresql:///d",
+        "postgresql://h",
+    ],
+)
+def test_the_query_begins_where_it_begins_for_libpq(url: str) -> None:
+    """libpq takes a user and a password with a question mark in them."""
+    plain = f"{url}?application_name=/x@y?z&sslpassword=p@q"
+    given = conninfo_to_dict(plain)
+    assert given["application_name"] == "/x@y?z"
+    assert without_pooling(f"{plain}&pooling=transaction") == (plain, True)
+    assert {given["sslpassword"], given.get("password", plain)} <= set(secrets_in(plain))
+
+
+def test_a_schema_that_the_address_names_needs_another_word_behind_a_pooler(pooled: str) -> None:
+    """As the guide says: PgBouncer refuses `options=`, and a role may have a search path of its own."""
+    store = open_store(pooled + "?options=-csearch_path%3Dbot&pooling=transaction")
+    with closing(store), pytest.raises(StoreUnavailable, match="unsupported startup parameter: options"):
+        store.check()
 
 
 def test_a_store_is_copied_out_of_and_into_a_pooled_database(direct: str, pooled: str, tmp_path: Any) -> None:

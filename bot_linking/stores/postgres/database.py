@@ -14,6 +14,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.opening import Recorded, Steps, Unfit
 from bot_linking.stores.postgres.locks import LOCKS, insist_on_locks
 from bot_linking.stores.postgres.pool import Connections
+from bot_linking.stores.postgres.sessions import halves_of
 
 OLDEST = 14  # the release of PostgreSQL from which on the SQL works
 _OF_A_POOLER = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
@@ -139,6 +140,8 @@ def _as_bytes(statement: str) -> bytes:
 
 def secrets_in(url: str) -> list[str]:
     """What is never shown: the address itself, and its passwords, as written and decoded."""
-    passwords = re.findall(r"(?:://[^:@/?]*:|[?&](?:ssl)?password=)([^@&]+)", url)
+    address, query = halves_of(url)
+    passwords = re.findall(r"^\w+://[^:@/]*:([^@/]+)@", address)
+    passwords += re.findall(r"(?:^|&)(?:ssl)?password=([^&]+)", query)
     spelt = {spelling for found in passwords for spelling in (found, unquote(found))}
     return [url, *sorted(spelt, key=len, reverse=True)]

@@ -4,6 +4,7 @@ the session does not get them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -49,13 +50,22 @@ BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
 
 def without_pooling(url: str) -> tuple[str, bool]:
     """The address without our own parameter `pooling`, and whether that was `transaction`."""
-    address, separator, query = url.partition("?")
+    address, query = halves_of(url)
     pairs = [pair.partition("=") for pair in query.split("&")]
     kinds = {value for name, _, value in pairs if name == "pooling"}
     if kinds - {"transaction", "session"} or len(kinds) > 1:
         raise ConfigurationError("BOT_LINKING_DATABASE", "pooling= must be transaction or session")
     rest = "&".join("".join(pair) for pair in pairs if pair[0] != "pooling")
-    return address + (separator + rest if rest else ""), kinds == {"transaction"}
+    return address + ("?" + rest if rest else ""), kinds == {"transaction"}
+
+
+def halves_of(url: str) -> tuple[str, str]:
+    """What stands before the `?` of the query and what behind it, as libpq reads the address: a user and a
+    password end at the first `@`, unless a `/` comes before it, and may hold a `?`."""
+    user = re.match(r"\w+://(?:[^@/]*@)?", url)
+    start = user.end() if user else 0
+    address, _, query = url[start:].partition("?")
+    return url[:start] + address, query
 
 
 def insist_on_a_session(connection: Connection, connect: Callable[[], Connection]) -> None:
