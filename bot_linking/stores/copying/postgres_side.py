@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -44,15 +44,15 @@ class PostgresSide:
             return steps_in(self._connection)
 
     def hold_still(self, tables: Sequence[Table]) -> None:
-        self._begin("repeatable read")
+        self._begin("begin isolation level repeatable read")
         ((is_standby,),) = self._ask("select pg_is_in_recovery()")
         if not is_standby:  # a standby takes no writes
-            self._lock(tables, "share")
+            self._lock(tables, "lock table {} in share mode")
 
     def take(self, tables: Sequence[Table]) -> None:
         self._tables = list(tables)
-        self._begin("read committed")
-        self._lock(tables, "exclusive")
+        self._begin("begin isolation level read committed")
+        self._lock(tables, "lock table {} in exclusive mode")
 
     def count(self, table: Table) -> int:
         if not self._has(table.name):
@@ -103,8 +103,8 @@ class PostgresSide:
         with suppress(psycopg.Error):
             self._connection.close()
 
-    def _begin(self, isolation: str) -> None:
-        self._ask(f"begin isolation level {isolation}")
+    def _begin(self, statement: str) -> None:
+        self._ask(statement)
         self._ask(f"set local lock_timeout = {LOCK_WAIT_MS}")
         self._ask("set local statement_timeout = 0")
         self._ask("set local idle_in_transaction_session_timeout = 0")
@@ -115,13 +115,13 @@ class PostgresSide:
         if self._connection.info.transaction_status != TransactionStatus.IDLE:
             yield
             return
-        self._begin("read committed")
+        self._begin("begin isolation level read committed")
         yield
         self._ask("commit")
 
-    def _lock(self, tables: Sequence[Table], mode: str) -> None:
+    def _lock(self, tables: Sequence[Table], statement: LiteralString) -> None:
         names = sql.SQL(", ").join(sql.Identifier(table.name) for table in tables)
-        self._ask(sql.SQL("lock table {} in " + mode + " mode").format(names))
+        self._ask(sql.SQL(statement).format(names))
 
     def _has(self, name: str) -> bool:
         return self._ask("select to_regclass(%s)", name) != [(None,)]
