@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from bot_linking import ConfigurationError
-from bot_linking.simulator import Simulator, listen_in_a_row
+from bot_linking.simulator import NoSuchPort, Simulator, listen_in_a_row
 from example_bot import LAST_RUN, create_app
 from example_bot.bot import SUGGESTIONS
 from example_bot.shop import DEMO_CUSTOMERS
@@ -26,13 +26,17 @@ DEFAULT_PORT = 5000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     if not options.live:  # the first run on a laptop makes a database, which is no reason for a warning
         logging.getLogger("bot_linking.stores").addFilter(lambda line: "made a new database" not in line.msg)
     try:
         return _run_live(options) if options.live else _run_with_simulator(options)
+    except NoSuchPort as problem:
+        why = "" if problem.port == options.port else f"; Messenger takes the one after {options.port}"
+        parser.error(f"argument --port: {problem}{why}")
     except (ConfigurationError, ValueError, RuntimeError, OSError) as problem:
         print(f"The example bot did not start: {problem}", file=sys.stderr)
         return 1
@@ -44,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port",
         type=int,
-        help=f"the bot's port; Messenger takes the next (default: {DEFAULT_PORT}, or two free ones after it)",
+        help=f"the bot's port; Messenger takes the next; 0 takes two free ones "
+        f"(default: {DEFAULT_PORT}, or two free ones after it)",
     )
     parser.add_argument(
         "--live",
@@ -85,8 +90,8 @@ def _run_with_simulator(options: argparse.Namespace) -> int:
             app = create_app(config, clock=simulator.clock)
             server = _server(app, listener)
             _keep(config, Path(app.instance_path) / LAST_RUN)
-            if server.port != first:
-                print(f"Port {first} or {first + 1} is in use: taking {server.port} and {server.port + 1}.")
+            if options.port is None and server.port != first:
+                print(f"Port {first} or {first + 1} is not free: taking {server.port} and {server.port + 1}.")
             _fill_profile(app)
             _introduce(simulator, app)
             _serve(app, server)

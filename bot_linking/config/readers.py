@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 _POSTGRES = re.compile(
     r"postgres(?:ql)?://(?:[^:@/?#\s]+(?::[^:@/?#\s]*)?@)?[\w.,:\[\]%-]*(?:/[^/@?#\s]*)?(?:\?[^#\s]*)?"
 )
-REDIS = (
+_REDIS = (
     r"rediss?://(?:[^:@/?#\s]*(?::[^:@/?#\s]*)?@)?[\w.\[\]%-]+(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
     r"(?:\?ssl_\w+=[^&#\s]*(?:&ssl_\w+=[^&#\s]*)*)?"
 )
@@ -139,7 +140,7 @@ def page_address(value: Any) -> str:
 
 def return_host(value: Any) -> str:
     """The origin of a host that a redirect_uri may name."""
-    return origin_of(text(value).rstrip("/"))
+    return address(origin_of(text(value).rstrip("/")))
 
 
 def matching(pattern: str, what: str) -> Callable[[Any], str]:
@@ -161,6 +162,15 @@ def database(value: Any) -> str:
     if url.startswith("postgres"):
         raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+
+
+def redis(value: Any) -> str:
+    """The address of a Redis. It may hold a password."""
+    url = text(value)
+    with suppress(ValueError):  # of a port that does not exist
+        if re.fullmatch(_REDIS, url) and urlsplit(url).port != 0:
+            return url
+    raise ValueError("must be redis://:password@host:6379/0, or rediss://; write an @ in a password as %40")
 
 
 def page_username(value: Any) -> str:

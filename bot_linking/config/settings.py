@@ -232,9 +232,7 @@ class Settings(SiteSettings):
         False,
     )
     throttle: str | None = _key(
-        read.matching(
-            read.REDIS, "redis://:password@host:6379/0, or rediss://; write an @ in a password as %40"
-        ),
+        read.redis,
         "Where attempts are counted: `redis://...`, and the database behind it. By default, only there.",
         None,
         secret=True,

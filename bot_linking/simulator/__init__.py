@@ -33,7 +33,7 @@ the page shows.
 
 from .login import Outcome
 from .person import Person
-from .ports import PortTaken, listen_in_a_row
+from .ports import NoSuchPort, PortTaken, listen_in_a_row
 from .simulator import Simulator
 from .switches import Switches
 from .wire import Delivery
@@ -43,6 +43,7 @@ from .wirelog import GraphCall
 __all__ = [
     "Delivery",
     "GraphCall",
+    "NoSuchPort",
     "Outcome",
     "Person",
     "PortTaken",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from . import safety, shell
-from .ports import listen_in_a_row, port_of
+from .ports import NoSuchPort, listen_in_a_row, port_of
 from .simulator import Simulator
 
 DEFAULT_PORT = 5001
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["trigger"]:
         return shell.main(given[1:])
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
     try:
         listener = _listener(options.host, options.port)
         port = port_of(listener)
@@ -38,12 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             wire_out=None if options.quiet else sys.stderr,
         )
         simulator.start()
+    except NoSuchPort as problem:
+        parser.error(f"argument --port: {problem}")
     except (ValueError, RuntimeError, OSError) as problem:
         print(f"bot_linking.simulator: {problem}", file=sys.stderr)
         return 1
     signals = _signals_to_end()  # before the first word, as whoever reads it may end us
     if options.port is None and port != DEFAULT_PORT:
-        print(f"port {DEFAULT_PORT} is in use: taking {port}", file=sys.stderr)
+        print(f"port {DEFAULT_PORT} is not free: taking {port}", file=sys.stderr)
     _introduce(simulator)
     _wait_for_one(signals)
     print(file=sys.stderr)

@@ -1,12 +1,12 @@
-"""Listening sockets on this machine, taken before an address is printed, and errors that name a taken
-port."""
+"""Listening sockets on this machine, taken before an address is printed, and errors that name a port that is
+taken or does not exist."""
 
 from __future__ import annotations
 
 import errno
 import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 #: How far to look for free ports, from the first one on.
 _TRIES = 100
@@ -25,11 +25,22 @@ class PortTaken(OSError):
         self.port = port
 
 
+class NoSuchPort(ValueError):
+    """A number that is no port's; the message is one sentence with the number."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"there is no port {port}: ports are numbers from 0 to {_LAST_PORT}")
+        self.port = port
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at this address; 0 takes a free port. Raises ``PortTaken``.
+    """Return a socket that listens at this address; 0 takes a free port. Raises ``PortTaken`` and
+    ``NoSuchPort``.
 
     A client may connect before a server runs: it waits in the socket's queue.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise NoSuchPort(port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -42,18 +53,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def listen_in_a_row(host: str, first: int, *, how_many: int = 1, search: bool = False) -> list[socket.socket]:
-    """Return ``how_many`` sockets that listen at neighbouring ports, from ``first`` on. Raises ``PortTaken``.
+    """Return ``how_many`` sockets that listen at neighbouring ports, from ``first`` on; 0 takes free ones.
+    Raises ``PortTaken`` and ``NoSuchPort``.
 
-    With ``search`` the next free ports are taken where these are in use.
+    With ``search`` the next free ports are taken where these are not free.
     """
-    tries = range(first, min(first + _TRIES * how_many, _LAST_PORT), how_many) if search else [first]
-    for place, port in enumerate(tries):
-        try:
-            return _listen_at_all(host, range(port, port + how_many))
-        except PortTaken:
-            if place == len(tries) - 1:
-                raise
-    raise ValueError(f"there is no port {first}")
+    tries: Sequence[int] = [first]
+    if first == 0:
+        tries = [0] * _TRIES  # each is another free port, whose neighbours may be taken
+    elif search and first > 0:
+        end = min(first + _TRIES * how_many, _LAST_PORT + 2 - how_many)
+        tries = range(first, end, how_many) or [first]
+    for port in tries[:-1]:
+        with suppress(PortTaken, NoSuchPort):
+            return _listen_at_all(host, port, how_many)
+    return _listen_at_all(host, tries[-1], how_many)
 
 
 def port_of(listener: socket.socket) -> int:
@@ -61,9 +75,12 @@ def port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def _listen_at_all(host: str, ports: Sequence[int]) -> list[socket.socket]:
+def _listen_at_all(host: str, first: int, how_many: int) -> list[socket.socket]:
     with ExitStack() as unless_all:
-        listeners = [unless_all.enter_context(listen(host, port)) for port in ports]
+        listeners = [unless_all.enter_context(listen(host, first))]
+        first = port_of(listeners[0])
+        for port in range(first + 1, first + how_many):
+            listeners.append(unless_all.enter_context(listen(host, port)))
         unless_all.pop_all()
         return listeners
 

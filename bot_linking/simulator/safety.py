@@ -70,9 +70,13 @@ def require_loopback_host(host: str) -> str:
 
 
 def require_loopback_url(url: str) -> str:
-    """Return ``url``, or raise ``ValueError`` naming it when it is not on this machine."""
+    """Return ``url``, or raise ``ValueError`` naming it when it is not on this machine or no port."""
     if not is_loopback_url(url):
         raise ValueError(f"the simulator posts to loopback addresses only, not {url!r}")
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError(f"{url!r} has a port that is no number from 0 to 65535") from None
     return url
 
 

@@ -20,7 +20,7 @@ class Simulator(Engine):
 
     Raises ``ValueError`` for an address that is not loopback and for a secret that could be a real one;
     ``start`` raises ``RuntimeError`` beside a production server or real credentials, ``PortTaken`` (an
-    ``OSError``) when the port is in use.
+    ``OSError``) when the port is in use, ``NoSuchPort`` (a ``ValueError``) when there is no such port.
     """
 
     _server: Server | None = None
@@ -31,7 +31,7 @@ class Simulator(Engine):
         listener, self._listener = self._listener, None
         try:
             self._server = Server(self, listener or listen(self.host, self._port))
-        except OSError:
+        except (OSError, ValueError):
             super().stop()
             raise
         self._port = self._server.port

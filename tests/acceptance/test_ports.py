@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import forked
 from tests.acceptance.running import ROOT, free_pair
 from tests.children import LIMIT_S, child, line_from
 from tests.ports import taken
@@ -33,7 +34,7 @@ def example_bot(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[Any]
 def test_without_a_port_the_next_free_pair_is_taken_and_named(tmp_path: Path) -> None:
     with taken(5000), example_bot(tmp_path) as process:
         first = line_from(process)
-        found = re.fullmatch(r"Port 5000 or 5001 is in use: taking (\d+) and (\d+)\.\n", first)
+        found = re.fullmatch(r"Port 5000 or 5001 is not free: taking (\d+) and (\d+)\.\n", first)
         assert found
         bot, messenger = map(int, found.groups())
         assert bot > 5000
@@ -60,6 +61,36 @@ def test_with_a_port_it_says_in_one_sentence_which_is_taken_and_never_that_it_ru
     assert err.count("\n") == 1
     assert err.startswith(f"The example bot did not start: port {port + which} is in use, ")
     assert not (tmp_path / "simulator.json").exists()
+
+
+@pytest.mark.parametrize("given", [["--port", "70000"], ["--port", "-1"], ["--live", "--port", "65536"]])
+def test_a_number_that_is_no_port_is_named_as_any_wrong_usage(tmp_path: Path, given: list[str]) -> None:
+    sentence = f"there is no port {given[-1]}: ports are numbers from 0 to 65535"
+    assert _refusal_of(tmp_path, *given) == f"python -m example_bot: error: argument --port: {sentence}"
+
+
+def test_the_last_port_leaves_none_for_messenger(tmp_path: Path) -> None:
+    said = _refusal_of(tmp_path, "--port", "65535")
+    assert "there is no port 65536: ports are numbers from 0 to 65535; Messenger takes the one after" in said
+
+
+def _refusal_of(folder: Path, *arguments: str) -> str:
+    """What it says last when it refuses how it was called."""
+    ended = forked.run(["example_bot", *arguments], env={**os.environ, "EXAMPLE_BOT_INSTANCE": str(folder)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    return ended.stderr.splitlines()[-1]
+
+
+def test_port_0_takes_two_free_neighbours_and_says_nothing_of_others(tmp_path: Path) -> None:
+    with example_bot(tmp_path, "--port", "0") as process:
+        assert line_from(process).startswith("The example bot is running. ")
+        line_from(process)
+        found = re.fullmatch(r" +http://127\.0\.0\.1:(\d+)/\n", line_from(process))
+        assert found
+        messenger = int(found[1])
+        assert messenger > 1024
+        for port in (messenger - 1, messenger):
+            assert requests.get(f"http://127.0.0.1:{port}/", timeout=20).ok
 
 
 def test_what_it_says_is_true_when_it_says_it(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FLASK = ["flask", "--app", "tests.cli.shop:create_app", "linking"]
 SIMULATOR = ["bot_linking.simulator", "--port", "{port}"]
 WITH_SIMULATOR = ["example_bot", "--port", "{port}"]
 LIVE = [*WITH_SIMULATOR, "--live"]
-IN_USE = "port 5001 is in use"
+IN_USE = "port 5001 is not free"
 ENDED_AS_IT_SPEAKS = """
 import os, signal, sys
 class Read:

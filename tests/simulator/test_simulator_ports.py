@@ -8,7 +8,7 @@ import socket
 import pytest
 import requests
 
-from bot_linking.simulator import PortTaken, Simulator, listen_in_a_row, ports
+from bot_linking.simulator import NoSuchPort, PortTaken, Simulator, listen_in_a_row, ports
 from bot_linking.simulator.__main__ import environment_line, main
 from tests.acceptance.running import free_pair
 
@@ -33,6 +33,57 @@ def test_the_next_free_pair_is_taken_where_the_first_is_in_use() -> None:
             listener.close()
     assert numbers[0] >= first + 2
     assert numbers[1] == numbers[0] + 1
+
+
+def test_a_free_port_has_free_neighbours_where_several_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives any port: the last of all has no neighbour, and another's may be taken."""
+    create, first = socket.create_server, free_pair()
+    given = iter([65_535, first, 0])
+    with create(("127.0.0.1", first + 1)):
+        monkeypatch.setattr(
+            socket,
+            "create_server",
+            lambda address, **how: create((address[0], address[1] or next(given)), **how),
+        )
+        pair = listen_in_a_row("127.0.0.1", 0, how_many=2)
+    numbers = [ports.port_of(listener) for listener in pair]
+    for listener in pair:
+        listener.close()
+    assert next(given, None) is None
+    assert numbers[0] not in (first, 65_535)
+    assert numbers[1] == numbers[0] + 1
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000, 10**30])
+def test_a_number_that_is_no_port_is_named(port: int) -> None:
+    sentence = f"there is no port {port}: ports are numbers from 0 to 65535"
+    for search in (True, False):
+        with pytest.raises(NoSuchPort, match=f"^{sentence}$") as refusal:
+            listen_in_a_row("127.0.0.1", port, how_many=2, search=search)
+        assert refusal.value.port == port
+    simulator = Simulator(port=port)
+    for _ in range(2):  # it does not count as running afterwards
+        with pytest.raises(NoSuchPort, match=sentence):
+            simulator.start()
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "65536", "http", "", "5001.5", "9" * 5000])
+def test_the_simulator_says_which_port_is_none_as_it_says_any_wrong_usage(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--port", port])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert last.startswith("python -m bot_linking.simulator: error: argument --port: ")
+    assert port in last
+
+
+def test_an_address_whose_port_does_not_exist_is_no_webhooks() -> None:
+    with pytest.raises(ValueError, match="70000/webhook' has a port that is no number from 0 to 65535"):
+        Simulator("http://127.0.0.1:70000/webhook")
 
 
 @pytest.mark.parametrize(("port", "holder"), [(5000, "AirPlay"), (7000, "AirPlay"), (8000, "another run")])

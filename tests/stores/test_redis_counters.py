@@ -348,7 +348,14 @@ def test_a_bot_with_the_setting_counts_sign_ins_in_redis(new_bot: NewBot, server
 def test_the_address_is_a_secret_and_checked_at_start_up(settings: dict[str, object]) -> None:
     from bot_linking import AccountLinking
 
-    for wrong in ("redis-canary:6379", "redis://:canary@cret@host/0", "http://canary", "redis://h?timeout=9"):
+    for wrong in (
+        "redis-canary:6379",
+        "redis://:canary@cret@host/0",
+        "http://canary",
+        "redis://h?timeout=9",
+        "redis://:canary@host:70000/0",
+        "redis://:canary@[host/0",
+    ):
         app = Flask("tests.host")
         app.config.update(settings, BOT_LINKING_THROTTLE=wrong)
         with pytest.raises(ConfigurationError, match="BOT_LINKING_THROTTLE must be redis://") as refusal:
