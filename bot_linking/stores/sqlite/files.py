@@ -114,7 +114,7 @@ def flush(path: Path) -> None:
     """Flush a file, or the names in a folder, to disk."""
     if path.is_dir() and os.name == "nt":
         return
-    number = os.open(path, os.O_RDONLY)
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows flushes no read-only file
     try:
         os.fsync(number)
     finally:
