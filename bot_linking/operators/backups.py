@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from bot_linking.operators.cli import Here, command, yes_option
+from bot_linking.operators.cli import TEXT_FILE, Here, command, yes_option
 from bot_linking.operators.terminal import ask, say, time_of
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def _restore(here: Here) -> click.Command:
 
 def _erasures(here: Here) -> click.Command:
     @command("erasures", examples=("erasures > erased.jsonl", "erasures --replay erased.jsonl"))
-    @click.option(
-        "--replay", "file", type=click.File("r"), metavar="FILE", help="Erase again whoever it names."
-    )
+    @click.option("--replay", "file", type=TEXT_FILE, metavar="FILE", help="Erase again whoever it names.")
     @click.option("--json", is_flag=True, expose_value=False, help="As ever: it prints nothing else.")
     def erasures(file: IO[str] | None) -> None:
         """Print who was erased, by digest, one JSON object a line; after a restore, erase them again.

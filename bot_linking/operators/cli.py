@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
-from bot_linking.operators.terminal import safe
+from bot_linking.operators.terminal import READ_AS, safe, use_utf8
 from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 limit_option = click.option(
     "--limit", metavar="N", type=click.IntRange(1), help="At most so many. All in a pipe, 50 on a terminal."
 )
+TEXT_FILE = click.File("r", encoding=READ_AS, errors="replace")
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
@@ -32,6 +33,10 @@ class Command(click.Command):
     """A command that knows its section of the help and shows examples."""
 
     section = ""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        use_utf8()  # here: a help text is printed, and a file is opened, before the command runs
+        return super().make_context(*args, **kwargs)
 
 
 class Commands(MutableMapping[str, click.Command]):

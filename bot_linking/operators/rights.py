@@ -16,7 +16,7 @@ from bot_linking.core.links import iso_of
 from bot_linking.core.ports import Deletion
 from bot_linking.core.rights import export_account, request_deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
-from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option
+from bot_linking.operators.cli import TEXT_FILE, Here, command, json_option, limit_option, page_option
 from bot_linking.operators.terminal import Column, print_rows, safe, say
 
 DAY_MS = 86_400_000
@@ -75,7 +75,7 @@ def _export(here: Here) -> click.Command:
 
 def _deletions(here: Here) -> click.Command:
     @command("deletions", examples=("deletions", "deletions --import ids.txt"))
-    @click.option("--import", "ids", type=click.File("r"), metavar="FILE", help="One app-scoped id a line.")
+    @click.option("--import", "ids", type=TEXT_FILE, metavar="FILE", help="One app-scoped id a line.")
     @limit_option
     @json_option
     def deletions(ids: IO[str] | None, limit: int | None, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _take_in(here: Here, ids: IO[str]) -> None:
 
 def _read(ids: IO[str]) -> Iterator[str]:
     for number, line in enumerate(ids, 1):
-        user_id = line.strip().removeprefix("\ufeff")
+        user_id = line.strip()
         if user_id and not (user_id.isascii() and user_id.isdigit() and len(user_id) <= 64):
             raise click.ClickException(f"line {number} is no app-scoped id: 1 to 64 digits")
         if user_id:

@@ -12,7 +12,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper, UnsupportedOperation
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +23,7 @@ import click
 from bot_linking.core.links import from_ms
 
 LIMIT_ON_A_TERMINAL = 50
+READ_AS = "utf-8-sig"  # UTF-8, which programs on Windows begin with a mark
 _HARMLESS = re.compile(r"[+-]?[0-9 ().,/-]*")  # a phone number or an amount is no formula
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
@@ -34,6 +37,19 @@ class Column(NamedTuple):
     name: str
     head: str
     is_whole: bool = False
+
+
+def use_utf8() -> None:
+    """Read and write UTF-8 where a file or a pipe stands in for the terminal, also on Windows, where it would
+    be a code page: what one command prints, another reads. A terminal keeps its own encoding, and shows what
+    that lacks as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper) and not sys.stdin.isatty():
+        with suppress(UnsupportedOperation):  # it was read from before
+            sys.stdin.reconfigure(encoding=READ_AS, errors="replace")
 
 
 def safe(value: object) -> str:

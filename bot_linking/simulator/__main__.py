@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from queue import Empty, SimpleQueue
 
 from . import safety, shell
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With ``trigger`` as first argument: let an event happen in the simulator that runs already.
     """
+    _write_utf8()
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["trigger"]:
         return shell.main(given[1:])
@@ -52,6 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(file=sys.stderr)
     simulator.stop()
     return 0
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 into a file or a pipe, also on Windows, where it would be a code page: the lines of the
+    wire have arrows, and what people said. A terminal keeps its own encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -52,6 +52,12 @@ def test_lines_of_every_system_are_read_and_the_last_may_lack_its_end(
     assert post(bot, "secret-of-the-new-page") == 200
 
 
+def test_a_mark_before_the_first_line_is_none_of_the_token(run: Run, bot: Bot) -> None:
+    """Programs on Windows begin UTF-8 with it."""
+    assert run("add", "555", lines="\ufeff" + LINES).exit_code == 0
+    assert bot.linking.bot_of("555").access_token == "token-of-the-new-page"
+
+
 @pytest.mark.parametrize("lines", ["", "one\n", "one\ntwo\n", LINES + "four\n"])
 def test_anything_but_three_lines_is_refused(run: Run, bot: Bot, lines: str) -> None:
     result = run("add", "555", lines=lines)
