@@ -7,7 +7,7 @@ import ast
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 
@@ -47,7 +47,7 @@ FEATURES = {
     "aggregates": "coalesce, count, max, min, sum",
     "arrays": "any, array, unnest",
     "`with ordinality`": "with ordinality",
-    "text and comparison": "greatest, lower, position",
+    "text and comparison": "greatest, least, lower, position",
     "JSON": "json_array_elements_text, json_to_recordset",
     "the session": """current_setting, set_config, set local, lock_timeout, statement_timeout,
         idle_in_transaction_session_timeout, pg_backend_pid, version, to_regclass, now""",
@@ -81,7 +81,7 @@ PATTERNS = {
 OPERATORS = {"=", "<", ">", "<=", ">=", "<>", "+", "-", "*", "&", "||", "::", "[]"}
 # Names that statements give without `as`, those of the record of steps, and an index that is no more.
 NAMES = {
-    *("e", "o", "s", "p", "old", "other", "page", "isolated"),
+    *("e", "o", "s", "p", "nth", "old", "other", "page", "isolated"),
     *("bot_linking_migrations", "room", "step", "applied_at", "links_by_age"),
 }
 VERBS = """
@@ -97,8 +97,10 @@ _BEGINS = re.compile(rf"\s*(?:{'|'.join(VERBS.split())})\b")
 def _sql() -> str:
     """Every statement, those made for many rows, every step of the schema, and the SQL in Python."""
     found = [sessions.OF_A_SESSION.decode(), *(part.decode() for part in sessions.BEGIN_WITH_SETTINGS)]
-    found += load_sets(load_statements(), WAITING).values()
+    found += load_sets(WAITING).values()
     for room in rooms().values():
+        with suppress(KeyError):
+            found += load_statements("sets_postgres.sql", room=room).values()
         found += _statements_of(room).values()
         found += [
             _as_bytes(each).decode() for step in load_schema(_WORDS, room=room).values() for each in step

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from bot_linking.core.codes import limits_of
 from bot_linking.core.events import LinkingEvent
+from bot_linking.core.links import WAYS
 from bot_linking.stores.engine import Tx
 
 T = TypeVar("T")
@@ -38,7 +39,6 @@ _ONCE_A_PERSON = {
     *("drop_web_links_of_person", "drop_typed_of_person", "drop_question_of_person"),
 }
 _SUPERSEDED = {"linked", "unlinked", "unlink_call", "refused"}  # as the statement `supersede` says
-_OF_NO_PERSON = {"api", "cli", "python", "import"}  # sources, as the statement `save_link` says
 _LINK = (
     *("page_id", "psid", "account_id", "username", "email", "phone_number", "source", "linked_at"),
     "updated_at",
@@ -228,7 +228,7 @@ class Gathered:
         }
         if name == "save_link":
             person |= _linked(person, values)
-            is_heard = values["source"] not in _OF_NO_PERSON
+            is_heard = values["source"] in WAYS
         else:
             person |= _UNLINKED | {"unlinked_ms": values["unlinked_ms"], "unlinked_tick": _NEWEST}
             is_heard = values["source"] == "messenger"
