@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 from bot_linking.config.samples import is_monotonous, is_sample
 from bot_linking.core.addresses import is_guarded, origin_of
-from bot_linking.core.reading import read_id
+from bot_linking.core.reading import is_unicode, read_id
 
 Reader = Callable[[Any], Any]
 
+_SENDABLE = re.compile("[!-~]+")  # what the header of a call to Graph may hold
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 # libpq accepts more. It would take an unescaped @ or / of a password for the end of the host's name.
@@ -34,6 +35,8 @@ def text(value: Any) -> str:
     """Text that is not blank, without the space around it."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be text")
+    if not is_unicode(value):  # bytes of the environment that are no UTF-8
+        raise ValueError("is not Unicode text")
     return value.strip()
 
 
@@ -55,17 +58,32 @@ def secret_of(length: int, *, monotonous_below: int) -> Callable[[Any], str]:
     return read
 
 
-secret = secret_of(8, monotonous_below=12)
+_eight_characters = secret_of(8, monotonous_below=12)
 signing_key = secret_of(16, monotonous_below=32)
 encryption_key = secret_of(32, monotonous_below=32)
 
 
+def secret(value: Any) -> str:
+    """An app secret or a verify token, which a person copied: each of its characters can be seen."""
+    secret = _eight_characters(value)
+    if not secret.isprintable():
+        raise ValueError("has a character that cannot be seen; copy it again")
+    return secret
+
+
 def access_token(value: Any) -> str:
-    """A page access token. Messenger chooses its length."""
+    """A page access token, which a header can hold. Messenger chooses its length."""
     token = text(value)
+    if not is_sendable(token):
+        raise ValueError("is not ASCII text without blanks; copy it again")
     if is_sample(token):
         raise ValueError("is a sample value; use the real one")
     return token
+
+
+def is_sendable(token: str) -> bool:
+    """Whether Graph can be called with this access token."""
+    return _SENDABLE.fullmatch(token) is not None
 
 
 def several(one: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:

@@ -28,15 +28,20 @@ def is_shaped_as_ours(code: str | None) -> bool:
     return code is not None and _OURS.fullmatch(code) is not None
 
 
+def bytes_of(secret: str) -> bytes:
+    """The secret as bytes. Text that is not Unicode has some, too: they fit nothing, and fail nowhere."""
+    return secret.encode("utf-8", "surrogatepass")
+
+
 def digest_of(secret: str) -> str:
     """The SHA-256 digest that the store keeps in place of a code or a key."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(bytes_of(secret)).hexdigest()
 
 
 def digest_for(purpose: str, secret: str) -> str:
     """The digest of a secret for one purpose, by HMAC with the purpose as its key: a caller who chooses the
     secret cannot make the digest of another purpose."""
-    return hmac.digest(purpose.encode(), secret.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return hmac.digest(purpose.encode(), bytes_of(secret), "sha256").hex()
 
 
 class PersonLimits(NamedTuple):

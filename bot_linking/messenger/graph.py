@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from bot_linking.config.readers import is_sendable
+from bot_linking.core.codes import bytes_of
 from bot_linking.core.errors import DeliveryFailed
 from bot_linking.core.reading import read_id, whole_number
 from bot_linking.messenger.refusals import About, refusal_of
@@ -28,6 +30,8 @@ TOTAL_TIMEOUT_S = 10.0
 POOLED = 256  # connections that stay open; more calls at once open more
 LARGEST_ANSWER = 1 << 20
 INVALID_LINKING_TOKEN = 10303
+_INVALID_TOKEN = 190
+_UNSENDABLE = "the access token has a character that cannot be sent"
 
 _NO_SUCH_USER = {33, 2018001}
 _ADVICE: dict[About, Literal["later", "never", "page", "window"]] = {
@@ -104,7 +108,7 @@ class Graph:
         self._on_usage = on_usage
         self.base = f"{url.rstrip('/')}/{version}"
         self._way: dict[str, Any] | None = None
-        self._proof = hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
+        self._proof = hmac.digest(bytes_of(app_secret), bytes_of(access_token), "sha256").hex()
 
     def __repr__(self) -> str:
         return f"Graph({self.base!r})"
@@ -178,6 +182,8 @@ class Graph:
         import requests
         from urllib3.exceptions import HTTPError
 
+        if not is_sendable(self._token):  # http.client would raise an error that shows it
+            raise GraphError(_UNSENDABLE, status=400, code=_INVALID_TOKEN)
         deadline = time.monotonic() + TOTAL_TIMEOUT_S
         query = {**params, "appsecret_proof": self._proof}
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from bot_linking.core.codes import digest_of
+from bot_linking.core.codes import bytes_of, digest_of
 from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.doors.unconfigured import is_command
 
@@ -106,7 +106,7 @@ class Pages:
         known = self._now().pages
         page = known.get(page_id) or known.get(None)
         if page is not None:
-            return tuple(secret.encode() for secret in page.app_secrets)
+            return tuple(bytes_of(secret) for secret in page.app_secrets)
         self.require_all()
         return ()
 
@@ -123,7 +123,7 @@ class Pages:
 
     def verify_tokens(self) -> tuple[bytes, ...]:
         """Every token that Messenger's handshake may name."""
-        return tuple({token.encode() for page in self.all() for token in page.verify_tokens})
+        return tuple({bytes_of(token) for page in self.all() for token in page.verify_tokens})
 
     def token_name(self, page_id: str | None) -> str:
         """A short digest of the page's access tokens and app secrets; empty for an unknown page. When it
@@ -227,11 +227,11 @@ class _Table:
         for page_id, page in changes:
             before = pages.pop(page_id, None)
             for secret in before.app_secrets if before else ():
-                by_secret.remove(secret.encode(), page_id)
+                by_secret.remove(bytes_of(secret), page_id)
             if page is not None:
                 pages[page_id] = page
                 for secret in page.app_secrets:
-                    by_secret.add(secret.encode(), page_id)
+                    by_secret.add(bytes_of(secret), page_id)
         self.pages, self.pages_by_secret, self.changes = pages, by_secret.known, self.changes + 1
 
 

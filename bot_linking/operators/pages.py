@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from io import StringIO
 from typing import Any
 
 import click
@@ -120,13 +121,21 @@ def _read(*, may_stay: bool) -> Sequence[str]:
     user of the machine can list it."""
     if sys.stdin.isatty():
         return [_prompt(name, may_stay=may_stay) for name in WANTED]
-    lines = [line.rstrip("\r\n") for line in sys.stdin.readlines()]
+    lines = [line.rstrip("\n") for line in StringIO(_stdin(), newline=None)]
     if len(lines) != len(WANTED):
         raise click.ClickException(f"stdin has {len(lines)} line(s), not three: {', '.join(WANTED)}")
     missing = [name for name, line in zip(WANTED, lines, strict=True) if not (line.strip() or may_stay)]
     if missing:
         raise click.ClickException(f"the line of the {missing[0]} is empty")
     return [line.strip() for line in lines]
+
+
+def _stdin() -> str:
+    """What stdin holds, without the mark that editors on Windows put before it."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.ClickException("stdin is not UTF-8 text") from None
 
 
 def _prompt(name: str, *, may_stay: bool) -> str:

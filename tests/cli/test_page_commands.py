@@ -25,7 +25,7 @@ def bot(new_bot: NewBot) -> Bot:
 
 @pytest.fixture
 def run(bot: Bot) -> Run:
-    def run(*arguments: str, lines: str = "") -> Result:
+    def run(*arguments: str, lines: str | bytes = "") -> Result:
         return bot.app.test_cli_runner().invoke(args=["linking", "page", *arguments], input=lines)
 
     return run
@@ -79,6 +79,37 @@ def test_what_is_no_secret_is_named_and_not_shown(run: Run, lines: str, words: s
     assert (result.exit_code, result.stdout) == (1, "")
     assert words in result.stderr
     assert not [line for line in lines.split() if line in result.stderr]
+
+
+def test_the_mark_that_editors_on_windows_put_before_a_text_is_no_part_of_the_token(
+    run: Run, bot: Bot
+) -> None:
+    assert run("add", "555", lines=b"\xef\xbb\xbf" + LINES.encode()).exit_code == 0
+    assert bot.linking.bot_of("555").access_token == "token-of-the-new-page"
+    assert run("rotate", "555", lines=b"\xef\xbb\xbf" + ANEW.encode()).exit_code == 0
+    assert bot.linking.bot_of("555").access_token == "token-anew"
+
+
+@pytest.mark.parametrize("lines", [b"EAAt\xffok\n" + LINES.encode(), LINES.encode("utf-16")])
+def test_bytes_that_are_no_utf_8_are_refused_in_one_sentence(run: Run, lines: bytes) -> None:
+    result = run("add", "555", lines=lines)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: stdin is not UTF-8 text\n")
+
+
+@pytest.mark.parametrize("verb", ["add", "rotate"])
+@pytest.mark.parametrize("mark", ["\0", "\x01", "\x0b", "\ufeff", "\u2028", "\x85"], ids=ascii)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_character_that_cannot_be_sent_is_refused_by_the_name_of_its_line(
+    run: Run, bot: Bot, verb: str, mark: str, number: int
+) -> None:
+    if verb == "rotate":
+        run("add", "555", lines=LINES)
+    lines = [f"spoilt{mark}of-the-page" if at == number else line for at, line in enumerate(LINES.split())]
+    result = run(verb, "555", lines="\n".join(lines))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert ("access_token", "app_secret", "verify_token")[number] in result.stderr
+    assert "spoilt" not in result.output
+    assert len(bot.linking.pages.list()) == (2 if verb == "rotate" else 1)
 
 
 @pytest.mark.parametrize("verb", ["add", "rotate", "remove"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_httpserver import HTTPServer
 
 from bot_linking import ConfigurationError, KnownPage, PageRefused, PageUnknown, StoreUnavailable
 from bot_linking.messenger import pages as registry
+from bot_linking.messenger.graph import GraphError
 from bot_linking.operators.checkup import checkup
 from tests.bots import Bot, NewBot
 from tests.extension.test_several_pages import BAD_TOKEN, PERSON, TwoPages
@@ -145,6 +147,26 @@ def test_what_is_no_secret_is_refused_by_its_name(
         bot.linking.pages.add(NEW, **FIRST | {name: value})
     assert not value.strip() or value not in str(refused.value)
     assert len(bot.linking.pages.list()) == 1
+
+
+@pytest.mark.parametrize("name", ["access_token", "app_secret", "verify_token"])
+@pytest.mark.parametrize("mark", ["\ufeff", "\r", "\0", "\x01", "\x0b", "\udcff"], ids=ascii)
+def test_what_could_not_be_sent_is_neither_added_nor_rotated_to(bot: Bot, name: str, mark: str) -> None:
+    spoilt = {name: f"long-enough{mark}spoilt-value"}
+    with pytest.raises(PageRefused, match=name) as refused:
+        bot.linking.pages.add(NEW, **FIRST | spoilt)
+    assert "spoilt" not in str(refused.value)
+    bot.linking.pages.add(NEW, **FIRST)
+    with pytest.raises(PageRefused, match=name) as refused:
+        bot.linking.pages.rotate(NEW, **spoilt)
+    assert "spoilt" not in str(refused.value)
+    assert post(bot, FIRST["app_secret"]) == 200
+
+
+@pytest.mark.parametrize("token", ["EAAt ok", "EAAtŁok"])
+def test_an_access_token_is_ascii_without_blanks(bot: Bot, token: str) -> None:
+    with pytest.raises(PageRefused, match="access_token is not ASCII text without blanks"):
+        bot.linking.pages.add(NEW, **FIRST | {"access_token": token})
 
 
 def test_a_page_is_added_once(bot: Bot) -> None:
@@ -305,6 +327,37 @@ def test_a_page_that_no_key_opens_is_named_by_check_and_stops_nothing(
     assert finding.state == "wrong"
     assert NEW in finding.what
     assert len([record for record in caplog.records if "no key" in record.getMessage()]) == bool(keys)
+
+
+SPOILT = ["\ufeffEAA-spoilt", "EAA\r-spoilt", "EAA\n-spoilt", "EAAŁ-spoilt", "EAA\udcff-spoilt"]
+
+
+@pytest.mark.parametrize("value", SPOILT, ids=ascii)
+@pytest.mark.parametrize("name", ["access_token", "app_secret", "verify_token"])
+def test_a_spoilt_value_that_an_older_release_took_stops_nothing_and_is_shown_nowhere(
+    bot: Bot, name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot.linking.pages.add(NEW, **FIRST)
+    keeper = bot.linking._here().runtime_pages._keeper
+    (kept,) = keeper.all()
+    page = keeper.open(kept)
+    assert page is not None
+    spoilt = replace(page, **{f"{name}s": (value,)})  # type: ignore[arg-type]
+    assert bot.linking.store.replace_page(NEW, keeper.close(spoilt), bot.clock.ms, before=kept.sealed or "")
+    assert post(bot, APP_SECRET, PAGE) == 200
+    found = [finding for finding in checkup(bot.linking._here) if finding.state == "wrong"]
+    assert not [finding for finding in found if "spoilt" in finding.what]
+    if name == "access_token":
+        (finding,) = [each for each in found if "cannot be sent" in each.what]
+        assert NEW in finding.what
+        with pytest.raises(GraphError, match="cannot be sent") as failed:
+            bot.linking.bot_of(NEW).send_text_message(PERSON, "hi")
+        assert (failed.value.advice, failed.value.cause) == ("page", "token")
+        assert failed.value.__context__ is None
+    bot.linking.pages.rotate(NEW, **SECOND)
+    assert post(bot, SECOND["app_secret"]) == 200
+    assert bot.linking.bot_of(NEW).send_text_message(PERSON, "hi")
+    assert "spoilt" not in caplog.text
 
 
 # When the store is away

@@ -122,8 +122,16 @@ def test_a_graph_that_is_not_metas_is_named_at_the_start(
     assert "BOT_LINKING_GRAPH_URL is graph.facebook.com.example" in record.getMessage()
 
 
+def spoilt(value: str) -> list[str]:
+    """The value with a character that nobody can see: the mark that editors on Windows put before a text,
+    the end of a line, half a surrogate pair (as a byte that is no UTF-8 becomes)."""
+    middle = len(value) // 2
+    inside = [value[:middle] + mark + value[middle:] for mark in ("\r", "\n", "\0", "\x01", "\x0b", "\udcff")]
+    return ["\ufeff" + value, *inside]
+
+
 UNSAFE: dict[str, list[Any]] = {
-    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token", 17], [], "changeme"],
+    "PAGE_ACCESS_TOKEN": [" ", 17, ["a-page-token", 17], [], "changeme", *spoilt("a-page-token"), "EAAtŁok"],
     "APP_SECRET": [
         " ",
         "sh0rt",
@@ -134,8 +142,9 @@ UNSAFE: dict[str, list[Any]] = {
         [""],
         ["long-enough-secret", "short"],
         {},
+        *spoilt("long-enough-secret"),
     ],
-    "VERIFY_TOKEN": [" ", 17, "SECRET", "x", "1234567"],
+    "VERIFY_TOKEN": [" ", 17, "SECRET", "x", "1234567", *spoilt("long-enough-verify")],
     "PAGE_ID": ["a b", "1" * 65, 1.5, True, "1/2", ["1"]],
     "SECRET_KEY": ["sh0rt", "changeme", ["k" * 16, "short"], 17, "fifteen-letters"],
     "PUBLIC_URL": [
@@ -207,6 +216,12 @@ def test_an_unsafe_value_stops_the_start_names_the_key_and_shows_nothing(
     assert problem.key == f"BOT_LINKING_{key}"
     assert str(problem).startswith(f"BOT_LINKING_{key} ")
     assert len(str(value)) < 5 or str(value) not in str(problem)
+
+
+def test_text_of_the_environment_that_is_no_unicode_is_refused_by_its_name(settings: Config) -> None:
+    for key in ("BRAND_NAME", "NEXT_STEP", "SECRET_KEY", "DATABASE"):
+        problem = refuse(settings | {f"BOT_LINKING_{key}": "sqlite:////srv/a-long-text-\udcff.db"})
+        assert str(problem) == f"BOT_LINKING_{key} is not Unicode text"
 
 
 def test_each_key_has_a_refusal_or_takes_any_text() -> None:

@@ -477,6 +477,24 @@ def test_a_graph_shows_its_address_and_no_secret() -> None:
     assert repr(graph_at("https://graph.facebook.com/")) == "Graph('https://graph.facebook.com/v26.0')"
 
 
+@pytest.mark.parametrize(
+    "token", ["EAA\r-spoilt", "EAAŁ-spoilt", "EAA\udcff-spoilt", "EAA -spoilt"], ids=ascii
+)
+def test_a_token_that_no_header_can_hold_is_a_graph_error_without_a_call(serve: Serve, token: str) -> None:
+    wire = serve(always(reply(b"{}")))
+    told: list[GraphError] = []
+    graph = Graph(token, APP_SECRET, url=wire.url, version="v26.0", on_error=told.append)
+    as_app = graph_at(wire.url).as_app("1", f"{token}-secret")
+    for each in (graph, as_app):
+        with pytest.raises(GraphError, match="cannot be sent") as failed:
+            each.page_id()
+        shown = "".join(traceback.format_exception(failed.value))
+        assert "spoilt" not in shown
+        assert failed.value.cause == "token"
+    assert len(told) == 1
+    assert wire.requests == []
+
+
 def test_the_request_line_holds_nothing_but_the_proof(serve: Serve) -> None:
     wire = serve(always(reply(b'{"id":"1"}')))
     graph_at(wire.url).page_id()
