@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -49,7 +49,8 @@ def _backup(here: Here) -> click.Command:
         except OSError as problem:
             raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from None
         finally:
-            files.remove(partial)
+            with suppress(OSError):  # where it could not be made
+                files.remove(partial)
         say(f"{file}: {file.stat().st_size / 1_000_000:.1f} MB, whole")
 
     return backup

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.core.reading import is_unicode
 from bot_linking.operators.terminal import READ_AS, safe, use_utf8
 from bot_linking.stores.opening import only_looking
 
@@ -37,6 +40,14 @@ class Command(click.Command):
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         use_utf8()  # here: a help text is printed, and a file is opened, before the command runs
         return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless an argument has bytes that are no text: no store could look for it."""
+        for parameter in self.params:
+            given = ctx.params.get(str(parameter.name))
+            if isinstance(given, str | os.PathLike) and not is_unicode(os.fspath(given)):
+                raise click.BadParameter("is not Unicode text", ctx, parameter)
+        return super().invoke(ctx)
 
 
 class Commands(MutableMapping[str, click.Command]):
@@ -121,17 +132,38 @@ def group(name: str, text: str, commands: Sequence[click.Command]) -> click.Grou
 
 
 def reporting(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a function: an error of ours becomes one line on stderr and exit status 1."""
+    """Wrap a function: an error of ours, or of a file, becomes one line on stderr and exit status 1."""
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:
         try:
-            function(*args, **kwargs)
+            try:
+                function(*args, **kwargs)
+            finally:
+                sys.stdout.flush()  # at the process's end nobody could report that it failed
         except ConfigurationError as problem:
             for sentence in problem.problems:
                 click.echo(f"Error: {safe(sentence)}", err=True)
             sys.exit(1)
         except BotLinkingError as problem:
             raise click.ClickException(safe(problem)) from None
+        except BrokenPipeError:  # whoever read the output has enough: click ends the process
+            raise
+        except OSError as problem:
+            if problem.filename is None:
+                _write_no_more()
+            what = safe(problem.filename or "the output")
+            raise click.ClickException(f"{what}: {problem.strerror or problem}") from None
 
     return command
+
+
+def _write_no_more() -> None:
+    """Send what is left of the output nowhere: Python would try once more at the end, and fail in its own
+    words."""
+    with suppress(OSError):  # an output without a file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, sys.stdout.fileno())
+        finally:
+            os.close(nowhere)

@@ -19,8 +19,11 @@ def check_file(database: str, *, is_for_real: bool) -> Iterator[Finding]:
     path = sqlite_file(database)
     if path is None:
         return
-    for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        yield from _modes(each)
+    try:
+        for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            yield from _modes(each)
+    except OSError as problem:
+        yield Finding("wrong", f"who can open {path} cannot be told: {problem.strerror}")
     kind = _file_system_of(path)
     if kind in _GONE_AT_NEXT_START:
         what = f"{path} is on {kind}, which is empty after the next start of the machine: use another folder"

@@ -24,8 +24,8 @@ class SQLiteSide:
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._connection: sqlite3.Connection | None = None
-        if self._path.exists():
-            with reported(self._path):
+        with reported(self._path):
+            if self._path.exists():
                 self._connection = _open(self._path)
 
     def identity(self) -> tuple[Any, ...]:

@@ -25,13 +25,16 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a database, which may be in use, into a new file with mode 0600: checked, on disk, and without
     side files. A file that was there is replaced.
 
-    Raises `FileRefused` and `StoreUnavailable`.
+    Raises `FileRefused`, `StoreUnavailable`, and `OSError` where no target can be made.
     """
     remove(target)
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with reported(source), closing(connect(source)) as old, closing(connect(target)) as new:
-        old.backup(new)  # in one step: with several, each write of another process would start it again
-        new.execute("pragma journal_mode = delete")
+    with reported(source), closing(connect(source)) as old:
+        old.execute("begin")
+        old.execute("select 1 from sqlite_master").fetchone()  # it can be read: what fails next is the target
+        with reported(target), closing(connect(target)) as new:
+            old.backup(new)  # in one step: with several, each write of another process would start it again
+            new.execute("pragma journal_mode = delete")
     check(target)
     flush(target)
 
@@ -97,9 +100,9 @@ def _to_itself(path: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Remove a database with its side files. A missing file is no error."""
+    """Remove a database with its side files. A missing file is no error, nor a missing folder."""
     for suffix in ("", *SIDE_FILES):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             path.with_name(path.name + suffix).unlink()
 
 

@@ -73,9 +73,19 @@ def refuse_if_foreign(file: Path) -> None:
 
 def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Comparison]:
     """Make a copy of the backup beside the database: with its tables up to date, without the people who were
-    erased since, and compared. The backup and the database stay as they are. `open_store` opens a store with
-    all rooms of the app."""
+    erased since, and compared. The backup and the database stay as they are; a missing folder is made.
+    `open_store` opens a store with all rooms of the app. When it raises, it leaves no copy behind."""
     ready = path.with_name(path.name + ".restoring")
+    try:
+        return ready, _make_ready(file, path, ready, open_store)
+    except BaseException:
+        with suppress(OSError):
+            files.remove(ready)
+        raise
+
+
+def _make_ready(file: Path, path: Path, ready: Path, open_store: OpenStore) -> Comparison:
+    path.parent.mkdir(parents=True, exist_ok=True)
     files.copy_file(file, ready)
     listed, unreadable = _erasures(path)
     store = open_store(f"sqlite:///{ready}")
@@ -89,7 +99,7 @@ def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Com
         comparison = _compare(connection, path, erased, unreadable)
         connection.execute("pragma journal_mode = delete")
     files.flush(ready)
-    return ready, comparison
+    return comparison
 
 
 def replace(ready: Path, path: Path) -> None:
