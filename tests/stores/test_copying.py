@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -19,11 +19,12 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.ports import ApiKey
 from bot_linking.stores import open_store, sql
-from bot_linking.stores.copying import CopyRefused, copier, copy_store, sqlite_side
+from bot_linking.stores.copying import CopyRefused, copier, copy_store
 from bot_linking.stores.copying.plan import Table, tables_of
 from bot_linking.stores.copying.sqlite_side import SQLiteSide
 from bot_linking.stores.store import SQLStore
 from tests.children import LIMIT_S
+from tests.unprivileged import bound_by_modes
 from tests.waits import short_waits
 
 from .copying import copy_and_die
@@ -330,17 +331,48 @@ def test_no_other_process_writes_into_the_source_during_a_copy(
     assert contents(new) == before
 
 
+@contextmanager
+def only_readable(path: Path) -> Iterator[None]:
+    """In this `with` block the file and its folder can be read, and nothing is written there."""
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    try:
+        with bound_by_modes():
+            yield
+    finally:
+        path.parent.chmod(0o700)
+        path.chmod(0o600)
+
+
+@pytest.mark.parametrize("beside", ["", "-wal"])
 def test_a_source_that_can_only_be_read_is_copied(
-    empty: NewDatabase, filled: NewDatabase, monkeypatch: pytest.MonkeyPatch
+    empty: NewDatabase, filled: NewDatabase, beside: str
 ) -> None:
-    old, new = filled("sqlite"), empty("postgres")
+    """As on a volume that is mounted to be read; an empty log may lie beside it."""
+    old, new = filled("sqlite"), empty("sqlite")
+    path, before = path_of(old), contents(old)
+    Path(f"{path}{beside}").touch()
+    names = sorted(path.parent.iterdir())
+    with only_readable(path):
+        copy_store(old, new)
+        assert sorted(path.parent.iterdir()) == names
+    assert contents(new) == before
 
-    def open_to_read(path: Path) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
 
-    monkeypatch.setattr(sqlite_side, "_open", open_to_read)
-    copy_store(old, new)
-    assert contents(new) == contents(old)
+def test_a_source_of_a_running_bot_is_copied_with_what_is_in_its_log(
+    empty: NewDatabase, filled: NewDatabase
+) -> None:
+    old, new = filled("sqlite"), empty("sqlite")
+    with closing(sqlite3.connect(path_of(old))) as running:
+        running.execute("update links set account_id = 'late'")
+        running.commit()
+        with only_readable(path_of(old)):
+            copy_store(old, new)
+        assert contents(new) == contents(old)
+
+
+def path_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.sqlite.file import address_of, ours_in
-from bot_linking.stores.sqlite.files import reported
+from bot_linking.stores.sqlite.files import SIDE_FILES, reported
 
 WAIT_S = 5.0
 _CACHE_KIB = 64 * 1024
@@ -104,11 +105,26 @@ class SQLiteSide:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(address_of(path), uri=True, timeout=WAIT_S, isolation_level=None)
+    address = _address_without_side_files(path) if _is_at_rest(path) else address_of(path)
+    connection = sqlite3.connect(address, uri=True, timeout=WAIT_S, isolation_level=None)
     connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")
     return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether this user can make no side files, and needs none: no process has the database open, and none
+    that had it was killed."""
+    if os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return False
+    beside = (path.with_name(path.name + suffix) for suffix in SIDE_FILES)
+    return not any(each.exists() and each.stat().st_size for each in beside)
+
+
+def _address_without_side_files(path: Path) -> str:
+    """The address by which SQLite reads a file and makes none beside it, not even those of the WAL mode."""
+    return address_of(path).replace("?mode=rw", "?mode=ro&immutable=1")
 
 
 def _listed(table: Table) -> str:
