@@ -52,11 +52,19 @@ def _export_links(here: Here) -> click.Command:
         if as_json:
             sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
             return
-        out = csv.writer(sys.stdout, lineterminator="\n")
-        out.writerow(COLUMNS)
-        out.writerows([inert(str(value or "")) for value in row.values()] for row in rows)
+        _write_csv([inert(str(value or "")) for value in row.values()] for row in rows)
 
     return export_links
+
+
+def _write_csv(rows: Iterable[Sequence[str]]) -> None:
+    plain, quoting = (
+        csv.writer(sys.stdout, lineterminator="\n", quoting=which)
+        for which in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    plain.writerow(COLUMNS)
+    for row in rows:  # before Python 3.13 a carriage return alone was no reason for quotes
+        (quoting if any("\r" in value for value in row) else plain).writerow(row)
 
 
 def _import(here: Here) -> click.Command:

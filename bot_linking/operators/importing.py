@@ -7,16 +7,17 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any
 
-from bot_linking.core.errors import BotLinkingError, IdentifierRefused, PageUnknown, PayloadUnreadable
-from bot_linking.core.identifiers import LONGEST, Identifiers
+from bot_linking.core.errors import BotLinkingError, PageUnknown, PayloadUnreadable
+from bot_linking.core.identifiers import LONGEST
 from bot_linking.core.links import Account, Link, from_ms, to_ms
-from bot_linking.core.reading import read_id, read_json
+from bot_linking.core.reading import is_storable, read_id, read_json
 from bot_linking.operators.terminal import as_it_was
 
 SOURCE = "import"
 LINK_TEXTS = ("page_id", "psid", "account_id", *LONGEST)
+AS_THEY_STAND = ("account_id", *LONGEST)  # the site's own words: " 7" is another account than "7"
 LINK_TIMES = ("linked_at", "updated_at")
 FIELDS = (*LINK_TEXTS, *LINK_TIMES)
 NEEDED = ("psid", "account_id")
@@ -37,7 +38,7 @@ class FileRefused(BotLinkingError):
     slug = "file_refused"
 
 
-def lines_of(file: IO[bytes], names: Mapping[str, str]) -> Iterator[tuple[int, Values | BadLine]]:
+def lines_of(file: Iterable[bytes], names: Mapping[str, str]) -> Iterator[tuple[int, Values | BadLine]]:
     """Each line's number (the first is 1, also where it is a head) and its values by the file's own names.
 
     The file is CSV with a head, or has a JSON object on each line; its first character says which. `names`
@@ -138,13 +139,14 @@ class Judge:
     def link(self, values: Values) -> Link:
         """The link on one line. Raises `BadLine`."""
         given = {field: self._text(field, values) for field in FIELDS}
+        identifiers = {name: self._identifier(name, given[name]) for name in LONGEST}
         updated_at = self._time("updated_at", given)
         linked_at = self._time("linked_at", given) or updated_at or self._now
         return Link(
             page_id=self._page(given["page_id"]),
             psid=self._id("psid", given["psid"]),
             account_id=self._account_id(given["account_id"]),
-            **_identifiers({name: given[name] for name in LONGEST}),
+            **identifiers,
             source=SOURCE,
             linked_at=linked_at,
             updated_at=max(updated_at or linked_at, linked_at),
@@ -156,7 +158,9 @@ class Judge:
             value = str(value)
         if value is not None and not isinstance(value, str):
             raise BadLine(f"{self._called(field)} is neither text nor a whole number")
-        return value.strip() or None if value else None
+        if value is None or field in AS_THEY_STAND:
+            return value or None
+        return value.strip() or None
 
     def _called(self, field: str) -> str:
         name = self._names[field]
@@ -199,6 +203,11 @@ class Judge:
             name = self._called("account_id")
             raise BadLine(f"{name} is not Unicode text of 1 to 255 characters") from None
 
+    def _identifier(self, name: str, value: str | None) -> str | None:
+        if value is not None and not is_storable(value):
+            raise BadLine(f"{self._called(name)} is not Unicode text")
+        return value
+
     def _time(self, field: str, given: Mapping[str, str | None]) -> datetime | None:
         value = given[field]
         if value is None:
@@ -211,17 +220,6 @@ class Judge:
         if not 0 <= to_ms(moment) <= to_ms(self._now):
             raise BadLine(f"{self._called(field)} is before 1970 or in the future")
         return moment
-
-
-def _identifiers(given: dict[str, str | None]) -> dict[str, str | None]:
-    """The identifiers, checked and normalised as at every door. Raises `BadLine`."""
-    if not any(given.values()):
-        return given
-    try:
-        judged = Identifiers(**given)
-    except IdentifierRefused as problem:
-        raise BadLine(str(problem)) from None
-    return {name: getattr(judged, name) for name in LONGEST}
 
 
 class Staged:

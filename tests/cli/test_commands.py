@@ -39,6 +39,7 @@ class Result:
     status: int
     out: str
     err: str
+    raw: bytes = b""  # what `quick` finds on stdout, each line end as it is
 
 
 class Shell:
@@ -90,7 +91,7 @@ class Shell:
             app = create_app()
         done = app.test_cli_runner().invoke(args=["linking", *arguments], input=given, catch_exceptions=False)
         app.extensions["bot_linking"].store.close()
-        return Result(done.exit_code, done.stdout, done.stderr)
+        return Result(done.exit_code, done.stdout, done.stderr, done.stdout_bytes)
 
     def link(self, psid: str, account: str = "1", page: str | None = None, **identity: str) -> None:
         """Make a link in the store by a code, as a login does."""

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from bot_linking.core.links import Link
+from bot_linking.core.conflicts import CANNOT_ASK, Policy
+from bot_linking.core.links import Account, Link, from_ms
+from bot_linking.core.ports.links import Import
 from bot_linking.simulator import Simulator
-from tests import forked
+from bot_linking.stores import open_store
+from tests import forked, ready
+from tests.stores.given import DATABASES
 
 from .test_commands import Shell, ada, grace, shell
 
@@ -60,13 +69,13 @@ def test_json_lines_may_hold_numbers_and_a_page(shell: Shell, messenger: Simulat
         ("psid,account_id\n1\n2,b,c\n", {"2": "1 value", "3": "3 value"}),
         ('psid,account_id\n1,"a\nb"\n2,\n', {"4": "account_id"}),
         ("psid,account_id,page_id\n1,a,999\n", {"2": "999 is not a page of this bot"}),
-        ("psid,account_id,email\n1,a,a\x07b\n", {"2": "email"}),
-        ("psid,account_id,username\n1,a," + "x" * 255 + "\n", {"2": "username"}),
+        ("psid,account_id,email\n1,a,a\0b\n", {"2": "email"}),
         ("psid,account_id\n1," + "x" * 256 + "\n", {"2": "account_id"}),
         ("psid,account_id,linked_at\n1,a,yesterday\n2,b,2999-01-01\n", {"2": "linked_at", "3": "future"}),
         ('{"psid": 1.5, "account_id": "a"}\n{"psid": true, "account_id": "a"}\n', {"1": "psid", "2": "psid"}),
         ('{"psid": "1", "account_id": "a"}\n[1]\nnonsense\n', {"2": "JSON object", "3": "JSON object"}),
         ('{"psid": "1", "account_id": "\\u0000"}\n', {"1": "account_id"}),
+        ('{"psid": "1", "account_id": "a", "username": "\\ud800"}\n', {"1": "username"}),
     ],
 )
 def test_every_bad_line_is_named_with_its_number_and_nothing_is_written(
@@ -171,6 +180,76 @@ def test_what_is_exported_is_imported_as_it_was(
     again = shell.quick("export-links", *options, **other)
     assert again.out.replace("import", "login") == exported.out
     assert len(before) == len(NAMES)
+
+
+# Each of these was lost, changed or taken for the end of a line or a value by one program or another.
+MARKS = "\r\n\t\v\f\x1c\x85\xa0\u2028\u3000\ufeff\u200b\x07 '\"=+-@,;\\0159a阿\U0001f469"
+TEXTS = st.text(st.sampled_from(MARKS) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)
+TEXTS = TEXTS.filter(lambda text: "\0" not in text)  # as no account has one
+ACCOUNTS = st.builds(Account, TEXTS, *[st.none() | TEXTS] * 3)
+KNOWN = (
+    " a ", "a\rb", "a\nb", "a\r\nb", "\ta", "\r=a", "a\x0bb", "a\u2028b", "a,b;c\td", '"q"', "a\x1cb", "0123",
+    "1e5", "\ufeffz", "z\x85", "\u3000w", " ", "\r", "\n", "-5", "- 5 a", "é" * 255, "null", "{}", "x\x07",
+)  # fmt: skip
+NUMBERS = count(1)
+THEN = 1_700_000_000_000
+
+
+@pytest.fixture(params=sorted(DATABASES))
+def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The addresses of two databases without rows."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with (
+        DATABASES[request.param](tmp_path / "one") as one,
+        DATABASES[request.param](tmp_path / "other") as other,
+    ):
+        yield one, other
+
+
+def _saved(shell: Shell, url: str, accounts: Sequence[Account]) -> list[Link]:
+    """The links to these accounts, in this store."""
+    page, then = shell.messenger.page_id, from_ms(THEN)
+    links = [
+        Link(
+            page, str(10_000 + n), each.id, each.username, each.email, each.phone_number, "import", then, then
+        )
+        for n, each in enumerate(accounts)
+    ]
+    with closing(open_store(url)) as store:
+        store.import_links(links, Import(Policy(), CANNOT_ASK), THEN)
+        return list(store.list_links())
+
+
+def _moved(shell: Shell, url: str, other: str, file: Path, *options: str) -> list[Link]:
+    """The links of one store, after an export that the other has imported."""
+    file.write_bytes(shell.quick("export-links", *options, BOT_LINKING_DATABASE=url).raw)
+    result = shell.quick("import", str(file), BOT_LINKING_DATABASE=other)
+    assert (result.status, result.out) == (0, ""), result.err
+    with closing(open_store(other)) as store:
+        return list(store.list_links())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_no_text_of_an_account_changes_on_its_way(
+    shell: Shell, two_urls: tuple[str, str], file: Path, options: tuple[str, ...]
+) -> None:
+    links = _saved(shell, two_urls[0], [Account(text, text, text, text) for text in KNOWN])
+    assert [link.account_id for link in links] == list(KNOWN)
+    assert _moved(shell, *two_urls, file, *options) == links
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(accounts=st.lists(ACCOUNTS, min_size=1, max_size=20))
+def test_whatever_links_there_are_an_import_of_the_export_makes_them_again(
+    shell: Shell, file: Path, accounts: list[Account]
+) -> None:
+    with ready.empty_tables():
+        urls = [f"sqlite:///{file.parent}/{next(NUMBERS)}.db" for _ in range(3)]
+        links = _saved(shell, urls[0], accounts)
+        assert len(links) == len(accounts)
+        assert _moved(shell, urls[0], urls[1], file) == links
+        assert _moved(shell, urls[0], urls[2], file, "--json") == links
 
 
 def test_an_export_without_links_is_a_head_alone_and_can_be_imported(shell: Shell, file: Path) -> None:
