@@ -45,6 +45,10 @@ class StoreUnavailable(BotLinkingError):
     slug = "store_unavailable"
 
 
+class StoreAbsent(StoreUnavailable):
+    """There is no database yet, and none is made, as the caller only looks. So nobody is linked."""
+
+
 class PageUnknown(BotLinkingError):
     """Several pages are possible and none was named. Say which with `page_id=`."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from bot_linking.core.conflicts import (
     for_later,
     foresee,
 )
-from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreUnavailable
+from bot_linking.core.errors import AccountUnknown, DeliveryFailed, PageUnknown, StoreAbsent, StoreUnavailable
 from bot_linking.core.events import (
     AccountUnlinked,
     EventIgnored,
@@ -115,9 +116,10 @@ class Linking:
             return page_id
         if self._sole_page is None or not self._sole_page.is_one():
             raise PageUnknown("several pages are configured; say which")
-        known = self.store.find_pages()
-        if len(known) == 1:
-            return known[0]
+        with suppress(StoreAbsent):
+            known = self.store.find_pages()
+            if len(known) == 1:
+                return known[0]
         self._asked_page = self._asked_page or _ask_for_page(self._sole_page)
         return self._asked_page
 
@@ -226,10 +228,9 @@ class Linking:
         account_id = self.store.account_of_code(event.digest)
         if account_id is None:
             return True
-        try:
+        with suppress(StoreUnavailable):
             return self.allows(account_id)
-        except StoreUnavailable:
-            return None
+        return None
 
     def allows(self, account_id: str) -> bool:
         """Whether the site allows this account to be linked, by `may_link`. `StoreUnavailable` when that
@@ -385,10 +386,9 @@ def _require_own_id(account: Account | None) -> None:
 
 
 def _ask_for_page(sole_page: SolePage) -> str:
-    try:
+    page_id = None
+    with suppress(DeliveryFailed):
         page_id = sole_page.ask()
-    except DeliveryFailed:
-        page_id = None
     if page_id is None:
         raise PageUnknown("Messenger does not say which page it is: set BOT_LINKING_PAGE_ID")
     return page_id

@@ -6,18 +6,21 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
+from bot_linking.core.errors import StoreAbsent
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.files import lines_in
 from bot_linking.operators.people import REFUSALS
 from bot_linking.operators.terminal import Bar, inert, say
+from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
     from bot_linking.operators.importing import Staged
@@ -70,7 +73,7 @@ def _write_csv(rows: Iterable[Sequence[str]]) -> None:
 def _import(here: Here) -> click.Command:
     @command(
         "import",
-        creates=True,
+        creates=True,  # where it writes: what comes before only looks
         examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
     )
     @click.argument("file", type=click.Path())
@@ -96,9 +99,9 @@ def _import(here: Here) -> click.Command:
         names = _names(pairs, FIELDS)
         linking = here().linking
         with Staged() as staged:
-            with closing(_opened(file)) as opened:
-                bad = _stage(here, opened, names, staged)
-            bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
+            with only_looking():
+                bad = _stage(here, lines_in(file), names, staged)
+                bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
             if bad and not skip_bad:
                 raise click.ClickException(f"{bad} line(s) are bad; nothing was written")
             if dry_run:
@@ -128,16 +131,7 @@ def _names(pairs: Iterable[str], fields: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _opened(file: str) -> IO[bytes]:
-    if file == "-":
-        return sys.stdin.buffer
-    try:
-        return open(file, "rb")
-    except OSError as problem:
-        raise click.ClickException(f"{file} cannot be read: {problem.strerror}") from None
-
-
-def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged) -> int:
+def _stage(here: Here, file: Iterable[bytes], names: Mapping[str, str], staged: Staged) -> int:
     """Judge every line and stage the good ones. Returns how many were bad."""
     from bot_linking.operators.importing import BadLine, Judge, lines_of
 
@@ -162,10 +156,11 @@ def _stage(here: Here, file: IO[bytes], names: Mapping[str, str], staged: Staged
 def _judge(staged: Staged, judge: Importer) -> int:
     """Compare the lines with the links in the store. Returns how many `on_conflict` does not allow."""
     bad = 0
-    for links in staged.batches():
-        refused = _refused(links, judge(list(links.values())))
-        staged.drop(refused)
-        bad += len(refused)
+    with suppress(StoreAbsent):  # no link stands against these
+        for links in staged.batches():
+            refused = _refused(links, judge(list(links.values())))
+            staged.drop(refused)
+            bad += len(refused)
     return bad
 
 

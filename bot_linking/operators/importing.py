@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,11 +38,18 @@ class FileRefused(BotLinkingError):
     slug = "file_refused"
 
 
+class StagingFailed(BotLinkingError):
+    """The temporary file does not take the lines, or does not give them back."""
+
+    slug = "staging_failed"
+
+
 def lines_of(file: Iterable[bytes], names: Mapping[str, str]) -> Iterator[tuple[int, Values | BadLine]]:
     """Each line's number (the first is 1, also where it is a head) and its values by the file's own names.
 
     The file is CSV with a head, or has a JSON object on each line; its first character says which. `names`
-    maps fields of `Link` to names of the file. Raises `FileRefused` for a head that lacks a needed column.
+    maps fields of `Link` to names of the file. Raises `FileRefused` for a head that cannot be read,
+    or lacks a needed column.
     """
     needed = {field: names.get(field, field) for field in NEEDED}
     numbered = enumerate(file, start=1)
@@ -73,7 +80,7 @@ def _json_lines(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Va
 def _csv_lines(
     numbered: Iterator[tuple[int, bytes]], needed: Mapping[str, str]
 ) -> Iterator[tuple[int, Values | BadLine]]:
-    first = 1
+    first = 0
 
     def decoded() -> Iterator[str]:
         nonlocal first
@@ -84,7 +91,7 @@ def _csv_lines(
     text = decoded()
     head_line = next(text)
     delimiter = max(_DELIMITERS, key=head_line.count)
-    head = _head(next(csv.reader([head_line], delimiter=delimiter)), needed)
+    head = _head(_names(first, head_line, delimiter), needed)
     rows = csv.reader(text, delimiter=delimiter, strict=True)
     while True:
         first = 0
@@ -97,6 +104,17 @@ def _csv_lines(
             return
         if row:
             yield first, _row(head, row)
+
+
+def _names(number: int, line: str, delimiter: str) -> list[str]:
+    """What the head holds. Raises `FileRefused` for another encoding, kind of file, or line end."""
+    problem = "is not text in UTF-8"
+    if is_storable(line):
+        try:
+            return next(csv.reader([line], delimiter=delimiter))
+        except csv.Error as found:
+            problem = f"is not CSV: {found}"
+    raise FileRefused(f"line {number} {problem}: save the file as CSV in UTF-8")
 
 
 def _head(names: list[str], needed: Mapping[str, str]) -> list[str]:
@@ -223,15 +241,14 @@ class Judge:
 
 
 class Staged:
-    """Good lines, in a temporary SQLite file that has no name and ends with the process."""
+    """Good lines, in a temporary SQLite file that has no name and ends with the process. Each method may
+    raise `StagingFailed`, as where the folder of temporary files is full."""
 
     def __init__(self) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
         columns = ", ".join(FIELDS)
-        self._kept.execute(
-            f"create table links (line integer primary key, {columns}, unique (page_id, psid))"
-        )
-        self._kept.execute("begin")
+        self._run(f"create table links (line integer primary key, {columns}, unique (page_id, psid))")
+        self._run("begin")
         self.count = 0
 
     def __enter__(self) -> Staged:
@@ -240,28 +257,38 @@ class Staged:
     def __exit__(self, *_: object) -> None:
         self._kept.close()
 
+    def _run(self, statement: str, values: Sequence[object] = ()) -> tuple[list[Any], int]:
+        """The rows, and how many were written."""
+        try:
+            cursor = self._kept.execute(statement, values)
+            return cursor.fetchall(), cursor.rowcount
+        except sqlite3.OperationalError as problem:
+            where = "SQLITE_TMPDIR may name a folder with more room"
+            raise StagingFailed(f"the lines do not fit into a temporary file: {problem}; {where}") from None
+
     def add(self, line: int, link: Link) -> None:
         """Stage a line. Raises `BadLine` when an earlier one names the same person on the same page."""
         values = [getattr(link, name) for name in FIELDS]
         times = [to_ms(moment) for moment in values[-2:]]
         insert = f"insert or ignore into links values ({', '.join('?' * (len(FIELDS) + 1))})"  # noqa: S608
-        if self._kept.execute(insert, (line, *values[:-2], *times)).rowcount:
+        _, is_added = self._run(insert, (line, *values[:-2], *times))
+        if is_added:
             self.count += 1
             return
         earlier = "select line from links where page_id = ? and psid = ?"
-        ((number,),) = self._kept.execute(earlier, (link.page_id, link.psid))
+        [(number,)], _ = self._run(earlier, (link.page_id, link.psid))
         raise BadLine(f"names the same person as line {number}")
 
     def drop(self, lines: Iterable[int]) -> None:
         """Take these lines out."""
         for line in lines:
-            self.count -= self._kept.execute("delete from links where line = ?", (line,)).rowcount
+            self.count -= self._run("delete from links where line = ?", (line,))[1]
 
     def batches(self) -> Iterator[dict[int, Link]]:
         """The links by their lines, `BATCH` at a time, in the order of the file."""
         last = 0
         select = f"select line, {', '.join(FIELDS)} from links where line > ? order by line limit {BATCH}"  # noqa: S608
-        while rows := self._kept.execute(select, (last,)).fetchall():
+        while rows := self._run(select, (last,))[0]:
             yield {line: _link(*columns) for line, *columns in rows}
             last = rows[-1][0]
 

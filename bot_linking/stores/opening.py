@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Protocol
 
-from bot_linking.core.errors import ConfigurationError, StoreUnavailable
+from bot_linking.core.errors import ConfigurationError, StoreAbsent, StoreUnavailable
 
 OURS = "bot_linking"  # a database with steps of this room is ours
 NEEDED = "_needed"  # ends the name of a step that every release on this database must know
@@ -33,7 +33,7 @@ _log = logging.getLogger("bot_linking.stores")
 
 @contextmanager
 def only_looking() -> Iterator[None]:
-    """In this `with` block a missing database is not made; `StoreUnavailable` is raised."""
+    """In this `with` block a missing database is not made; `StoreAbsent` is raised."""
     token = _looking.set(True)
     try:
         yield
@@ -159,8 +159,8 @@ class Opening:
         if self._job is None:
             rooms = frozenset(self._rooms)
             missing = self._missing()
-            if missing is None and (why := self._why_none_is_made(is_looking=is_looking)):
-                raise StoreUnavailable(why)
+            if missing is None:
+                self._require_making(is_looking=is_looking)
             if missing == {}:
                 self._finish()
                 return
@@ -218,22 +218,21 @@ class Opening:
             )
         self.unknown = strange
 
-    def _why_none_is_made(self, *, is_looking: bool) -> str | None:
-        """Why a missing database is not made, in a sentence; None where it may be made."""
+    def _require_making(self, *, is_looking: bool) -> None:
+        """Raise `StoreUnavailable` with the reason where a missing database is not made."""
         absent = f"{self._tables.where} does not exist or holds no tables of bot_linking"
         if self._tables.identity in _once_open:
-            return f"{absent}, although it did before: none is made in its place"
+            raise StoreUnavailable(f"{absent}, although it did before: none is made in its place")
         if not self._create:
-            return (
+            raise StoreUnavailable(
                 f"{absent}, and BOT_LINKING_CREATE_DATABASE is false: is its volume mounted, is its address"
                 " right? With BOT_LINKING_CREATE_DATABASE=true, `flask linking migrate` makes a new one"
             )
         if is_looking:
-            return (
+            raise StoreAbsent(
                 f"{absent}: is its volume mounted, is BOT_LINKING_DATABASE right? Nothing was made;"
                 " a web process or `flask linking migrate` makes a new one"
             )
-        return None
 
     def _apply(self, missing: dict[str, Steps] | None, *, wait_s: float | None) -> None:
         applied = self._tables.apply(self._rooms if missing is None else missing, wait_s=wait_s)

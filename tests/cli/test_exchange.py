@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot_linking.core.conflicts import CANNOT_ASK, Policy
+from bot_linking.core.errors import StoreAbsent
 from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ports.links import Import
 from bot_linking.simulator import Simulator
 from bot_linking.stores import open_store
+from bot_linking.stores.opening import only_looking
 from tests import forked, ready
-from tests.stores.given import DATABASES
+from tests.stores.given import DATABASES, PLACES
 
 from .test_commands import Shell, ada, grace, shell
 
@@ -133,6 +137,49 @@ def test_a_head_that_says_too_little_is_refused(shell: Shell, file: Path, text: 
 
 
 @pytest.mark.parametrize(
+    ("content", "number"),
+    [
+        ("psid,account_id\n1,a\n".replace("\n", "\r").encode(), 1),
+        ("psid\taccount_id\r\n1\ta\r\n".encode("utf-16"), 1),
+        ("psid,account_id\n1,a\n".encode("utf-16-le"), 1),
+        (b"psid,account_id,Stra\xdfe\n1,a,b\n", 1),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\n\x00,\x00\n", 1),
+        (b"\n\npsid,account_id," + b"x" * 131_073 + b"\n1,a,b\n", 3),
+    ],
+)
+def test_what_is_no_csv_in_utf_8_is_refused_in_one_sentence(
+    shell: Shell, file: Path, content: bytes, number: int
+) -> None:
+    file.write_bytes(content)
+    result = shell.quick("import", str(file))
+    assert (result.status, result.out) == (1, "")
+    (line,) = result.err.splitlines()
+    assert line.startswith(f"Error: line {number} is not ")
+    assert line.endswith(": save the file as CSV in UTF-8")
+
+
+def test_lines_that_the_temporary_file_does_not_take_are_one_sentence(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connect_to_a_full_disk(name: str, **how: Any) -> sqlite3.Connection:
+        connection = connect(name, **how)
+        if not name:
+            connection.execute("pragma max_page_count = 20")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+    file.write_text("psid,account_id\n" + "".join(f"{number},{'a' * 250}\n" for number in range(1, 1000)))
+    result = shell.quick("import", str(file))
+    assert (result.status, result.out) == (1, "")
+    (line,) = result.err.splitlines()
+    assert "disk is full" in line
+    assert "SQLITE_TMPDIR" in line
+    assert links_in(shell) == []
+
+
+@pytest.mark.parametrize(
     "pairs", [("psid",), ("psid=",), ("nonsense=a",), ("psid=a", "psid=b"), ("source=a",)]
 )
 def test_a_wrong_map_is_wrong_usage(shell: Shell, file: Path, pairs: tuple[str, ...]) -> None:
@@ -163,6 +210,61 @@ def test_a_dry_run_judges_and_writes_nothing(shell: Shell, file: Path) -> None:
     assert result.status == 0
     assert "2 link(s) are good" in result.err
     assert links_in(shell) == []
+
+
+@pytest.fixture(params=sorted(PLACES))
+def nowhere(request: pytest.FixtureRequest, shell: Shell, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that nobody has made; that of SQLite is in a folder that nobody has made."""
+    with PLACES[request.param](tmp_path / "gone") as address:
+        shell.environment["BOT_LINKING_DATABASE"] = address
+        yield address
+
+
+def is_made(url: str) -> bool:
+    with closing(open_store(url, only_look=True)) as store, only_looking():
+        try:
+            store.check()
+        except StoreAbsent:
+            return False
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "status", "said"),
+    [
+        ("psid,account_id\n1,a\n2,b\n", ["--dry-run"], 0, "2 link(s) are good"),
+        ("psid,account_id\n1,a\n,b\n", ["--dry-run", "--skip-bad"], 0, "1 link(s) are good"),
+        ("psid,account_id\n1,a\n,b\n", [], 1, "1 line(s) are bad"),
+        ("fb_id,account_id\n1,a\n", [], 1, "no column psid"),
+        ("psid,account_id\n", [], 0, "0 linked"),
+    ],
+)
+def test_an_import_that_writes_no_link_makes_no_database(
+    shell: Shell, nowhere: str, file: Path, text: str, options: list[str], status: int, said: str
+) -> None:
+    file.write_text(text)
+    del shell.environment["BOT_LINKING_PAGE_ID"]  # the only page is asked for, as nobody is remembered
+    result = shell.run("import", str(file), *options)
+    assert (result.status, result.out) == (status, "")
+    assert said in result.err
+    assert not is_made(nowhere)
+    assert not (file.parent / "gone").exists()
+
+
+def test_an_import_makes_the_database_in_which_it_writes(shell: Shell, nowhere: str, file: Path) -> None:
+    file.write_text("psid,account_id\n1,a\n")
+    assert shell.run("import", str(file)).status == 0
+    assert is_made(nowhere)
+    assert [link.account_id for link in links_in(shell)] == ["a"]
+
+
+def test_a_dry_run_without_the_database_that_must_be_there_fails(
+    shell: Shell, nowhere: str, file: Path
+) -> None:
+    file.write_text("psid,account_id\n1,a\n")
+    result = shell.run("import", str(file), "--dry-run", BOT_LINKING_CREATE_DATABASE="false")
+    assert result.status == 1
+    assert "BOT_LINKING_CREATE_DATABASE" in result.err
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
