@@ -144,8 +144,12 @@ def _revoke(here: Here) -> click.Command:
         Without an id the token itself is read from standard input, so that it is in no list of processes.
         """
         if app_key is not None:
+            if token is not None:
+                raise click.UsageError("name either a token's ID or an application with --app")
             ended = here().apps.revoke_tokens(app_key, user_id)
         else:
+            if user_id is not None:
+                raise click.UsageError("--user goes with --app")
             ended = int(here().revoke(token or sys.stdin.readline().strip()))
         if not ended:
             raise click.ClickException("there is no such token")

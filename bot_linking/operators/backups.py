@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
-from bot_linking.operators.cli import TEXT_FILE, Here, command, yes_option
+from bot_linking.operators.cli import Here, command, yes_option
+from bot_linking.operators.files import texts_in
 from bot_linking.operators.terminal import ask, say, time_of
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def _restore(here: Here) -> click.Command:
 
 def _erasures(here: Here) -> click.Command:
     @command("erasures", examples=("erasures > erased.jsonl", "erasures --replay erased.jsonl"))
-    @click.option("--replay", "file", type=TEXT_FILE, metavar="FILE", help="Erase again whoever it names.")
+    @click.option("--replay", "file", metavar="FILE", help="Erase again whoever it names.")
     @click.option("--json", is_flag=True, expose_value=False, help="As ever: it prints nothing else.")
-    def erasures(file: IO[str] | None) -> None:
+    def erasures(file: str | None) -> None:
         """Print who was erased, by digest, one JSON object a line; after a restore, erase them again.
 
         For PostgreSQL, whose backups its own tools put back. `restore` does this, too.
@@ -119,7 +120,7 @@ def _erasures(here: Here) -> click.Command:
             if not erased:
                 say("nobody was erased")
             return
-        listed, bad = read_list(file)
+        listed, bad = read_list(texts_in(file))
         if bad:
             raise click.ClickException(f"{bad} line(s) are not of such a list; nobody was erased")
         missing = listed - set(store.list_erasures())

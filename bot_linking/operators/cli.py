@@ -14,7 +14,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.core.reading import is_unicode
-from bot_linking.operators.terminal import READ_AS, safe, use_utf8
+from bot_linking.operators.terminal import safe, use_utf8
 from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ SECTIONS = ("People", "Messages", "Pages, keys and applications", "Set-up", "The
 page_option = click.option("--page", "page_id", metavar="ID", help="Where several pages are served.")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of columns.")
 limit_option = click.option(
-    "--limit", metavar="N", type=click.IntRange(1), help="At most so many. All in a pipe, 50 on a terminal."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, sys.maxsize),
+    help="At most so many. All in a pipe, 50 on a terminal.",
 )
-TEXT_FILE = click.File("r", encoding=READ_AS, errors="replace")
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
@@ -113,6 +115,13 @@ def command(
         return made(with_appcontext(reporting(function if creates else only_looking()(function))))
 
     return decorate
+
+
+def refuse_beside(option: str, **ignored: object) -> None:
+    """Wrong usage where one of these options is given, too: `option` would ignore it."""
+    for name, value in ignored.items():
+        if value is not None and value is not False:
+            raise click.UsageError(f"--{name} does not go with {option}")
 
 
 def under(section: str, commands: Sequence[click.Command]) -> list[click.Command]:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import click
 
-from bot_linking.operators.terminal import safe
+from bot_linking.operators.terminal import READ_AS, safe
 
 
 def lines_in(name: str) -> Iterator[bytes]:
@@ -24,4 +24,4 @@ def lines_in(name: str) -> Iterator[bytes]:
 def texts_in(name: str) -> Iterator[str]:
     """The same as text, without line ends. What is not UTF-8 is replaced, so that its line is a bad one."""
     for line in lines_in(name):
-        yield from line.decode("utf-8", "replace").splitlines()
+        yield from line.decode(READ_AS, "replace").splitlines()

@@ -12,12 +12,13 @@ import click
 
 from bot_linking.core.links import to_ms
 from bot_linking.core.ports import OutboxEntry
-from bot_linking.operators.cli import Here, command, json_option, limit_option
+from bot_linking.operators.cli import Here, command, json_option, limit_option, refuse_beside
 from bot_linking.operators.terminal import Column, Row, print_rows, say, time_of
 
 if TYPE_CHECKING:
     from bot_linking.installation import Installation
 
+_LARGEST_ID = 2**63 - 1  # of a row, in every database
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DEAD = (
@@ -60,7 +61,9 @@ def _deliver(here: Here) -> click.Command:
 
 def _dead_letters(here: Here) -> click.Command:
     @command("dead-letters", examples=("dead-letters --retry 17", "dead-letters --retry-all --since 2h"))
-    @click.option("--retry", "entry_id", type=int, metavar="ID", help="Try this one again.")
+    @click.option(
+        "--retry", "entry_id", type=click.IntRange(0, _LARGEST_ID), metavar="ID", help="Try this one again."
+    )
     @click.option("--retry-all", is_flag=True, help="Try every dead one again.")
     @click.option("--reason", metavar="TEXT", help="With --retry-all: only those whose reason contains it.")
     @click.option("--since", metavar="TIME", help="With --retry-all: died since: 90m, 2h, 3d, or a date.")
@@ -79,8 +82,10 @@ def _dead_letters(here: Here) -> click.Command:
         if (reason or since) and not retry_all:
             raise click.UsageError("--reason and --since go with --retry-all")
         if retry_all:
+            refuse_beside("--retry-all", retry=entry_id, limit=limit, json=as_json)
             _retry_all(here(), reason or "", since)
         elif entry_id is not None:
+            refuse_beside("--retry", limit=limit, json=as_json)
             _retry(here(), entry_id)
         else:
             rows = map(_row, here().store.list_dead())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
 from bot_linking.config.readers import database
+from bot_linking.core.errors import ConfigurationError
 from bot_linking.operators.cli import Here, command, json_option
 from bot_linking.operators.terminal import Bar, Column, print_rows, say
+from bot_linking.stores import sqlite_file
 
 _COPIED = (
     Column("table", "TABLE", is_whole=True),
@@ -54,14 +57,25 @@ def _copy(here: Here) -> click.Command:
 
 
 def _address(given: str) -> str:
+    """The address, when a store may be there. Otherwise `--to` was used wrongly."""
     try:
-        return database(given)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem), param_hint="--to") from None
+        url = database(given)
+        if sqlite_file(url) is None:
+            _judge_pooling(url)
+    except (ValueError, ConfigurationError) as problem:
+        text = str(problem).removeprefix("BOT_LINKING_DATABASE ")
+        raise click.BadParameter(text, param_hint="--to") from None
+    return url
+
+
+def _judge_pooling(url: str) -> None:
+    with suppress(ImportError):  # without the driver the copy itself says so
+        from bot_linking.stores.postgres.sessions import without_pooling
+
+        without_pooling(url)
 
 
 def _warn_of_others(url: str) -> None:
-    from bot_linking.stores import sqlite_file
     from bot_linking.stores.sqlite.holders import holders_of
 
     if (path := sqlite_file(url)) is not None:

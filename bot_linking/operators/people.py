@@ -13,7 +13,15 @@ from bot_linking.core.events import EventIgnored, LinkingRefused, MessageFailed
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Link
 from bot_linking.core.reading import read_id
-from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option, yes_option
+from bot_linking.operators.cli import (
+    Here,
+    command,
+    json_option,
+    limit_option,
+    page_option,
+    refuse_beside,
+    yes_option,
+)
 from bot_linking.operators.terminal import Column, ask, print_one, print_rows, safe, say
 from bot_linking.signals import message_failed
 
@@ -71,7 +79,7 @@ def _links(here: Here) -> click.Command:
     def links(account_id: str | None, page_id: str | None, limit: int | None, as_json: bool) -> None:
         """List the links; with --json one object a line."""
         installed = here()
-        of_account = installed.linking.links_of(account_id) if account_id else None
+        of_account = None if account_id is None else installed.linking.links_of(account_id)
         found: Iterable[Link] = installed.store.list_links() if of_account is None else of_account
         rows = (link.as_dict() for link in found if page_id in (None, link.page_id))
         print_rows(_LINK, rows, as_json=as_json, limit=limit, nothing="nobody is linked")
@@ -195,6 +203,8 @@ def _erase(here: Here) -> click.Command:
         linking = here().linking
         if (psid is None) == (account_id is None):
             raise click.UsageError("name either a PSID or an account with --account")
+        if account_id is not None:
+            refuse_beside("--account", page=page_id)
         if psid is not None:
             ask(f"{_held(linking.store.export(page_id, psid), psid)} Erase it?", yes=yes)
             rows = linking.erase(psid, page_id)

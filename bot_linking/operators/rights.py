@@ -6,7 +6,6 @@ import json
 import secrets
 import sys
 from collections.abc import Iterator
-from typing import IO
 
 import click
 
@@ -16,7 +15,8 @@ from bot_linking.core.links import iso_of
 from bot_linking.core.ports import Deletion
 from bot_linking.core.rights import export_account, request_deletion
 from bot_linking.messenger.callbacks import CODE_BYTES
-from bot_linking.operators.cli import TEXT_FILE, Here, command, json_option, limit_option, page_option
+from bot_linking.operators.cli import Here, command, json_option, limit_option, page_option, refuse_beside
+from bot_linking.operators.files import texts_in
 from bot_linking.operators.terminal import Column, print_rows, safe, say
 
 DAY_MS = 86_400_000
@@ -64,10 +64,12 @@ def _export(here: Here) -> click.Command:
         """Print everything that is held about a person as one JSON document, without secrets."""
         if (psid is None) == (account_id is None):
             raise click.UsageError("name either a PSID or an account with --account")
-        linking = here().linking
-        held = (
-            linking.store.export(page_id, psid) if psid else export_account(linking.store, account_id or "")
-        )
+        store = here().linking.store
+        if account_id is not None:
+            refuse_beside("--account", page=page_id)
+            held = export_account(store, account_id)
+        else:
+            held = store.export(page_id, psid or "")
         click.echo(json.dumps(held, indent=2, ensure_ascii=False))
 
     return export
@@ -75,13 +77,14 @@ def _export(here: Here) -> click.Command:
 
 def _deletions(here: Here) -> click.Command:
     @command("deletions", examples=("deletions", "deletions --import ids.txt"))
-    @click.option("--import", "ids", type=TEXT_FILE, metavar="FILE", help="One app-scoped id a line.")
+    @click.option("--import", "file", metavar="FILE", help="One app-scoped id a line.")
     @limit_option
     @json_option
-    def deletions(ids: IO[str] | None, limit: int | None, as_json: bool) -> None:
+    def deletions(file: str | None, limit: int | None, as_json: bool) -> None:
         """List Meta's requests to delete, or take in the ids of a list that Meta mailed."""
-        if ids is not None:
-            _take_in(here, ids)
+        if file is not None:
+            refuse_beside("--import", limit=limit, json=as_json)
+            _take_in(here, file)
             return
         rows = map(_row, here().linking.store.list_deletions())
         print_rows(_REQUEST, rows, as_json=as_json, limit=limit, nothing="there is no request to delete")
@@ -89,10 +92,10 @@ def _deletions(here: Here) -> click.Command:
     return deletions
 
 
-def _take_in(here: Here, ids: IO[str]) -> None:
+def _take_in(here: Here, file: str) -> None:
     """Take in the whole list, or nothing where a line is bad. The same list on the same day changes
     nothing."""
-    users = list(_read(ids))
+    users = list(_read(file))
     linking = here().linking
     day = linking.now() // DAY_MS
     for user_id in users:
@@ -101,8 +104,8 @@ def _take_in(here: Here, ids: IO[str]) -> None:
     say(f"{len(users)} request(s) taken in; the outbox does the work")
 
 
-def _read(ids: IO[str]) -> Iterator[str]:
-    for number, line in enumerate(ids, 1):
+def _read(file: str) -> Iterator[str]:
+    for number, line in enumerate(texts_in(file), 1):
         user_id = line.strip()
         if user_id and not (user_id.isascii() and user_id.isdigit() and len(user_id) <= 64):
             raise click.ClickException(f"line {number} is no app-scoped id: 1 to 64 digits")

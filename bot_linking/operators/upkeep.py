@@ -14,13 +14,14 @@ import click
 
 from bot_linking.core.errors import BotLinkingError
 from bot_linking.core.ports.tallies import CHECK, CHECK_LOOKED, CHECK_WRONG, MINUTE_MS, TrafficCount
-from bot_linking.operators.cli import Here, command, json_option
+from bot_linking.operators.cli import Here, command, json_option, refuse_beside
 from bot_linking.operators.terminal import is_terminal, paint, safe, say
 
 if TYPE_CHECKING:
     from bot_linking.doors.findings import Finding
 
 SAY_EVERY_S = 2.0
+EVERY_S, MOST_EVERY_S = 60, 30 * 86_400
 _COUNT = re.compile(r"\b[0-9]{1,9}\b")  # not an id
 _MARKS = {"ok": ("✓", "green"), "wrong": ("✗", "red"), "note": ("!", "yellow")}
 
@@ -35,14 +36,22 @@ def _check(here: Here) -> click.Command:
     @click.option(
         "--watch", is_flag=True, help="Go on, and say on stderr what goes wrong and what is well again."
     )
-    @click.option("--every", metavar="SECONDS", type=click.IntRange(1), default=60, show_default=True)
+    @click.option(
+        "--every",
+        metavar="SECONDS",
+        type=click.IntRange(1, MOST_EVERY_S),
+        help="With --watch: 60 by default.",
+    )
     @json_option
-    def check(watch: bool, every: int, as_json: bool) -> None:
+    def check(watch: bool, every: int | None, as_json: bool) -> None:
         """Is everything set up? Each line says what is wrong and how to mend it."""
         from bot_linking.operators.checkup import checkup
 
+        if every is not None and not watch:
+            raise click.UsageError("--every goes with --watch")
         if watch:
-            _watch(lambda: checkup(here), every, note=lambda wrong: _note(here, wrong))
+            refuse_beside("--watch", json=as_json)
+            _watch(lambda: checkup(here), every or EVERY_S, note=lambda wrong: _note(here, wrong))
             return
         failed = False
         for finding in checkup(here, tell_left=_Left()):

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.errors import PayloadUnreadable, StoreUnavailable
 from bot_linking.core.links import iso_of, to_ms
 from bot_linking.core.ports.erasures import Erasure
+from bot_linking.core.reading import read_json, require_storable
 from bot_linking.stores.engine import Engine, Tx
 from bot_linking.stores.family import Family
 
@@ -145,10 +146,11 @@ def _last_in(path: Path) -> Erasure | None:
 
 
 def _erasure(line: str) -> Erasure:
-    value = json.loads(line)
     try:
+        value = read_json(line.encode())
         erased_at = to_ms(datetime.fromisoformat(value["erased_at"]))
-        digest, page_id = str(value["psid_digest"]), value["page_id"]
-    except (KeyError, TypeError):
+        digest, page_id = str(value["psid_digest"]), str(value["page_id"] or "")
+        require_storable(digest=digest, page_id=page_id)
+    except (PayloadUnreadable, KeyError, TypeError, OverflowError):
         raise ValueError("is not an entry of the list of erasures") from None
-    return Erasure(erased_at, str(page_id or ""), digest)
+    return Erasure(erased_at, page_id, digest)

@@ -55,6 +55,7 @@ def test_copy_shows_a_bar_on_a_terminal(shell: Shell, ada: str, tmp_path: Path) 
     [
         ("mysql://bot:hunter2@db/bot", 2),
         ("postgresql://bot:hun@ter2@db/bot", 2),
+        ("postgresql://bot:hunter2@127.0.0.1:1/bot?pooling=foo", 2),
         ("nonsense", 2),
         ("postgresql://bot:hunter2@127.0.0.1:1/bot", 1),
         ("sqlite:////proc/links.db", 1),
@@ -68,3 +69,5 @@ def test_an_address_that_is_none_or_leads_nowhere_is_one_sentence_without_its_pa
     assert (result.status, result.out) == (status, "")
     assert "ter2" not in result.err
     assert result.err.count("Error:") == 1
+    assert "BOT_LINKING_DATABASE" not in result.err
+    assert ("--to" in result.err.splitlines()[-1]) == (status == 2)

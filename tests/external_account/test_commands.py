@@ -97,6 +97,16 @@ def test_what_does_not_work_leaves_stdout_empty_and_fails(shop: Shop, arguments:
     assert "Traceback" not in ran.output
 
 
+@pytest.mark.parametrize(
+    "arguments", [["someid", "--app", "shop"], ["--user", "7"], ["someid", "--user", "7"]]
+)
+def test_a_token_that_is_named_in_two_ways_is_wrong_usage(shop: Shop, arguments: list[str]) -> None:
+    ran = run(shop, "token", "revoke", *arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert shop.is_good(shop.user)
+    assert shop.is_good(shop.other)
+
+
 def test_a_token_is_revoked_by_its_id_by_itself_or_with_all_of_a_user(shop: Shop) -> None:
     listed = [line.split("\t") for line in out(shop, "token", "list").splitlines()]
     by_user = {line[2]: line[0] for line in listed}

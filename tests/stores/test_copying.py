@@ -284,6 +284,14 @@ def test_a_source_of_a_newer_release_is_refused(
         copy_store(old, new)
 
 
+def test_a_target_of_a_newer_release_is_refused_and_named(empty: NewDatabase) -> None:
+    old, new = empty("sqlite"), empty("sqlite")
+    run(new, "insert into _sqlite_migrations (migration_set, name, applied_at)"
+             " values ('bot_linking', 'x_needed', '')")  # fmt: skip
+    with pytest.raises(CopyRefused, match=r"the target cannot be used: .* needs a newer release"):
+        copy_store(old, new)
+
+
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_copy_that_differs_from_the_source_is_not_kept(
     empty: NewDatabase, filled: NewDatabase, source: str, target: str, monkeypatch: pytest.MonkeyPatch

@@ -93,7 +93,10 @@ def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: d
         if target.identity() == source.identity():
             raise CopyRefused("the target is the database that is to be copied")
         _refuse_rows(target, tables)
-    store = open_store(target_url)
+    try:
+        store = open_store(target_url)
+    except ConfigurationError as problem:
+        raise CopyRefused(f"the target {str(problem).removeprefix(f'{problem.key} ')}") from None
     try:
         for name, room in known.items():
             store.engine.extend(name, room)
