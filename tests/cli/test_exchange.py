@@ -164,7 +164,7 @@ def test_lines_that_the_temporary_file_does_not_take_are_one_sentence(
     connect = sqlite3.connect
 
     def connect_to_a_full_disk(name: str, **how: Any) -> sqlite3.Connection:
-        connection = connect(name, **how)
+        connection: sqlite3.Connection = connect(name, **how)
         if not name:
             connection.execute("pragma max_page_count = 20")
         return connection
