@@ -28,10 +28,11 @@ from bot_linking.core.ways import Ways
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.ends import stop_at_the_end
 from bot_linking.delivery.handlers import Handler, handlers_of
+from bot_linking.doors.commands import open_store_of
 from bot_linking.doors.contexts import LoggedTeardown
 from bot_linking.doors.health import Health
 from bot_linking.doors.neighbour import Neighbour, add_commands
-from bot_linking.doors.unconfigured import is_command, is_serving
+from bot_linking.doors.unconfigured import is_serving
 from bot_linking.interrupted import Interrupted
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.buttons import Button, ButtonOf, login_button
@@ -50,7 +51,7 @@ from bot_linking.messenger.pages import Pages
 from bot_linking.messenger.prompts import Prompts
 from bot_linking.messenger.replies import Replies
 from bot_linking.messenger.webhook import Webhook
-from bot_linking.stores import open_counters, open_store
+from bot_linking.stores import open_counters
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.store import SQLStore
@@ -187,8 +188,7 @@ class _Parts:
 
     @cached_property
     def store(self) -> SQLStore:
-        settings = self.settings
-        return open_store(settings.database, create=settings.create_database, only_look=is_command())
+        return open_store_of(self.app, self.settings)
 
     @cached_property
     def keeper(self) -> Keeper:

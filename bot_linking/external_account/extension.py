@@ -19,15 +19,14 @@ from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
 from bot_linking.core.ports import Clock
 from bot_linking.doors import unconfigured
+from bot_linking.doors.commands import open_store_of
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
-from bot_linking.doors.unconfigured import is_command
 from bot_linking.external_account import tokens
 from bot_linking.external_account.endpoint import Endpoint, Operations
 from bot_linking.external_account.link_mirror import LinkMirror, UserIdOf, decimal_user_id
 from bot_linking.external_account.service import MayBind, Service
 from bot_linking.external_account.two_factor import Enrolment
-from bot_linking.stores import open_store
 
 if TYPE_CHECKING:
     import click
@@ -118,7 +117,7 @@ class ExternalAccount:
         """For a site without a bot: a store and commands of its own."""
         defaults = {"database": default_database(app.instance_path)}
         settings = read(SiteSettings, app.config, os.environ, defaults=defaults)
-        store = open_store(settings.database, create=settings.create_database, only_look=is_command())
+        store = open_store_of(app, settings)
         linking = Linking(store, tell=lambda event: None, hooks=Hooks(clock=self._clock))
         service = self._serve(linking, store, settings, tell=_log_refusal, pages=tuple, sees_to_upkeep=True)
         store.followers.append(service.mirror)

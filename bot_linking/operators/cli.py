@@ -35,9 +35,10 @@ yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
 class Command(click.Command):
-    """A command that knows its section of the help and shows examples."""
+    """A command that knows its section of the help, shows examples and knows whether it makes a database."""
 
     section = ""
+    creates = False  # whether it may make the app's database where it is missing
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         use_utf8()  # here: a help text is printed, and a file is opened, before the command runs
@@ -107,12 +108,14 @@ def command(
 ) -> Callable[[Callable[..., None]], Command]:
     """A decorator that makes a command of a function. It runs in the app's context; an error of ours is one
     line on stderr and exit status 1. `examples` are command lines without `flask linking`. Only a command
-    with `creates` may make a database where there is none."""
+    with `creates` may make the app's database where it is missing."""
 
     def decorate(function: Callable[..., None]) -> Command:
         lines = "\n".join(f"  flask linking {example}" for example in examples)
         made = click.command(name, cls=Command, epilog=f"\b\nExamples:\n{lines}" if examples else None)
-        return made(with_appcontext(reporting(function if creates else only_looking()(function))))
+        done = made(with_appcontext(reporting(function if creates else only_looking()(function))))
+        done.creates = creates
+        return done
 
     return decorate
 

@@ -28,7 +28,6 @@ def commands(here: Here) -> list[click.Command]:
 def _copy(here: Here) -> click.Command:
     @command(
         "copy",
-        creates=True,
         examples=("copy --to postgresql://bot@db.internal/bot", "copy --to sqlite:////srv/links.db"),
     )
     @click.option(
@@ -43,10 +42,11 @@ def _copy(here: Here) -> click.Command:
         it out and set PGPASSWORD or PGPASSFILE.
         """
         from bot_linking.stores.copying import copy_store
+        from bot_linking.stores.opening import making
 
         source = here().settings.database
         _warn_of_others(source)
-        with Bar("copying") as bar:
+        with Bar("copying") as bar, making():  # the target alone: the source is only looked at
             copied = copy_store(source, _address(target), on_start=bar.begin, on_rows=bar.advance)
         rows = ({"table": each.table, "rows": each.rows, "digest": each.digest} for each in copied)
         print_rows(_COPIED, rows, as_json=as_json, limit=len(copied))

@@ -15,12 +15,16 @@ from bot_linking.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from bot_linking.core.ports import Counters
     from bot_linking.stores.engine import Engine
+    from bot_linking.stores.opening import Command
     from bot_linking.stores.store import SQLStore
 
 
-def open_store(url: str, *, create: bool = True, only_look: bool = False) -> SQLStore:
+def open_store(
+    url: str, *, create: bool = True, only_look: bool = False, command: Command | None = None
+) -> SQLStore:
     """The store at this address, with its tables brought up to date. Drivers are imported late. A missing
     database is made, unless `create` is false. With `only_look` nothing is changed before the store is used.
+    `command` is the one that this process runs, if it is one of ours.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host/name`. Raises
     `ConfigurationError` for another scheme, a missing driver, or a database that needs a newer release. A
@@ -30,6 +34,7 @@ def open_store(url: str, *, create: bool = True, only_look: bool = False) -> SQL
     from bot_linking.stores.store import SQLStore
 
     engine = _engine(url, create=create)
+    engine.opening.command = command
     engine.opening.start(only_look=only_look)
     return SQLStore(engine)
 

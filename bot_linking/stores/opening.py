@@ -34,7 +34,20 @@ _log = logging.getLogger("bot_linking.stores")
 @contextmanager
 def only_looking() -> Iterator[None]:
     """In this `with` block a missing database is not made; `StoreAbsent` is raised."""
-    token = _looking.set(True)
+    with _looks(True):
+        yield
+
+
+@contextmanager
+def making() -> Iterator[None]:
+    """In this `with` block inside `only_looking` a missing database is made again."""
+    with _looks(False):
+        yield
+
+
+@contextmanager
+def _looks(is_so: bool) -> Iterator[None]:
+    token = _looking.set(is_so)
     try:
         yield
     finally:
@@ -57,6 +70,17 @@ class Tables(Protocol):
         `wait_s` seconds for another process that does the same; None means without end."""
 
 
+class Command(Protocol):
+    """The command of ours that this process runs, from before its app is made."""
+
+    def only_looks(self) -> bool:
+        """Whether a missing database is not to be made for it."""
+
+    def failed(self, problem: StoreUnavailable) -> StoreUnavailable:
+        """The error to raise in the place of this one: it ends the command with a sentence, also where it is
+        the host's own code that uses the store."""
+
+
 class Unfit(StoreUnavailable):
     """The database answers, but this release must not use it: waiting would not help."""
 
@@ -72,6 +96,7 @@ class Opening:
         self._job: _Job | None = None
         self._afterwards: list[Callable[[], object]] = []
         self._failed_at, self._failure, self._said = 0.0, "", ""
+        self.command: Command | None = None
         self.is_done = False
         self.applied: list[str] = []
         self.unknown: list[str] = []
@@ -117,9 +142,11 @@ class Opening:
         try:
             if self._failed_at > asked_at:  # a thread failed while this one waited: the same answer
                 raise StoreUnavailable(self._failure)
-            self._open(PATIENCE_S, is_looking=_looking.get())
+            self._open(PATIENCE_S, is_looking=self._is_looking())
         except StoreUnavailable as problem:
             self._failed_at, self._failure = time.monotonic(), str(problem)
+            if self.command is not None:
+                raise self.command.failed(problem) from problem
             raise
         finally:
             self._turn.release()
@@ -129,7 +156,7 @@ class Opening:
         object has applied."""
         with self._turn:
             self.is_done = False
-            self._open(None, is_looking=_looking.get())
+            self._open(None, is_looking=self._is_looking())
         return self.applied
 
     def afterwards(self, work: Callable[[], object]) -> None:
@@ -217,6 +244,9 @@ class Opening:
                 "%s is of a newer release of bot_linking: %s", self._tables.where, ", ".join(strange)
             )
         self.unknown = strange
+
+    def _is_looking(self) -> bool:
+        return _looking.get() or (self.command is not None and self.command.only_looks())
 
     def _require_making(self, *, is_looking: bool) -> None:
         """Raise `StoreUnavailable` with the reason where a missing database is not made."""

@@ -50,6 +50,7 @@ PLAN: dict[str, set[str]] = {
 }  # fmt: skip
 FLASK = {
     "bot_linking.doors.body",
+    "bot_linking.doors.commands",
     "bot_linking.doors.form",
     "bot_linking.doors.health",
     "bot_linking.doors.neighbour",
