@@ -166,9 +166,8 @@ class AccountLinking(WaysIn, Chat, LinkWays):
             app.extensions[EXTENSION], self._put_off = self, problem
             state.add_url_rule("/<path:path>", "not_configured", unconfigured.not_configured)
             return
-        app.extensions[EXTENSION], app.extensions[neighbour.EXTENSION] = self, installation
-        self._sole = installation if not self._apps else None
-        self._apps[app] = installation
+        app.extensions[EXTENSION] = self
+        self._apps.add(app, installation)
         for door in installation.doors():
             for rule, endpoint, view, methods in door.routes():
                 state.add_url_rule(rule, endpoint, view, methods=methods)

@@ -10,6 +10,7 @@ PSID, an account, a page's id or a token. This module adds no route: the host se
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from bot_linking.extension import AccountLinking
+    from bot_linking.installation import Installation
     from bot_linking.stores.store import SQLStore
 
 HOUR_MS = 3_600_000
@@ -53,22 +55,21 @@ def watch(linking: AccountLinking, registry: CollectorRegistry | None = None) ->
     """
     here = linking._here()
     registry = registry or REGISTRY
-    registry.register(Outbox(here.store, here.linking.now))
+    registry.register(Outbox(weakref.ref(here)))
     _count(here.app, registry)
 
 
 def outbox(linking: AccountLinking) -> Collector:
     """The outbox alone, for the registry that prometheus_client's multi-process mode makes at each scrape."""
-    here = linking._here()
-    return Outbox(here.store, here.linking.now)
+    return Outbox(weakref.ref(linking._here()))
 
 
 class Outbox(Collector):
-    """The outbox at the time of a scrape. While the store is away there is only `bot_linking_store_up 0`."""
+    """The outbox at the time of a scrape. While the store is away there is only `bot_linking_store_up 0`; of
+    an app that was dropped there is nothing, and no registry keeps one alive."""
 
-    def __init__(self, store: SQLStore, now: Callable[[], int]) -> None:
-        self._store = store
-        self._now = now
+    def __init__(self, still: weakref.ref[Installation]) -> None:
+        self._still = still
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily(*_UP)
@@ -77,35 +78,37 @@ class Outbox(Collector):
             yield GaugeMetricFamily(name, meaning)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield from self._outbox()
-        yield from self._check()
+        if (here := self._still()) is not None:
+            now = here.linking.now()
+            yield from _outbox(here.store, now)
+            yield from _check(here.store, now)
 
-    def _check(self) -> Iterator[GaugeMetricFamily]:
-        """How many things are wrong; nothing unless `check --watch` has looked within the hour."""
-        try:
-            traffic = self._store.read_traffic(self._now() - HOUR_MS)
-        except StoreUnavailable:
-            return
-        looked = [count.minute for count in traffic if (count.kind, count.result) == (CHECK, CHECK_LOOKED)]
-        if looked:
-            minute = max(looked)
-            wrong = traffic.get(TrafficCount(minute, CHECK, CHECK_WRONG), 0)
-            times = traffic[TrafficCount(minute, CHECK, CHECK_LOOKED)]
-            yield GaugeMetricFamily(*_CHECK, value=round(wrong / times))
 
-    def _outbox(self) -> Iterator[GaugeMetricFamily]:
-        try:
-            found: dict[str, Any] | None = self._store.outbox_depth() | {
-                "waiting": self._store.count_waiting()
-            }
-        except StoreUnavailable:
-            found = None
-        yield GaugeMetricFamily(*_UP, value=int(found is not None))
-        if found is not None:
-            oldest = found["oldest"]
-            found["oldest"] = 0 if oldest is None else max(0, self._now() - oldest) / 1000
-            for field, (name, meaning) in _OUTBOX.items():
-                yield GaugeMetricFamily(name, meaning, value=found[field])
+def _outbox(store: SQLStore, now: int) -> Iterator[GaugeMetricFamily]:
+    try:
+        found: dict[str, Any] | None = store.outbox_depth() | {"waiting": store.count_waiting()}
+    except StoreUnavailable:
+        found = None
+    yield GaugeMetricFamily(*_UP, value=int(found is not None))
+    if found is not None:
+        oldest = found["oldest"]
+        found["oldest"] = 0 if oldest is None else max(0, now - oldest) / 1000
+        for field, (name, meaning) in _OUTBOX.items():
+            yield GaugeMetricFamily(name, meaning, value=found[field])
+
+
+def _check(store: SQLStore, now: int) -> Iterator[GaugeMetricFamily]:
+    """How many things are wrong; nothing unless `check --watch` has looked within the hour."""
+    try:
+        traffic = store.read_traffic(now - HOUR_MS)
+    except StoreUnavailable:
+        return
+    looked = [count.minute for count in traffic if (count.kind, count.result) == (CHECK, CHECK_LOOKED)]
+    if looked:
+        minute = max(looked)
+        wrong = traffic.get(TrafficCount(minute, CHECK, CHECK_WRONG), 0)
+        times = traffic[TrafficCount(minute, CHECK, CHECK_LOOKED)]
+        yield GaugeMetricFamily(*_CHECK, value=round(wrong / times))
 
 
 def _count(app: Flask, registry: CollectorRegistry) -> None:

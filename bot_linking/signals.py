@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -29,7 +30,8 @@ _log = logging.getLogger("bot_linking")
 
 class Signal(NamedSignal):
     """A signal that keeps its receivers. Blinker's own holds them weakly, and so loses a function that was
-    defined in a factory as soon as the factory returns."""
+    defined in a factory as soon as the factory returns. A receiver for one app is kept by that app: it often
+    holds the app, which would otherwise live as long as the signal."""
 
     def __init__(self, name: str, event: type[events.Happening]) -> None:
         super().__init__(name.replace("_", "-"), event.__doc__)
@@ -37,7 +39,26 @@ class Signal(NamedSignal):
 
     def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
         """Call `receiver(app, event=...)` for each event of this app, or of every app."""
-        return super().connect(receiver, sender, weak)
+        if weak or (kept := _kept_by(sender)) is None:
+            return super().connect(receiver, sender, weak)
+        try:
+            super().connect(receiver, sender, weak=True)
+        except TypeError:  # an object that cannot be referenced weakly
+            return super().connect(receiver, sender, weak=False)
+        kept.append(receiver)
+        return receiver
+
+    def disconnect(self, receiver: Callable[..., Any], sender: Any = ANY) -> None:
+        """Stop calling `receiver` for this app, or for every app."""
+        super().disconnect(receiver, sender)
+        with suppress(ValueError):
+            (_kept_by(sender) or []).remove(receiver)
+
+
+def _kept_by(sender: Any) -> list[Callable[..., Any]] | None:
+    """The receivers that an app keeps; None for a sender that is no app."""
+    extensions = getattr(sender, "extensions", None)
+    return None if extensions is None else extensions.setdefault("bot_linking.receivers", [])
 
 
 def _declared() -> dict[str, Signal]:

@@ -25,8 +25,8 @@ class SignalOf(Protocol[Event_co]):
         """The class of the events that it carries."""
 
     def connect(self, receiver: Receiver, sender: Any = ..., weak: bool = ...) -> Receiver:
-        """Call `receiver` for each event of the app `sender`, or of every app where none is named. The signal
-        keeps it alive, except with `weak=True`."""
+        """Call `receiver` for each event of the app `sender`, or of every app where none is named. The app,
+        or the signal where none is named, keeps it alive, except with `weak=True`."""
 
     def connect_via(self, sender: Any, weak: bool = ...) -> Callable[[Receiver], Receiver]:
         """A decorator that connects a function for the app `sender`."""

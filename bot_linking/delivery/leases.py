@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -29,6 +30,10 @@ class Leases:
         self._settled: dict[int, Settled] = {}
         self._keeper: threading.Thread | None = None
 
+    def are_any(self) -> bool:
+        """Whether an entry is being tried, or an outcome is not committed yet."""
+        return bool(self._held)
+
     def under_way(self) -> dict[str, int]:
         """Page id to the number of its entries that are being tried."""
         with self._lock:
@@ -39,7 +44,8 @@ class Leases:
         with self._lock:
             self._held.update((entry.id, entry) for entry in entries)
             if self._held and (self._keeper is None or not self._keeper.is_alive()):
-                self._keeper = threading.Thread(target=self._keep, name="bot_linking leases", daemon=True)
+                name, still = "bot_linking leases", weakref.ref(self)
+                self._keeper = threading.Thread(target=_keep, args=(still,), name=name, daemon=True)
                 self._keeper.start()
 
     def note(self, outcome: Settled) -> None:
@@ -64,15 +70,24 @@ class Leases:
                 self._held.pop(entry.id, None)
                 self._settled.pop(entry.id, None)
 
-    def _keep(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(RENEW_EVERY_S):
-            with self._lock:
-                held = list(self._held.values())
-                if not held:
-                    self._keeper = None
-                    return
-            try:
-                self._store.renew(held, self._now() + LEASE_S * 1000)
-            except StoreUnavailable as problem:
-                _log.warning("leases not renewed: %s", problem)
+    def renew(self) -> bool:
+        """Renew every lease. False when there is none: the thread that renews them ends."""
+        with self._lock:
+            held = list(self._held.values())
+            if not held:
+                self._keeper = None
+                return False
+        try:
+            self._store.renew(held, self._now() + LEASE_S * 1000)
+        except StoreUnavailable as problem:
+            _log.warning("leases not renewed: %s", problem)
+        return True
+
+
+def _keep(still: weakref.ref[Leases]) -> None:
+    """Renew leases while there are any. Their worker is kept alive by what is under way, and not by this."""
+    pause = threading.Event()
+    while not pause.wait(RENEW_EVERY_S):
+        if (leases := still()) is None or not leases.renew():
+            return
+        del leases

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-Job = TypeVar("Job")
+
+class Job(Protocol):
+    """What a thread runs, once."""
+
+    def run(self) -> None:
+        """Do the work, in a thread of its own. It must not raise."""
+
+
+J = TypeVar("J", bound=Job)
 
 IDLE_S = 5.0  # how long a thread waits for another job before it ends
 
 
-class Senders(Generic[Job]):
-    """Runs `work` for each job in a thread of its own; `work` must not raise."""
+class Senders(Generic[J]):
+    """Runs each job in a thread of its own. A thread that waits for a job keeps nothing else alive."""
 
-    def __init__(self, work: Callable[[Job], None], *, name: str) -> None:
-        self._work = work
+    def __init__(self, *, name: str) -> None:
         self._name = name
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[J] = deque()
         self._busy = 0  # jobs that are not done, begun or not
         self._idle = 0  # threads that wait for a job
         self._ending = False
         lock = threading.Lock()
         self._given, self._done = threading.Condition(lock), threading.Condition(lock)
 
-    def give(self, job: Job) -> None:
-        """Run `work` for this job at once, in an idle thread or a new one."""
+    def give(self, job: J) -> None:
+        """Run this job at once, in an idle thread or a new one."""
         with self._given:
             self._jobs.append(job)
             self._busy += 1
@@ -35,7 +41,7 @@ class Senders(Generic[Job]):
                 return
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
-    def withdraw(self) -> list[Job]:
+    def withdraw(self) -> list[J]:
         """Take back the jobs that no thread has begun."""
         with self._done:
             jobs = list(self._jobs)
@@ -56,18 +62,25 @@ class Senders(Generic[Job]):
             self._given.notify_all()
 
     def _run(self) -> None:
-        while job := self._next():
-            try:
-                self._work(job[0])
-            finally:
-                with self._done:
-                    self._busy -= 1
-                    self._done.notify_all()
+        while self._run_one():
+            pass
 
-    def _next(self) -> tuple[Job] | None:
+    def _run_one(self) -> bool:
+        """Run one job and forget it. False when none came."""
+        if (job := self._next()) is None:
+            return False
+        try:
+            job.run()
+        finally:
+            with self._done:
+                self._busy -= 1
+                self._done.notify_all()
+        return True
+
+    def _next(self) -> J | None:
         with self._given:
             if not self._jobs:
                 self._idle += 1
                 self._given.wait_for(lambda: bool(self._jobs) or self._ending, IDLE_S)
                 self._idle -= 1
-            return (self._jobs.popleft(),) if self._jobs else None
+            return self._jobs.popleft() if self._jobs else None

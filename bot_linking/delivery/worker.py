@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from bot_linking.core.errors import BotLinkingError, StoreUnavailable
 from bot_linking.core.ports import Clock, Store, Tell
@@ -76,14 +77,14 @@ class Delivery:
     def _begin(self) -> None:
         """Make what one process must not share with another: threads, locks and leases."""
         self._dispatcher: threading.Thread | None = None
-        self._dispatchers = 0  # threads that write the outcomes of what others send
+        self._dispatchers = set[int]()  # the threads that write the outcomes of what others send
         self._stopping, self._due = threading.Event(), threading.Event()
         self._quiet_until = 0.0  # of the monotonic clock
         self._turn = threading.Lock()
         self._after_page = ""
         self._leases = Leases(self._store, self._now)
         self._pauses = Pauses(self._store, self._keys, self._now)
-        self._senders: Senders[_Sending] = Senders(self._send, name="bot_linking sender")
+        self._senders: Senders[_Sending] = Senders(name="bot_linking sender")
         self._telling = Telling(self._tell, self._now)
         self._attempts = Attempts(
             self.handlers, self._pauses, self.waiting, now=self._now, keys=self._keys, context=self._context
@@ -104,22 +105,18 @@ class Delivery:
         return self._dispatcher is not None and self._dispatcher.is_alive()
 
     def start(self, *, after: float = 0.0) -> None:
-        """Deliver from daemon threads of this process, and of every process that is forked from it. With
-        `after`, begin after so many seconds, or with the next `wake`."""
+        """Deliver from daemon threads of this process, and of every process that is forked from it, for as
+        long as the app lives. With `after`, begin after so many seconds, or with the next `wake`."""
         if not self._follows_forks:
             self._follows_forks = True
             follow_forks(self)
         if not self.is_running:
             self._stopping.clear()
             self._due.clear()
-            self._senders = Senders(self._send, name="bot_linking sender")
-            name = "bot_linking delivery"
-            self._dispatcher = threading.Thread(target=self._run_after, args=(after,), name=name, daemon=True)
+            self._senders = Senders(name="bot_linking sender")
+            name, given = "bot_linking delivery", (weakref.ref(self), self._senders, self._due, after)
+            self._dispatcher = threading.Thread(target=_dispatch, args=given, name=name, daemon=True)
             self._dispatcher.start()
-
-    def _run_after(self, pause: float) -> None:
-        self._due.wait(pause)
-        self.run_forever()
 
     def take_nothing_for(self, seconds: float) -> None:
         """Begin no send for so many seconds. Sends that are under way go on. It waits for no lock, so that a
@@ -151,21 +148,30 @@ class Delivery:
 
     def run_forever(self) -> None:
         """Deliver until `stop`. While the store is away, wait for it."""
-        self._dispatchers += 1
-        while not self._stopping.is_set() and not is_reloaders_watcher():
-            self._due.clear()
-            pause = POLL_S
-            try:
-                pause = self._fill()
-                self.purge_sometimes()
-            except BotLinkingError as problem:
-                _log.error("delivery waits: %s", problem)
-            except Exception:
-                _log.exception("delivery failed unexpectedly and goes on")
-            if not self._stopping.is_set():
+        while not self.is_over():
+            self._due.wait(self.deliver_until_idle())
+        self.finish()
+
+    def is_over(self) -> bool:
+        """Whether a dispatcher has nothing more to do: it is to `finish`."""
+        return self._stopping.is_set() or is_reloaders_watcher()
+
+    def deliver_until_idle(self) -> float:
+        """Deliver until nothing is under way and every outcome is written. Returns how many seconds to wait
+        for a `wake`."""
+        while True:
+            with self._dispatching():
+                pause = self._look()
+            # From here on a send writes its own outcome. So none is left that began before the question.
+            if self.is_over() or not self._leases.are_any():
+                return pause
+            with self._dispatching():
                 self._due.wait(pause)
-        self._senders.wait(STOP_S)
-        self._dispatchers -= 1
+
+    def finish(self) -> None:
+        """Wait for what is being sent, and write the outcomes."""
+        with self._dispatching():
+            self._senders.wait(STOP_S)
         self._write_down()
 
     def drain(self, *, within: float = float("inf")) -> int:
@@ -189,26 +195,48 @@ class Delivery:
         """The same as `drain`, with as many sends at once as `run_forever` makes."""
         tried, end = self._telling.tried, time.monotonic() + within
         self._pauses.look(at_once=True)
-        self._dispatchers += 1
-        while time.monotonic() < end and not self._stopping.is_set():
-            self._due.clear()
-            pause = self._fill()
-            if pause == POLL_S and self._senders.wait(0):
-                break
-            self._due.wait(pause)
-        self._senders.wait(STOP_S)
-        self._dispatchers -= 1
+        with self._dispatching():
+            while time.monotonic() < end and not self._stopping.is_set():
+                self._due.clear()
+                pause = self._fill()
+                if pause == POLL_S and self._senders.wait(0):
+                    break
+                self._due.wait(pause)
+            self._senders.wait(STOP_S)
         self._exchange(0, {})
         return self._telling.tried - tried
 
     # The dispatcher
+
+    @contextmanager
+    def _dispatching(self) -> Iterator[None]:
+        """In this block this thread writes the outcomes of what others send."""
+        me = threading.get_ident()
+        self._dispatchers.add(me)
+        try:
+            yield
+        finally:
+            self._dispatchers.discard(me)
+
+    def _look(self) -> float:
+        """Write what was sent, and send what is due. Returns how long to wait for a `wake`."""
+        self._due.clear()
+        pause = POLL_S
+        try:
+            pause = self._fill()
+            self.purge_sometimes()
+        except BotLinkingError as problem:
+            _log.error("delivery waits: %s", problem)
+        except Exception:
+            _log.exception("delivery failed unexpectedly and goes on")
+        return 0.0 if self._stopping.is_set() else pause
 
     def _fill(self) -> float:
         """Give due entries to the senders, while there are places. Returns how long to wait for a `wake`."""
         while True:
             entries, is_full = self._exchange(self.threads, self._leases.under_way())
             for entry in entries:
-                self._senders.give(_Sending([entry]))
+                self._senders.give(_Sending([entry], self._send))
             if not entries:
                 return ROOM_S if is_full else POLL_S
 
@@ -301,7 +329,7 @@ class Delivery:
         if not entries:
             return None
         self._leases.take(entries)
-        sending = _Sending(entries)
+        sending = _Sending(entries, self._send)
         self._senders.give(sending)
         return sending
 
@@ -315,13 +343,34 @@ class Delivery:
         return int(self._clock() * 1000)
 
 
-class _Sending:
-    """Entries of one person, tried in order."""
+def _dispatch(
+    still: weakref.ref[Delivery], senders: Senders[_Sending], due: threading.Event, after: float
+) -> None:
+    """Deliver in a thread, from `after` seconds on, until `stop`, or until the app is dropped: while this
+    waits with nothing under way, it does not keep the app alive."""
+    due.wait(after)
+    while (delivery := still()) is not None:
+        if delivery.is_over():
+            delivery.finish()
+            return
+        pause = delivery.deliver_until_idle()
+        del delivery
+        due.wait(pause)
+    senders.end()
 
-    def __init__(self, entries: Sequence[OutboxEntry]) -> None:
+
+class _Sending:
+    """Entries of one person, tried in order by `send`. It keeps the worker alive until that is done."""
+
+    def __init__(self, entries: Sequence[OutboxEntry], send: Callable[[_Sending], None]) -> None:
         self.entries = entries
+        self._send = send
         self.begun = 0
         self.done = threading.Event()
+
+    def run(self) -> None:
+        """Try the entries, and note what came of them."""
+        self._send(self)
 
     def give_back(self, leases: Leases) -> None:
         """End the leases of the entries that were not begun."""

@@ -22,6 +22,7 @@ from bot_linking.doors import unconfigured
 from bot_linking.doors.commands import open_store_of
 from bot_linking.doors.neighbour import Bot, Joinable, Neighbour, add_commands, bot_in
 from bot_linking.doors.redaction import guard_logs
+from bot_linking.doors.registrations import Registrations
 from bot_linking.external_account import tokens
 from bot_linking.external_account.endpoint import Endpoint, Operations
 from bot_linking.external_account.link_mirror import LinkMirror, UserIdOf, decimal_user_id
@@ -69,7 +70,7 @@ class ExternalAccount:
         self._may_bind = may_bind
         self._user_id_of = user_id_of
         self._clock = clock
-        self._services: dict[Flask, Service] = {}
+        self._services = Registrations[Service](f"{EXTENSION}.service")
         self._put_off: dict[Flask, ConfigurationError] = {}
         self.blueprint = self._make_blueprint()
 
@@ -102,7 +103,7 @@ class ExternalAccount:
             self._do_without(app, state, problem)
             return
         app.extensions[EXTENSION] = self
-        self._services[app] = service
+        self._services.add(app, service)
         Endpoint(service, shown, has_document=bot is None).add_to(state)
         if "csrf" in app.extensions:  # a Bearer token is no cookie, so another site cannot send it
             app.extensions["csrf"].exempt(self.blueprint)
@@ -176,9 +177,9 @@ class ExternalAccount:
         app that is not configured."""
         for problem in self._put_off.values():
             raise problem
-        if len(self._services) == 1:
-            return next(iter(self._services.values()))
-        service = self._services.get(current_app._get_current_object()) if current_app else None  # type: ignore[attr-defined]
+        if self._services.sole is not None:
+            return self._services.sole
+        service = self._services.of(current_app._get_current_object()) if current_app else None  # type: ignore[attr-defined]
         if service is None:
             raise RuntimeError("this ExternalAccount is not registered with the current app")
         return service

@@ -14,6 +14,8 @@ from bot_linking.core.events import Happening, LoginCancelled
 from bot_linking.core.linking import Linking
 from bot_linking.delivery import Delivery
 from bot_linking.delivery.worker import STOP_S
+from bot_linking.doors import neighbour
+from bot_linking.doors.registrations import Registrations
 from bot_linking.installation import Installation
 from bot_linking.interrupted import Interrupted
 
@@ -27,18 +29,17 @@ class Registered:
 
     def __init__(self) -> None:
         self._interrupted = Interrupted()
-        self._apps: dict[Flask, Installation] = {}
-        self._sole: Installation | None = None
+        self._apps = Registrations[Installation](neighbour.EXTENSION)
         self._put_off: ConfigurationError | None = None
 
     def _here(self) -> Installation:
         """The installation of the current app, or of the only one. Raises `ConfigurationError` in a command
         of an app that is not configured."""
-        if self._sole is not None:
-            return self._sole
+        if self._apps.sole is not None:
+            return self._apps.sole
         if not self._apps:
             raise self._put_off or RuntimeError("this AccountLinking is not registered with any app yet")
-        installation = self._apps.get(current_app._get_current_object())  # type: ignore[attr-defined]
+        installation = self._apps.of(current_app._get_current_object())  # type: ignore[attr-defined]
         if installation is None:
             raise RuntimeError("this AccountLinking is not registered with the current app")
         return installation
@@ -65,7 +66,7 @@ class Registered:
         shutdown hook of a server that ends its workers in another way: see the table in
         `bot_linking/delivery/README.md`.
         """
-        for installation in list(self._apps.values()):
+        for installation in self._apps.all():
             installation.delivery.stop(timeout)
             installation.funnel.write()
 

@@ -40,11 +40,11 @@ PLAN: dict[str, set[str]] = {
     },
     "external_account": {"core", "config", "stores", "doors", "operators"},
     "verbs": {
-        "core", "translations", "config", "signals", "interrupted", "delivery", "stores", "messenger",
-        "webview", "installation",
+        "core", "translations", "config", "signals", "interrupted", "delivery", "stores", "doors",
+        "messenger", "webview", "installation",
     },
     "extension": {"core", "doors", "messenger", "oidc", "webview", "installation", "operators", "verbs"},
-    "metrics": {"core", "signals", "stores", "extension"},
+    "metrics": {"core", "signals", "stores", "installation", "extension"},
     "celery": {"core", "extension"},
     "__init__": {"core", "signals", "messenger", "webview", "extension"},
 }  # fmt: skip
@@ -55,6 +55,7 @@ FLASK = {
     "bot_linking.doors.health",
     "bot_linking.doors.neighbour",
     "bot_linking.doors.paths",
+    "bot_linking.doors.registrations",
     "bot_linking.doors.unconfigured",
     "bot_linking.extension",
     "bot_linking.verbs.registered",
