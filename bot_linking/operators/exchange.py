@@ -20,7 +20,7 @@ from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.files import lines_in
 from bot_linking.operators.people import REFUSALS
 from bot_linking.operators.terminal import Bar, inert, say
-from bot_linking.stores.opening import only_looking
+from bot_linking.stores.opening import making
 
 if TYPE_CHECKING:
     from bot_linking.operators.importing import Staged
@@ -73,7 +73,6 @@ def _write_csv(rows: Iterable[Sequence[str]]) -> None:
 def _import(here: Here) -> click.Command:
     @command(
         "import",
-        creates=True,  # where it writes: what comes before only looks
         examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
     )
     @click.argument("file", type=click.Path())
@@ -99,15 +98,15 @@ def _import(here: Here) -> click.Command:
         names = _names(pairs, FIELDS)
         linking = here().linking
         with Staged() as staged:
-            with only_looking():
-                bad = _stage(here, lines_in(file), names, staged)
-                bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
+            bad = _stage(here, lines_in(file), names, staged)
+            bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
             if bad and not skip_bad:
                 raise click.ClickException(f"{bad} line(s) are bad; nothing was written")
             if dry_run:
                 say(f"{staged.count} link(s) are good; nothing was written")
                 return
-            counts = _write(staged, partial(linking.import_links, replace=replace, tell=tell))
+            with making():
+                counts = _write(staged, partial(linking.import_links, replace=replace, tell=tell))
         say(
             ", ".join(f"{count} {what}" for what, count in counts.items())
             + (f", {bad} left out" if bad else "")

@@ -27,7 +27,7 @@ Steps = dict[str, list[str]]  # a step's name to its statements, in order
 Recorded = Mapping[str, set[str]]  # a room's name to the steps that the database records for it
 
 _once_open: set[str] = set()  # the databases that this process, or a parent of it, has had open
-_looking: ContextVar[bool] = ContextVar("bot_linking_looking", default=False)
+_looking: ContextVar[bool | None] = ContextVar("bot_linking_looking", default=None)
 _log = logging.getLogger("bot_linking.stores")
 
 
@@ -40,7 +40,8 @@ def only_looking() -> Iterator[None]:
 
 @contextmanager
 def making() -> Iterator[None]:
-    """In this `with` block inside `only_looking` a missing database is made again."""
+    """In this `with` block a missing database is made, also inside `only_looking` and by a command that
+    only looks before."""
     with _looks(False):
         yield
 
@@ -246,7 +247,8 @@ class Opening:
         self.unknown = strange
 
     def _is_looking(self) -> bool:
-        return _looking.get() or (self.command is not None and self.command.only_looks())
+        told = _looking.get()
+        return told if told is not None else self.command is not None and self.command.only_looks()
 
     def _require_making(self, *, is_looking: bool) -> None:
         """Raise `StoreUnavailable` with the reason where a missing database is not made."""

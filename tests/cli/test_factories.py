@@ -49,10 +49,17 @@ external = ExternalAccount(app)
 app.register_blueprint(external.blueprint)
 external.create_app("shop")
 """
-LOOKS = ("links", "check", "app list", "--help", "nonsense")
+LOOKS = (
+    "links",
+    "check",
+    "app list",
+    "import people.csv --dry-run",
+    "import people.csv",
+    "--help",
+    "nonsense",
+)
 MAKES = (
     f"link {PSID} --username ada",
-    "import people.csv",
     "api-key create news",
     "app create shop",
     "migrate",
