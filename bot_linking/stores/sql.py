@@ -23,8 +23,8 @@ def rooms() -> dict[str, str]:
 
 
 def load_statements(filename: str = "statements.sql", *, room: str = STORES) -> dict[str, str]:
-    """Name to statement, from a file of the package `room`."""
-    parts = _NAME.split(_texts(room)[filename])
+    """Name to statement, from a file of the package `room`; empty where the room has no such file."""
+    parts = _NAME.split(_texts(room).get(filename, ""))
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
@@ -40,6 +40,10 @@ def load_schema(words: dict[str, str], *, room: str = STORES) -> dict[str, list[
 
 @cache
 def _texts(room: str) -> dict[str, str]:
-    """The SQL files of a room by name, in order: read once, however many stores a process opens."""
-    found = sorted(files(room).iterdir(), key=lambda entry: entry.name)
+    """The SQL files of a room by name, in order: read once, however many stores a process opens.
+
+    The room itself is not imported: its package may need an extra that is not installed here.
+    """
+    folder = files("bot_linking").joinpath(*room.split(".")[1:])
+    found = sorted(folder.iterdir(), key=lambda entry: entry.name)
     return {path.name: path.read_text("utf-8") for path in found if path.name.endswith(".sql")}

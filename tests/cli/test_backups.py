@@ -331,6 +331,37 @@ def test_the_list_of_erasures_is_printed_and_replayed(
         assert "pg_dump" in shell.quick("restore", str(tmp_path / "list"), "--yes").err
 
 
+WITHOUT_EXTRAS = """
+import runpy, sys
+for name in "pyotp cryptography authlib joserfc prometheus_client redis celery psycopg".split():
+    sys.modules[name] = None
+runpy.run_module("flask", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_copies_are_put_back_and_made_where_no_extra_is_installed(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str, tmp_path: Path
+) -> None:
+    """They take up the tables of every room, also of one whose package needs an extra."""
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-c", WITHOUT_EXTRAS, *shell.arguments(*arguments)[1:]]
+        done = subprocess.run(command, env=shell.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    shell.quick("erase", ada, "--yes")
+    (tmp_path / "list").write_text(shell.quick("erasures").out)
+    for path in database.parent.glob("links.db*"):
+        path.unlink()
+    run("restore", str(copy), "--yes")
+    assert linked_in(database) == {ada, grace}
+    assert "1 person(s) erased again" in run("erasures", "--replay", str(tmp_path / "list"))
+    assert linked_in(database) == {grace}
+    run("copy", "--to", f"sqlite:///{tmp_path}/other.db")
+    assert linked_in(tmp_path / "other.db") == {grace}
+
+
 def test_half_a_line_in_the_list_is_told_and_spoils_no_other(
     shell: Shell, database: Path, copy: Path, ada: str
 ) -> None:

@@ -7,7 +7,7 @@ import ast
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -99,8 +99,7 @@ def _sql() -> str:
     found = [sessions.OF_A_SESSION.decode(), *(part.decode() for part in sessions.BEGIN_WITH_SETTINGS)]
     found += load_sets(WAITING).values()
     for room in rooms().values():
-        with suppress(KeyError):
-            found += load_statements("sets_postgres.sql", room=room).values()
+        found += load_statements("sets_postgres.sql", room=room).values()
         found += _statements_of(room).values()
         found += [
             _as_bytes(each).decode() for step in load_schema(_WORDS, room=room).values() for each in step

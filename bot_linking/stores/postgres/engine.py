@@ -26,7 +26,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from typing import Any, TypeVar
 
 import psycopg
@@ -189,10 +188,9 @@ class PostgresEngine:
     def extend(self, name: str, room: str) -> None:
         self.opening.expect(name, load_schema(_WORDS, room=room))
         self.statements.update(_statements_of(room))
-        if files(room).joinpath("sets_postgres.sql").is_file():
-            sets = load_statements("sets_postgres.sql", room=room)
-            self._sets |= {name: to_psycopg(statement) for name, statement in sets.items()}
-            self._ranks |= {name: len(self._ranks) + rank for rank, name in enumerate(sets)}
+        sets = load_statements("sets_postgres.sql", room=room)
+        self._sets |= {name: to_psycopg(statement) for name, statement in sets.items()}
+        self._ranks |= {name: len(self._ranks) + rank for rank, name in enumerate(sets)}
 
     def read(self, name: str, **values: Any) -> list[Row]:
         if not self.opening.is_done:
@@ -304,9 +302,7 @@ class PostgresEngine:
 
 def _statements_of(room: str) -> dict[str, str]:
     """A room's statements, with those of `statements_postgres.sql` in place of the same names."""
-    statements = load_statements(room=room)
-    if files(room).joinpath("statements_postgres.sql").is_file():
-        statements |= load_statements("statements_postgres.sql", room=room)
+    statements = load_statements(room=room) | load_statements("statements_postgres.sql", room=room)
     return {name: to_psycopg(statement) for name, statement in statements.items()}
 
 
