@@ -37,7 +37,8 @@ class Bots:
         self._bots: dict[str | None, tuple[Page, Any]] = {}
 
     def of(self, page_id: str | None) -> Any:
-        """The Bot that sends for a page; without a page id, for the only one. Raises `PageUnknown`."""
+        """The Bot that sends for a page; without a page id, for the only one. Raises `PageUnknown` and
+        `StoreUnavailable`."""
         page = self.pages.page(page_id)
         if self._own is not None:
             return self._own
@@ -52,7 +53,8 @@ class Bots:
         return known[1]
 
     def graph_of(self, page_id: str | None) -> Graph:
-        """The Graph of a page; without a page id, of the only one. Raises `PageUnknown`."""
+        """The Graph of a page; without a page id, of the only one. Raises `PageUnknown` and
+        `StoreUnavailable`."""
         return self._graph(self.pages.page(page_id))
 
     def sole_id(self) -> str | None:

@@ -82,6 +82,7 @@ class Callbacks:
 
     def _record(self, kind: Kind, text: str | None) -> str:
         """The request's confirmation code. A request that comes again gets the same code."""
+        self._pages.require_all()  # or it would be refused, or name people of another app's pages
         by_secret = self._pages.pages_by_secret()
         signed = read_signed(text, by_secret)
         user, pages = app_user_of(signed), _pages_of(signed.secret, by_secret)

@@ -134,6 +134,13 @@ def sort_events(payload: Any, pages: AllowedPages) -> Batch:
     return Batch(linking, len(ours) - len(linking), others, rest)
 
 
+def is_of(payload: dict[str, Any], pages: AllowedPages) -> bool:
+    """Whether a sorted payload is of these pages alone, by its entries. What is no page's counts as so."""
+    if pages is None or payload.get("object") != "page":
+        return True
+    return all(read_id(entry.get("id")) in pages for entry in payload["entry"] if isinstance(entry, dict))
+
+
 def without(batch: Batch, taken: Collection[int]) -> Batch:
     """The batch without these events, given by Python's `id`; they count as taken."""
     others = [each for each in batch.others if id(each) not in taken]

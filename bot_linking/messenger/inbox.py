@@ -37,6 +37,7 @@ from bot_linking.messenger.events import (
     Batch,
     Event,
     chat_events,
+    is_of,
     mentions_ours,
     sort_events,
     without,
@@ -140,6 +141,8 @@ class Inbox:
             pages = self._pages.pages_by_secret().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours:
+                if not is_of(payload, pages):
+                    self._pages.require_all()
                 self._apply(batch)
             if waits:
                 self._meet(payload, batch, pages)
@@ -196,21 +199,29 @@ class Inbox:
         self._tell(LinkingRefused(refusal.slug))
         if self._listeners:
             self._note(refusal.slug, began)
-        headers = _HEADERS | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
-        return Answer(status, SENTENCES.get(status, str(refusal)) + "\n", headers)
+        return _refusal(status, SENTENCES.get(status, str(refusal)))
 
     def _note(self, result: str, began: float) -> None:
         self._tell(WebhookReceived(result, perf_counter() - began))
 
     def handshake(self, query: Mapping[str, Any]) -> Answer:
         """Answer Messenger's verification GET: the challenge as plain text, when the verify token is
-        right."""
+        right. 503 for a token that may be an added page's which could not be read yet."""
         mode, token, challenge = (_only(query.get(f"hub.{name}")) for name in _HANDSHAKE)
         given = token.encode("utf-8", "replace")
         known = sum(hmac.compare_digest(given, each) for each in self._pages.verify_tokens()) > 0
-        if mode != "subscribe" or not known or not _CHALLENGE.fullmatch(challenge):
-            return Answer(403, "the verify token is not ours\n")
-        return Answer(200, challenge)
+        if known and mode == "subscribe" and _CHALLENGE.fullmatch(challenge):
+            return Answer(200, challenge)
+        try:
+            self._pages.require_all()
+        except StoreUnavailable:
+            return _refusal(503, SENTENCES[503])
+        return _refusal(403, "the verify token is not ours")
+
+
+def _refusal(status: int, sentence: str) -> Answer:
+    headers = _HEADERS | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
+    return Answer(status, f"{sentence}\n", headers)
 
 
 def _only(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from bot_linking.config.settings import Settings
-from bot_linking.core.errors import PageUnknown
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.messenger.pages import Pages
 
 
@@ -16,7 +16,7 @@ def m_me(name: str, *, ref: str = "") -> str:
 
 
 def name_of_page(pages: Pages, page_id: str, *, settings: Settings) -> str:
-    """The page's user name, else its id. Raises `PageUnknown`."""
+    """The page's user name, else its id. Raises `PageUnknown` and `StoreUnavailable`."""
     own = settings.page_username if len(pages.all()) == 1 else None
     return pages.page(page_id).username or own or page_id
 
@@ -28,5 +28,5 @@ def chat_of(pages: Pages, page_id: str | None, *, settings: Settings) -> str | N
         page_id = all_pages[0].id
     try:
         return page_id and m_me(name_of_page(pages, page_id, settings=settings))
-    except PageUnknown:
+    except (PageUnknown, StoreUnavailable):
         return None

@@ -93,6 +93,7 @@ class OwnerDeliveries:
     def _ask_graph(self, user_id: str, app_id: str, pages: Collection[str] | None) -> Sequence[Person] | None:
         """Source: "Retrieve page-scoped ids", asked as the app itself. Pages may have several app secrets:
         one of them is this app's."""
+        self._bots.pages.require_all()  # or people of an added page would be passed over
         refused: GraphError | None = None
         asked = [page for page in self._bots.pages.all() if pages is None or page.id in pages]
         for page in {page.app_secret: page for page in asked}.values():

@@ -41,6 +41,10 @@ class Pages:
 
     With a `keeper`, a question two seconds after the last look first asks it for changes, in the thread that
     asks. While the store is away, the known pages stay.
+
+    Before the added pages could be read once, no page can be called unknown: `page`, `names`, `serves` and
+    `secrets_of` raise `StoreUnavailable` then. A caller that judges by every secret or token calls
+    `require_all` before it refuses.
     """
 
     def __init__(
@@ -67,12 +71,13 @@ class Pages:
         return self._now().changes
 
     def page(self, page_id: str | None) -> Page:
-        """A page; without an id, the only one. Raises `PageUnknown`."""
+        """A page; without an id, the only one. Raises `PageUnknown` and `StoreUnavailable`."""
         known = self._now().pages
         page = known.get(page_id) or known.get(None)
         if page is None and page_id is None and len(known) == 1:
             (page,) = known.values()
         if page is None:
+            self.require_all()
             raise PageUnknown(_why_unknown(page_id, len(known)))
         return page
 
@@ -90,19 +95,21 @@ class Pages:
         return len(self._now().pages) == 1
 
     def names(self, page_id: str | None) -> bool:
-        """Whether the app has a page by this id; false for the page whose id is not configured."""
-        return page_id is not None and page_id in self._now().pages
+        """Whether the app has a page by this id; false for the page whose id is not configured. Raises
+        `StoreUnavailable`."""
+        if page_id is None or page_id in self._now().pages:
+            return page_id is not None
+        self.require_all()
+        return False
 
     def serves(self, page_id: str) -> bool:
-        """Whether this page is one of the app's; always true where the configuration names no page."""
-        known = self._now().pages
-        return page_id in known or None in known
+        """Whether this page is one of the app's; always true where the configuration names no page. Raises
+        `StoreUnavailable`."""
+        return None in self._now().pages or self.names(page_id)
 
     def secrets_of(self, page_id: str | None) -> tuple[bytes, ...]:
-        """The app secrets that may sign for this page, the newest first; none for an unknown page.
-
-        Raises `StoreUnavailable` for an unknown page before the added pages could be read once.
-        """
+        """The app secrets that may sign for this page, the newest first; none for an unknown page. Raises
+        `StoreUnavailable`."""
         known = self._now().pages
         page = known.get(page_id) or known.get(None)
         if page is not None:
@@ -111,18 +118,17 @@ class Pages:
         return ()
 
     def require_all(self) -> None:
-        """Raise `StoreUnavailable` before the added pages could be read once: until then no page can be
-        called unknown."""
+        """Raise `StoreUnavailable` before the added pages could be read once."""
         self._now()
         if self._keeper is not None and self._looked_at is None:
             raise StoreUnavailable("the pages that were added could not be read yet")
 
     def pages_by_secret(self) -> Mapping[bytes, AllowedPages]:
-        """Every app secret, and the pages that it may speak for."""
+        """Every app secret that is known by now, and the pages that it may speak for."""
         return self._now().pages_by_secret
 
     def verify_tokens(self) -> tuple[bytes, ...]:
-        """Every token that Messenger's handshake may name."""
+        """Every token that is known by now and that Messenger's handshake may name."""
         return tuple({bytes_of(token) for page in self.all() for token in page.verify_tokens})
 
     def token_name(self, page_id: str | None) -> str:
@@ -130,7 +136,7 @@ class Pages:
         changes, messages that were held for a bad token may be tried again."""
         try:
             return _name_of(self.page(page_id))
-        except PageUnknown:
+        except (PageUnknown, StoreUnavailable):
             return ""
 
     # Changes

@@ -91,7 +91,8 @@ class Identity:
         """The owner of a linking token. `hint` is the page that the button's address named.
 
         An empty profile while Messenger is away. `admit` is called before Graph, and may raise. Raises
-        `TokenExpired`, `IdentityRefused` and `IdentityBusy`, too.
+        `TokenExpired`, `IdentityRefused` and `IdentityBusy`, too, and `StoreUnavailable` where the token may
+        be an added page's that could not be read yet.
         """
         with self._answer_for("token", linking_token) as answer:
             if answer.until <= self._now():
@@ -132,7 +133,8 @@ class Identity:
             answer.turn.release()
 
     def _ask(self, answer: _Answer, linking_token: str, hint: str | None) -> None:
-        """Ask for the owner, and remember the answer. Raises `_Away`, which is not remembered."""
+        """Ask for the owner, and remember the answer. Raises `_Away` and `StoreUnavailable`, which are not
+        remembered."""
         answer.owner, answer.is_named = None, False
         owner, refusals = self._owner_of(linking_token, self._candidates(hint))
         if owner is not None:
@@ -142,6 +144,7 @@ class Identity:
             _log.warning("Messenger did not say whose login it is: %s", refusals[0])
             raise _Away
         else:
+            self._bots.pages.require_all()
             refused = [each for each in refusals if each.code != INVALID_LINKING_TOKEN]
             if refused:
                 _log.error("Messenger refuses to say whose login it is: %s", refused[0])

@@ -11,7 +11,7 @@ from flask import Response, request
 
 from bot_linking.config.settings import Settings
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import PageUnknown
+from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.journey import Stage
 from bot_linking.core.linking import Linking
@@ -100,7 +100,7 @@ class WayPages:
         assert attempt.page_id is not None, "a web link proves a page"
         try:
             name = self._name_of_page(attempt.page_id)
-        except PageUnknown:  # it was removed meanwhile
+        except (PageUnknown, StoreUnavailable):  # it was removed meanwhile, or cannot be read yet
             name = attempt.page_id
         return self.webview.pages.show(
             "digits",
@@ -208,6 +208,7 @@ class WayPages:
     def _context(self) -> tuple[Context, str]:
         given = fields().getlist("signed_request")
         text = given[0] if len(given) == 1 else None
+        self._served.require_all()
         signed = read_signed(text, self._served.pages_by_secret())
         context = context_of(signed, self._linking.now() / 1000)
         if signed.secret not in self._served.secrets_of(context.page_id):
@@ -243,6 +244,7 @@ class WayPages:
     def _page_asked_for(self) -> str | None:
         """The Facebook page of the chat; None where the person has to choose among several."""
         asked = request.args.get("page_id")
+        self._served.require_all()  # or the page that is known by now would pass for the only one
         try:
             if asked is not None and self._served.page(asked).id == asked:
                 return asked

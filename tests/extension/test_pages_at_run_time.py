@@ -5,21 +5,40 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug.test import TestResponse
 
 from bot_linking import ConfigurationError, KnownPage, PageRefused, PageUnknown, StoreUnavailable
+from bot_linking.account_link_api.keys import Keys
 from bot_linking.messenger import pages as registry
 from bot_linking.messenger.graph import GraphError
 from bot_linking.operators.checkup import checkup
+from tests.account_link_api.calls import Caller
 from tests.bots import Bot, NewBot
 from tests.extension.test_several_pages import BAD_TOKEN, PERSON, TwoPages
-from tests.wire import APP_SECRET, PAGE, TOKEN, batch, linked_event, message_event
+from tests.owners.test_callbacks import call, state_of
+from tests.owners.test_callbacks import signed_request as callback_of
+from tests.people import ADA, Site
+from tests.ways.test_pages import enter
+from tests.ways.test_pages import signed_request as context_of
+from tests.wire import (
+    APP_SECRET,
+    PAGE,
+    PAGE_TOKEN,
+    TOKEN,
+    VERIFY_TOKEN,
+    batch,
+    linked_event,
+    message_event,
+    unlinked_event,
+)
 
 KEY, NEWER_KEY = "the-key-of-added-pages-0123456789", "a-newer-key-of-added-pages-987654321"
-NEW = "555"
+NEW, SHARED = "555", "666"  # the latter under the configured page's app, in some tests
 FIRST = {
     "access_token": "token-of-page-new",
     "app_secret": "secret-of-page-new",
@@ -64,9 +83,9 @@ def link(bot: Bot, secret: str) -> None:
     assert bot.post(batch(event, page=NEW), secret).status_code == 200
 
 
-def handshake(bot: Bot, token: str) -> int:
+def handshake(bot: Bot, token: str) -> TestResponse:
     query = {"hub.mode": "subscribe", "hub.challenge": "42", "hub.verify_token": token}
-    return bot.client().get("/linking/webhook", query_string=query).status_code
+    return bot.client().get("/linking/webhook", query_string=query)
 
 
 # Add
@@ -78,7 +97,7 @@ def test_an_added_page_is_served_at_once_and_by_other_processes(bot: Bot, other:
     bot.linking.pages.add(NEW, **FIRST)
     for each in (bot, other):
         assert post(each, FIRST["app_secret"]) == 200
-        assert handshake(each, FIRST["verify_token"]) == 200
+        assert handshake(each, FIRST["verify_token"]).status_code == 200
     link(other, FIRST["app_secret"])
     bot.linking.delivery.drain()
     assert bot.graph.greeted == [NEW]  # type: ignore[attr-defined]
@@ -200,13 +219,13 @@ def test_old_and_new_values_are_good_side_by_side_until_the_end_is_said(bot: Bot
     for each in (bot, other):
         for values in (FIRST, SECOND):
             assert post(each, values["app_secret"]) == 200
-            assert handshake(each, values["verify_token"]) == 200
+            assert handshake(each, values["verify_token"]).status_code == 200
         assert each.linking.bot_of(NEW).access_token == SECOND["access_token"]
     bot.linking.pages.finish(NEW)
     for each in (bot, other):
         assert post(each, SECOND["app_secret"]) == 200
         assert post(each, FIRST["app_secret"]) == 403
-        assert handshake(each, FIRST["verify_token"]) == 403
+        assert handshake(each, FIRST["verify_token"]).status_code == 403
 
 
 def test_what_is_not_given_stays_and_no_more_than_two_values_are_kept(bot: Bot) -> None:
@@ -216,7 +235,7 @@ def test_what_is_not_given_stays_and_no_more_than_two_values_are_kept(bot: Bot) 
     assert [post(bot, f"secret-number-{number}-of-new") for number in range(3)] == [403, 200, 200]
     assert post(bot, FIRST["app_secret"]) == 403
     assert bot.linking.bot_of(NEW).access_token == FIRST["access_token"]
-    assert handshake(bot, FIRST["verify_token"]) == 200
+    assert handshake(bot, FIRST["verify_token"]).status_code == 200
 
 
 def test_what_waits_for_a_token_goes_on_automatically_when_it_is_replaced(bot: Bot, other: Bot) -> None:
@@ -245,7 +264,7 @@ def test_a_removed_page_is_served_no_more_anywhere_and_its_links_stay(bot: Bot, 
     assert other.linking.pages.remove(NEW)
     for each in (bot, other):
         assert post(each, FIRST["app_secret"]) == 403
-        assert handshake(each, FIRST["verify_token"]) == 403
+        assert handshake(each, FIRST["verify_token"]).status_code == 403
         with pytest.raises(PageUnknown):
             each.linking.bot_of(NEW)
         assert each.linking.link_of(PERSON, NEW) is not None
@@ -381,17 +400,94 @@ def test_what_is_known_stays_while_the_store_is_away(bot: Bot, request: pytest.F
     assert post(bot, SECOND["app_secret"]) == 403
 
 
-def test_a_process_that_could_not_read_the_pages_yet_refuses_nobody_for_good(
-    bot: Bot, new_bot: NewBot, away: pytest.MonkeyPatch
-) -> None:
-    """Messenger posts again after 503, and not after 403."""
-    started = new_bot(PAGE_KEYS=KEY)
-    assert post(started, APP_SECRET, PAGE) == 200
-    assert post(started, FIRST["app_secret"]) == 503
-    away.undo()
+@pytest.fixture
+def started(bot: Bot, new_bot: NewBot, site: Site, scripted: TwoPages, request: pytest.FixtureRequest) -> Bot:
+    """A process that was started while the store was away, so that it knows the configured page alone."""
+    scripted.pages[PAGE_TOKEN] = PAGE
     bot.linking.pages.add(NEW, **FIRST)
-    assert post(started, FIRST["app_secret"]) == 200
+    bot.linking.pages.add(SHARED, **SECOND | {"app_secret": APP_SECRET})
+    request.getfixturevalue("away")
+    return new_bot(PAGE_KEYS=KEY, APP_ID="123456789", current_account=site.current_account)
+
+
+def _sign_in_of(bot: Bot, **hint: str) -> TestResponse:
+    """Open the page of the Log In button as a person who is signed in at the site: Graph is asked at once."""
+    bot.site.signed_in = ADA
+    return bot.browser().open(**hint)
+
+
+def _connect(bot: Bot, query: str) -> TestResponse:
+    bot.site.signed_in = ADA
+    return bot.browser().get(f"/linking/connect{query}")
+
+
+def _api(bot: Bot) -> TestResponse:
+    key = Keys(bot.linking.core).create(f"site {token_hex(4)}", [NEW])
+    return Caller(bot, key).link(PERSON, username="ada")
+
+
+DOORS: dict[str, Callable[[Bot], TestResponse]] = {
+    "webhook": lambda bot: bot.post(batch(message_event("hi", page=NEW), page=NEW), FIRST["app_secret"]),
+    "webhook of an app that has a known page": lambda bot: bot.post(
+        batch(unlinked_event(psid=PERSON, page=SHARED), page=SHARED), APP_SECRET
+    ),
+    "handshake": lambda bot: handshake(bot, FIRST["verify_token"]),
+    "data-deletion": lambda bot: call(bot, "data-deletion", callback_of(FIRST["app_secret"])),
+    "deauthorize": lambda bot: call(bot, "deauthorize", callback_of(FIRST["app_secret"])),
+    "data-deletion of an app that has a known page": lambda bot: call(bot, "data-deletion"),
+    "menu": lambda bot: enter(bot, context_of(bot.clock(), FIRST["app_secret"], page_id=int(NEW))).page,
+    "menu of an app that has a known page": lambda bot: (
+        enter(bot, context_of(bot.clock(), page_id=int(SHARED))).page
+    ),
+    "login": lambda bot: _sign_in_of(bot),
+    "login with the page in its address": lambda bot: _sign_in_of(bot, page=NEW),
+    "connect": lambda bot: _connect(bot, f"?page_id={NEW}"),
+    "connect without a page": lambda bot: _connect(bot, ""),
+    "api": _api,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_process_that_could_not_read_the_pages_yet_refuses_nobody_for_good(
+    started: Bot, away: pytest.MonkeyPatch, door: str
+) -> None:
+    """Each door asks to come again, and then takes the same request: a refusal would be final."""
+    asked = DOORS[door](started)
+    assert asked.status_code == 503
+    assert int(asked.headers["Retry-After"]) > 0
+    away.undo()
+    assert DOORS[door](started).status_code == 200
+
+
+def test_who_knows_no_page_of_ours_is_refused_once_the_pages_could_be_read(
+    started: Bot, away: pytest.MonkeyPatch
+) -> None:
+    assert post(started, SECOND["app_secret"]) == 503
+    away.undo()
     assert post(started, SECOND["app_secret"]) == 403
+    assert handshake(started, "verify-of-nobody").status_code == 403
+    assert call(started, text=callback_of("secret-of-nobody")).status_code == 400
+
+
+def test_the_configured_page_is_served_before_the_added_ones_could_be_read(started: Bot) -> None:
+    assert post(started, APP_SECRET, PAGE) == 200
+    assert started.post(batch(unlinked_event(psid=PERSON))).status_code == 200
+    assert handshake(started, VERIFY_TOKEN).status_code == 200
+
+
+def test_a_request_to_delete_waits_until_the_pages_could_be_read(
+    bot: Bot, started: Bot, away: pytest.MonkeyPatch
+) -> None:
+    """Its people may be of a page that is not known yet."""
+    away.undo()
+    code = call(bot, text=callback_of(FIRST["app_secret"])).get_json()["confirmation_code"]
+    with pytest.MonkeyPatch.context() as unread:
+        unread.setattr(started.linking.pages._pages, "_look_at", float("inf"))
+        started.linking.delivery.drain()
+        assert state_of(bot, code) == "received"
+    started.clock.advance(3600)
+    started.linking.delivery.drain()
+    assert state_of(bot, code) == "unmatched"
 
 
 def test_an_attempt_is_counted_to_its_end_on_the_page_that_it_was_opened_on(bot: Bot) -> None:
