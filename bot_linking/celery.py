@@ -17,6 +17,7 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
+from bot_linking.core.log_throttle import log_sparingly
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -94,7 +95,8 @@ class _Notifier:
             try:
                 self._tell()
             except Exception as problem:  # brokers have errors of their own, whose text may hold a password
-                _log.warning("Celery was not told (%s); its beat finds it", type(problem).__name__)
+                text = "Celery was not told (%s); its beat finds it"
+                log_sparingly(_log, logging.WARNING, f"celery {id(self)}", text, type(problem).__name__)
 
     def _take(self) -> bool:
         with self._lock:

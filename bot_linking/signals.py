@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from blinker import ANY, NamedSignal
@@ -95,5 +96,7 @@ def guarded(hook: Callable[..., Any], *args: Any) -> None:
     """Call the host's code where its failure must change nothing: what it raises is logged."""
     try:
         hook(*args)
-    except Exception:
-        _log.exception("a hook or signal receiver failed")
+    except Exception as problem:
+        *_, (frame, line) = walk_tb(problem.__traceback__)
+        about = f"hook {frame.f_code.co_filename} {line}"
+        log_sparingly(_log, logging.ERROR, about, "a hook or signal receiver failed", exc_info=True)

@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 import bot_linking.signals
 from bot_linking import AccountLinking
 from bot_linking.core import funnel as funnel_module
+from bot_linking.core import log_throttle
 from bot_linking.messenger import graph as graph_module
 from tests import ready, waits
 from tests.bots import Bot, Clock, Heard, NewBot
@@ -60,6 +61,11 @@ def _funnel_is_written_when_read(request: pytest.FixtureRequest, monkeypatch: py
     """Let no thread write into a store that another test looks at, unless the test is marked for it."""
     if request.node.get_closest_marker("writes_later") is None:
         monkeypatch.setattr(funnel_module, "write_later", lambda funnel: None)
+
+
+@pytest.fixture(autouse=True)
+def _no_line_is_left_out_for_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_throttle, "_throttle", log_throttle.LogThrottle())
 
 
 @pytest.fixture(autouse=True)

@@ -153,7 +153,8 @@ class AccountLinkAPI:
         try:
             known = knows(page_id, psid)
         except DeliveryFailed as problem:
-            _log.warning("Messenger did not say whether a PSID exists: %s", problem)
+            text = "Messenger did not say whether a PSID exists: %s"
+            log_sparingly(_log, logging.WARNING, f"psid {id(self)}", text, problem)
             raise MessengerSilent("Messenger did not say whether this Facebook user id exists") from None
         if not known:
             message = "Invalid Facebook user id: Messenger knows no such person on this page"

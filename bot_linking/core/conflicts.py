@@ -14,6 +14,7 @@ from enum import StrEnum
 from bot_linking.core.errors import BotLinkingError, ConfigurationError, StoreUnavailable
 from bot_linking.core.events import LinkingRefused, Outcome
 from bot_linking.core.links import Account, Link
+from bot_linking.core.log_throttle import log_sparingly
 
 _log = logging.getLogger("bot_linking")
 
@@ -61,7 +62,8 @@ class PolicyFailed(BotLinkingError):
 def for_later(problem: PolicyFailed) -> StoreUnavailable:
     """The error for a caller that tries again later: `StoreUnavailable` in place of `PolicyFailed`, which is
     logged."""
-    _log.error("%s; it is asked again later", problem, exc_info=problem.__cause__)
+    text = "%s; it is asked again later"
+    log_sparingly(_log, logging.ERROR, PolicyFailed.slug, text, problem, exc_info=problem.__cause__)
     return StoreUnavailable(str(problem))
 
 

@@ -37,6 +37,7 @@ from bot_linking.core.hooks import NO_HOOKS, Hooks
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.journey import MAX_AGE_MS, stage_at
 from bot_linking.core.links import Account, Link
+from bot_linking.core.log_throttle import log_failure
 from bot_linking.core.ports import Attempt, Counters, SolePage, Store, Tell
 from bot_linking.core.ports.links import Import
 from bot_linking.core.reading import is_storable, require_storable
@@ -233,14 +234,13 @@ class Linking:
         return None
 
     def allows(self, account_id: str) -> bool:
-        """Whether the site allows this account to be linked, by `may_link`. `StoreUnavailable` when that
-        fails: Messenger must send the event again."""
+        """Whether `may_link` allows this account to be linked. Raises `StoreUnavailable` when that fails."""
         if self._may_link is None:
             return True
         try:
             return bool(self._may_link(account_id))
         except Exception:
-            _log.exception("may_link failed; Messenger will send the event again")
+            log_failure(_log, "may_link failed; Messenger will send the event again")
             raise StoreUnavailable("may_link did not answer") from None
 
     def wake(self) -> None:
@@ -283,7 +283,7 @@ class Linking:
         try:
             account = self._resolve_account(known["username"], known["email"], known["phone_number"])
         except Exception as problem:
-            _log.exception("resolve_account failed; the call is refused and may be repeated")
+            log_failure(_log, "resolve_account failed; the call is refused and may be repeated")
             raise StoreUnavailable("resolve_account did not answer") from problem
         if account is None:
             raise AccountUnknown("no account has these identifiers")

@@ -43,7 +43,7 @@ def log_sparingly(
     message: str,
     *args: object,
     extra: Mapping[str, Any] | None = None,
-    exc_info: bool = False,
+    exc_info: bool | BaseException | None = False,
 ) -> None:
     """Log a line unless one of its kind was logged within the last second. The next one says how many were
     left out, in its text and as the field `left_out`."""
@@ -54,3 +54,8 @@ def log_sparingly(
         message, args = f"{message} (%d more since the last line)", (*args, left_out)
     fields = {**(extra or {}), "left_out": left_out}
     log.log(level, message, *args, extra=fields, exc_info=exc_info, stacklevel=2)
+
+
+def log_failure(log: logging.Logger, message: str) -> None:
+    """Log the exception that is being handled, with its traceback, as sparingly: each message is a kind."""
+    log_sparingly(log, logging.ERROR, message, message, exc_info=True)

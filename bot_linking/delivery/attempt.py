@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from bot_linking.core.errors import BotLinkingError, DeliveryFailed, GiveUp, StoreUnavailable
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports.outbox import Done, GivenBack, OutboxEntry, Postponed, Settled
 from bot_linking.delivery.handlers import Handler
 from bot_linking.delivery.pauses import Pauses
@@ -63,7 +64,9 @@ class Attempts:
         except BotLinkingError as problem:
             raise DeliveryFailed(str(problem)) from None
         except Exception as problem:  # the site's own code; its text may hold anything
-            _log.exception("delivering a %s entry failed", entry.kind)
+            about = f"handler {entry.kind} {type(problem).__name__} {id(self)}"
+            text = "delivering a %s entry failed"
+            log_sparingly(_log, logging.ERROR, about, text, entry.kind, exc_info=True)
             failed = DeliveryFailed(f"{type(problem).__name__} in the handler")
             failed.held_for = "handler"  # the person's other entries do not wait for it
             raise failed from None
@@ -78,7 +81,8 @@ class Attempts:
             try:
                 self._pauses.begin(pause)
             except StoreUnavailable as away:
-                _log.warning("other processes do not know that a page waits: %s", away)
+                text = "other processes do not know that a page waits: %s"
+                log_sparingly(_log, logging.WARNING, f"pause {id(self)}", text, away)
         if isinstance(outcome, Postponed) and outcome.held_for == "window":
             self._waiting.begins()
         return outcome
@@ -87,4 +91,5 @@ class Attempts:
         try:
             self._pauses.got_through(page_id)
         except StoreUnavailable as away:
-            _log.warning("a pause that is over is not forgotten: %s", away)
+            text = "a pause that is over is not forgotten: %s"
+            log_sparingly(_log, logging.WARNING, f"pause over {id(self)}", text, away)

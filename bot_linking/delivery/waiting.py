@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 
 from bot_linking.core.errors import StoreUnavailable
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Outbox
 
 LOOK_EVERY_S = 1.0
@@ -43,7 +44,8 @@ class Waiting:
             if met := self._store.waiting_among(people):
                 self._say(met)
         except StoreUnavailable as problem:
-            _log.warning("what waits for a person was not looked up: %s", problem)
+            text = "what waits for a person was not looked up: %s"
+            log_sparingly(_log, logging.WARNING, f"waiting {id(self)}", text, problem)
 
     def _look(self) -> None:
         self._look_at = time.monotonic() + LOOK_EVERY_S

@@ -17,6 +17,7 @@ from bot_linking.config.settings import SiteSettings
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import Hooks
 from bot_linking.core.linking import Linking
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Clock
 from bot_linking.doors import unconfigured
 from bot_linking.doors.commands import open_store_of
@@ -266,4 +267,4 @@ def _operations(prefix: str) -> Sequence[Operation]:
 def _log_refusal(event: Any) -> None:
     reason = getattr(event, "reason", None)
     if reason:
-        _log.warning("refused: %s", reason)
+        log_sparingly(_log, logging.WARNING, f"ExternalAccount refused {reason}", "refused: %s", reason)

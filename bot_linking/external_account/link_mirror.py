@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot_linking.core.events import AccountLinked, AccountUnlinked, LinkChanged, Outcome
 from bot_linking.core.links import Account, Link
+from bot_linking.core.log_throttle import log_failure
 
 if TYPE_CHECKING:
     from bot_linking.stores.engine import Read, Row, Tx
@@ -119,7 +120,7 @@ class LinkMirror:
             account = Account(link.account_id, link.username, link.email, link.phone_number)
             return self.user_id_of(account)
         except Exception:
-            _log.exception("user_id_of failed; the link is not bound")
+            log_failure(_log, "user_id_of failed; the link is not bound")
             return None
 
     def _apps(self, tx: Tx) -> list[str]:

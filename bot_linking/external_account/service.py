@@ -13,6 +13,7 @@ from bot_linking.core.errors import SecondFactorLocked, StoreUnavailable
 from bot_linking.core.events import LinkingRefused
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.log_throttle import log_failure
 from bot_linking.core.marks import plain_code
 from bot_linking.core.ports import Tell
 from bot_linking.core.reading import has_hidden_marks, is_storable
@@ -168,7 +169,7 @@ class Service:
         try:
             allowed = self._may_bind(app_key, user_id, wanted.platform, wanted.unionID)
         except Exception as problem:
-            _log.exception("may_bind failed; the call is refused and may be repeated")
+            log_failure(_log, "may_bind failed; the call is refused and may be repeated")
             raise StoreUnavailable("may_bind did not answer") from problem
         if not allowed:
             raise BindRefused("the site does not let this account be bound")

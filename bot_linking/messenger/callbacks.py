@@ -16,6 +16,7 @@ from flask import Response
 from bot_linking.core.codes import digest_of
 from bot_linking.core.errors import BotLinkingError, PayloadTooLarge, PayloadUnreadable
 from bot_linking.core.linking import Linking
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.rights import request_deletion
 from bot_linking.doors.body import answer_json, this_request
 from bot_linking.doors.charset import CharsetRefused
@@ -67,10 +68,12 @@ class Callbacks:
         except CharsetRefused as refusal:
             return answer_json(415, {"error": str(refusal)})
         except SignedRequestRefused as refusal:
-            _log.warning("%s refused: %s", kind, refusal.flaw)
+            about = f"{kind} refused {id(self)}"
+            log_sparingly(_log, logging.WARNING, about, "%s refused: %s", kind, refusal.flaw)
             return answer_json(400, {"error": refusal.flaw.sentence})
         except BotLinkingError as problem:
-            _log.error("%s not recorded: %s", kind, problem)
+            about = f"{kind} not recorded {id(self)}"
+            log_sparingly(_log, logging.ERROR, about, "%s not recorded: %s", kind, problem)
             answer = answer_json(503, {"error": "the request could not be recorded; send it again"})
             answer.headers["Retry-After"] = RETRY_AFTER_S
             return answer

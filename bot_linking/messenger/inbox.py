@@ -184,9 +184,8 @@ class Inbox:
     def _apply(self, batch: Batch) -> None:
         if batch.passed_over:
             self._tell(LinkingRefused("event_not_ours"))
-            _log.warning(
-                "%d account linking event(s) passed over: malformed or of another page", batch.passed_over
-            )
+            text = "%d account linking event(s) passed over: malformed or of another page"
+            log_sparingly(_log, logging.WARNING, f"passed over {id(self)}", text, batch.passed_over)
         if batch.linking:
             self._linking.receive(batch.linking)
 

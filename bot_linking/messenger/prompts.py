@@ -14,6 +14,7 @@ from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.core.events import LoginPrompted, MessageFailed
 from bot_linking.core.funnel import Funnel
 from bot_linking.core.linking import Linking
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Counters, OutboxEntry, Tell
 from bot_linking.delivery.handlers import handles
 from bot_linking.messenger.choice import AUTO, Choice
@@ -98,7 +99,9 @@ class Prompts:
         except (GraphError, PageUnknown) as problem:
             is_passing = isinstance(problem, GraphError) and problem.advice in ("later", "page")
             kept = is_passing and self._keep(psid, page_id, text, by)
-            _log.warning("a Log In button was not sent (%s): %s", "kept" if kept else "given up", problem)
+            left = "kept" if kept else "given up"
+            text = "a Log In button was not sent (%s): %s"
+            log_sparingly(_log, logging.WARNING, f"prompt {left} {id(self)}", text, left, problem)
             self._tell(
                 MessageFailed(page_id or self._linking.page_id or "", psid, PROMPT, str(problem), not kept)
             )

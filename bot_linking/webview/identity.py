@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import PageUnknown
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.text import one_line
 from bot_linking.messenger.bots import Bots
 from bot_linking.messenger.graph import INVALID_LINKING_TOKEN, GraphError, Recipient
@@ -141,13 +142,15 @@ class Identity:
             answer.owner = owner
             self._prefer(owner.page_id)
         elif any(map(_is_away, refusals)):
-            _log.warning("Messenger did not say whose login it is: %s", refusals[0])
+            text = "Messenger did not say whose login it is: %s"
+            log_sparingly(_log, logging.WARNING, f"identity away {id(self)}", text, refusals[0])
             raise _Away
         else:
             self._bots.pages.require_all()
             refused = [each for each in refusals if each.code != INVALID_LINKING_TOKEN]
             if refused:
-                _log.error("Messenger refuses to say whose login it is: %s", refused[0])
+                text = "Messenger refuses to say whose login it is: %s"
+                log_sparingly(_log, logging.ERROR, f"identity refused {id(self)}", text, refused[0])
             answer.refusal = IdentityRefused if refused else TokenExpired
         answer.until = self._now() + REMEMBERED_MS
 

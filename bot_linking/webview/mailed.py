@@ -22,6 +22,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.hooks import FindByEmail, Hooks, SendCode
 from bot_linking.core.links import Account
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Awaited
 from bot_linking.webview.fields import canonical_name
 from bot_linking.webview.held import require_account
@@ -146,7 +147,8 @@ class MailedCodes:
                     self._send_code(address, code)
         except Exception as problem:
             # The error's text may hold the address and the code.
-            _log.error("a code was not sent: %s", where_of(problem))
+            where = where_of(problem)
+            log_sparingly(_log, logging.ERROR, f"code {where}", "a code was not sent: %s", where)
         finally:
             self._places.release()
 

@@ -21,6 +21,7 @@ from bot_linking.core.codes import digest_for
 from bot_linking.core.journey import FINAL, Step
 from bot_linking.core.linking import Linking
 from bot_linking.core.links import Account
+from bot_linking.core.log_throttle import log_sparingly
 from bot_linking.core.ports import Attempt, Awaited, Refusal
 from bot_linking.doors.throttle import TooManyAttempts
 from bot_linking.oidc.client import Client, Secrets
@@ -77,7 +78,7 @@ class ProviderPages:
         except TooManyAttempts as limit:
             return self._webview.too_many(form, refusal, limit)
         except ProviderAway as problem:
-            _log.warning("the identity provider is away: %s", problem)
+            _log_away(problem)
             return self._webview.again(form, refusal)
         attempt_id, ends = form.attempt.attempt_id, self._linking.now() + MAX_AGE_MS
 
@@ -95,7 +96,7 @@ class ProviderPages:
         try:
             target = client.address(secrets)
         except ProviderAway as problem:
-            _log.warning("the identity provider is away: %s", problem)
+            _log_away(problem)
             raise Notice("busy", 503, retry_after=10, back=attempt.return_url or None) from None
         return self.pages.show(
             "provider",
@@ -139,10 +140,11 @@ class ProviderPages:
         except TooBusy:
             return None, "busy"
         except ProviderAway as problem:
-            _log.warning("the identity provider is away: %s", problem)
+            _log_away(problem)
             return None, "provider_away"
         except AnswerRefused as problem:
-            _log.warning("an answer of the identity provider was refused: %s", problem)
+            text = "an answer of the identity provider was refused: %s"
+            log_sparingly(_log, logging.WARNING, "answer of the provider", text, problem)
             return None, "provider_failed"
         return _account_of(client.oidc, claims)
 
@@ -189,12 +191,17 @@ class ProviderPages:
         return self._client
 
 
+def _log_away(problem: ProviderAway) -> None:
+    log_sparingly(_log, logging.WARNING, "provider away", "the identity provider is away: %s", problem)
+
+
 def _account_of(oidc: OIDC, claims: dict[str, Any]) -> tuple[Account | None, str]:
     try:
         account = oidc.account_of(claims)
         return None if account is None else require_account(account), "provider_unknown"
     except Exception as problem:
-        _log.error("account_of failed: %s", where_of(problem))  # its text may hold the claims
+        where = where_of(problem)  # its text may hold the claims
+        log_sparingly(_log, logging.ERROR, f"account_of {where}", "account_of failed: %s", where)
         return None, "provider_failed"
 
 

@@ -13,9 +13,11 @@ import pytest
 from bot_linking import StoreUnavailable
 from bot_linking.core import log_throttle
 from bot_linking.doors.redaction import OURS, guard_logs, redact
+from bot_linking.signals import linking_refused
 from bot_linking.stores.store import SQLStore
 from tests.bots import Bot, NewBot
-from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, PSID, batch, linked_event
+from tests.owners.test_callbacks import call
+from tests.wire import APP_SECRET, PAGE, PAGE_TOKEN, PSID, batch, linked_event, message_event
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,9 +70,12 @@ def test_it_is_below_the_prefix_and_takes_nothing_but_get(new_bot: NewBot) -> No
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(log_throttle, "_throttle", log_throttle.LogThrottle())
     monkeypatch.setattr(log_throttle, "_monotonic", lambda: now[0])
     return now
+
+
+def _away(*_: Any, **__: Any) -> Any:
+    raise StoreUnavailable("the database is away")
 
 
 def test_an_outage_is_a_line_a_second_of_each_kind_with_a_count(
@@ -96,6 +101,49 @@ def test_refused_codes_are_a_line_a_second_and_every_one_is_told(
     assert bot.heard.reasons() == ["code_unknown"] * 20
     assert [record.getMessage() for record in caplog.records if "code_unknown" in record.getMessage()] == [
         "linking refused: code_unknown"
+    ]
+
+
+@pytest.mark.parametrize("path", ["data-deletion", "deauthorize"])
+def test_what_a_stranger_repeats_at_a_callback_is_a_line_a_second(
+    bot: Bot, now: list[float], caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    for _ in range(20):
+        assert call(bot, path, "not.signed").status_code == 400
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("path", ["data-deletion", "deauthorize"])
+def test_an_outage_at_a_callback_is_a_line_a_second(
+    bot: Bot, now: list[float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(SQLStore, "save_deletion", _away)
+    for _ in range(20):
+        assert call(bot, path).status_code == 503
+    assert len(caplog.records) == 1
+
+
+def test_what_waits_for_people_is_a_line_a_second_in_an_outage(
+    bot: Bot, now: list[float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SQLStore, "has_waiting", lambda store: True)
+    monkeypatch.setattr(SQLStore, "waiting_among", _away)
+    for _ in range(20):
+        assert bot.post(batch(message_event("hello"))).status_code == 200
+    assert len(caplog.records) == 1
+
+
+def test_a_receiver_that_fails_at_each_forged_webhook_is_a_line_a_second(
+    bot: Bot, now: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_app: object, event: object) -> None:
+        raise RuntimeError("of the host")
+
+    with linking_refused.connected_to(fail, sender=bot.app):
+        for _ in range(20):
+            assert bot.post(batch(message_event("hello")), "another-secret").status_code == 403
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        "a hook or signal receiver failed"
     ]
 
 
