@@ -325,9 +325,9 @@ returning page_id
 delete from page_pauses where page_id = :page_id
 
 -- name: retry_all_dead
--- `attempts = 1`, so that entries which are queued meanwhile go first.
+-- `attempts = 1`, so that entries which are queued meanwhile go first. What dies again after `now` stays dead.
 update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 1
-where id in (select id from outbox where dead_at >= :since and kind <> 'event'
+where id in (select id from outbox where dead_at between :since and :now and kind <> 'event'
              and (:reason = '' or instr(lower(coalesce(last_error, '')), lower(:reason)) > 0) limit :most)
 
 -- name: outbox_depth

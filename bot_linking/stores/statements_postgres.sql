@@ -102,7 +102,7 @@ where held_for = 'window' and dead_at is null
 -- name: retry_all_dead
 update outbox set dead_at = null, held_for = null, created_at = :now, next_at = :now, claimed_until = 0, attempts = 1
 where id = any (array(
-  select id from outbox where dead_at >= :since and kind <> 'event'
+  select id from outbox where dead_at between :since and :now and kind <> 'event'
   and (cast(:reason as text) = '' or position(lower(cast(:reason as text)) in lower(coalesce(last_error, ''))) > 0)
   limit :most for update skip locked))
 

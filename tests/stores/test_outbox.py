@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bot_linking.core.ports import OutboxEntry
@@ -521,6 +524,34 @@ def test_more_dead_letters_than_fit_in_one_go_are_retried_too(
     for entry in claim(store):
         bury(store, entry, "no")
     assert store.retry_all_dead(NOW + 1) == 8
+
+
+def test_what_dies_again_while_dead_letters_are_retried_is_not_retried_again(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that gives each entry up at once, between two portions."""
+    monkeypatch.setattr("bot_linking.stores.outbox.RETRIED_AT_ONCE", 3)
+    for number in range(8):
+        put(store, str(number))
+    for entry in claim(store):
+        bury(store, entry, "no")
+    write, portions = store.engine.write, list[int]()
+
+    def write_and_bury(work: Callable[[Any], Any]) -> Any:
+        written = write(work)
+        portions.append(written)
+        assert len(portions) < 10, "it would go on for ever"
+        with monkeypatch.context() as inner:
+            inner.setattr(store.engine, "write", write)
+            for entry in claim(store, NOW + 2):
+                bury(store, entry, "no again", NOW + 2)
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.engine, "write", write_and_bury)
+        assert store.retry_all_dead(NOW + 1) == 8
+    assert portions == [3, 3, 2, 0]
+    assert {entry.last_error for entry in store.list_dead()} == {"no again"}
 
 
 def test_entries_that_are_retried_in_bulk_come_after_fresh_news(store: SQLStore) -> None:

@@ -176,7 +176,7 @@ class Outbox(Protocol):
         """Make due every dead entry whose reason contains `reason`, in capitals or not, and that died at
         `since` (ms) or later. Returns their number. They go behind newer entries, and the pauses of their
         pages stay. `event` entries stay dead, as they have no handler. Written in several transactions, so
-        that no webhook waits for long."""
+        that no webhook waits for long; an entry that dies again meanwhile, after `now`, stays dead."""
 
     def outbox_depth(self) -> dict[str, Any]:
         """For monitoring: `depth` (living entries), `oldest`, `held` (those that wait until a page or the app
