@@ -36,7 +36,7 @@ def _backup(here: Here) -> click.Command:
         """
         from bot_linking.stores.sqlite import files
 
-        path = _database(here)
+        path, file = _database(here), file.resolve()
         if not path.exists():
             raise click.ClickException(f"there is no database {path}")
         _refuse_target(file, path)
@@ -46,7 +46,7 @@ def _backup(here: Here) -> click.Command:
             if "bot_linking" not in files.steps_in(partial):
                 raise click.ClickException(f"{path} holds no tables of bot_linking: is its volume mounted?")
             os.replace(partial, file)
-            files.flush(file.absolute().parent)
+            files.flush(file.parent)
         except OSError as problem:
             raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from None
         finally:
@@ -130,12 +130,13 @@ def _erasures(here: Here) -> click.Command:
 
 
 def _database(here: Here) -> Path:
+    """The file itself, also where the address names a link to it: SQLite keeps its log beside the file."""
     from bot_linking.stores import sqlite_file
 
     path = sqlite_file(here().settings.database)
     if path is None:
         raise click.ClickException("the store is on PostgreSQL: use pg_dump and pg_restore, see the guide")
-    return path.absolute()
+    return path.resolve()
 
 
 def _opened(here: Here, url: str) -> SQLStore:

@@ -20,7 +20,8 @@ def check_file(database: str, *, is_for_real: bool) -> Iterator[Finding]:
     if path is None:
         return
     try:
-        for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        real = path.resolve()  # SQLite keeps its log beside the file itself, where the path is a link to it
+        for each in (path, Path(f"{real}-wal"), Path(f"{real}-shm")):
             yield from _modes(each)
     except OSError as problem:
         yield Finding("wrong", f"who can open {path} cannot be told: {problem.strerror}")

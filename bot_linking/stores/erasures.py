@@ -76,7 +76,9 @@ def _listed(engine: Engine, since: int) -> Iterator[Erasure]:
 
 
 def list_beside(database: Path) -> Path:
-    """The file that holds the same list, one JSON object a line."""
+    """The file that holds the same list, one JSON object a line: one list, by whatever link the database is
+    opened."""
+    database = database.resolve()
     return database.with_name(database.name + SUFFIX)
 
 

@@ -141,6 +141,51 @@ def test_restore_brings_back_the_links_and_says_what_comes_and_goes(
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
+@pytest.fixture
+def link_to(database: Path, copy: Path, tmp_path: Path) -> Path:
+    """Move the database into another folder, with a link in its place; the file itself."""
+    real = tmp_path / "volume" / "real.db"
+    real.parent.mkdir()
+    assert not database.with_name("links.db-wal").exists()
+    database.rename(real)
+    database.symlink_to(real)
+    return real
+
+
+def test_behind_a_link_the_file_itself_is_replaced(
+    shell: Shell, database: Path, copy: Path, link_to: Path, ada: str, grace: str
+) -> None:
+    """With its write-ahead log, which SQLite keeps beside the file."""
+    shell.quick("erase", grace, "--yes")
+    _leave_a_log(database)
+    assert link_to.with_name("real.db-wal").stat().st_size
+    assert shell.quick("restore", str(copy), "--yes").status == 0
+    assert database.is_symlink()
+    assert linked_in(link_to) == linked_in(database) == {ada}
+    assert sorted(path.name for path in link_to.parent.iterdir()) == ["real.db", "real.db.erased"]
+    assert sorted(path.name for path in database.parent.glob("links.db*")) == ["links.db"]
+
+
+def test_behind_a_link_the_erased_stay_erased_by_whatever_name_it_is_opened(
+    shell: Shell, database: Path, copy: Path, link_to: Path, ada: str, grace: str
+) -> None:
+    shell.quick("erase", ada, "--yes", BOT_LINKING_DATABASE=f"sqlite:///{link_to}")
+    link_to.unlink()
+    assert shell.quick("restore", str(copy), "--yes").status == 0
+    assert linked_in(link_to) == {grace}
+
+
+def test_a_backup_into_a_link_replaces_the_older_backup_behind_it(
+    shell: Shell, copy: Path, link_to: Path
+) -> None:
+    latest = copy.with_name("latest.db")
+    latest.symlink_to(copy)
+    shell.link("3000")
+    assert shell.quick("backup", str(latest)).status == 0
+    assert latest.is_symlink()
+    assert "3000" in linked_in(copy)
+
+
 def test_restore_asks_and_in_a_pipe_wants_yes(shell: Shell, database: Path, copy: Path, ada: str) -> None:
     shell.quick("unlink", ada)
     result = shell.quick("restore", str(copy))
@@ -231,17 +276,21 @@ def test_sqlite_itself_tells_of_a_process_that_cannot_be_seen(
 def test_a_write_ahead_log_of_the_old_database_does_not_lie_over_the_new_one(
     shell: Shell, database: Path, copy: Path, ada: str, grace: str
 ) -> None:
-    """A killed bot leaves such a log."""
+    _leave_a_log(database)
+    assert database.with_name("links.db-wal").stat().st_size
+    assert shell.quick("restore", str(copy), "--yes").status == 0
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("select count(*) from links where account_id = 'later'").fetchone() == (0,)
+
+
+def _leave_a_log(database: Path) -> None:
+    """Leave a write-ahead log, as a killed bot does."""
     code = (
         f"import sqlite3, os, signal; c = sqlite3.connect({str(database)!r});"
         " c.execute('pragma wal_autocheckpoint = 0'); c.execute(\"update links set account_id = 'later'\");"
         " c.commit(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
-    assert database.with_name("links.db-wal").stat().st_size
-    assert shell.quick("restore", str(copy), "--yes").status == 0
-    with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("select count(*) from links where account_id = 'later'").fetchone() == (0,)
 
 
 def _not_a_backup(tmp_path: Path, copy: Path) -> dict[str, Path]:
