@@ -1,4 +1,5 @@
-"""How fast a page's messages may go out: at Messenger's own limit, and slower as its usage headers rise.
+"""How fast a page's messages may go out from one process: at Messenger's own limit, and slower as its usage
+headers rise. Processes do not know of each other's pace; a refusal for the rate pauses the page in all.
 
 Source: Messenger Platform, "Rate limits": 300 calls a second for each page; percentages of the rolling hour
 in the headers of each answer.
