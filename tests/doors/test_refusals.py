@@ -49,7 +49,7 @@ def one_of(kind: type[BotLinkingError]) -> BotLinkingError:
     """A refusal of this class, whatever arguments it needs."""
     refusal = kind.__new__(kind)
     Exception.__init__(refusal, CANARY)
-    refusal.__dict__.update({"retry_after": 7, "allowed": "POST", "flaw": Flaw.MALFORMED})
+    refusal.__dict__.update({"message": CANARY, "retry_after": 7, "allowed": "POST", "flaw": Flaw.MALFORMED})
     return refusal
 
 

@@ -35,7 +35,7 @@ PACKAGE = Path(bot_linking.__file__).parent
 PLAIN = """
     select, distinct, from, where, join, left join, group by, order by, desc, limit, with, as
     union, union all
-    and, or, not, in, not in, exists, not exists, is null, is not null, null, true, false, case, when
+    and, or, not, in, not in, between, exists, not exists, is null, is not null, null, true, false, case, when
     then, else, end, cast
     insert into, values, update, set, delete from, begin, commit, rollback
     create table, if not exists, create index, create unique index, drop index, alter table, add column
