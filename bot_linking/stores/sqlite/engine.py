@@ -241,8 +241,7 @@ class SQLiteEngine:
 
     def _connect(self, handle: Handle) -> None:
         handle.close()
-        handle.connection = connection = self._file.connect()
-        handle.transaction = Transaction(connection, self.statements)
+        handle.open(self._file.connect(), self.statements)
         handle.pid = os.getpid()
         handle.inode = self._file.inode()
         handle.look_at = time.monotonic() + LOOK_AT_FILE_S

@@ -98,7 +98,7 @@ class Job(Generic[T]):
 class Handle:
     """One thread's connection, and what it knows of its file. The thread uses it under `lock`."""
 
-    __slots__ = ("__weakref__", "connection", "inode", "lock", "look_at", "pid", "transaction")
+    __slots__ = ("__weakref__", "_ending", "connection", "inode", "lock", "look_at", "pid", "transaction")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -106,10 +106,20 @@ class Handle:
         self.look_at = 0.0
         self.connection: sqlite3.Connection | None = None
         self.transaction: Transaction | None = None
+        self._ending: weakref.finalize[..., Handle] | None = None
+
+    def open(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+        """Use this connection from now on."""
+        self.connection, self.transaction = connection, Transaction(connection, statements)
+        # In a cycle that is dropped, Python may finalize the connection before `__del__` is called.
+        self._ending = weakref.finalize(self, _close, connection)
+        self._ending.atexit = False
 
     def close(self) -> None:
         """Close the connection, if there is one. Only while no thread is inside it."""
         connection, self.connection, self.transaction = self.connection, None, None
+        if self._ending is not None:
+            self._ending.detach()
         if connection is not None:
             connection.close()
 
@@ -117,6 +127,11 @@ class Handle:
         """A thread that ends, and an engine that is dropped, leave no connection open."""
         with suppress(sqlite3.Error):
             self.close()
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):
+        connection.close()
 
 
 class Handles:
