@@ -11,13 +11,14 @@ is logged. It is called after the commit, in the process that made the change:
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from blinker import ANY, NamedSignal
+from blinker._utilities import make_id
 
 from bot_linking.core import events
 from bot_linking.core.log_throttle import log_sparingly
@@ -26,6 +27,7 @@ from bot_linking.core.signal import Receiver, SignalOf
 if TYPE_CHECKING:
     from bot_linking.core.events import *  # noqa: F403
 
+_KEPT = "bot_linking.receivers"  # in an app's extensions: its receivers, by signal and identity
 _log = logging.getLogger("bot_linking")
 
 
@@ -37,29 +39,29 @@ class Signal(NamedSignal):
     def __init__(self, name: str, event: type[events.Happening]) -> None:
         super().__init__(name.replace("_", "-"), event.__doc__)
         self.event = event
+        self._keepers = weakref.WeakSet[Any]()  # the apps that keep receivers of this signal
 
     def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
         """Call `receiver(app, event=...)` for each event of this app, or of every app."""
-        if weak or (kept := _kept_by(sender)) is None:
-            return super().connect(receiver, sender, weak)
+        identity = make_id(receiver)
+        known = self.receivers.get(identity)
+        is_kept = known is not None and not isinstance(known, weakref.ref)  # for every app
+        if weak or is_kept or not hasattr(sender, "extensions"):
+            return super().connect(receiver, sender, weak and not is_kept)
         try:
             super().connect(receiver, sender, weak=True)
         except TypeError:  # an object that cannot be referenced weakly
             return super().connect(receiver, sender, weak=False)
-        kept.append(receiver)
+        sender.extensions.setdefault(_KEPT, {})[self.name, identity] = receiver
+        self._keepers.add(sender)
         return receiver
 
     def disconnect(self, receiver: Callable[..., Any], sender: Any = ANY) -> None:
         """Stop calling `receiver` for this app, or for every app."""
         super().disconnect(receiver, sender)
-        with suppress(ValueError):
-            (_kept_by(sender) or []).remove(receiver)
-
-
-def _kept_by(sender: Any) -> list[Callable[..., Any]] | None:
-    """The receivers that an app keeps; None for a sender that is no app."""
-    extensions = getattr(sender, "extensions", None)
-    return None if extensions is None else extensions.setdefault("bot_linking.receivers", [])
+        for app in list(self._keepers):
+            if sender is ANY or sender is app:
+                app.extensions[_KEPT].pop((self.name, make_id(receiver)), None)
 
 
 def _declared() -> dict[str, Signal]:

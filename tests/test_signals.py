@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import re
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 import bot_linking
 from bot_linking import account_linked, account_unlinked, signals
@@ -57,6 +59,43 @@ def test_a_method_of_an_object_that_nothing_else_knows_is_called(bot: Bot) -> No
     gc.collect()
     bot.link()
     assert len(told) == 1
+
+
+def test_a_receiver_of_every_app_outlives_the_app_that_it_is_connected_for_too(
+    new_bot: NewBot, tmp_path: Any
+) -> None:
+    told: list[Any] = []
+
+    def connect(app: Any) -> None:
+        def hear(app: Any, event: Any) -> None:
+            told.append(event)
+
+        account_linked.connect(hear)
+        account_linked.connect(hear, sender=app)
+
+    connect(Flask("another"))
+    gc.collect()
+    new_bot().link()
+    assert len(told) == 1
+
+
+def test_an_app_keeps_no_receiver_that_was_disconnected(bot: Bot) -> None:
+    for _ in range(3):
+        heard = weakref.ref(listen_for_a_while(bot.app))
+        gc.collect()
+        assert heard() is None
+
+
+def listen_for_a_while(app: Any) -> Any:
+    def hear(app: Any, event: Any) -> None:
+        raise AssertionError(event)
+
+    account_linked.connect(hear, sender=app)
+    account_linked.connect(hear, sender=app)
+    account_linked.disconnect(hear)
+    with account_linked.connected_to(hear, sender=app):
+        pass
+    return hear
 
 
 def test_a_receiver_hears_of_its_own_app_only(new_bot: NewBot, tmp_path: Any) -> None:

@@ -43,6 +43,8 @@ class LinkingCommand:
 
     def only_looks(self) -> bool:
         """Whether the command may make no database. A help text and a command that is unknown may not."""
+        if "--help" in self._words:
+            return True
         found = self._app.cli.commands.get(GROUP)
         for word in self._words:
             if not isinstance(found, click.Group):

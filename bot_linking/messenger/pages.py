@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bot_linking.core.codes import bytes_of, digest_of
-from bot_linking.core.errors import PageUnknown, StoreUnavailable
+from bot_linking.core.errors import PageUnknown, StoreAbsent, StoreUnavailable
 from bot_linking.doors.unconfigured import is_command
 
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ class Pages:
         try:
             if self._monotonic() >= self._look_at:
                 self._take_up(keeper)
+        except StoreAbsent:  # a command that only looks: no page was added to a database that is not there
+            self._looked_at = self._monotonic()
         except StoreUnavailable as problem:
             self._look_at = self._monotonic() + LOOK_AFTER_FAILURE_S
             if self._looked_at is not None or not is_command():  # which meets the store itself, and says so

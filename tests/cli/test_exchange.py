@@ -251,6 +251,17 @@ def test_an_import_that_writes_no_link_makes_no_database(
     assert not (file.parent / "gone").exists()
 
 
+def test_where_pages_may_be_added_lines_are_judged_without_a_database(
+    shell: Shell, nowhere: str, file: Path
+) -> None:
+    shell.environment["BOT_LINKING_PAGE_KEYS"] = "a-key-of-added-pages-0123456789abc"
+    file.write_text("psid,account_id,page_id\n1,a,999\n")
+    result = shell.run("import", str(file))
+    assert (result.status, result.out) == (1, "")
+    assert "line 2: page_id 999 is not a page of this bot" in result.err
+    assert not is_made(nowhere)
+
+
 def test_an_import_makes_the_database_in_which_it_writes(shell: Shell, nowhere: str, file: Path) -> None:
     file.write_text("psid,account_id\n1,a\n")
     assert shell.run("import", str(file)).status == 0

@@ -56,6 +56,7 @@ LOOKS = (
     "import people.csv --dry-run",
     "import people.csv",
     "--help",
+    "migrate --help",
     "nonsense",
 )
 MAKES = (

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -377,6 +378,24 @@ def test_a_source_of_a_running_bot_is_copied_with_what_is_in_its_log(
         with only_readable(path_of(old)):
             copy_store(old, new)
         assert contents(new) == contents(old)
+
+
+def test_a_source_that_is_read_without_a_lock_and_written_to_meanwhile_is_not_copied(
+    empty: NewDatabase, filled: NewDatabase
+) -> None:
+    """Another user, who may write there, does not wait for the copy."""
+    old, new = filled("sqlite"), empty("sqlite")
+    before = contents(new)
+
+    def write() -> None:
+        with closing(sqlite3.connect(path_of(old))) as other, other:
+            other.execute("update links set account_id = 'late'")
+
+    with ThreadPoolExecutor(1) as another:
+        another.submit(int).result()  # its thread begins with every right
+        with only_readable(path_of(old)), pytest.raises(StoreUnavailable, match="written to meanwhile"):
+            copy_store(old, new, on_start=lambda _rows: another.submit(write).result())
+    assert contents(new) == before
 
 
 def path_of(url: str) -> Path:

@@ -474,6 +474,14 @@ def test_an_engine_without_advisory_locks_is_refused(problem: str) -> None:
             open_store(own_first(url))
 
 
+def test_connections_to_two_servers_tell_nothing_of_their_locks(opened: Opened) -> None:
+    """An address of several, as of standbys that are read: a lock of one is free at the other."""
+    with postgres.schema_with_tables() as url:
+        answer(url, "pg_try_advisory_xact_lock(integer, integer) returns boolean", "select true")
+        answer(url, "pg_postmaster_start_time() returns timestamptz", "select clock_timestamp()")
+        link(opened(own_first(url)))
+
+
 def test_an_engine_that_keeps_its_locks_is_used_whatever_it_calls_itself(opened: Opened) -> None:
     with postgres.empty_schema() as url:
         answer(url, "version() returns text", "select 'PostgreSQL 15.2-YB-2.25.1.0-b0 on x86_64'")

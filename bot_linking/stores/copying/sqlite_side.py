@@ -15,6 +15,8 @@ from bot_linking.stores.copying.side import CHUNK, Rows
 from bot_linking.stores.sqlite.file import address_of, ours_in
 from bot_linking.stores.sqlite.files import SIDE_FILES, reported
 
+Marks = tuple[int, int, int]  # that a write changes
+
 WAIT_S = 5.0
 _CACHE_KIB = 64 * 1024
 
@@ -25,9 +27,11 @@ class SQLiteSide:
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._connection: sqlite3.Connection | None = None
+        self._marks: Marks | None = None  # of a file that is read without a lock
         with reported(self._path):
             if self._path.exists():
-                self._connection = _open(self._path)
+                self._marks = _marks_of(self._path) if _is_at_rest(self._path) else None
+                self._connection = _open(self._path, is_at_rest=self._marks is not None)
 
     def identity(self) -> tuple[Any, ...]:
         return ("sqlite", str(self._path.resolve()))
@@ -61,6 +65,10 @@ class SQLiteSide:
             cursor = self._here().execute(f"select {_listed(table)} from {table.name}")
             while chunk := cursor.fetchmany(CHUNK):
                 yield chunk
+        if self._marks not in (None, _marks_of(self._path)):
+            raise StoreUnavailable(
+                f"{self._path} was written to meanwhile: stop what does that, and copy again"
+            )
 
     def clear(self, table: Table) -> None:
         self._ask(f"delete from {table.name}")
@@ -104,8 +112,8 @@ class SQLiteSide:
             return self._here().execute(statement, values).fetchall()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    address = _address_without_side_files(path) if _is_at_rest(path) else address_of(path)
+def _open(path: Path, *, is_at_rest: bool) -> sqlite3.Connection:
+    address = _address_without_side_files(path) if is_at_rest else address_of(path)
     connection = sqlite3.connect(address, uri=True, timeout=WAIT_S, isolation_level=None)
     connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
     connection.execute("pragma synchronous = full")
@@ -120,6 +128,11 @@ def _is_at_rest(path: Path) -> bool:
         return False
     beside = (path.with_name(path.name + suffix) for suffix in SIDE_FILES)
     return not any(each.exists() and each.stat().st_size for each in beside)
+
+
+def _marks_of(path: Path) -> Marks:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _address_without_side_files(path: Path) -> str:
