@@ -83,11 +83,13 @@ def _restore(here: Here) -> click.Command:
         here().store.close()
         restoring.refuse_if_open(path)
         restoring.refuse_if_foreign(file)
-        if path.exists() and file.samefile(path):
+        was_there = path.exists()
+        if was_there and file.samefile(path):
             raise click.ClickException(f"{file} is the database itself")
+        restoring.refuse_to_replace_another(path)
         ready, comparison = restoring.make_ready(file, path, lambda url: _opened(here, url))
         try:
-            for line in _sentences(comparison):
+            for line in _sentences(comparison, was_there=was_there):
                 say(line)
             ask(f"Put {file} in the place of {path}?", yes=yes)
             restoring.replace(ready, path)
@@ -151,7 +153,7 @@ def _opened(here: Here, url: str) -> SQLStore:
     return store
 
 
-def _sentences(found: Comparison) -> Iterator[str]:
+def _sentences(found: Comparison, *, was_there: bool) -> Iterator[str]:
     """What comes back with the backup, and what is lost."""
     newest = (
         "" if found.newest_change is None else f", its newest change is of {time_of(found.newest_change)}"
@@ -163,7 +165,8 @@ def _sentences(found: Comparison) -> Iterator[str]:
         yield f"{found.unsent} message(s) that were sent since are taken out; {found.waiting} wait."
         yield f"{found.revoked} API key(s) that were revoked since stay revoked."
     else:
-        yield "The present database cannot be read: what has changed since cannot be told."
+        present = "The present database cannot be read" if was_there else "There is no database at present"
+        yield f"{present}: what has changed since cannot be told."
         yield f"{found.waiting} message(s) wait; those that were sent since are sent again."
     yield f"{found.erased} person(s) who were erased since are erased again."
     if found.unreadable:

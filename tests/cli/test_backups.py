@@ -319,6 +319,39 @@ def test_what_is_no_backup_of_ours_is_refused(
     assert not database.with_name("links.db.restoring").exists()
 
 
+@pytest.mark.parametrize("what", ["text", "foreign"])
+def test_restore_replaces_no_file_of_another_program(
+    shell: Shell, database: Path, copy: Path, tmp_path: Path, what: str
+) -> None:
+    """As where BOT_LINKING_DATABASE names the shop's own database."""
+    theirs = _not_a_backup(tmp_path, copy)[what].read_bytes()
+    for each in (database, *database.parent.glob("links.db-*")):
+        each.unlink()
+    database.write_bytes(theirs)
+    result = shell.quick("restore", str(copy), "--yes")
+    assert (result.status, result.out) == (1, "")
+    assert "is no database of this bot's" in result.err
+    assert database.read_bytes() == theirs
+
+
+@pytest.mark.parametrize("present", [None, b"", b"damaged"])
+def test_restore_replaces_no_database_an_empty_file_and_a_damaged_one(
+    shell: Shell, database: Path, copy: Path, ada: str, grace: str, present: bytes | None
+) -> None:
+    for each in database.parent.glob("links.db-*"):
+        each.unlink()
+    if present is None:
+        database.unlink()
+    else:
+        whole = database.read_bytes()
+        database.write_bytes(whole[:100] + b"x" * (len(whole) - 100) if present else b"")
+    result = shell.quick("restore", str(copy), "--yes")
+    assert result.status == 0, result.err
+    said = "There is no database at present" if present is None else "The present database cannot be read"
+    assert said in result.err
+    assert linked_in(database) == {ada, grace}
+
+
 KILLED = """
 import os, signal, sys
 left = int(os.environ["KILL_AFTER"])

@@ -62,6 +62,14 @@ def steps_in(path: Path) -> dict[str, set[str]]:
     return {}
 
 
+def is_anothers(path: Path) -> bool:
+    """Whether a database can be read and holds tables, but none of ours."""
+    with suppress(sqlite3.Error), closing(connect(path)) as connection:
+        has_tables = connection.execute("select 1 from sqlite_master limit 1").fetchone() is not None
+        return has_tables and "bot_linking" not in ours_in(connection)
+    return False
+
+
 def put_in_place(fresh: Path, path: Path) -> None:
     """Replace a database that no process has open by one that has no side files.
 

@@ -28,6 +28,7 @@ OpenStore = Callable[[str], SQLStore]
 
 _PEOPLE = ("psid", "consumed_by", "union_id")  # columns that may hold a PSID
 _ROOM = "bot_linking.stores.sqlite"
+_MAGIC = b"SQLite format 3\0"  # what every file of SQLite's begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,22 @@ def refuse_if_foreign(file: Path) -> None:
     all_known = steps_of(known)
     if any(steps - all_known.get(record, set()) for record, steps in found.items()):
         raise FileRefused(f"{file} was written by a newer release: restore it with that one")
+
+
+def refuse_to_replace_another(path: Path) -> None:
+    """Raise `FileRefused` where the database's file is another program's. One of ours that is damaged is
+    replaced; so is an empty file."""
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        return
+    if not path.is_file():
+        raise FileRefused(f"{path} is there and is no file: is BOT_LINKING_DATABASE right?")
+    with files.reported(path), open(path, "rb") as opened:
+        is_sqlite = opened.read(len(_MAGIC)) == _MAGIC
+    if not is_sqlite or files.is_anothers(path):
+        raise FileRefused(
+            f"{path} is there and is no database of this bot's: is BOT_LINKING_DATABASE right? If it may go,"
+            " move it away first"
+        )
 
 
 def make_ready(file: Path, path: Path, open_store: OpenStore) -> tuple[Path, Comparison]:
