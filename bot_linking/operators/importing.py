@@ -48,17 +48,18 @@ def lines_of(file: Iterable[bytes], names: Mapping[str, str]) -> Iterator[tuple[
     """Each line's number (the first is 1, also where it is a head) and its values by the file's own names.
 
     The file is CSV with a head, or has a JSON object on each line; its first character says which. `names`
-    maps fields of `Link` to names of the file. Raises `FileRefused` for a head that cannot be read,
-    or lacks a needed column.
+    maps fields of `Link` to names of the file. Raises `FileRefused` for a head that cannot be read, or lacks
+    a needed column or one of `names`; after the last JSON line where none of them has one of `names`.
     """
-    needed = {field: names.get(field, field) for field in NEEDED}
+    needed = {field: field for field in NEEDED} | dict(names)
     numbered = enumerate(file, start=1)
     for number, line in numbered:
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if line.strip():
             rest = _with_first(number, line, numbered)
-            yield from _json_lines(rest) if line.lstrip().startswith(b"{") else _csv_lines(rest, needed)
+            is_json = line.lstrip().startswith(b"{")
+            yield from _json_lines(rest, names) if is_json else _csv_lines(rest, needed)
 
 
 def _with_first(number: int, line: bytes, rest: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -66,7 +67,10 @@ def _with_first(number: int, line: bytes, rest: Iterator[tuple[int, bytes]]) -> 
     yield from rest
 
 
-def _json_lines(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Values | BadLine]]:
+def _json_lines(
+    numbered: Iterable[tuple[int, bytes]], names: Mapping[str, str]
+) -> Iterator[tuple[int, Values | BadLine]]:
+    unseen = dict(names)  # a line may leave out what is optional, so only all lines can tell a wrong name
     for number, line in numbered:
         if not line.strip():
             continue
@@ -74,7 +78,13 @@ def _json_lines(numbered: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Va
             value = read_json(line)
         except PayloadUnreadable:
             value = None
-        yield number, value if isinstance(value, dict) else BadLine("is not a JSON object in UTF-8")
+        if not isinstance(value, dict):
+            yield number, BadLine("is not a JSON object in UTF-8")
+            continue
+        unseen = {field: name for field, name in unseen.items() if name not in value}
+        yield number, value
+    for field, name in unseen.items():
+        raise FileRefused(f"no line has {name}: say what it is called with --map {field}=NAME")
 
 
 def _csv_lines(

@@ -96,6 +96,37 @@ def test_every_bad_line_is_named_with_its_number_and_nothing_is_written(
     assert links_in(shell) == []
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--skip-bad", "--tell"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "psid,account_id,mail\n1,a,x@example.com\n",
+            "the file has no column mial, but psid, account_id, mail",
+        ),
+        ('{"psid": "1", "account_id": "a", "mail": "x@example.com"}\n{"psid": "2"}\n', "no line has mial"),
+    ],
+)
+def test_a_name_that_the_file_does_not_have_is_refused(
+    shell: Shell, file: Path, text: str, said: str, option: str
+) -> None:
+    """A misspelt name would else be a field that is missing in every line."""
+    file.write_text(text)
+    result = shell.quick("import", str(file), "--map", "email=mial", option)
+    assert (result.status, result.out) == (1, "")
+    assert said in result.err
+    assert "--map email=" in result.err
+    assert links_in(shell) == []
+
+
+def test_a_json_line_may_leave_out_a_value_that_another_has(shell: Shell, file: Path) -> None:
+    file.write_text(
+        '{"psid": "1", "account_id": "a"}\n{"psid": "2", "account_id": "b", "mail": "b@example.com"}\n'
+    )
+    assert shell.quick("import", str(file), "--map", "email=mail").status == 0
+    assert [link.email for link in links_in(shell)] == [None, "b@example.com"]
+
+
 def test_with_skip_bad_the_good_lines_are_imported(shell: Shell, file: Path) -> None:
     file.write_text("psid,account_id\n1,a\n,b\n3,c\n")
     result = shell.quick("import", str(file), "--skip-bad")
