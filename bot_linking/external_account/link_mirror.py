@@ -64,7 +64,7 @@ class LinkMirror:
         return {"external_accounts": rows}
 
     def export_account(self, read: Read, account_id: str) -> dict[str, list[Row]]:
-        user_id = self.user_id_of(Account(account_id))
+        user_id = self._user_of(account_id)
         apps = [row["app_key"] for row in read("external_list_apps")] if user_id is not None else []
         rows = [
             {"app_key": app_key, **row}
@@ -113,6 +113,14 @@ class LinkMirror:
         user_id = self._user_id_of(account)
         fits = isinstance(user_id, int) and not isinstance(user_id, bool) and 0 <= user_id <= LARGEST_USER_ID
         return user_id if fits else None
+
+    def _user_of(self, account_id: str) -> int | None:
+        """The user of an account id; None also for a text that is no such id. Raises what the host raises."""
+        try:
+            account = Account(account_id)
+        except (TypeError, ValueError):
+            return None
+        return self.user_id_of(account)
 
     def _user_of_link(self, link: Link) -> int | None:
         """The user of a link; None also when the host's hook fails, which must not fail the link."""

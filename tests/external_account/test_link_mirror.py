@@ -383,3 +383,9 @@ def test_the_second_factor_guards_the_linking_pages(pair: Pair) -> None:
     body = {"unionID": PSID, "platform": "messenger", "twoFactorCode": code}
     answer = pair.bot.client().post("/ExternalAccount/shop/SignIn", json=body, headers=headers)
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("account_id", ["", "7" * 300, "\0"])
+def test_a_text_that_is_no_account_id_has_no_user_in_an_export(pair: Pair, account_id: str) -> None:
+    held = pair.bot.linking.export_account(account_id)
+    assert (held["chats"], held["external_accounts"]) == ([], [])
