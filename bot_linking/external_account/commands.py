@@ -15,7 +15,7 @@ from bot_linking.external_account.link_mirror import LARGEST_USER_ID
 from bot_linking.external_account.service import LONGEST_AGE_S, Service
 from bot_linking.external_account.tokens import Token
 from bot_linking.operators.cli import command, group, json_option, limit_option, under
-from bot_linking.operators.terminal import Column, Row, print_rows, say, time_of
+from bot_linking.operators.terminal import Column, Row, ask_hidden, print_rows, reading_stdin, say, time_of
 
 Here = Callable[[], Service]
 
@@ -150,7 +150,9 @@ def _revoke(here: Here) -> click.Command:
         else:
             if user_id is not None:
                 raise click.UsageError("--user goes with --app")
-            ended = int(here().revoke(token or sys.stdin.readline().strip()))
+            with reading_stdin():
+                given = token or sys.stdin.readline().strip()
+            ended = int(here().revoke(given))
         if not ended:
             raise click.ClickException("there is no such token")
         say(f"{ended} token(s) ended")
@@ -196,7 +198,7 @@ def _recover(here: Here) -> click.Command:
         """Open it again after too many wrong codes, with a recovery code from standard input."""
         if app_key not in here().second_factors.apps_of(user_id):
             raise click.ClickException("two-factor sign-in is not on for this user")
-        here().check_code(app_key, user_id, click.prompt("Recovery code", hide_input=True, err=True))
+        here().check_code(app_key, user_id, ask_hidden("Recovery code"))
         say("two-factor sign-in is open again")
 
     return recover

@@ -11,7 +11,16 @@ import click
 
 from bot_linking.core.reading import read_id
 from bot_linking.operators.cli import Here, command, group, json_option, limit_option, yes_option
-from bot_linking.operators.terminal import Column, ask, print_rows, safe, say, time_of
+from bot_linking.operators.terminal import (
+    Column,
+    ask,
+    ask_hidden,
+    print_rows,
+    reading_stdin,
+    safe,
+    say,
+    time_of,
+)
 
 WANTED = ("page access token", "app secret", "verify token")
 _COLUMNS = (
@@ -132,16 +141,10 @@ def _read(*, may_stay: bool) -> Sequence[str]:
 
 def _stdin() -> str:
     """What stdin holds, without the mark that editors on Windows put before it."""
-    try:
+    with reading_stdin():
         return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise click.ClickException("stdin is not UTF-8 text") from None
 
 
 def _prompt(name: str, *, may_stay: bool) -> str:
     hint = " (empty: as it is)" if may_stay else ""
-    default = "" if may_stay else None
-    text: str = click.prompt(
-        f"{name.capitalize()}{hint}", default=default, hide_input=True, show_default=False, err=True
-    )
-    return text.strip()
+    return ask_hidden(f"{name.capitalize()}{hint}", default="" if may_stay else None).strip()

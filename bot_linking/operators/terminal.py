@@ -11,8 +11,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper, UnsupportedOperation
 from itertools import islice
@@ -86,6 +86,23 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
+@contextmanager
+def reading_stdin() -> Iterator[None]:
+    """In this `with` block bytes that are no UTF-8 end the command with one sentence, typed ones, too."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise click.ClickException("stdin is not UTF-8 text") from None
+
+
+def ask_hidden(text: str, *, default: str | None = None) -> str:
+    """What the operator types and the terminal does not show. An empty answer is `default`; without one, the
+    question comes again."""
+    with reading_stdin():
+        answer: str = click.prompt(text, default=default, hide_input=True, show_default=False, err=True)
+        return answer
+
+
 def ask(question: str, *, yes: bool) -> None:
     """Return only when the operator answers y, or has given `--yes`. Without a terminal nobody can answer:
     then the command ends with exit status 1 and names `--yes`."""
@@ -94,7 +111,9 @@ def ask(question: str, *, yes: bool) -> None:
     if not can_ask():
         hint = "Nothing was done: say --yes to do it without a question."
         raise click.ClickException(f"{safe(question)} {hint}")
-    if not click.confirm(safe(question), err=True):
+    with reading_stdin():
+        agreed = click.confirm(safe(question), err=True)
+    if not agreed:
         raise click.ClickException("nothing was done")
 
 

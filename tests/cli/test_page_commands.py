@@ -205,3 +205,20 @@ def test_on_a_terminal_the_three_are_asked_for_and_not_shown(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     assert pages._read(may_stay=False) == LINES.split()
     assert asked == [("Page access token", True), ("App secret", True), ("Verify token", True)]
+
+
+def not_utf_8(*_: object, **__: object) -> str:
+    """What reads a terminal on which such a byte is typed."""
+    return b"\xff".decode()
+
+
+def test_a_typed_byte_that_is_no_utf_8_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bot_linking.operators import pages, terminal
+
+    monkeypatch.setattr(click, "prompt", not_utf_8)
+    monkeypatch.setattr(click, "confirm", not_utf_8)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    with pytest.raises(click.ClickException, match="stdin is not UTF-8 text"):
+        pages._read(may_stay=False)
+    with pytest.raises(click.ClickException, match="stdin is not UTF-8 text"):
+        terminal.ask("Remove it?", yes=False)

@@ -97,6 +97,13 @@ def test_what_does_not_work_leaves_stdout_empty_and_fails(shop: Shop, arguments:
     assert "Traceback" not in ran.output
 
 
+def test_a_typed_byte_that_is_no_utf_8_is_one_sentence(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    out(shop, "two-factor", "enable", "shop", USER)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: b"\xff".decode())
+    ran = run(shop, "two-factor", "recover", "shop", USER)
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (1, "", "Error: stdin is not UTF-8 text\n")
+
+
 @pytest.mark.parametrize(
     "arguments", [["someid", "--app", "shop"], ["--user", "7"], ["someid", "--user", "7"]]
 )
