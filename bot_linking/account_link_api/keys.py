@@ -36,7 +36,8 @@ class Keys:
         if not name.strip() or len(name) > LONGEST_NAME or has_hidden_marks(name):
             raise KeyNameRefused(f"a key's name has 1 to {LONGEST_NAME} visible characters")
         key = PREFIX + secrets.token_urlsafe(24)
-        kept = ApiKey(secrets.token_hex(6), name, digest_of(key), tuple(pages), self._linking.now())
+        once = tuple(dict.fromkeys(pages))
+        kept = ApiKey(secrets.token_hex(6), name, digest_of(key), once, self._linking.now())
         if not self._linking.store.save_api_key(kept):
             raise KeyNameRefused(f"there is an active key named {name} already")
         return key

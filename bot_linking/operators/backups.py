@@ -28,7 +28,7 @@ def commands(here: Here) -> list[click.Command]:
 
 def _backup(here: Here) -> click.Command:
     @command("backup", examples=("backup /backups/links-$(date +%F).db",))
-    @click.argument("file", type=click.Path(path_type=Path))
+    @click.argument("file", type=click.Path(readable=False, path_type=Path))
     def backup(file: Path) -> None:
         """Copy the SQLite database into a file while the bot runs, for its owner alone, and check the copy.
 
@@ -68,7 +68,7 @@ def _refuse_target(file: Path, path: Path) -> None:
 
 def _restore(here: Here) -> click.Command:
     @command("restore", examples=("restore /backups/links-2026-11-25.db",))
-    @click.argument("file", type=click.Path(path_type=Path))
+    @click.argument("file", type=click.Path(readable=False, path_type=Path))
     @yes_option
     def restore(file: Path, yes: bool) -> None:
         """Put a backup in the place of the SQLite database of a stopped bot.

@@ -13,7 +13,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
-from bot_linking.core.reading import is_unicode
+from bot_linking.core.reading import is_unicode, read_id
 from bot_linking.operators.terminal import safe, use_utf8
 from bot_linking.stores.opening import only_looking
 
@@ -125,6 +125,19 @@ def refuse_beside(option: str, **ignored: object) -> None:
     for name, value in ignored.items():
         if value is not None and value is not False:
             raise click.UsageError(f"--{name} does not go with {option}")
+
+
+def refuse_if_not_served(here: Here, page_id: str) -> None:
+    """Wrong usage where this page is not one of the bot's. For a command that stores something for it: one
+    that looks or removes takes a page of former days, too."""
+    if read_id(page_id) is None or not here().pages.serves(page_id):
+        raise click.BadParameter(f"{safe(page_id)} is not a page of this bot", param_hint="--page")
+
+
+def refuse_if_no_psid(psid: str) -> None:
+    """Wrong usage where this text cannot be a PSID."""
+    if read_id(psid) is None:
+        raise click.BadParameter("is not a PSID", param_hint="PSID")
 
 
 def under(section: str, commands: Sequence[click.Command]) -> list[click.Command]:

@@ -18,7 +18,7 @@ from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, O
 from bot_linking.core.links import Link
 from bot_linking.operators.cli import Here, command, json_option, page_option
 from bot_linking.operators.files import lines_in
-from bot_linking.operators.people import REFUSALS
+from bot_linking.operators.people import REFUSALS, no_links
 from bot_linking.operators.terminal import Bar, inert, say
 from bot_linking.stores.opening import making
 
@@ -50,7 +50,7 @@ def _export_links(here: Here) -> click.Command:
         links = (link for link in here().store.list_links() if page_id in (None, link.page_id))
         first = next(links, None)  # asked for before the head is printed: the store may be away
         if first is None:
-            say("nobody is linked")
+            say(no_links(is_filtered=page_id is not None))
         rows = (link.as_dict() for link in chain([first] if first else [], links))
         if as_json:
             sys.stdout.writelines(json.dumps(row) + "\n" for row in rows)
@@ -75,7 +75,7 @@ def _import(here: Here) -> click.Command:
         "import",
         examples=("import links.csv", "import users.csv --map psid=fb_id --map account_id=uid"),
     )
-    @click.argument("file", type=click.Path())
+    @click.argument("file", type=click.Path(readable=False))
     @click.option(
         "--map", "pairs", metavar="FIELD=NAME", multiple=True, help="What a field is called in the file."
     )

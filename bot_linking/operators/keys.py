@@ -6,8 +6,7 @@ import click
 
 from bot_linking.account_link_api.keys import Keys
 from bot_linking.core.ports import ApiKey
-from bot_linking.core.reading import read_id
-from bot_linking.operators.cli import Here, command, group, json_option, limit_option
+from bot_linking.operators.cli import Here, command, group, json_option, limit_option, refuse_if_not_served
 from bot_linking.operators.terminal import Column, Row, print_rows, safe, say, time_of
 
 _KEY = (
@@ -32,9 +31,8 @@ def _create(here: Here) -> click.Command:
     @click.option("--page", "pages", metavar="ID", multiple=True, help="Only for this page; may be repeated.")
     def create(name: str, pages: tuple[str, ...]) -> None:
         """Make a key and print it, this once."""
-        served = {page.id for page in here().pages.all()} - {None}
-        if unknown := [page for page in pages if read_id(page) is None or (served and page not in served)]:
-            raise click.BadParameter(f"{safe(unknown[0])} is not a page of this bot", param_hint="--page")
+        for page_id in pages:
+            refuse_if_not_served(here, page_id)
         click.echo(Keys(here().linking).create(name, pages))
         say("Keep it in a safe place: it cannot be shown again.")
 

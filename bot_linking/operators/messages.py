@@ -79,8 +79,10 @@ def _dead_letters(here: Here) -> click.Command:
     ) -> None:
         """Messages that were given up or wait, and why: `dead`; `waiting` for their person to write; `held`
         until the page or the app is mended."""
-        if (reason or since) and not retry_all:
+        if not retry_all and (reason is not None or since is not None):
             raise click.UsageError("--reason and --since go with --retry-all")
+        if reason == "":  # a script's variable that is empty: every message would be meant
+            raise click.BadParameter("is empty", param_hint="--reason")
         if retry_all:
             refuse_beside("--retry-all", retry=entry_id, limit=limit, json=as_json)
             _retry_all(here(), reason or "", since)

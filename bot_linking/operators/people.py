@@ -12,7 +12,6 @@ from bot_linking.core.conflicts import CANNOT_ASK, Consent
 from bot_linking.core.events import EventIgnored, LinkingRefused, MessageFailed
 from bot_linking.core.identifiers import Identifiers
 from bot_linking.core.links import Link
-from bot_linking.core.reading import read_id
 from bot_linking.operators.cli import (
     Here,
     command,
@@ -20,6 +19,8 @@ from bot_linking.operators.cli import (
     limit_option,
     page_option,
     refuse_beside,
+    refuse_if_no_psid,
+    refuse_if_not_served,
     yes_option,
 )
 from bot_linking.operators.terminal import Column, ask, print_one, print_rows, safe, say
@@ -82,9 +83,15 @@ def _links(here: Here) -> click.Command:
         of_account = None if account_id is None else installed.linking.links_of(account_id)
         found: Iterable[Link] = installed.store.list_links() if of_account is None else of_account
         rows = (link.as_dict() for link in found if page_id in (None, link.page_id))
-        print_rows(_LINK, rows, as_json=as_json, limit=limit, nothing="nobody is linked")
+        nothing = no_links(is_filtered=account_id is not None or page_id is not None)
+        print_rows(_LINK, rows, as_json=as_json, limit=limit, nothing=nothing)
 
     return links
+
+
+def no_links(*, is_filtered: bool) -> str:
+    """What is said of an empty list of links, of which a filter may have left out all."""
+    return "no such link" if is_filtered else "nobody is linked"
 
 
 def _show(here: Here) -> click.Command:
@@ -120,8 +127,9 @@ def _link(here: Here) -> click.Command:
         page_id: str | None,
     ) -> None:
         """Link a PSID to an account, or add to what it is known by."""
-        if read_id(psid) is None:
-            raise click.BadParameter("is not a PSID", param_hint="PSID")
+        refuse_if_no_psid(psid)
+        if page_id is not None:
+            refuse_if_not_served(here, page_id)
         given = Identifiers(username, email, phone_number)
         consent = CANNOT_ASK if replace else Consent()
         outcome = here().linking.bind(psid, given, page_id, source="cli", consent=consent)
@@ -203,15 +211,17 @@ def _erase(here: Here) -> click.Command:
         linking = here().linking
         if (psid is None) == (account_id is None):
             raise click.UsageError("name either a PSID or an account with --account")
-        if account_id is not None:
-            refuse_beside("--account", page=page_id)
         if psid is not None:
+            refuse_if_no_psid(psid)
             ask(f"{_held(linking.store.export(page_id, psid), psid)} Erase it?", yes=yes)
             rows = linking.erase(psid, page_id)
         else:
-            chats = ", ".join(link.psid for link in linking.links_of(account_id or "")) or "nobody"
+            refuse_beside("--account", page=page_id)
+            if not account_id:
+                raise click.BadParameter("is empty", param_hint="--account")
+            chats = ", ".join(link.psid for link in linking.links_of(account_id)) or "nobody"
             ask(f"Account {account_id} is linked to {chats}. Erase everything about them?", yes=yes)
-            rows = linking.erase_account(account_id or "")
+            rows = linking.erase_account(account_id)
         say(f"{rows} row(s) about {psid or account_id} removed")
 
     return erase

@@ -92,6 +92,23 @@ def test_a_file_where_the_system_refuses_it(
     assert linked_in(database) == before
 
 
+@pytest.mark.parametrize(
+    "command", ["import", "restore --yes", "backup", "erasures --replay", "deletions --import"]
+)
+def test_a_file_that_this_user_may_not_read_is_one_sentence(
+    shell: Shell, database: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # which asks the modes of the real user alone
+    file = tmp_path / "secret"
+    file.write_text("1\n")
+    file.chmod(0)
+    with bound_by_modes():
+        result = shell.quick(*command.split(), str(file))
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("Error: ")
+    assert str(file) in result.err
+
+
 def test_a_backup_that_may_not_be_written_is_named_as_the_operator_named_it(
     shell: Shell, copy: Path, closed: Path, full: Path
 ) -> None:

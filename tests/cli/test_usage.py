@@ -58,6 +58,9 @@ def test_the_largest_numbers_that_are_allowed_work(shell: Shell) -> None:
         "dead-letters --retry-all --limit 5",
         "dead-letters --retry-all --json",
         "dead-letters --retry 1 --since 2h",
+        "dead-letters --retry 1 --since=",
+        "dead-letters --since=",
+        "dead-letters --reason=",
         "deletions --import - --limit 5",
         "deletions --import - --json",
         "check --every 5",
@@ -70,6 +73,65 @@ def test_options_of_which_one_would_be_ignored_are_wrong_usage(shell: Shell, arg
     result = shell.quick(*arguments.split())
     assert (result.status, result.out) == (2, "")
     assert "--" in result.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--reason=", "--since="])
+def test_no_message_is_meant_by_an_empty_filter(shell: Shell, option: str) -> None:
+    """As where a variable of a script is empty."""
+    shell.link("999999")  # nobody here has this PSID: Graph refuses for good
+    shell.quick("deliver", "--once")
+    result = shell.quick("dead-letters", "--retry-all", option)
+    assert (result.status, result.out) == (2, "")
+    assert shell.quick("dead-letters").out.split("\t")[5] == "dead"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["erase", "", "--yes"], "is not a PSID"),
+        (["erase", "1 2", "--yes"], "is not a PSID"),
+        (["erase", "--account", "", "--yes"], "is empty"),
+    ],
+)
+def test_who_cannot_be_there_is_not_erased(shell: Shell, arguments: list[str], said: str) -> None:
+    result = shell.quick(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err
+
+
+@pytest.mark.parametrize("page", ["999", "", "a b\x1b[2J"])
+@pytest.mark.parametrize("command", ["link 1 --email ada@example.com", "api-key create news"])
+def test_nothing_is_stored_for_a_page_that_the_bot_does_not_serve(
+    shell: Shell, command: str, page: str
+) -> None:
+    result = shell.quick(*command.split(), "--page", page)
+    assert (result.status, result.out) == (2, "")
+    assert "is not a page of this bot" in result.err
+    assert "\x1b" not in result.err
+    with shell.store() as store:
+        assert list(store.list_links()) == []
+        assert store.list_api_keys() == []
+
+
+@pytest.mark.parametrize("command", ["show", "history", "export", "unlink", "erase --yes"])
+def test_a_page_of_former_days_is_looked_at_and_removed(shell: Shell, ada: str, command: str) -> None:
+    shell.link(ada, page="999")
+    assert shell.quick(*command.split(), ada, "--page", "999").status == 0
+
+
+def test_a_key_names_each_of_its_pages_once(shell: Shell) -> None:
+    page = shell.messenger.page_id
+    assert shell.quick("api-key", "create", "news", "--page", page, "--page", page).status == 0
+    with shell.store() as store:
+        assert [key.pages for key in store.list_api_keys()] == [(page,)]
+
+
+def test_an_empty_list_says_whether_it_was_filtered(shell: Shell, ada: str) -> None:
+    filtered = (["links", "--page", "999"], ["links", "--account", "nope"], ["export-links", "--page", "999"])
+    for command in ("links", "export-links"):
+        assert shell.quick(command).err == "nobody is linked\n"
+    shell.link(ada)
+    assert {shell.quick(*arguments).err for arguments in filtered} == {"no such link\n"}
 
 
 def test_the_links_of_an_account_without_an_id_are_none(shell: Shell, ada: str) -> None:
