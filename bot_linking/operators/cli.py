@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from bot_linking.core.errors import BotLinkingError, ConfigurationError
 from bot_linking.core.reading import is_unicode, read_id
-from bot_linking.operators.terminal import safe, use_utf8
+from bot_linking.operators.terminal import open_missing, safe, use_utf8
 from bot_linking.stores.opening import only_looking
 
 if TYPE_CHECKING:
@@ -34,15 +34,22 @@ limit_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
-class Command(click.Command):
+class _Prepared(click.Command):
+    """A command or a group whose standard streams are ready before a help text is printed or a file is
+    opened, both of which click does first."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        open_missing()
+        use_utf8()
+        with _files_reported():
+            return super().make_context(*args, **kwargs)
+
+
+class Command(_Prepared):
     """A command that knows its section of the help, shows examples and knows whether it makes a database."""
 
     section = ""
     creates = False  # whether it may make the app's database where it is missing
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        use_utf8()  # here: a help text is printed, and a file is opened, before the command runs
-        return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it, unless an argument has bytes that are no text: no store could look for it."""
@@ -87,7 +94,7 @@ class Commands(MutableMapping[str, click.Command]):
         return len(self._all())
 
 
-class LinkingGroup(AppGroup):
+class LinkingGroup(_Prepared, AppGroup):
     """`flask linking`: its help lists the commands by section, each with its whole summary."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -101,6 +108,10 @@ class LinkingGroup(AppGroup):
             if rows:
                 with formatter.section(section or "More"):
                     formatter.write_dl(rows)
+
+
+class _Group(_Prepared, click.Group):
+    """A command with commands of its own."""
 
 
 def command(
@@ -150,7 +161,7 @@ def under(section: str, commands: Sequence[click.Command]) -> list[click.Command
 
 def group(name: str, text: str, commands: Sequence[click.Command]) -> click.Group:
     """A command with commands of its own."""
-    made = click.Group(name, help=text)
+    made = _Group(name, help=text)
     for each in commands:
         made.add_command(each)
     return made
@@ -162,25 +173,33 @@ def reporting(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:
         try:
-            try:
-                function(*args, **kwargs)
-            finally:
-                sys.stdout.flush()  # at the process's end nobody could report that it failed
+            with _files_reported():
+                try:
+                    function(*args, **kwargs)
+                finally:
+                    sys.stdout.flush()  # at the process's end nobody could report that it failed
         except ConfigurationError as problem:
             for sentence in problem.problems:
                 click.echo(f"Error: {safe(sentence)}", err=True)
             sys.exit(1)
         except BotLinkingError as problem:
             raise click.ClickException(safe(problem)) from None
-        except BrokenPipeError:  # whoever read the output has enough: click ends the process
-            raise
-        except OSError as problem:
-            if problem.filename is None:
-                _write_no_more()
-            what = safe(problem.filename or "the output")
-            raise click.ClickException(f"{what}: {problem.strerror or problem}") from None
 
     return command
+
+
+@contextmanager
+def _files_reported() -> Iterator[None]:
+    """An error of a file, the output's too, becomes one line on stderr and exit status 1."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read the output has enough: click ends the process
+        raise
+    except OSError as problem:
+        if problem.filename is None:
+            _write_no_more()
+        what = safe(problem.filename or "the output")
+        raise click.ClickException(f"{what}: {problem.strerror or problem}") from None
 
 
 def _write_no_more() -> None:

@@ -39,6 +39,14 @@ class Column(NamedTuple):
     is_whole: bool = False
 
 
+def open_missing() -> None:
+    """Put the null device where Python has no standard stream, as a supervisor may start a program without
+    one: what is written there goes nowhere, and what is read is at its end."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
 def use_utf8() -> None:
     """Read and write UTF-8 where a file or a pipe stands in for the terminal, also on Windows, where it would
     be a code page: what one command prints, another reads. A terminal keeps its own encoding, and shows what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +161,9 @@ def test_a_copy_of_what_is_no_database_blames_the_source(tmp_path: Path) -> None
         files.copy_file(source, tmp_path / "target.db")
 
 
-@pytest.mark.parametrize("arguments", ["export-links", "links", "erasures", "check"])
+@pytest.mark.parametrize(
+    "arguments", ["export-links", "links", "erasures", "check", "--help", "links --help", "page --help"]
+)
 def test_an_output_that_takes_nothing_is_one_sentence(shell: Shell, ada: str, arguments: str) -> None:
     shell.link(ada)
     shell.quick("erase", "77", "--yes")
@@ -171,6 +174,48 @@ def test_an_output_that_takes_nothing_is_one_sentence(shell: Shell, ada: str, ar
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == "Error: the output: No space left on device\n"
+
+
+def without_stream(shell: Shell, redirection: str, arguments: str) -> tuple[int, str, str]:
+    """Run a command as a supervisor does that starts programs without one of the standard streams."""
+    line = f"exec {shlex.join(shell.command(*arguments.split()))} {redirection}"
+    keys = {"BOT_LINKING_PAGE_KEYS": "q7Zp2Vw9Xc4Rt6Yh1Bn8Lk3Md5Fs0GaJ"}
+    done = subprocess.run(
+        ["sh", "-c", line], env=shell.environment | keys, cwd=ROOT, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_command_does_its_work_without_stdout_and_without_stderr(
+    shell: Shell, tmp_path: Path, stream: int
+) -> None:
+    status, out, err = without_stream(shell, f"{stream}>&-", f"backup {tmp_path}/copy.db")
+    assert (status, out) == (0, "")
+    assert err == "" if stream == 2 else "whole" in err
+    assert (tmp_path / "copy.db").exists()
+    for reading in ("links", "links --help", "--help"):
+        assert without_stream(shell, f"{stream}>&-", reading)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ("import -", 0, "0 "),
+        ("deletions --import -", 0, "0 request"),
+        ("page add 1", 1, "stdin has 0 line(s), not three"),
+        ("page rotate 1", 1, "stdin has 0 line(s), not three"),
+        ("erase 5", 1, "say --yes"),
+    ],
+)
+def test_a_missing_stdin_is_one_that_is_at_its_end(
+    shell: Shell, arguments: str, status: int, words: str
+) -> None:
+    closed = without_stream(shell, "<&-", arguments)
+    assert closed[0] == status
+    assert words in closed[2]
+    assert closed == without_stream(shell, "</dev/null", arguments)
 
 
 def test_the_name_of_a_file_cannot_move_the_cursor(shell: Shell, copy: Path, closed: Path) -> None:
