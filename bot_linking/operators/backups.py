@@ -34,9 +34,10 @@ def _backup(here: Here) -> click.Command:
 
         An older backup of this name is replaced when the new one is whole.
         """
+        from bot_linking.stores.paths import real_path
         from bot_linking.stores.sqlite import files
 
-        path, file = _database(here), file.resolve()
+        path, file = _database(here), real_path(file)
         if not path.exists():
             raise click.ClickException(f"there is no database {path}")
         _refuse_target(file, path)
@@ -134,11 +135,12 @@ def _erasures(here: Here) -> click.Command:
 def _database(here: Here) -> Path:
     """The file itself, also where the address names a link to it: SQLite keeps its log beside the file."""
     from bot_linking.stores import sqlite_file
+    from bot_linking.stores.paths import real_path
 
     path = sqlite_file(here().settings.database)
     if path is None:
         raise click.ClickException("the store is on PostgreSQL: use pg_dump and pg_restore, see the guide")
-    return path.resolve()
+    return real_path(path)
 
 
 def _opened(here: Here, url: str) -> SQLStore:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot_linking.doors.findings import Finding
 from bot_linking.stores import sqlite_file
+from bot_linking.stores.paths import real_path
 
 MOUNTS = Path("/proc/self/mounts")
 _GONE_AT_NEXT_START = {"tmpfs", "ramfs"}
@@ -20,7 +21,7 @@ def check_file(database: str, *, is_for_real: bool) -> Iterator[Finding]:
     if path is None:
         return
     try:
-        real = path.resolve()  # SQLite keeps its log beside the file itself, where the path is a link to it
+        real = real_path(path)
         for each in (path, Path(f"{real}-wal"), Path(f"{real}-shm")):
             yield from _modes(each)
     except OSError as problem:

@@ -19,6 +19,7 @@ from bot_linking.core.ports.erasures import Erasure
 from bot_linking.core.reading import read_json, require_storable
 from bot_linking.stores.engine import Engine, Tx
 from bot_linking.stores.family import Family
+from bot_linking.stores.paths import real_path
 
 SUFFIX = ".erased"
 PORTION = 500
@@ -78,7 +79,7 @@ def _listed(engine: Engine, since: int) -> Iterator[Erasure]:
 def list_beside(database: Path) -> Path:
     """The file that holds the same list, one JSON object a line: one list, by whatever link the database is
     opened."""
-    database = database.resolve()
+    database = real_path(database)
     return database.with_name(database.name + SUFFIX)
 
 

@@ -176,6 +176,34 @@ def test_an_output_that_takes_nothing_is_one_sentence(shell: Shell, ada: str, ar
     assert done.stderr == "Error: the output: No space left on device\n"
 
 
+@pytest.fixture
+def circle(tmp_path: Path) -> Path:
+    """A symbolic link to one that leads back to it."""
+    (tmp_path / "one.db").symlink_to(tmp_path / "two.db")
+    (tmp_path / "two.db").symlink_to(tmp_path / "one.db")
+    return tmp_path / "one.db"
+
+
+@pytest.mark.parametrize("below", ["", "links.db"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_database_behind_links_in_a_circle(
+    shell: Shell, copy: Path, circle: Path, tmp_path: Path, command: str, below: str
+) -> None:
+    arguments = command.replace("COPY", str(copy)).replace("NEW", str(tmp_path / "new.db")).split()
+    result = shell.quick(*arguments, BOT_LINKING_DATABASE=f"sqlite:///{circle / below}")
+    assert result.status == 1
+    assert str(circle / below) in result.out + result.err or "no tables of ours" in result.err  # of copy
+    assert result.err.count("Error:") == (command != "check")
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore --yes", "copy --to"])
+def test_a_file_behind_links_in_a_circle(shell: Shell, database: Path, circle: Path, command: str) -> None:
+    result = shell.quick(*command.split(), f"sqlite:///{circle}" if "copy" in command else str(circle))
+    assert (result.status, result.out, result.err.count("Error:")) == (1, "", 1)
+    assert str(circle) in result.err
+
+
 def without_stream(shell: Shell, redirection: str, arguments: str) -> tuple[int, str, str]:
     """Run a command as a supervisor does that starts programs without one of the standard streams."""
     line = f"exec {shlex.join(shell.command(*arguments.split()))} {redirection}"

@@ -12,6 +12,7 @@ from typing import Any
 from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.copying.plan import Table
 from bot_linking.stores.copying.side import CHUNK, Rows
+from bot_linking.stores.paths import real_path
 from bot_linking.stores.sqlite.file import address_of, ours_in
 from bot_linking.stores.sqlite.files import SIDE_FILES, reported
 
@@ -34,7 +35,8 @@ class SQLiteSide:
                 self._connection = _open(self._path, is_at_rest=self._marks is not None)
 
     def identity(self) -> tuple[Any, ...]:
-        return ("sqlite", str(self._path.resolve()))
+        with reported(self._path):
+            return ("sqlite", str(real_path(self._path)))
 
     def steps(self) -> dict[str, set[str]]:
         if not self._has("_sqlite_migrations"):
