@@ -175,11 +175,20 @@ def matching(pattern: str, what: str) -> Callable[[Any], str]:
 def database(value: Any) -> str:
     """The address of a database, as `open_store` takes it. It may hold a password."""
     url = text(value)
+    if url.startswith("sqlite:"):
+        _refuse_what_sqlite_would_name_a_file(url)
     if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
         return url
     if url.startswith("postgres"):
         raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+
+
+def _refuse_what_sqlite_would_name_a_file(url: str) -> None:
+    if ":memory:" in url or "mode=memory" in url:
+        raise ValueError("must be a file: a database in memory ends with its process, and no other shares it")
+    if "?" in url:
+        raise ValueError("takes no options: all after sqlite:/// is the path of a file, without a ?")
 
 
 def redis(value: Any) -> str:

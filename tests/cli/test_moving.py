@@ -57,15 +57,17 @@ def test_copy_shows_a_bar_on_a_terminal(shell: Shell, ada: str, tmp_path: Path) 
         ("postgresql://bot:hun@ter2@db/bot", 2),
         ("postgresql://bot:hunter2@127.0.0.1:1/bot?pooling=foo", 2),
         ("nonsense", 2),
+        ("sqlite:///NEW?mode=ro", 2),
+        ("sqlite:///:memory:", 2),
         ("postgresql://bot:hunter2@127.0.0.1:1/bot", 1),
         ("sqlite:////proc/links.db", 1),
     ],
 )
 def test_an_address_that_is_none_or_leads_nowhere_is_one_sentence_without_its_password(
-    shell: Shell, ada: str, address: str, status: int
+    shell: Shell, ada: str, tmp_path: Path, address: str, status: int
 ) -> None:
     shell.link(ada)
-    result = shell.quick("copy", "--to", address)
+    result = shell.quick("copy", "--to", address.replace("NEW", f"{tmp_path}/new.db"))
     assert (result.status, result.out) == (status, "")
     assert "ter2" not in result.err
     assert result.err.count("Error:") == 1
