@@ -64,12 +64,18 @@ def test_copy_shows_a_bar_on_a_terminal(shell: Shell, ada: str, tmp_path: Path) 
     ],
 )
 def test_an_address_that_is_none_or_leads_nowhere_is_one_sentence_without_its_password(
-    shell: Shell, ada: str, tmp_path: Path, address: str, status: int
+    shell: Shell,
+    ada: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    address: str,
+    status: int,
 ) -> None:
     shell.link(ada)
     result = shell.quick("copy", "--to", address.replace("NEW", f"{tmp_path}/new.db"))
     assert (result.status, result.out) == (status, "")
     assert "ter2" not in result.err
+    assert "starting without the database" not in caplog.text
     assert result.err.count("Error:") == 1
     assert "BOT_LINKING_DATABASE" not in result.err
     assert ("--to" in result.err.splitlines()[-1]) == (status == 2)

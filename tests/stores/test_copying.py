@@ -254,6 +254,17 @@ def test_a_target_that_holds_a_row_is_refused_and_left_alone(
     assert contents(new) == before
 
 
+def test_a_file_of_another_program_is_refused_and_left_alone(
+    empty: NewDatabase, new_database: NewDatabase
+) -> None:
+    old, new = empty("sqlite"), new_database("sqlite")
+    run(new, "create table orders (number integer primary key autoincrement)")
+    with pytest.raises(CopyRefused, match=r"not empty: it holds tables .*: orders$"):
+        copy_store(old, new)
+    with connected(new) as ask:
+        assert ask("select name from sqlite_master where name not like 'sqlite%'") == [("orders",)]
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_database_is_not_copied_into_itself(empty: NewDatabase, kind: str) -> None:
     url = empty(kind)

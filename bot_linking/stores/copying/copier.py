@@ -88,13 +88,14 @@ def _known_rooms(source: Side) -> dict[str, str]:
 
 
 def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: dict[str, str]) -> None:
-    """Check that the target is another database without rows, then make its tables."""
+    """Check that the target is another database without rows or tables of others, then make its tables."""
     with closing(side_of(target_url)) as target:
         if target.identity() == source.identity():
             raise CopyRefused("the target is the database that is to be copied")
+        _refuse_others(target)
         _refuse_rows(target, tables)
     try:
-        store = open_store(target_url)
+        store = open_store(target_url, only_look=True)  # `migrate` makes the tables, and says why it cannot
     except ConfigurationError as problem:
         raise CopyRefused(f"the target {str(problem).removeprefix(f'{problem.key} ')}") from None
     try:
@@ -103,6 +104,12 @@ def _make_ready(source: Side, target_url: str, tables: Sequence[Table], known: d
         store.migrate()
     finally:
         store.close()
+
+
+def _refuse_others(target: Side) -> None:
+    if others := target.others({table.name for table in tables_of(rooms().values())}):
+        named = ", ".join(others[:3]) + (", ..." if others[3:] else "")
+        raise CopyRefused(f"the target is not empty: it holds tables that are not of this release: {named}")
 
 
 def _refuse_rows(target: Side, tables: Sequence[Table]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, LiteralString
 
@@ -60,6 +60,9 @@ class PostgresSide:
         with self._bounded():
             ((count,),) = self._ask(sql.SQL("select count(*) from {}").format(sql.Identifier(table.name)))
         return int(count)
+
+    def others(self, ours: Collection[str]) -> list[str]:
+        return []  # a schema may be shared
 
     def rows(self, table: Table) -> Iterator[Rows]:
         query = sql.SQL("select {} from {}").format(_listed(table), sql.Identifier(table.name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -31,6 +31,9 @@ class Side(Protocol):
 
     def count(self, table: Table) -> int:
         """How many rows there are; 0 where the table is missing."""
+
+    def others(self, ours: Collection[str]) -> list[str]:
+        """The names of the tables of other programs, in a database that is to hold ours alone."""
 
     def rows(self, table: Table) -> Iterator[Rows]:
         """All rows, at most `CHUNK` at a time, in any order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bot_linking.stores.sqlite.files import SIDE_FILES, reported
 Marks = tuple[int, int, int]  # that a write changes
 
 WAIT_S = 5.0
+_OF_SQLITE = ("sqlite_", "_sqlite_migrations")  # its own tables, and the record of sqlite-utils
 _CACHE_KIB = 64 * 1024
 
 
@@ -61,6 +62,12 @@ class SQLiteSide:
             return 0
         ((count,),) = self._ask(f"select count(*) from {table.name}")
         return int(count)
+
+    def others(self, ours: Collection[str]) -> list[str]:
+        if self._connection is None:
+            return []
+        found = self._ask("select name from sqlite_master where type = 'table' order by name")
+        return [name for (name,) in found if name not in ours and not name.startswith(_OF_SQLITE)]
 
     def rows(self, table: Table) -> Iterator[Rows]:
         with reported(self._path):
