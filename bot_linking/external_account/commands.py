@@ -135,7 +135,7 @@ def _list_tokens(here: Here) -> click.Command:
 
 def _revoke(here: Here) -> click.Command:
     @command("revoke", examples=("token revoke --app shop --user 7",))
-    @click.argument("token", metavar="ID", required=False)
+    @click.argument("token", metavar="[ID]", required=False)
     @click.option("--app", "app_key", metavar="APPKEY", help="Every token of this application.")
     @click.option("--user", "user_id", metavar="USER_ID", type=USER_ID, help="With --app: of this user only.")
     def revoke(token: str | None, app_key: str | None, user_id: int | None) -> None:

@@ -204,6 +204,18 @@ def test_a_file_behind_links_in_a_circle(shell: Shell, database: Path, circle: P
     assert str(circle) in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(".", "is no regular file"), ("/dev/null", "is no regular file"), ("gone.db", "there is no file")],
+)
+def test_a_restore_says_whether_a_backup_is_missing_or_no_file(
+    shell: Shell, tmp_path: Path, name: str, words: str
+) -> None:
+    result = shell.quick("restore", str(tmp_path / name), "--yes")
+    assert (result.status, result.out, result.err.count("Error:")) == (1, "", 1)
+    assert words in result.err
+
+
 def without_stream(shell: Shell, redirection: str, arguments: str) -> tuple[int, str, str]:
     """Run a command as a supervisor does that starts programs without one of the standard streams."""
     line = f"exec {shlex.join(shell.command(*arguments.split()))} {redirection}"

@@ -114,6 +114,10 @@ def test_a_token_that_is_named_in_two_ways_is_wrong_usage(shop: Shop, arguments:
     assert shop.is_good(shop.other)
 
 
+def test_the_help_says_that_the_id_of_a_token_may_be_left_out(shop: Shop) -> None:
+    assert "revoke [OPTIONS] [ID]\n" in out(shop, "token", "revoke", "--help")
+
+
 def test_a_token_is_revoked_by_its_id_by_itself_or_with_all_of_a_user(shop: Shop) -> None:
     listed = [line.split("\t") for line in out(shop, "token", "list").splitlines()]
     by_user = {line[2]: line[0] for line in listed}

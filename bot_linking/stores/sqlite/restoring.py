@@ -62,7 +62,7 @@ def refuse_if_open(path: Path) -> None:
 def refuse_if_foreign(file: Path) -> None:
     """Raise `FileRefused` unless the file is an undamaged database of this bot, of this release or older."""
     if not file.is_file():
-        raise FileRefused(f"there is no file {file}")
+        raise FileRefused(f"{file} is no regular file" if file.exists() else f"there is no file {file}")
     files.check(file)
     found, known = files.steps_in(file), rooms()
     if "bot_linking" not in found:
