@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,8 +27,8 @@ ADA = "24680135791357"
 class Workers:
     """Two workers. While one has to answer, the other is stopped."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, database: Path) -> None:
+        self.url, self._database = url, database
         self.pids = [self.ask()["pid"]]
         with self._asleep(self.pids[0]):
             self.pids.append(self.ask()["pid"])
@@ -45,9 +46,21 @@ class Workers:
     def _asleep(self, pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGSTOP)
         try:
+            while not self._can_be_written():  # it sleeps inside a transaction: let it end that first
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.05)
+                os.kill(pid, signal.SIGSTOP)
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+    def _can_be_written(self) -> bool:
+        with closing(sqlite3.connect(self._database, timeout=1)) as connection:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return False
+        return True
 
 
 @contextmanager
@@ -67,7 +80,7 @@ def gunicorn(simulator: Simulator, folder: Path, port: int) -> Iterator[Workers]
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield Workers(url)
+        yield Workers(url, folder / "bot_linking.db")
         process.terminate()
         process.wait()
 
