@@ -206,7 +206,7 @@ class Inbox:
     def handshake(self, query: Mapping[str, Any]) -> Answer:
         """Answer Messenger's verification GET: the challenge as plain text, when the verify token is
         right. 503 for a token that may be an added page's which could not be read yet."""
-        mode, token, challenge = (_only(query.get(f"hub.{name}")) for name in _HANDSHAKE)
+        mode, token, challenge = (_only(query, f"hub.{name}") for name in _HANDSHAKE)
         given = token.encode("utf-8", "replace")
         known = sum(hmac.compare_digest(given, each) for each in self._pages.verify_tokens()) > 0
         if known and mode == "subscribe" and _CHALLENGE.fullmatch(challenge):
@@ -223,8 +223,10 @@ def _refusal(status: int, sentence: str) -> Answer:
     return Answer(status, f"{sentence}\n", headers)
 
 
-def _only(value: Any) -> str:
-    """The parameter's text, also from a list of one; anything else counts as missing."""
+def _only(query: Mapping[str, Any], name: str) -> str:
+    """The parameter's text, also from a list of one; anything else counts as missing, so that no framework's
+    choice between two of the same name matters."""
+    value = query.getlist(name) if hasattr(query, "getlist") else query.get(name)
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, str) else ""

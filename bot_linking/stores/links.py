@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
 
 from bot_linking.core.codes import PendingCode, limits_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed, is_failure
@@ -75,26 +75,27 @@ class Links(Family):
     def receive(self, events: Sequence[LinkingEvent], now: int, *, policy: Policy = MOVE) -> list[Outcome]:
         if len(events) == 1 and self._is_redelivery(events[0], now):
             return [EventIgnored("duplicate", events[0].page_id, events[0].psid)]
-        held = self._held_by(events, policy)
+        psids = [event.psid for event in events]
+        codes = [digest for event in events if (digest := event.digest) is not None]
+        accounts = self._accounts_of_codes(codes) if policy.minds_other_chats else []
+        write = partial(self.write_holding, psids=psids, codes=codes, accounts=accounts)
 
         def together(tx: Tx) -> list[Outcome]:
-            tx.hold(**held)
-            tx = tx.gathered(events, now, REFUSALS_APART_MS, held.get("accounts", ()))
+            tx = tx.gathered(events, now, REFUSALS_APART_MS, accounts)
             outcomes = [outcome for event in events for outcome in apply_event(tx, event, now, policy)]
             self.followed(tx, outcomes, now)
             tx.flush()
             return outcomes
 
         def apart(tx: Tx) -> list[Outcome]:
-            tx.hold(**held)
             return [outcome for event in events for outcome in self._receive_or_bury(tx, event, now, policy)]
 
         try:
-            outcomes = self.engine.write(together)
+            outcomes = write(together)
             self._remember(events)
             return outcomes
         except self._needs_savepoints:  # rare, so savepoints are made only in this second try
-            outcomes = self.engine.write(apart)
+            outcomes = write(apart)
         if any(map(is_failure, outcomes)):
             raise PolicyFailed("on_conflict did not answer", outcomes)
         return outcomes
@@ -117,20 +118,9 @@ class Links(Family):
         """The errors of one event, after which the others are applied all the same."""
         return (PolicyFailed, *self.engine.poison)
 
-    def _held_by(self, events: Sequence[LinkingEvent], policy: Policy) -> dict[str, Any]:
-        """What the transaction of a batch holds: its people and codes; where the policy looks at an account's
-        other chats, also the accounts and those chats."""
-        psids = [event.psid for event in events]
-        codes = [digest for event in events if (digest := event.digest) is not None]
-        if not policy.minds_other_chats:
-            return {"psids": psids, "codes": codes}
+    def _accounts_of_codes(self, codes: Sequence[str]) -> list[str]:
         rows = self.engine.read("find_accounts_of_codes", digests=json.dumps(codes))
-        accounts = sorted({row["account_id"] for row in rows if row["account_id"] is not None})
-        return {"psids": psids + self._psids_of(accounts), "codes": codes, "accounts": accounts}
-
-    def _psids_of(self, accounts: Sequence[str]) -> list[str]:
-        rows = self.engine.read("find_psids_of_accounts", accounts=json.dumps(accounts))
-        return [row["psid"] for row in rows]
+        return sorted({row["account_id"] for row in rows if row["account_id"] is not None})
 
     def _accounts_of(self, psid: str) -> list[str]:
         rows = self.engine.read("find_by_psid", value=psid, limit=MOST_PAGES)
@@ -209,8 +199,7 @@ class Links(Family):
             after = account_after(given, link, account)
             return link is not None and link.account_id == after.id and not changed_identifiers(link, after)
 
-        def work(tx: Tx) -> list[Outcome]:
-            tx.hold(**held)
+        def bound(tx: Tx) -> list[Outcome]:
             person, before = look_up(tx, page_id, psid)
             if is_so(before):
                 return [EventIgnored("unchanged", page_id, psid)]
@@ -237,11 +226,10 @@ class Links(Family):
         present = self.find_link(page_id, psid)
         if is_so(present):  # a call that changes nothing waits for no lock
             return [EventIgnored("unchanged", page_id, psid)]
-        held: dict[str, Any] = {"psids": [psid]}
-        if policy.minds_other_chats:
-            accounts = [account_after(given, present, account).id]
-            held = {"psids": [psid, *self._psids_of(accounts)], "accounts": accounts}
-        return self.engine.write(lambda tx: self.followed(tx, work(tx), now))
+        accounts = [account_after(given, present, account).id] if policy.minds_other_chats else []
+        return self.write_holding(
+            lambda tx: self.followed(tx, bound(tx), now), psids=[psid], accounts=accounts
+        )
 
     def restore_named_ids(self) -> int:
         if not self.engine.read("has_named_ids"):
@@ -254,18 +242,14 @@ class Links(Family):
 
     def import_links(self, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
         def work(tx: Tx) -> list[list[Outcome]]:
-            tx.hold(**held)
             outcomes = import_links(tx, links, how, now)
             if not how.judge_only:
                 for each in outcomes:
                     self.followed(tx, each, now, silently=not how.tell)
             return outcomes
 
-        held: dict[str, Any] = {"psids": [link.psid for link in links]}
-        if how.policy.minds_other_chats:
-            accounts = sorted({link.account_id for link in links})
-            held = {"psids": [*held["psids"], *self._psids_of(accounts)], "accounts": accounts}
-        return self.engine.write(work)
+        accounts = sorted({link.account_id for link in links}) if how.policy.minds_other_chats else []
+        return self.write_holding(work, psids=[link.psid for link in links], accounts=accounts)
 
     def history_of(self, page_id: str | None, psid: str) -> list[Change]:
 

@@ -119,13 +119,18 @@ def apply_unlinked(tx: Tx, event: LinkingEvent, now: int) -> Outcome:
 
 
 def refuse(tx: Tx, reason: str, event: LinkingEvent, now: int) -> Outcome:
-    """Refuse an event, and tell the person at most once in ten minutes."""
-    key = limits_of(event.page_id, event.psid).refused
+    """Refuse an event, and tell the person at most once in ten minutes; each time where they undid this very
+    link, since another try within the day cannot help."""
+    page_id, psid = event.page_id, event.psid
+    if reason == "pair_barred":
+        tx.put("queue", page_id=page_id, psid=psid, kind="say", payload='"barred"', now=now)
+        return LinkingRefused(reason, page_id, psid, way=LOGIN)
+    key = limits_of(page_id, psid).refused
     limit = tx.one("find_limit", key=key, now=now, window=REFUSALS_APART_MS)
     if limit is None:
         tx.put("hit", key=key, expires_at=now + REFUSALS_APART_MS, now=now)
-        tx.put("queue", page_id=event.page_id, psid=event.psid, kind="refused", payload="null", now=now)
-    return LinkingRefused(reason, event.page_id, event.psid, way=LOGIN)
+        tx.put("queue", page_id=page_id, psid=psid, kind="refused", payload="null", now=now)
+    return LinkingRefused(reason, page_id, psid, way=LOGIN)
 
 
 def _account_of(code: PendingCode) -> Account:

@@ -90,9 +90,7 @@ class Ways(Family):
         policy: Policy,
         reply: Reply,
     ) -> list[Outcome]:
-        held: dict[str, Any] = {"psids": [psid]}
-        if policy.minds_other_chats:
-            held |= self._held_for(page_id, psid)
+        link = self.find_asked_link(page_id, psid, question) if policy.minds_other_chats else None
 
         def settled(tx: Tx) -> list[Outcome]:
             asked = tx.one("find_question", page_id=page_id, psid=psid)
@@ -106,28 +104,18 @@ class Ways(Family):
             return _connect(tx, page_id, psid, asked, now, event_ms, policy)
 
         def work(tx: Tx) -> list[Outcome]:
-            tx.hold(**held)
             outcomes = self.followed(tx, settled(tx), now)
             if (said := reply(outcomes[0])) is not None:
                 text = json.dumps(said)
                 tx.put("queue", page_id=page_id, psid=psid, kind="say", payload=text, now=now)
             return outcomes
 
-        return self.engine.write(work)
+        return self.write_holding(work, psids=[psid], accounts=[link.account.id] if link else [])
 
     def find_asked_link(self, page_id: str, psid: str, question: str) -> ChatLink | None:
         asked = self.engine.read("find_question", page_id=page_id, psid=psid)
         is_that = bool(asked) and asked[0]["id"] == question
         return self.find_chat_link(asked[0]["link_digest"]) if is_that else None
-
-    def _held_for(self, page_id: str, psid: str) -> dict[str, Any]:
-        """What to hold besides the chat: the account that it is asked about, and that account's chats."""
-        asked = self.engine.read("find_question", page_id=page_id, psid=psid)
-        link = self.find_chat_link(asked[0]["link_digest"]) if asked else None
-        if link is None:
-            return {}
-        rows = self.engine.read("find_links_of_account", account_id=link.account.id)
-        return {"psids": [psid, *(row["psid"] for row in rows)], "accounts": [link.account.id]}
 
 
 def _connect(

@@ -55,6 +55,8 @@ def test_copy_shows_a_bar_on_a_terminal(shell: Shell, ada: str, tmp_path: Path) 
     [
         ("mysql://bot:hunter2@db/bot", 2),
         ("postgresql://bot:hun@ter2@db/bot", 2),
+        ("postgresql://bot:hun/ter2@db/bot", 2),
+        ("postgresql://bot:hun%zzter2@db/bot", 2),
         ("postgresql://bot:hunter2@127.0.0.1:1/bot?pooling=foo", 2),
         ("nonsense", 2),
         ("sqlite:///NEW?mode=ro", 2),
@@ -74,6 +76,7 @@ def test_an_address_that_is_none_or_leads_nowhere_is_one_sentence_without_its_pa
     shell.link(ada)
     result = shell.quick("copy", "--to", address.replace("NEW", f"{tmp_path}/new.db"))
     assert (result.status, result.out) == (status, "")
+    assert "hun" not in result.err
     assert "ter2" not in result.err
     assert "starting without the database" not in caplog.text
     assert result.err.count("Error:") == 1

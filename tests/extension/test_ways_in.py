@@ -473,13 +473,16 @@ class HTTPCases(Cases):
             {"hub.mode": "SUBSCRIBE"}, {"hub.mode": ""}, {"hub.challenge": None}, {"hub.challenge": ""},
             {"hub.challenge": "<script>alert(1)</script>"}, {"hub.challenge": "a b"}, {"hub.challenge": "é"},
             {"hub.challenge": "1\n"}, {"hub.challenge": "1" * 257}, {"hub.challenge": "1\r\nX: y"},
+            {"hub.mode": ["subscribe", "x"]}, {"hub.verify_token": [VERIFY_TOKEN, "x"]},
+            {"hub.challenge": ["1", "2"]},
         ],
         ids=str,
     )  # fmt: skip
     def test_any_other_handshake_is_403_and_echoes_nothing(
-        self, way: HTTPWay, wrong: dict[str, str | None]
+        self, way: HTTPWay, wrong: dict[str, str | list[str] | None]
     ) -> None:
-        query = {name: value for name, value in (handshake() | wrong).items() if value is not None}
+        given: dict[str, Any] = {**handshake(), **wrong}
+        query = {name: value for name, value in given.items() if value is not None}
         answer = way.get(query)
         assert answer.status_code == 403
         assert "script" not in answer.text

@@ -198,6 +198,9 @@ def test_a_pair_that_was_undone_is_barred_at_every_door_for_a_day(
     bot.clock.advance(1)
     DOORS[door](bot, tmp_path)
     assert account_of(bot) == "1"
+    bot.linking.delivery.drain()
+    if door in {"login", "web", "menu", "chat"}:
+        assert "Try again tomorrow." in bot.graph.sent[-1]["message"]["text"]
     bot.clock.advance(86_401)
     bot.graph.owners[TOKEN] = PSID
     DOORS[door](bot, tmp_path)

@@ -287,6 +287,7 @@ def test_the_pair_is_barred_for_a_day_at_every_door_and_no_other_pair_is(store: 
     store.undo(PAGE, PSID, undo_of(store).change_id, NOW)
     refused = redeem(store, ADA, policy=Policy(), now=NOW + BAR_MS - 1)
     assert refused == [LinkingRefused("pair_barred", PAGE, PSID)]
+    assert (PSID, "say") in queued(store)
     by_site = store.bind(PAGE, PSID, Identifiers(username="ada"), "api", NOW + HOUR, account=ADA)
     assert by_site == [LinkingRefused("pair_barred", PAGE, PSID)]
     assert isinstance(redeem(store, ADA, policy=Policy(), psid=OTHER, now=NOW + HOUR)[0], AccountLinked)

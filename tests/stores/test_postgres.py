@@ -23,10 +23,12 @@ from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.conflicts import Policy  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
+from bot_linking.core.identifiers import Identifiers  # noqa: E402
 from bot_linking.core.links import Account  # noqa: E402
 from bot_linking.doors.redaction import guard_logs  # noqa: E402
 from bot_linking.stores import attempts as room_of_attempts  # noqa: E402
 from bot_linking.stores import open_store  # noqa: E402
+from bot_linking.stores.copying.postgres_side import PostgresSide  # noqa: E402
 from bot_linking.stores.postgres import pool as connections  # noqa: E402
 from bot_linking.stores.postgres.engine import PostgresEngine, Transaction, to_psycopg  # noqa: E402
 from bot_linking.stores.postgres.sessions import LOCK_S, STATEMENT_S  # noqa: E402
@@ -200,6 +202,44 @@ def test_a_batch_of_a_thousand_events_makes_few_other_people_wait(url: str, engi
     taken, others = {row["place"] for row in places[:1000]}, [row["place"] for row in places[1000:]]
     assert len(taken) > 980
     assert sum(place in taken for place in others) < len(others) / 20
+
+
+def test_a_chat_that_joins_an_account_before_it_is_held_is_held_with_the_others(
+    url: str, store: SQLStore, engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another transaction would change the chat while this one ends it."""
+    read = engine.read
+    joining = ["third", "second"]
+
+    def read_before_another_chat_joins(name: str, **values: Any) -> list[dict[str, Any]]:
+        rows = read(name, **values)
+        if name == "find_psids_of_accounts" and joining:
+            psid = joining.pop()
+            link(store, Account(psid.split()[0]), psid=psid)
+        return rows
+
+    def one_chat_while_all_are_held(case: Any) -> str:
+        places = engine.read("places", psids=[digest_of(other.psid) for other in case.other_chats])
+        with session(url) as another:
+            for row in places:
+                tried = another.execute("select pg_try_advisory_xact_lock(25196, %s)", [row["place"]])
+                free.append(tried.fetchone()[0])
+        return "one_chat"
+
+    free: list[bool] = []
+    monkeypatch.setattr(engine, "read", read_before_another_chat_joins)
+    for how in ("event", "api"):
+        joining[:] = [f"{how} third", f"{how} second"]
+        account, psid = Account(how), f"{how} first"
+        code = save_code(store, attempt_for(account, psid=psid))
+        policy = Policy(one_chat_while_all_are_held)
+        if how == "event":
+            outcomes = store.receive([linked(code, psid=psid)], NOW, policy=policy)
+        else:
+            outcomes = store.bind(PAGE, psid, Identifiers(how), "api", NOW, account=account, policy=policy)
+        assert [type(each) for each in outcomes] == [AccountLinked, AccountUnlinked, AccountUnlinked]
+        assert [each.psid for each in store.find_links_of_account(account.id)] == [psid]
+    assert free == [False] * 4
 
 
 def test_more_locks_than_the_server_has_room_for_are_one_error_and_harm_nothing(
@@ -635,6 +675,22 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         open_store(_setting(url)).check()
     assert "BOT_LINKING_DATABASE" in str(caught.value) or isinstance(caught.value, StoreUnavailable)
     assert "secret" not in _chain(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:top%zzsecret@127.0.0.1:1/db", "postgresql://u:top/secret@127.0.0.1:1/db",
+        "postgresql://127.0.0.1:1/db?password=top%zzsecret", "postgresql://[topsecret/db",
+    ],
+)  # fmt: skip
+def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:
+    """libpq quotes what it does not understand, which may be a part of a password."""
+    for use in (open_store, PostgresSide):
+        with pytest.raises(ConfigurationError) as caught:
+            use(url)
+        assert "top" not in (text := _chain(caught.value))
+        assert "secret" not in text
 
 
 def test_a_server_that_is_not_there_is_known_at_once_and_the_password_stays_hidden() -> None:

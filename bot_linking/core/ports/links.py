@@ -98,11 +98,11 @@ class Links(Protocol):
         consumes every code of the same attempt and of the same proof, the attempt's stage becomes `done`, and
         a code that `core.ordering.is_outrun` is `EventIgnored("stale")`. Then `core.conflicts` judges; what
         the person agreed to is the account that the code replaces. A refusal is `LinkingRefused`
-        (`pair_barred` where this pair was undone within a day, `conflict_refused`, `conflict_not_agreed`)
-        with the `refused` entry. Else the person is linked: `AccountLinked`, or `EventIgnored("unchanged")`
-        without any news where the account is the same as before; the chats that the verdict ends are
-        `AccountUnlinked`, as by `unlink`. The outcome of a code that was found unconsumed has the time of the
-        consent (`consented_at`), and the way where it linked nothing.
+        (`pair_barred` where this pair was undone within a day, with a `say` entry; `conflict_refused` or
+        `conflict_not_agreed`, with the `refused` entry). Else the person is linked: `AccountLinked`, or
+        `EventIgnored("unchanged")` without any news where the account is the same as before; the chats that
+        the verdict ends are `AccountUnlinked`, as by `unlink`. The outcome of a code that was found
+        unconsumed has the time of the consent (`consented_at`), and the way where it linked nothing.
 
         `unlinked`: its timestamp is kept for 400 days, to recognise a redelivery. Without a link it is
         `EventIgnored("not_linked")`, and a timestamp that is later than that of the last unlink takes its

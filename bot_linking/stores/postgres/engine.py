@@ -33,7 +33,6 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from bot_linking.core.codes import digest_of
-from bot_linking.core.errors import ConfigurationError
 from bot_linking.core.events import LinkingEvent
 from bot_linking.stores.forks import mind_forks
 from bot_linking.stores.opening import OURS, Opening
@@ -169,12 +168,7 @@ class PostgresEngine:
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         plain, are_lent = without_pooling(url)
-        try:
-            self._connections = Connections(plain, are_lent=are_lent)
-        except psycopg.Error:
-            # The error of libpq is left out: it quotes a part of the address.
-            problem = "is not an address that libpq understands"
-            raise ConfigurationError("BOT_LINKING_DATABASE", problem) from None
+        self._connections = Connections(plain, are_lent=are_lent)
         self._database = Database(plain, self._connections)
         self.opening = Opening(self._database, create=create)
         self.statements: dict[str, str] = {}

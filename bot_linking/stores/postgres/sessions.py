@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from bot_linking.core.errors import ConfigurationError
 from bot_linking.stores.opening import Unfit
@@ -49,14 +50,30 @@ BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
 
 
 def without_pooling(url: str) -> tuple[str, bool]:
-    """The address without our own parameter `pooling`, and whether that was `transaction`."""
+    """The address without our own parameter `pooling`, and whether that was `transaction`.
+
+    Raises `ConfigurationError`, which quotes no part of the address, as libpq's own error does.
+    """
     address, query = halves_of(url)
     pairs = [pair.partition("=") for pair in query.split("&")]
     kinds = {value for name, _, value in pairs if name == "pooling"}
     if kinds - {"transaction", "session"} or len(kinds) > 1:
         raise ConfigurationError("BOT_LINKING_DATABASE", "pooling= must be transaction or session")
     rest = "&".join("".join(pair) for pair in pairs if pair[0] != "pooling")
-    return address + ("?" + rest if rest else ""), kinds == {"transaction"}
+    plain = address + ("?" + rest if rest else "")
+    if not _is_understood(plain):
+        raise ConfigurationError("BOT_LINKING_DATABASE", "is not an address that libpq understands")
+    return plain, kinds == {"transaction"}
+
+
+def _is_understood(url: str) -> bool:
+    """Whether libpq can read this address. It looks at ports when it connects; behind a password with a `/`
+    that was not encoded, the password's first part is one."""
+    try:
+        port = conninfo_to_dict(url).get("port", "")
+    except (psycopg.Error, UnicodeError):
+        return False
+    return re.fullmatch(r"[0-9,]*", str(port)) is not None
 
 
 def halves_of(url: str) -> tuple[str, str]:
