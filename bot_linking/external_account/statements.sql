@@ -66,7 +66,7 @@ select cast(:app_key as text), cast(:user_id as bigint), cast(:platform as text)
        cast(:platform_name as text), '', '', 1, cast(:page_id as text), cast(:psid as text),
        cast(:now as bigint), cast(:now as bigint)
 where not exists (select 1 from external_accounts
-                  where app_key = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
+                  where app_key || '' = :app_key and platform = :platform and (psid = :psid or union_id = :psid)
                     and page_id = :page_id)
 
 -- name: external_unbind_link

@@ -886,15 +886,39 @@ def test_statements_find_their_rows_by_an_index_before_any_statistics(
     )
 
 
+def test_accounts_are_found_by_the_person_before_any_statistics(url: str, engine: PostgresEngine) -> None:
+    """An application may have a million accounts on one platform: no statement about a person walks through
+    them, for one person or for many at once."""
+    engine.extend("bot_linking_external_account", EXTERNAL)
+    engine.opening.finish()
+    with session(url) as another:
+        another.execute(
+            "with shop as (insert into external_apps (app_key, created_at) values ('s', 1) returning app_key)"
+            " insert into external_accounts (app_key, user_id, platform, union_id, platform_name, avatar,"
+            "  data, enabled, page_id, psid, created_at, updated_at)"
+            " select app_key, n, 'facebook', n, '', '', '', 1, 'page', n, 1, 1"
+            " from shop, generate_series(1, 2000) as n"
+        )
+        another.commit()
+    for name in load_statements("sets_postgres.sql", room=EXTERNAL):
+        for statement in (engine.statements[name], engine._sets[name]):
+            conditions = [line for line in explain(engine, statement) if "Index Cond" in line]
+            assert conditions, name
+            assert [line for line in conditions if "psid" not in line and "union_id" not in line] == [], name
+
+
 def test_a_statement_without_an_index_would_be_found(engine: PostgresEngine) -> None:
     engine.statements["by_language"] = to_psycopg("select 1 from links where locale = :name")
     assert [line for line in plan_of(engine, "by_language") if "Seq Scan on links" in line]
 
 
 def plan_of(engine: PostgresEngine, name: str) -> list[str]:
-    statement = engine.statements[name]
+    return explain(engine, engine.statements[name])
+
+
+def explain(engine: PostgresEngine, statement: str) -> list[str]:
     names = re.findall(r"%\((\w+)\)s", statement)
-    lists = {"psids", "codes", "attempts"}
+    lists = {"psids", "codes", "attempts"} | set(re.findall(r"%\((\w+)\)s as \w+\[\]", statement))
     values: dict[str, Any] = {each: ["1"] if each in lists else "1" for each in names}
     values |= {each: "[]" for each in names if f"cast(%({each})s as json)" in statement}
     line = engine._connections.borrow()
