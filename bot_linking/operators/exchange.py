@@ -16,7 +16,7 @@ import click
 from bot_linking.core.errors import StoreAbsent
 from bot_linking.core.events import EventIgnored, LinkChanged, LinkingRefused, Outcome
 from bot_linking.core.links import Link
-from bot_linking.operators.cli import Here, command, json_option, page_option
+from bot_linking.operators.cli import Here, command, json_option, page_option, refuse_beside
 from bot_linking.operators.files import lines_in
 from bot_linking.operators.people import REFUSALS, no_links
 from bot_linking.operators.terminal import Bar, inert, say
@@ -95,6 +95,8 @@ def _import(here: Here) -> click.Command:
         """
         from bot_linking.operators.importing import FIELDS, Staged
 
+        if dry_run:
+            refuse_beside("--dry-run", tell=tell)
         names = _names(pairs, FIELDS)
         linking = here().linking
         with Staged() as staged:

@@ -59,7 +59,8 @@ def _page(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
     try:
         page_id = graph.page_id()
     except GraphError as problem:
-        yield Finding("wrong", f"{problem}: check BOT_LINKING_PAGE_ACCESS_TOKEN and BOT_LINKING_GRAPH_URL")
+        settings = "BOT_LINKING_PAGE_ACCESS_TOKEN, BOT_LINKING_APP_SECRET and BOT_LINKING_GRAPH_URL"
+        yield Finding("wrong", f"{problem}: check {settings}")
         return
     yield Finding("ok", f"Graph answers, and the token is page {page_id}'s")
     if page.id not in (None, page_id):

@@ -235,6 +235,13 @@ def test_with_tell_each_person_gets_the_confirmation(
     assert "as ada" in json.dumps(messenger.messages(ada))
 
 
+def test_a_dry_run_tells_nobody_and_says_so(shell: Shell, file: Path) -> None:
+    file.write_text("psid,account_id\n1,a\n")
+    result = shell.quick("import", str(file), "--dry-run", "--tell")
+    assert (result.status, result.out) == (2, "")
+    assert "--tell does not go with --dry-run" in result.err
+
+
 def test_a_dry_run_judges_and_writes_nothing(shell: Shell, file: Path) -> None:
     file.write_text("psid,account_id\n1,a\n2,b\n")
     result = shell.quick("import", str(file), "--dry-run")

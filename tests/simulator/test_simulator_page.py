@@ -123,6 +123,25 @@ def test_a_conversation_with_log_in_works_and_is_accessible(
     page.close()
 
 
+def test_the_newest_message_stays_in_sight_when_the_chat_gets_less_room(
+    chromium: Any, sim: Simulator
+) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.goto(sim.url)
+    for number in range(30):
+        sim.say(ADA, f"hello {number}")
+    newest = page.get_by_role("log").get_by_text("hello 29")
+    newest.wait_for()
+    page.wait_for_function(
+        "at => at.getBoundingClientRect().bottom < innerHeight", arg=newest.element_handle()
+    )
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.wait_for_function(
+        "at => at.getBoundingClientRect().bottom < innerHeight", arg=newest.element_handle()
+    )
+    page.close()
+
+
 def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
     chromium: Any, sim: Simulator, talking_bot: ReceivingBot
 ) -> None:

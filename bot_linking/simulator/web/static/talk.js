@@ -167,15 +167,25 @@ function toggleMenu(open) {
   byId("menu-toggle").setAttribute("aria-expanded", String(open));
 }
 
-const isAtEnd = () => {
+const isAtEnd = (height = byId("log").clientHeight) => {
   const log = byId("log");
-  return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_THE_END;
+  return log.scrollHeight - log.scrollTop - height < NEAR_THE_END;
 };
 
 function goToEnd() {
   const log = byId("log");
   log.scrollTop = log.scrollHeight;
   byId("newer").hidden = true;
+}
+
+// Quick replies or a keyboard take the room where the newest message stood.
+function keepEndInSight() {
+  const log = byId("log");
+  let height = log.clientHeight;
+  new ResizeObserver(() => {
+    if (isAtEnd(height)) goToEnd();
+    height = log.clientHeight;
+  }).observe(log);
 }
 
 export function emptyTalk() {
@@ -212,4 +222,5 @@ export function listenToTalk() {
   byId("menu-toggle").addEventListener("click", () => toggleMenu(byId("menu").hidden));
   byId("newer").addEventListener("click", goToEnd);
   byId("log").addEventListener("scroll", () => isAtEnd() && (byId("newer").hidden = true));
+  keepEndInSight();
 }
