@@ -140,9 +140,11 @@ class Inbox:
             payload = read_payload(body, content_type)
             pages = self._pages.pages_by_secret().get(signer, ())
             batch = sort_events(payload, pages)
+            if may_be_ours and not is_of(payload, pages):
+                self._pages.require_all()
+                pages = self._pages.pages_by_secret().get(signer, ())  # some may have become known just now
+                batch = sort_events(payload, pages)
             if may_be_ours:
-                if not is_of(payload, pages):
-                    self._pages.require_all()
                 self._apply(batch)
             if waits:
                 self._meet(payload, batch, pages)

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from bot_linking import ConfigurationError, KnownPage, PageRefused, PageUnknown, StoreUnavailable
 from bot_linking.account_link_api.keys import Keys
+from bot_linking.core.identifiers import Identifiers
 from bot_linking.messenger import pages as registry
 from bot_linking.messenger.graph import GraphError
 from bot_linking.operators.checkup import checkup
@@ -457,6 +458,24 @@ def test_a_process_that_could_not_read_the_pages_yet_refuses_nobody_for_good(
     assert int(asked.headers["Retry-After"]) > 0
     away.undo()
     assert DOORS[door](started).status_code == 200
+
+
+def test_an_event_of_a_page_that_becomes_known_while_it_is_sorted_is_not_passed_over(
+    started: Bot, away: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = started.linking._here().pages
+    require_all = pages.require_all
+
+    def require_all_now_that_the_store_is_back() -> None:
+        away.undo()
+        pages.refresh()
+        require_all()
+
+    started.linking.store.bind(SHARED, PERSON, Identifiers("ada"), "api", started.clock.ms)
+    monkeypatch.setattr(pages, "require_all", require_all_now_that_the_store_is_back)
+    event = unlinked_event(psid=PERSON, page=SHARED, at=started.clock.ms + 1)
+    assert started.post(batch(event, page=SHARED), APP_SECRET).status_code == 200
+    assert started.linking.store.find_link(SHARED, PERSON) is None
 
 
 def test_who_knows_no_page_of_ours_is_refused_once_the_pages_could_be_read(
