@@ -261,5 +261,6 @@ def test_every_page_of_the_flow_is_accessible_and_fits(chat_of: Open, scheme: st
     look()
     chat.press("Connect")
     chat.sees("Order 1042")
+    chat.page.frames[-1].wait_for_url("about:blank", timeout=WAIT)  # the webview closes by itself
     look()
     assert (chat.problems, chat.foreign) == ([], [])
