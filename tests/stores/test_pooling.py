@@ -163,9 +163,12 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
     [
         ("postgresql://u@h/d", "postgresql://u@h/d", False),
         ("postgresql://u@h/d?pooling=transaction", "postgresql://u@h/d", True),
-        ("postgresql://u@h/d?a=1&pooling=transaction&b=%3D", "postgresql://u@h/d?a=1&b=%3D", True),
-        ("postgresql://u@h,i/d?pooling=session&a=1", "postgresql://u@h,i/d?a=1", False),
-        ("postgresql://u@h/d?a=1&flag", "postgresql://u@h/d?a=1&flag", False),
+        (
+            "postgresql://u@h/d?port=1&pooling=transaction&host=%3D",
+            "postgresql://u@h/d?port=1&host=%3D",
+            True,
+        ),
+        ("postgresql://u@h,i/d?pooling=session&port=1,2", "postgresql://u@h,i/d?port=1,2", False),
         ("postgresql://u:a?b@h/d?pooling=transaction", "postgresql://u:a?b@h/d", True),
         ("postgresql://u:a?pooling=x@h/d?pooling=transaction", "postgresql://u:a?pooling=x@h/d", True),
     ],
