@@ -142,6 +142,24 @@ def test_the_newest_message_stays_in_sight_when_the_chat_gets_less_room(
     page.close()
 
 
+def test_the_end_of_the_newest_message_stays_in_sight_when_the_chat_gets_narrower(
+    chromium: Any, sim: Simulator
+) -> None:
+    """Its lines wrap anew, so it needs more room than before."""
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.goto(sim.url)
+    for number in range(12):
+        sim.say(ADA, f"{number} " + "many words that wrap " * 20)
+    newest = page.get_by_role("log").get_by_text("11 many words")
+    newest.wait_for()
+    ends_in_sight = "at => at.getBoundingClientRect().bottom < innerHeight"
+    page.wait_for_function(ends_in_sight, arg=newest.element_handle())
+    for width in (320, 390, 320):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.wait_for_function(ends_in_sight, arg=newest.element_handle())
+    page.close()
+
+
 def test_the_chat_is_usable_at_320_pixels_and_shows_what_python_does(
     chromium: Any, sim: Simulator, talking_bot: ReceivingBot
 ) -> None:

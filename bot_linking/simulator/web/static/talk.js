@@ -167,24 +167,33 @@ function toggleMenu(open) {
   byId("menu-toggle").setAttribute("aria-expanded", String(open));
 }
 
-const isAtEnd = (height = byId("log").clientHeight) => {
+const isAtEnd = () => {
   const log = byId("log");
-  return log.scrollHeight - log.scrollTop - height < NEAR_THE_END;
+  return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_THE_END;
 };
+
+let staysAtEnd = true;
 
 function goToEnd() {
   const log = byId("log");
   log.scrollTop = log.scrollHeight;
+  staysAtEnd = true;
   byId("newer").hidden = true;
 }
 
-// Quick replies or a keyboard take the room where the newest message stood.
+// Quick replies, a keyboard or a turned screen take the room where the newest message stood. What a scroll event says
+// while the size changes is not what the person did.
 function keepEndInSight() {
   const log = byId("log");
-  let height = log.clientHeight;
+  const sizeNow = () => `${log.clientWidth} ${log.clientHeight}`;
+  let size = sizeNow();
+  log.addEventListener("scroll", () => {
+    if (size === sizeNow()) staysAtEnd = isAtEnd();
+    if (isAtEnd()) byId("newer").hidden = true;
+  });
   new ResizeObserver(() => {
-    if (isAtEnd(height)) goToEnd();
-    height = log.clientHeight;
+    if (staysAtEnd) goToEnd();
+    size = sizeNow();
   }).observe(log);
 }
 
@@ -192,7 +201,7 @@ export function emptyTalk() {
   byId("log").replaceChildren(byId("empty"));
   byId("empty").hidden = false;
   byId("quick-replies").hidden = true;
-  byId("newer").hidden = true;
+  goToEnd();
   toggleMenu(false);
 }
 
@@ -221,6 +230,5 @@ export function listenToTalk() {
   byId("get-started").addEventListener("click", () => attempt(send("/simulator/get-started", { psid: state.psid })));
   byId("menu-toggle").addEventListener("click", () => toggleMenu(byId("menu").hidden));
   byId("newer").addEventListener("click", goToEnd);
-  byId("log").addEventListener("scroll", () => isAtEnd() && (byId("newer").hidden = true));
   keepEndInSight();
 }
