@@ -141,8 +141,8 @@ class Inbox:
             pages = self._pages.pages_by_secret().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours and not is_of(payload, pages):
-                self._pages.require_all()
-                pages = self._pages.pages_by_secret().get(signer, ())  # some may have become known just now
+                self._pages.refresh()  # or events of a page that was just added would be lost
+                pages = self._pages.pages_by_secret().get(signer, ())
                 batch = sort_events(payload, pages)
             if may_be_ours:
                 self._apply(batch)
