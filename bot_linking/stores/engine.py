@@ -30,8 +30,9 @@ class Tx(Protocol):
         codes (by digest), these `attempts`, the pending codes of the account `account_id`, and the chats and
         new codes of `accounts`. Another transaction that locks one of them waits.
 
-        Call it once, before anything is read: every later statement sees what the former holder committed.
-        Locks are taken in one order, so that two holders never wait for each other.
+        Call it before anything is read: every later statement sees what the former holder committed. Locks
+        are taken in one order, those of `accounts` first, so that two holders never wait for each other.
+        So `accounts` may be held by a call of their own, before the only other one.
         """
 
     def all(self, name: str, **values: Any) -> list[Row]:

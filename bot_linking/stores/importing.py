@@ -21,6 +21,26 @@ _NOT_KNOWN: tuple[Person, Link | None] = (Person(), None)
 
 def import_links(tx: Tx, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
     """Link these people; the contract is that of `core.ports.Links.import_links`."""
+    groups = _apart(tx, links) if how.policy.minds_other_chats else [links]
+    return [outcomes for group in groups for outcomes in _import_group(tx, group, how, now)]
+
+
+def _apart(tx: Tx, links: Sequence[Link]) -> list[list[Link]]:
+    """The same links in groups. No two of a group are about the same account, before or after: one could
+    meet, or end, the other."""
+    known, groups, met = _find(tx, links), [list[Link]()], set[str]()
+    for link in links:
+        before = known.get(_pair(link), _NOT_KNOWN)[1]
+        accounts = {link.account_id} | ({before.account_id} if before is not None else set())
+        if accounts & met:
+            groups.append([])
+            met.clear()
+        groups[-1].append(link)
+        met |= accounts
+    return groups
+
+
+def _import_group(tx: Tx, links: Sequence[Link], how: Import, now: int) -> list[list[Outcome]]:
     known = _find(tx, links)
     outcomes = [_one(tx, link, *known.get(_pair(link), _NOT_KNOWN), how, now) for link in links]
     if how.judge_only:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from bot_linking.core.codes import PendingCode, limits_of
 from bot_linking.core.conflicts import CANNOT_ASK, Consent, Policy, PolicyFailed, is_failure
+from bot_linking.core.errors import StoreUnavailable
 from bot_linking.core.events import EventIgnored, LinkingEvent, LinkingRefused, Outcome
 from bot_linking.core.history import NO_AUDIT, Audit, Change
 from bot_linking.core.identifiers import Identifiers, account_after, changed_identifiers
@@ -32,12 +34,17 @@ from bot_linking.stores.importing import import_links
 from bot_linking.stores.receiving import REFUSALS_APART_MS, apply_event, refuse
 
 MOVE = Policy()
+TRIES = 5  # against others who change the same chat's link
 MOST_REMEMBERED = 10_000  # codes of this process
 MOST_PAGES = 1000  # of one person: the accounts linked there are held while the person is erased
 ERASED_WHOLE = (
     *("attempts", "unlinks_seen", "resumes", "outbox", "history"),
     *("undos", "undo_tokens", "bars", "web_links", "questions", "acts"),
 )
+
+
+class _AnotherAccount(Exception):
+    """The link that tells which account is meant has changed before this transaction held them."""
 
 
 class Links(Family):
@@ -199,13 +206,15 @@ class Links(Family):
             after = account_after(given, link, account)
             return link is not None and link.account_id == after.id and not changed_identifiers(link, after)
 
-        def bound(tx: Tx) -> list[Outcome]:
+        def bound(tx: Tx, held: str) -> list[Outcome]:
             person, before = look_up(tx, page_id, psid)
             if is_so(before):
                 return [EventIgnored("unchanged", page_id, psid)]
             after = account_after(given, before, account)
             if before is not None and before.account_id == after.id:
                 return [change_link(tx, before, after, source, now, audit)]
+            if policy.minds_other_chats and after.id != held:
+                raise _AnotherAccount
             verdict = settle(
                 tx,
                 policy,
@@ -223,13 +232,18 @@ class Links(Family):
             linked = link_by_site(tx, page_id, psid, before, after, source, now, audit)
             return [linked, *end_others(tx, verdict, source, now)]
 
-        present = self.find_link(page_id, psid)
-        if is_so(present):  # a call that changes nothing waits for no lock
-            return [EventIgnored("unchanged", page_id, psid)]
-        accounts = [account_after(given, present, account).id] if policy.minds_other_chats else []
-        return self.write_holding(
-            lambda tx: self.followed(tx, bound(tx), now), psids=[psid], accounts=accounts
-        )
+        def work(held: str, tx: Tx) -> list[Outcome]:
+            return self.followed(tx, bound(tx, held), now)
+
+        for _ in range(TRIES):
+            present = self.find_link(page_id, psid)
+            if is_so(present):  # a call that changes nothing waits for no lock
+                return [EventIgnored("unchanged", page_id, psid)]
+            held = account_after(given, present, account).id
+            accounts = [held] if policy.minds_other_chats else []
+            with suppress(_AnotherAccount):
+                return self.write_holding(partial(work, held), psids=[psid], accounts=accounts)
+        raise StoreUnavailable("the link of this chat changes all the time")
 
     def restore_named_ids(self) -> int:
         if not self.engine.read("has_named_ids"):

@@ -42,8 +42,11 @@ class Owners(Family):
         return (rows[0]["page_id"], rows[0]["psid"], rows[0]["change_id"]) if rows else None
 
     def undo(self, page_id: str, psid: str, change_id: str, now: int, *, source: str = UNDO) -> list[Outcome]:
+        present = self.find_undo(page_id, psid)
+        restored = [present.before.account_id] if present is not None and present.before is not None else []
+
         def work(tx: Tx) -> list[Outcome]:
-            tx.hold(psids=[psid])
+            tx.hold(psids=[psid], accounts=restored)  # as its chats may just be ended
             row = tx.one("find_undo", page_id=page_id, psid=psid)
             person, link = look_up(tx, page_id, psid)
             undo = None if row is None else _undoable(page_id, psid, row)

@@ -2,18 +2,18 @@
 
 -- name: hold
 -- There are so many numbers that a batch of a thousand events locks out one other person in thirty. They are locked
--- in one order, so that two transactions never wait for each other. When the server's lock table is full, the
--- transaction is tried again.
+-- in one order, so that two transactions never wait for each other. Those of accounts are below all others: who holds
+-- an account may still hold its chats. When the server's lock table is full, the transaction is tried again.
 with held as (
-  select hashtextextended(psid, 1) as hash from unnest(cast(:psids as text[])) as psid
-  union all select hashtextextended(attempt_id, 2) from unnest(cast(:attempts as text[])) as attempt_id
-  union all select hashtextextended(attempt_id, 2) from codes where digest = any (cast(:codes as text[]))
-  union all select hashtextextended(attempt_id, 2) from codes
+  select hashtextextended(psid, 1) & 65535 as number from unnest(cast(:psids as text[])) as psid
+  union all select hashtextextended(attempt_id, 2) & 65535 from unnest(cast(:attempts as text[])) as attempt_id
+  union all select hashtextextended(attempt_id, 2) & 65535 from codes where digest = any (cast(:codes as text[]))
+  union all select hashtextextended(attempt_id, 2) & 65535 from codes
             where account_id = cast(:account_id as text) and consumed_at is null
-  union all select hashtextextended(account, 3) from unnest(cast(:accounts as text[])) as account
+  union all select (hashtextextended(account, 3) & 65535) - 131072 from unnest(cast(:accounts as text[])) as account
 )
-select pg_advisory_xact_lock(25196, bucket)
-from (select distinct cast(hash & 65535 as integer) as bucket from held order by 1) as in_order
+select pg_advisory_xact_lock(25196, number)
+from (select distinct cast(number as integer) as number from held order by 1) as in_order
 
 -- name: find_psids_of_accounts
 select psid from links where account_id = any (array(select json_array_elements_text(cast(:accounts as json))))

@@ -16,7 +16,7 @@ from bot_linking.core.events import (
     LinkingRefused,
     Outcome,
 )
-from bot_linking.core.links import Link, from_ms
+from bot_linking.core.links import Account, Link, from_ms
 from bot_linking.core.ports.links import Import
 from bot_linking.stores.notices import Notices
 from bot_linking.stores.store import SQLStore
@@ -211,3 +211,14 @@ def test_what_was_replaced_can_be_undone(store: SQLStore) -> None:
     assert (again.account_id, again.email) == (before.account_id, before.email)
     (barred,) = take(store, [imported()], NOW + 3)
     assert barred == LinkingRefused("pair_barred", PAGE, PSID)
+
+
+def test_of_the_chats_that_a_file_links_to_one_account_the_policy_leaves_one(store: SQLStore) -> None:
+    """Each line meets what the lines before it have changed."""
+    link(store, Account("78"), psid="3")
+    given = [imported("1"), imported("2"), imported("4", "78"), imported("3", "79")]
+    outcomes = store.import_links(given, Import(Policy("one_chat"), CANNOT_ASK, False), NOW)
+    assert [len(each) for each in outcomes] == [1, 2, 2, 1]  # with the chat that a line ends
+    assert [each.psid for each in store.find_links_of_account("77")] == ["2"]
+    history = [(each.account_before, each.account_after) for each in store.history_of(PAGE, "3")]
+    assert history == [(None, "78"), ("78", None), (None, "79")]

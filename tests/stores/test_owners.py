@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -39,6 +40,7 @@ from .given import (
     unlinked,
 )
 
+T = TypeVar("T")
 OTHER = "777000777"
 WORDS = ["move", "ask", "refuse", "one_chat"]
 
@@ -186,25 +188,28 @@ def test_an_unknown_word_stops_the_start_and_the_setting_is_named(word: object) 
         Policy(word)  # type: ignore[arg-type]
 
 
-def race(*works: Callable[[], object]) -> None:
-    gate = threading.Barrier(len(works))
+def race(*works: Callable[[], T]) -> list[T]:
+    """What they returned; one that raised returned nothing."""
+    gate, returned = threading.Barrier(len(works)), list[T]()
 
-    def run(work: Callable[[], object]) -> None:
+    def run(work: Callable[[], T]) -> None:
         gate.wait()
-        work()
+        returned.append(work())
 
     threads = [threading.Thread(target=run, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return returned
 
 
-def test_of_chats_that_link_one_account_at_once_one_stays(store: SQLStore) -> None:
-    for number in range(10):
+def test_of_chats_that_link_one_account_at_once_each_is_linked_and_one_stays(store: SQLStore) -> None:
+    for number, racers in enumerate((4, 4, 20)):
         account, now = Account(f"racer-{number}"), NOW + 100 * number
         link_one = partial(redeem, store, account, policy=Policy("one_chat"), now=now)
-        race(*(partial(link_one, psid=f"{number}0{each}") for each in range(4)))
+        outcomes = race(*(partial(link_one, psid=f"{number}0{each}") for each in range(racers)))
+        assert [type(first) for first, *_ in outcomes] == [AccountLinked] * racers
         assert len(store.find_links_of_account(account.id)) == 1
 
 

@@ -208,15 +208,13 @@ def test_a_chat_that_joins_an_account_before_it_is_held_is_held_with_the_others(
     url: str, store: SQLStore, engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another transaction would change the chat while this one ends it."""
-    read = engine.read
-    joining = ["third", "second"]
+    write, joining = engine.write, list[str]()
 
-    def read_before_another_chat_joins(name: str, **values: Any) -> list[dict[str, Any]]:
-        rows = read(name, **values)
-        if name == "find_psids_of_accounts" and joining:
+    def write_after_another_chat_joins(work: Any) -> Any:
+        while joining:
             psid = joining.pop()
             link(store, Account(psid.split()[0]), psid=psid)
-        return rows
+        return write(work)
 
     def one_chat_while_all_are_held(case: Any) -> str:
         places = engine.read("places", psids=[digest_of(other.psid) for other in case.other_chats])
@@ -227,11 +225,11 @@ def test_a_chat_that_joins_an_account_before_it_is_held_is_held_with_the_others(
         return "one_chat"
 
     free: list[bool] = []
-    monkeypatch.setattr(engine, "read", read_before_another_chat_joins)
+    monkeypatch.setattr(engine, "write", write_after_another_chat_joins)
     for how in ("event", "api"):
-        joining[:] = [f"{how} third", f"{how} second"]
         account, psid = Account(how), f"{how} first"
         code = save_code(store, attempt_for(account, psid=psid))
+        joining[:] = [f"{how} third", f"{how} second"]
         policy = Policy(one_chat_while_all_are_held)
         if how == "event":
             outcomes = store.receive([linked(code, psid=psid)], NOW, policy=policy)
@@ -240,6 +238,53 @@ def test_a_chat_that_joins_an_account_before_it_is_held_is_held_with_the_others(
         assert [type(each) for each in outcomes] == [AccountLinked, AccountUnlinked, AccountUnlinked]
         assert [each.psid for each in store.find_links_of_account(account.id)] == [psid]
     assert free == [False] * 4
+
+
+def test_an_undo_holds_the_account_that_it_puts_back(url: str, store: SQLStore) -> None:
+    """Or the chat would join the account while all that are known are ended."""
+    link(store)
+    link(store, Account("2"), now=NOW + 1)
+    undo = store.find_undo(PAGE, PSID)
+    assert undo is not None
+    with session(url) as another:
+        another.execute(
+            "select pg_advisory_xact_lock(25196,"
+            " cast((hashtextextended(%s, 3) & 65535) - 131072 as integer))",
+            [digest_of(ADA.id)],
+        )
+        with limits(store, lock_timeout=500):
+            seconds(lambda: store.undo(PAGE, PSID, undo.change_id, NOW + 2))
+    assert [type(each) for each in store.undo(PAGE, PSID, undo.change_id, NOW + 2)] == [AccountLinked]
+
+
+def test_a_bind_whose_account_changes_while_it_waits_holds_the_other_one(
+    store: SQLStore, engine: PostgresEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call with an e-mail address alone means the account that the chat has, if it has one."""
+    write, held = engine.write, list[Any]()
+
+    def write_after_the_link_ended(work: Any) -> Any:
+        monkeypatch.setattr(engine, "write", write)
+        store.unlink(PAGE, PSID, "python", NOW + 1)
+        return write(work)
+
+    hold = Transaction.hold
+
+    def noted(tx: Transaction, **whom: Any) -> None:
+        held.append(whom)
+        hold(tx, **whom)
+
+    link(store)
+    given = Identifiers(email="new@example.com")
+    store.bind(PAGE, "another", given, "api", NOW)
+    monkeypatch.setattr(engine, "write", write_after_the_link_ended)
+    monkeypatch.setattr(Transaction, "hold", noted)
+    outcomes = store.bind(PAGE, PSID, given, "api", NOW + 2, policy=Policy("one_chat"))
+    assert [type(each) for each in outcomes] == [AccountLinked, AccountUnlinked]
+    assert held[-2:] == [
+        {"accounts": ["email:new@example.com"]},
+        {"psids": [PSID, "another"], "codes": ()},
+    ]
 
 
 def test_more_locks_than_the_server_has_room_for_are_one_error_and_harm_nothing(
@@ -682,6 +727,7 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
     [
         "postgresql://u:top%zzsecret@127.0.0.1:1/db", "postgresql://u:top/secret@127.0.0.1:1/db",
         "postgresql://127.0.0.1:1/db?password=top%zzsecret", "postgresql://[topsecret/db",
+        "postgresql://u:a?b@topsecret@127.0.0.1:1/db", "postgresql://u:a@topsecret@h,i/db",
     ],
 )  # fmt: skip
 def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:

@@ -67,13 +67,14 @@ def without_pooling(url: str) -> tuple[str, bool]:
 
 
 def _is_understood(url: str) -> bool:
-    """Whether libpq can read this address. It looks at ports when it connects; behind a password with a `/`
-    that was not encoded, the password's first part is one."""
+    """Whether libpq can read this address. It looks at ports and hosts when it connects: of a password with a
+    `/` or an `@` that was not encoded, the first part would be a port, or the last part of a host."""
     try:
-        port = conninfo_to_dict(url).get("port", "")
+        given = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError):
         return False
-    return re.fullmatch(r"[0-9,]*", str(port)) is not None
+    port, host = str(given.get("port", "")), str(given.get("host", ""))
+    return re.fullmatch(r"[\s+0-9,]*", port) is not None and not re.search(r"[^,]@", host)
 
 
 def halves_of(url: str) -> tuple[str, str]:
