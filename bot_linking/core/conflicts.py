@@ -97,9 +97,14 @@ class Policy:
         return self._decide is None and self._word is Word.MOVE
 
     @property
+    def leaves_one_chat(self) -> bool:
+        """Whether an account has one chat at most, whatever else is so."""
+        return self._word is Word.ONE_CHAT
+
+    @property
     def minds_other_chats(self) -> bool:
         """Whether the decision may depend on the account's other chats."""
-        return self._decide is not None or self._word is Word.ONE_CHAT
+        return self._decide is not None or self.leaves_one_chat
 
     def word_for(self, conflict: Conflict) -> Word:
         """The word for this conflict. Raises `PolicyFailed` when the host's callable fails."""

@@ -99,7 +99,7 @@ def _import(here: Here) -> click.Command:
             refuse_beside("--dry-run", tell=tell)
         names = _names(pairs, FIELDS)
         linking = here().linking
-        with Staged() as staged:
+        with Staged(one_chat=linking.policy.leaves_one_chat) as staged:
             bad = _stage(here, lines_in(file), names, staged)
             bad += _judge(staged, partial(linking.import_links, replace=replace, judge_only=True))
             if bad and not skip_bad:
@@ -114,7 +114,9 @@ def _import(here: Here) -> click.Command:
             + (f", {bad} left out" if bad else "")
         )
         if counts.get("refused"):
-            raise click.ClickException("the refused were changed by others meanwhile; the rest was written")
+            raise click.ClickException(
+                "what the refused were judged by has changed meanwhile; the rest was written"
+            )
 
     return import_
 

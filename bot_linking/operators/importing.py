@@ -254,10 +254,12 @@ class Staged:
     """Good lines, in a temporary SQLite file that has no name and ends with the process. Each method may
     raise `StagingFailed`, as where the folder of temporary files is full."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_chat: bool) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
         columns = ", ".join(FIELDS)
         self._run(f"create table links (line integer primary key, {columns}, unique (page_id, psid))")
+        if one_chat:
+            self._run("create unique index one_chat on links (account_id)")
         self._run("begin")
         self.count = 0
 
@@ -277,7 +279,8 @@ class Staged:
             raise StagingFailed(f"the lines do not fit into a temporary file: {problem}; {where}") from None
 
     def add(self, line: int, link: Link) -> None:
-        """Stage a line. Raises `BadLine` when an earlier one names the same person on the same page."""
+        """Stage a line. Raises `BadLine` when an earlier one names the same person on the same page, or with
+        `one_chat` the same account: the later chat would end the earlier."""
         values = [getattr(link, name) for name in FIELDS]
         times = [to_ms(moment) for moment in values[-2:]]
         insert = f"insert or ignore into links values ({', '.join('?' * (len(FIELDS) + 1))})"  # noqa: S608
@@ -286,8 +289,10 @@ class Staged:
             self.count += 1
             return
         earlier = "select line from links where page_id = ? and psid = ?"
-        [(number,)], _ = self._run(earlier, (link.page_id, link.psid))
-        raise BadLine(f"names the same person as line {number}")
+        for (number,) in self._run(earlier, (link.page_id, link.psid))[0]:
+            raise BadLine(f"names the same person as line {number}")
+        [(number,)], _ = self._run("select line from links where account_id = ?", (link.account_id,))
+        raise BadLine(f"names the same account as line {number}, and on_conflict leaves an account one chat")
 
     def drop(self, lines: Iterable[int]) -> None:
         """Take these lines out."""

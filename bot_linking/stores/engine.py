@@ -96,7 +96,8 @@ class Engine(Protocol):
         An error of the work undoes all of it and is raised here. After a deadlock the work is run again, so
         it must have no effect outside its `Tx`. `StoreUnavailable` means that the work was undone, or that
         the connection was lost at the commit and the outcome is unknown: the caller must be able to repeat
-        it. It is raised within some four seconds, even where the database hangs.
+        it. It is raised within some four seconds where the database hangs; where
+        others hold what it waits for, each wait takes three at most.
         """
 
     def scrub(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from flask import Flask
 
 from bot_linking import Account, AccountLinking
@@ -13,7 +15,8 @@ def create_app() -> Flask:
     linking = AccountLinking(
         authenticate=lambda username, password: (
             Account("1", username=username) if password == "right" else None
-        )
+        ),
+        on_conflict=os.environ.get("SHOP_ON_CONFLICT", "move"),
     )
     app.register_blueprint(linking.blueprint, url_prefix="/linking")
     linking.on_message(lambda event: None)

@@ -96,6 +96,19 @@ def test_every_bad_line_is_named_with_its_number_and_nothing_is_written(
     assert links_in(shell) == []
 
 
+def test_where_an_account_has_one_chat_the_file_names_it_once(shell: Shell, file: Path) -> None:
+    """The later line would end the chat of the earlier one, each time the file is imported."""
+    file.write_text("psid,account_id\n1,a\n2,b\n3,a\n")
+    refused = shell.run("import", str(file), SHOP_ON_CONFLICT="one_chat")
+    assert (refused.status, links_in(shell)) == (1, [])
+    assert "line 4: names the same account as line 2" in refused.err
+    for counts in ("2 linked, 0 changed, 0 unchanged", "0 linked, 0 changed, 2 unchanged"):
+        taken = shell.run("import", str(file), "--skip-bad", SHOP_ON_CONFLICT="one_chat")
+        assert (taken.status, [link.psid for link in links_in(shell)]) == (0, ["1", "2"])
+        assert f"{counts}, 1 left out" in taken.err
+    assert shell.waiting() == 0, "nobody was told of an end"
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--skip-bad", "--tell"])
 @pytest.mark.parametrize(
     ("text", "said"),

@@ -171,6 +171,7 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
         ("postgresql://u@h,i/d?pooling=session&port=1,2", "postgresql://u@h,i/d?port=1,2", False),
         ("postgresql://u:a?b@h/d?pooling=transaction", "postgresql://u:a?b@h/d", True),
         ("postgresql://%40h,i:+1/d?port=%202", "postgresql://%40h,i:+1/d?port=%202", False),
+        ("postgresql:///d?host=/run/a@b", "postgresql:///d?host=/run/a@b", False),
         ("postgresql://u:a?pooling=x@h/d?pooling=transaction", "postgresql://u:a?pooling=x@h/d", True),
     ],
 )
@@ -184,7 +185,8 @@ def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: boo
         "postgresql://bot:a?b@h/bot",
         "postgresql://bot:a?pooling=session&b@h,i/bot",
         "postgresql://b?t:p&w@h",
-        "postgresql://u:p@[::1]:5/d@e",
+        "postgresql://u:p@[::1]:5/d%40e",
+        "postgresql://u:p@%2Frun%2Fa%40b/d",
         "postgresql:///d",
         "postgresql://h",
     ],

@@ -728,6 +728,8 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         "postgresql://u:top%zzsecret@127.0.0.1:1/db", "postgresql://u:top/secret@127.0.0.1:1/db",
         "postgresql://127.0.0.1:1/db?password=top%zzsecret", "postgresql://[topsecret/db",
         "postgresql://u:a?b@topsecret@127.0.0.1:1/db", "postgresql://u:a@topsecret@h,i/db",
+        "postgresql://u:a@topsecret/x@127.0.0.1:1/db", "postgresql://u:a@topsecret,@127.0.0.1:1/db",
+        "postgresql://u:/topsecret@127.0.0.1:1/db", "postgresql://u:12/topsecret@127.0.0.1:1/db",
     ],
 )  # fmt: skip
 def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:

@@ -173,9 +173,9 @@ class Links(Protocol):
         barred. For a person who is linked to the same account, what is given replaces what was there,
         `linked_at` stays, and the outcome is `LinkChanged`, or `EventIgnored("unchanged")`, which writes
         nothing. `source` is kept as it is given. The history is written, and what was replaced can be undone.
-        Without `tell` the outbox gets no news, nothing is resumed, and followers that only tell are not
-        called. `judge_only` writes nothing and ends no other chat. Raises `PolicyFailed`, and then nothing is
-        written.
+        Without `tell` the outbox gets no news but of the chats that end, nothing is resumed, and followers
+        that only tell are not called. `judge_only` writes nothing and ends no other chat. Raises
+        `PolicyFailed`, and then nothing is written.
         """
 
     def erase(

@@ -41,6 +41,7 @@ def _set(settings: dict[str, str], *, local: bool) -> bytes:
     return f"select {', '.join(calls)}".encode()
 
 
+_ENCODE = "a special character in it is written as %40 (@), %2F (/), %3F (?) or %25 (%)"
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -62,28 +63,35 @@ def without_pooling(url: str) -> tuple[str, bool]:
     rest = "&".join("".join(pair) for pair in pairs if pair[0] != "pooling")
     plain = address + ("?" + rest if rest else "")
     if not _is_understood(plain):
-        raise ConfigurationError("BOT_LINKING_DATABASE", "is not an address that libpq understands")
+        raise ConfigurationError(
+            "BOT_LINKING_DATABASE", f"is not an address that libpq understands: {_ENCODE}"
+        )
     return plain, kinds == {"transaction"}
 
 
 def _is_understood(url: str) -> bool:
-    """Whether libpq can read this address. It looks at ports and hosts when it connects: of a password with a
-    `/` or an `@` that was not encoded, the first part would be a port, or the last part of a host."""
+    """Whether libpq can read this address, and no part of a password with an `@` or a `/` that was not
+    encoded would pass for a host, a port or a database: libpq quotes those when it connects."""
     try:
-        given = conninfo_to_dict(url)
+        port = conninfo_to_dict(url).get("port", "")
     except (psycopg.Error, UnicodeError):
         return False
-    port, host = str(given.get("port", "")), str(given.get("host", ""))
-    return re.fullmatch(r"[\s+0-9,]*", port) is not None and not re.search(r"[^,]@", host)
+    address, _ = halves_of(url)
+    return re.fullmatch(r"[\s+0-9,]*", str(port)) is not None and "@" not in address[_end_of_user(url) :]
 
 
 def halves_of(url: str) -> tuple[str, str]:
     """What stands before the `?` of the query and what behind it, as libpq reads the address: a user and a
-    password end at the first `@`, unless a `/` comes before it, and may hold a `?`."""
-    user = re.match(r"\w+://(?:[^@/]*@)?", url)
-    start = user.end() if user else 0
+    password may hold a `?`."""
+    start = _end_of_user(url)
     address, _, query = url[start:].partition("?")
     return url[:start] + address, query
+
+
+def _end_of_user(url: str) -> int:
+    """Where a user and a password end: at the first `@`, unless a `/` comes before it."""
+    user = re.match(r"\w+://(?:[^@/]*@)?", url)
+    return user.end() if user else 0
 
 
 def insist_on_a_session(connection: Connection, connect: Callable[[], Connection]) -> None:
