@@ -14,6 +14,7 @@ from .receiving_bot import ADA, GRACE, GraphClient, ReceivingBot, template
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+ENDS_IN_SIGHT = "at => at.getBoundingClientRect().bottom < innerHeight"
 _PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 19 10"><rect width="19" height="10"/></svg>'
 _LOGIN = (
     '<!doctype html><html lang="en"><title>Log in</title><main><h1>Log in</h1>'
@@ -132,13 +133,9 @@ def test_the_newest_message_stays_in_sight_when_the_chat_gets_less_room(
         sim.say(ADA, f"hello {number}")
     newest = page.get_by_role("log").get_by_text("hello 29")
     newest.wait_for()
-    page.wait_for_function(
-        "at => at.getBoundingClientRect().bottom < innerHeight", arg=newest.element_handle()
-    )
+    page.wait_for_function(ENDS_IN_SIGHT, arg=newest.element_handle())
     page.set_viewport_size({"width": 390, "height": 500})
-    page.wait_for_function(
-        "at => at.getBoundingClientRect().bottom < innerHeight", arg=newest.element_handle()
-    )
+    page.wait_for_function(ENDS_IN_SIGHT, arg=newest.element_handle())
     page.close()
 
 
@@ -152,11 +149,10 @@ def test_the_end_of_the_newest_message_stays_in_sight_when_the_chat_gets_narrowe
         sim.say(ADA, f"{number} " + "many words that wrap " * 20)
     newest = page.get_by_role("log").get_by_text("11 many words")
     newest.wait_for()
-    ends_in_sight = "at => at.getBoundingClientRect().bottom < innerHeight"
-    page.wait_for_function(ends_in_sight, arg=newest.element_handle())
+    page.wait_for_function(ENDS_IN_SIGHT, arg=newest.element_handle())
     for width in (320, 390, 320):
         page.set_viewport_size({"width": width, "height": 600})
-        page.wait_for_function(ends_in_sight, arg=newest.element_handle())
+        page.wait_for_function(ENDS_IN_SIGHT, arg=newest.element_handle())
     page.close()
 
 
