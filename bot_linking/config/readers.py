@@ -180,7 +180,10 @@ def database(value: Any) -> str:
     if re.fullmatch(r"sqlite:///.+", url) or _POSTGRES.fullmatch(url):
         return url
     if url.startswith("postgres"):
-        raise ValueError("must be postgresql://user:password@host/name; write an @ in it as %40, a / as %2F")
+        raise ValueError(
+            "must be postgresql://user:password@host/name; in a password write @ as %40, / as %2F, : as %3A,"
+            " ? as %3F, # as %23"
+        )
     raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
 
 

@@ -22,6 +22,7 @@ LINK_TIMES = ("linked_at", "updated_at")
 FIELDS = (*LINK_TEXTS, *LINK_TIMES)
 NEEDED = ("psid", "account_id")
 BATCH = 200  # people in one transaction, so that no webhook waits for long
+_LONGEST_IDENTIFIER = 600  # more may not fit into an index of PostgreSQL's
 _ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")  # what a spreadsheet makes of a long number
 _DELIMITERS = (",", ";", "\t")
 
@@ -232,8 +233,10 @@ class Judge:
             raise BadLine(f"{name} is not Unicode text of 1 to 255 characters") from None
 
     def _identifier(self, name: str, value: str | None) -> str | None:
-        if value is not None and not is_storable(value):
-            raise BadLine(f"{self._called(name)} is not Unicode text")
+        if value is not None and not (len(value) <= _LONGEST_IDENTIFIER and is_storable(value)):
+            raise BadLine(
+                f"{self._called(name)} is not Unicode text of 1 to {_LONGEST_IDENTIFIER} characters"
+            )
         return value
 
     def _time(self, field: str, given: Mapping[str, str | None]) -> datetime | None:

@@ -87,7 +87,11 @@ from json_each(:links) where true
 on conflict (page_id, psid) do update set
   account_id = excluded.account_id, named_id = null, username = excluded.username, email = excluded.email,
   phone_number = excluded.phone_number, source = excluded.source, linked_at = excluded.linked_at,
-  updated_at = excluded.updated_at, event_ms = null, code_tick = 0, changed_tick = excluded.changed_tick
+  updated_at = excluded.updated_at,
+  event_ms = case when links.account_id = excluded.account_id then links.event_ms end,
+  code_tick = case when links.account_id = excluded.account_id then links.code_tick else 0 end,
+  changed_tick = case when links.account_id = excluded.account_id then links.changed_tick
+                      else excluded.changed_tick end
 
 -- name: import_history
 insert into history (at, page_id, psid, door, account_before, account_after, identifiers)

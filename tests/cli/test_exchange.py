@@ -75,6 +75,7 @@ def test_json_lines_may_hold_numbers_and_a_page(shell: Shell, messenger: Simulat
         ("psid,account_id,page_id\n1,a,999\n", {"2": "999 is not a page of this bot"}),
         ("psid,account_id,email\n1,a,a\0b\n", {"2": "email"}),
         ("psid,account_id\n1," + "x" * 256 + "\n", {"2": "account_id"}),
+        ("psid,account_id,email\n1,a," + "x" * 601 + "\n", {"2": "email is not Unicode text of 1 to 600"}),
         ("psid,account_id,linked_at\n1,a,yesterday\n2,b,2999-01-01\n", {"2": "linked_at", "3": "future"}),
         ('{"psid": 1.5, "account_id": "a"}\n{"psid": true, "account_id": "a"}\n', {"1": "psid", "2": "psid"}),
         ('{"psid": "1", "account_id": "a"}\n[1]\nnonsense\n', {"2": "JSON object", "3": "JSON object"}),

@@ -78,6 +78,15 @@ def test_the_same_account_gets_new_identifiers_and_keeps_the_others(store: SQLSt
     assert now.updated_at == from_ms(NOW + 1)
 
 
+def test_events_that_are_older_than_the_login_stay_so_after_new_identifiers(store: SQLStore) -> None:
+    link(store)
+    first = store.find_link(PAGE, PSID)
+    assert first is not None
+    take(store, [imported(account=first.account_id, email="new@example.com")], NOW + 1)
+    assert store.receive([unlinked(at=NOW - 1)], NOW + 2) == [EventIgnored("stale", PAGE, PSID)]
+    assert store.find_link(PAGE, PSID) is not None
+
+
 def test_another_account_replaces_the_old_one_and_its_identifiers(store: SQLStore) -> None:
     link(store)
     (outcome,) = take(store, [imported()], NOW + 1)

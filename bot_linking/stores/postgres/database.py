@@ -14,7 +14,7 @@ from bot_linking.core.errors import StoreUnavailable
 from bot_linking.stores.opening import Recorded, Steps, Unfit
 from bot_linking.stores.postgres.locks import LOCKS, insist_on_locks
 from bot_linking.stores.postgres.pool import Connections
-from bot_linking.stores.postgres.sessions import halves_of
+from bot_linking.stores.postgres.sessions import SAY_POOLING, halves_of
 
 OLDEST = 14  # the release of PostgreSQL from which on the SQL works
 _OF_A_POOLER = (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName)
@@ -72,7 +72,7 @@ class Database:
         """The error for the store's callers, without the address or its password."""
         text = words_of(problem, self._hidden)
         if isinstance(problem, _OF_A_POOLER):
-            text += "; behind a pooler BOT_LINKING_DATABASE must end with ?pooling=transaction"
+            text += f"; behind a pooler {SAY_POOLING}"
         return StoreUnavailable(f"PostgreSQL does not work: {text}")
 
 

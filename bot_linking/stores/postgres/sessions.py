@@ -41,7 +41,12 @@ def _set(settings: dict[str, str], *, local: bool) -> bytes:
     return f"select {', '.join(calls)}".encode()
 
 
-_ENCODE = "a special character in it is written as %40 (@), %2F (/), %3F (?) or %25 (%)"
+_UNDERSTOOD = (
+    "a special character in a name or a password is written as %40 (@), %2F (/), %3F (?) or %25 (%); a port"
+    " is a number; behind the ? stand parameters of libpq's, with & between them"
+)
+SAY_POOLING = "BOT_LINKING_DATABASE must end with ?pooling=transaction (&pooling=transaction behind another)"
+_SECRET_NAMED = re.compile(r"[?&]\w*(?:password|secret|_key)=")
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -64,7 +69,7 @@ def without_pooling(url: str) -> tuple[str, bool]:
     plain = address + ("?" + rest if rest else "")
     if not _is_understood(plain):
         raise ConfigurationError(
-            "BOT_LINKING_DATABASE", f"is not an address that libpq understands: {_ENCODE}"
+            "BOT_LINKING_DATABASE", f"is not an address that libpq understands: {_UNDERSTOOD}"
         )
     return plain, kinds == {"transaction"}
 
@@ -73,11 +78,28 @@ def _is_understood(url: str) -> bool:
     """Whether libpq can read this address, and no part of a password with an `@` or a `/` that was not
     encoded would pass for a host, a port or a database: libpq quotes those when it connects."""
     try:
-        port = conninfo_to_dict(url).get("port", "")
+        given = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError):
         return False
+    port, *hosts = (str(given.get(name, "")) for name in ("port", "host", "hostaddr"))
     address, _ = halves_of(url)
-    return re.fullmatch(r"[\s+0-9,]*", str(port)) is not None and "@" not in address[_end_of_user(url) :]
+    return (
+        re.fullmatch(r"[\s+0-9,]*", port) is not None
+        and "@" not in address[_end_of_user(url) :]
+        and not _SECRET_NAMED.search(address)  # an @ in it made the query a part of the user, for libpq
+        and all(_is_a_host(host) for several in hosts for host in several.split(","))
+    )
+
+
+def _is_a_host(text: str) -> bool:
+    """Whether this may be a name, an address, or a socket, and not a user and a password before one."""
+    if text.startswith("/"):
+        return True
+    try:
+        text.encode("idna")  # as Python does to look it up: an error there is none of psycopg's
+    except UnicodeError:
+        return False
+    return "@" not in text[1:]
 
 
 def halves_of(url: str) -> tuple[str, str]:
@@ -106,10 +128,7 @@ def insist_on_a_session(connection: Connection, connect: Callable[[], Connection
             others.add(_server_process(other))
     # Some poolers lend the session that was used last, and some lend each in turn.
     if len(mine) > 1 or len(others) > 1 or mine & others:
-        raise Unfit(
-            "a pooler shares the database's sessions by transaction: end BOT_LINKING_DATABASE with"
-            " ?pooling=transaction"
-        )
+        raise Unfit(f"a pooler shares the database's sessions by transaction: {SAY_POOLING}")
 
 
 def _server_process(connection: Connection) -> int:
