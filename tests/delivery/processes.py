@@ -13,6 +13,7 @@ from bot_linking.delivery import Delivery
 from bot_linking.delivery.leases import LEASE_S
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
+from tests.children import insisting
 
 from ..stores.processes import meet
 
@@ -42,7 +43,7 @@ def drain_into(url: str, log: Path, start_s: float, processes: int) -> int:
         delivery = worker(store, send, lambda: start_s)
         deadline = time.monotonic() + LIMIT_S
         while store.outbox_depth()["depth"] and time.monotonic() < deadline:
-            if not delivery.drain():
+            if not insisting(delivery.drain):
                 time.sleep(0.01)  # the rest is under way elsewhere
     store.close()
     return delivered
@@ -85,9 +86,8 @@ def deliver_in_a_forked_child(url: str, stopped_before: bool) -> bool:
         status = 2
         try:
             now = int(time.time() * 1000)
-            store.engine.write(
-                lambda tx: tx.run("queue", page_id="page", psid="1", kind="linked", payload="null", now=now)
-            )
+            entry = {"page_id": "page", "psid": "1", "kind": "linked", "payload": "null", "now": now}
+            insisting(lambda: store.engine.write(lambda tx: tx.run("queue", **entry)))
             delivery.wake()
             if stopped_before:
                 status = int(any(thread.name == "bot_linking delivery" for thread in threading.enumerate()))

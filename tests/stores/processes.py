@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -22,7 +23,7 @@ from bot_linking.core.links import Account
 from bot_linking.core.ports import Attempt
 from bot_linking.stores import open_store
 from bot_linking.stores.store import SQLStore
-from tests.children import LIMIT_S
+from tests.children import LIMIT_S, insisting
 
 # A fresh interpreter is forked for each, which has loaded what they need and opened nothing.
 SPAWN: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -81,7 +82,7 @@ def one_process(work: Callable[..., Any], *given: Any) -> Iterator[BaseProcess]:
 def meet(store: SQLStore, processes: int) -> None:
     """Wait until every process has come here."""
     deadline = time.monotonic() + LIMIT_S
-    store.hit("met", NOW + 1, NOW)
+    insisting(lambda: store.hit("met", NOW + 1, NOW))
     while store.find_limit("met", NOW, 3_600_000)[0] < processes:
         assert time.monotonic() < deadline
 
@@ -89,15 +90,14 @@ def meet(store: SQLStore, processes: int) -> None:
 def redeem(url: str, codes: Sequence[str], psid: str, processes: int) -> list[str]:
     """Try every code, and return those that linked."""
     store = open_store(url)
+
+    def links(code: str) -> bool:
+        event = LinkingEvent("page", psid, "linked", code, None)
+        return isinstance(insisting(lambda: store.receive([event], NOW)[0]), AccountLinked)
+
     try:
         meet(store, processes)
-        return [
-            code
-            for code in codes
-            if isinstance(
-                store.receive([LinkingEvent("page", psid, "linked", code, None)], NOW)[0], AccountLinked
-            )
-        ]
+        return [code for code in codes if links(code)]
     finally:
         store.close()
 
@@ -106,7 +106,7 @@ def open_and_count(url: str) -> int:
     """Open a store that may have no schema yet, and use it."""
     store = open_store(url)
     try:
-        return store.hit("opened", NOW + 1, NOW)
+        return insisting(lambda: store.hit("opened", NOW + 1, NOW))
     finally:
         store.close()
 
@@ -114,7 +114,7 @@ def open_and_count(url: str) -> int:
 def hit_many(url: str, key: str, times: int) -> list[int]:
     store = open_store(url)
     try:
-        return [store.hit(key, NOW + 1, NOW) for _ in range(times)]
+        return [insisting(lambda: store.hit(key, NOW + 1, NOW)) for _ in range(times)]
     finally:
         store.close()
 
@@ -135,8 +135,9 @@ def link_for_ever(url: str, progress: Connection) -> NoReturn:
     while True:
         code = f"code-{number}-{os.getpid()}"
         attempt = Attempt(f"attempt of {code}", Account("1"), "token", "", NOW, "page", str(number))
-        store.save_code(digest_of(code), attempt, None, NOW, NOW + 1)
-        store.receive([LinkingEvent("page", str(number), "linked", code, NOW)], NOW)
+        event = LinkingEvent("page", str(number), "linked", code, NOW)
+        insisting(partial(store.save_code, digest_of(code), attempt, None, NOW, NOW + 1))
+        insisting(partial(store.receive, [event], NOW))
         progress.send(number)
         number += 1
 
@@ -173,17 +174,17 @@ def fork_with_an_open_store(url: str, with_threads: bool) -> dict[str, int]:
     child = os.fork()
     if child == 0:
         try:
-            store.hit("child before", NOW + 1, NOW)
+            insisting(lambda: store.hit("child before", NOW + 1, NOW))
             os.write(child_has_written[1], b".")
             os.read(parent_has_closed[0], 1)
             for _ in range(20):
-                store.hit("child after", NOW + 1, NOW)
+                insisting(lambda: store.hit("child after", NOW + 1, NOW))
         except BaseException as problem:
             print(problem, file=sys.stderr)
             os._exit(1)
         os._exit(0)
     os.read(child_has_written[0], 1)
-    store.hit("parent after", NOW + 1, NOW)
+    insisting(lambda: store.hit("parent after", NOW + 1, NOW))
     go.set()
     if with_threads:
         thread.join(LIMIT_S)
@@ -207,7 +208,7 @@ def fork_while_threads_write(url: str, children: int) -> int:
 
     def use() -> None:
         while not stop.is_set():
-            store.hit("parent", NOW + 1, NOW)
+            insisting(lambda: store.hit("parent", NOW + 1, NOW))
             store.find_limit("parent", NOW, 3_600_000)
 
     threads = [threading.Thread(target=use) for _ in range(4)]
@@ -218,7 +219,7 @@ def fork_while_threads_write(url: str, children: int) -> int:
             child = os.fork()
             if child == 0:
                 try:
-                    store.hit("children", NOW + 1, NOW)
+                    insisting(lambda: store.hit("children", NOW + 1, NOW))
                 except BaseException as problem:
                     print(problem, file=sys.stderr)
                     os._exit(1)
