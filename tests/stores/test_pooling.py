@@ -170,6 +170,12 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
         ),
         ("postgresql://u@h,i/d?pooling=session&port=1,2", "postgresql://u@h,i/d?port=1,2", False),
         ("postgresql://u:a?b@h/d?pooling=transaction", "postgresql://u:a?b@h/d", True),
+        (
+            "postgresql://u@[fe80::1%25eth0]:5,[::1],h_1./d",
+            "postgresql://u@[fe80::1%25eth0]:5,[::1],h_1./d",
+            False,
+        ),
+        ("postgresql://h,/d?hostaddr=::1,", "postgresql://h,/d?hostaddr=::1,", False),
         ("postgresql://%40h,i:+1/d?port=%202", "postgresql://%40h,i:+1/d?port=%202", False),
         ("postgresql:///d?host=/run/a@b", "postgresql:///d?host=/run/a@b", False),
         ("postgresql://u:a?pooling=x@h/d?pooling=transaction", "postgresql://u:a?pooling=x@h/d", True),

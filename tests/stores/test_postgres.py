@@ -22,7 +22,7 @@ from bot_linking.config.reading import read_settings  # noqa: E402
 from bot_linking.core.codes import digest_of  # noqa: E402
 from bot_linking.core.conflicts import Policy  # noqa: E402
 from bot_linking.core.errors import ConfigurationError, StoreUnavailable  # noqa: E402
-from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored, LinkingRefused  # noqa: E402
+from bot_linking.core.events import AccountLinked, AccountUnlinked, EventIgnored  # noqa: E402
 from bot_linking.core.identifiers import Identifiers  # noqa: E402
 from bot_linking.core.links import Account  # noqa: E402
 from bot_linking.doors.redaction import guard_logs  # noqa: E402
@@ -656,15 +656,6 @@ def test_a_schema_that_is_missing_is_no_fault_of_the_events(url: str, store: SQL
     assert isinstance(store.receive([linked(code)], NOW)[0], AccountLinked)
 
 
-def test_a_name_that_no_index_takes_fails_its_own_event_only(store: SQLStore) -> None:
-    long = Account("9", "".join(map(chr, range(0x4E00, 0x4E00 + 5000))))
-    bad, good = save_code(store, attempt_for(long, psid="1")), save_code(store, attempt_for(psid="2"))
-    outcomes = store.receive([linked(bad, psid="1"), linked(good, psid="2")], NOW)
-    assert outcomes[0] == LinkingRefused("event_failed", PAGE, "1")
-    assert isinstance(outcomes[1], AccountLinked)
-    assert [entry.psid for entry in store.list_dead()] == ["1"]
-
-
 # Sessions
 
 
@@ -745,7 +736,9 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         "postgresql:///db?hostaddr=u:topsecret@127.0.0.1", "postgresql://u:topsecret@.internal/db",
         "postgresql://u:topsecret@db..internal,h/db", f"postgresql://u:topsecret@{'h' * 64}/db",
         "postgresql://u:topsecret@h/d?sslmode=disable?pooling=transaction",
-        "postgresql://u:topsecret@h/d?schema=public",
+        "postgresql://u:topsecret@h/d?schema=public", "postgresql://u%3Atopsecret/db",
+        "postgresql:///db?host=u:topsecret", "postgresql://u%3Atopsecret@127.0.0.1/db",
+        "postgresql://127.0.0.1?user=u&pwd=top@secret", "postgresql://127.0.0.1?user=u&Password=top@secret",
     ],
 )  # fmt: skip
 def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:

@@ -164,13 +164,7 @@ class Transaction:
 class PostgresEngine:
     """Runs named statements against one database; made for `SQLStore`."""
 
-    poison = (
-        psycopg.DataError,
-        psycopg.IntegrityError,
-        psycopg.errors.ProgramLimitExceeded,  # a text that is too long for an index
-        ValueError,
-        OverflowError,
-    )
+    poison = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         plain, are_lent = without_pooling(url)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import closing
+from ipaddress import ip_address
 from typing import Any
 
 import psycopg
@@ -46,7 +47,7 @@ _UNDERSTOOD = (
     " is a number; behind the ? stand parameters of libpq's, with & between them"
 )
 SAY_POOLING = "BOT_LINKING_DATABASE must end with ?pooling=transaction (&pooling=transaction behind another)"
-_SECRET_NAMED = re.compile(r"[?&]\w*(?:password|secret|_key)=")
+_SECRET_NAMED = re.compile(r"(?i)[?&]\w*(?:pass|pwd|secret|_key)\w*=")
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -81,11 +82,12 @@ def _is_understood(url: str) -> bool:
         given = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError):
         return False
-    port, *hosts = (str(given.get(name, "")) for name in ("port", "host", "hostaddr"))
+    user, port, *hosts = (str(given.get(name, "")) for name in ("user", "port", "host", "hostaddr"))
     address, _ = halves_of(url)
     return (
         re.fullmatch(r"[\s+0-9,]*", port) is not None
         and "@" not in address[_end_of_user(url) :]
+        and ":" not in user
         and not _SECRET_NAMED.search(address)  # an @ in it made the query a part of the user, for libpq
         and all(_is_a_host(host) for several in hosts for host in several.split(","))
     )
@@ -96,8 +98,10 @@ def _is_a_host(text: str) -> bool:
     if text.startswith("/"):
         return True
     try:
+        if ":" in text:
+            ip_address(text)
         text.encode("idna")  # as Python does to look it up: an error there is none of psycopg's
-    except UnicodeError:
+    except ValueError:
         return False
     return "@" not in text[1:]
 
