@@ -93,17 +93,17 @@ def _is_understood(url: str) -> bool:
     )
 
 
-def _is_a_host(text: str) -> bool:
+def _is_a_host(host: str) -> bool:
     """Whether this may be a name, an address, or a socket, and not a user and a password before one."""
-    if text.startswith("/"):
+    if host.startswith("/"):
         return True
     try:
-        if ":" in text:
-            ip_address(text)
-        text.encode("idna")  # as Python does to look it up: an error there is none of psycopg's
+        if ":" in host:
+            ip_address(host)
+        host.encode("idna")  # as Python does to look it up: an error there is none of psycopg's
     except ValueError:
         return False
-    return "@" not in text[1:]
+    return "@" not in host[1:]
 
 
 def halves_of(url: str) -> tuple[str, str]:
