@@ -191,6 +191,8 @@ def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: boo
         "postgresql://bot:a?b@h/bot",
         "postgresql://bot:a?pooling=session&b@h,i/bot",
         "postgresql://b?t:p&w@h",
+        "postgresql://u:a&password=1@h",
+        "postgresql://u:p?x_key=1&pass=b@h",
         "postgresql://u:p@[::1]:5/d%40e",
         "postgresql://u:p@%2Frun%2Fa%40b/d",
         "postgresql:///d",

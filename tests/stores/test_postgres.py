@@ -739,6 +739,8 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         "postgresql://u:topsecret@h/d?schema=public", "postgresql://u%3Atopsecret/db",
         "postgresql:///db?host=u:topsecret", "postgresql://u%3Atopsecret@127.0.0.1/db",
         "postgresql://127.0.0.1?user=u&pwd=top@secret", "postgresql://127.0.0.1?user=u&Password=top@secret",
+        "postgresql://h:1,i:2?user=u&passw%6Frd=top@secret", "postgresql://[::1]:5?user=u&password=top@secret",
+        "postgresql://?user=u&password=top@secret", "postgresql://h,[::1]?a=b&password=top@secret",
     ],
 )  # fmt: skip
 def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:

@@ -47,7 +47,8 @@ _UNDERSTOOD = (
     " is a number; behind the ? stand parameters of libpq's, with & between them"
 )
 SAY_POOLING = "BOT_LINKING_DATABASE must end with ?pooling=transaction (&pooling=transaction behind another)"
-_SECRET_NAMED = re.compile(r"(?i)[?&]\w*(?:pass|pwd|secret|_key)\w*=")
+_HOST = r"(?:\[[^\]]*\]|[^:?,\[]*)(?::[0-9]*)?"
+_HOSTS_WITH_PARAMETERS = re.compile(rf"\w+://{_HOST}(?:,{_HOST})*\?[^=&]+=")
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -88,7 +89,7 @@ def _is_understood(url: str) -> bool:
         re.fullmatch(r"[\s+0-9,]*", port) is not None
         and "@" not in address[_end_of_user(url) :]
         and ":" not in user
-        and not _SECRET_NAMED.search(address)  # an @ in it made the query a part of the user, for libpq
+        and not _HOSTS_WITH_PARAMETERS.match(address)  # an @ among those makes them a user, for libpq
         and all(_is_a_host(host) for several in hosts for host in several.split(","))
     )
 
