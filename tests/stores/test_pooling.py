@@ -178,7 +178,7 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
         ("postgresql://h,/d?hostaddr=::1,", "postgresql://h,/d?hostaddr=::1,", False),
         ("postgresql://%40h,i:+1/d?port=%202", "postgresql://%40h,i:+1/d?port=%202", False),
         ("postgresql:///d?host=/run/a@b", "postgresql:///d?host=/run/a@b", False),
-        ("postgresql://u:a?pooling=x@h/d?pooling=transaction", "postgresql://u:a?pooling=x@h/d", True),
+        ("postgresql://u:a?pooling@h/d?pooling=transaction", "postgresql://u:a?pooling@h/d", True),
     ],
 )
 def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: bool) -> None:
@@ -189,10 +189,10 @@ def test_the_word_is_taken_out_of_the_address(url: str, plain: str, is_lent: boo
     "url",
     [
         "postgresql://bot:a?b@h/bot",
-        "postgresql://bot:a?pooling=session&b@h,i/bot",
+        "postgresql://bot:a=?pooling&b@h,i/bot",
         "postgresql://b?t:p&w@h",
         "postgresql://u:a&password=1@h",
-        "postgresql://u:p?x_key=1&pass=b@h",
+        "postgresql://u:p%3Fx_key=1&pass=b@h",
         "postgresql://u:p@[::1]:5/d%40e",
         "postgresql://u:p@%2Frun%2Fa%40b/d",
         "postgresql:///d",

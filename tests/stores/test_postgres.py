@@ -741,6 +741,12 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         "postgresql://127.0.0.1?user=u&pwd=top@secret", "postgresql://127.0.0.1?user=u&Password=top@secret",
         "postgresql://h:1,i:2?user=u&passw%6Frd=top@secret", "postgresql://[::1]:5?user=u&password=top@secret",
         "postgresql://?user=u&password=top@secret", "postgresql://h,[::1]?a=b&password=top@secret",
+        "postgresql://fe80::1?user=u&password=top@secret", "postgresql://h?sslmode&user=u&password=top@secret",
+        "postgresql://h?&user=u&password=top@secret", "postgresql://h:PORT?user=u&password=top@secret",
+        "postgresql://[::1]5432?user=u&password=top@secret", "postgresql://h;pw=top@secret/db",
+        "postgresql://h&user=u&password=topsecret", "postgresql://h;password=topsecret/db",
+        "postgresql://h:1/db&password=topsecret", "postgresql://h/db%3Fpassword=topsecret",
+        "postgresql://u:a?pooling=topsecret@h/d", "postgresql://bot:a?pooling=session&topsecret@h,i/bot",
     ],
 )  # fmt: skip
 def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str) -> None:

@@ -47,8 +47,7 @@ _UNDERSTOOD = (
     " is a number; behind the ? stand parameters of libpq's, with & between them"
 )
 SAY_POOLING = "BOT_LINKING_DATABASE must end with ?pooling=transaction (&pooling=transaction behind another)"
-_HOST = r"(?:\[[^\]]*\]|[^:?,\[]*)(?::[0-9]*)?"
-_HOSTS_WITH_PARAMETERS = re.compile(rf"\w+://{_HOST}(?:,{_HOST})*\?[^=&]+=")
+_PARAMETERS = re.compile(r"[?&;].*=")
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -78,18 +77,20 @@ def without_pooling(url: str) -> tuple[str, bool]:
 
 def _is_understood(url: str) -> bool:
     """Whether libpq can read this address, and no part of a password with an `@` or a `/` that was not
-    encoded would pass for a host, a port or a database: libpq quotes those when it connects."""
+    encoded would pass for a user, a host, a port or a database: libpq quotes those when it connects."""
     try:
         given = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError):
         return False
-    user, port, *hosts = (str(given.get(name, "")) for name in ("user", "port", "host", "hostaddr"))
-    address, _ = halves_of(url)
+    names = [str(given.get(name, "")) for name in ("port", "user", "dbname", "host", "hostaddr")]
+    port, user, _, *hosts = names
+    (address, _), end = halves_of(url), _end_of_user(url)
     return (
         re.fullmatch(r"[\s+0-9,]*", port) is not None
-        and "@" not in address[_end_of_user(url) :]
+        and "@" not in address[end:]
         and ":" not in user
-        and not _HOSTS_WITH_PARAMETERS.match(address)  # an @ among those makes them a user, for libpq
+        and not re.search(r"\?.*=", url[:end])  # an @ among parameters makes them a user, for libpq
+        and not any(map(_PARAMETERS.search, names))
         and all(_is_a_host(host) for several in hosts for host in several.split(","))
     )
 
