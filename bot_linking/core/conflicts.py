@@ -98,7 +98,7 @@ class Policy:
 
     @property
     def leaves_one_chat(self) -> bool:
-        """Whether an account has one chat at most, whatever else is so."""
+        """Whether each new link leaves its account one chat at most. An undo restores what was, also two."""
         return self._word is Word.ONE_CHAT
 
     @property

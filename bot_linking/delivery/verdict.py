@@ -24,7 +24,9 @@ def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int) -> Settled
     reason, waited = escaped(str(problem))[:LONGEST_REASON], (now - entry.created_at) / 1000
     retry_at = now + int(wait_before(entry.attempts, waited, problem.retry_after) * 1000)
     if entry.kind in UNTIL_IT_WORKS:
-        return Postponed(entry, _patiently(entry, problem, retry_at, now), reason)
+        is_refused = entry.kind == "unlink_call" and problem.advice == "never"
+        at = _patiently(entry, problem, retry_at, now)
+        return Postponed(entry, at, reason, "refused" if is_refused else None)
     if isinstance(problem, GiveUp):
         return Buried(entry, reason, _last_word(entry))
     if entry.held_for == "window" or problem.advice == "window":

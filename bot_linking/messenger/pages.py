@@ -61,6 +61,7 @@ class Pages:
         self._turn, self._pid = threading.Lock(), os.getpid()
         self._seen = 0
         self._looked_at: float | None = None
+        self._failed_at: float | None = None
         self._look_at = 0.0
 
     # Questions
@@ -158,9 +159,18 @@ class Pages:
             return again
 
     def refresh(self) -> None:
-        """Read the changes from the store now. Raises `StoreUnavailable`."""
-        if self._keeper is not None:
-            with self._lock():
+        """Read the changes from the store now. Raises `StoreUnavailable`.
+
+        Threads that ask while another one reads share what that has come to: while the store does not answer,
+        they wait for it once, and not one after the other.
+        """
+        if self._keeper is None:
+            return
+        asked = self._monotonic()
+        with self._lock():
+            if self._failed_at is not None and self._failed_at > asked:
+                raise StoreUnavailable("the pages that were added could not be read")
+            if self._looked_at is None or self._looked_at <= asked:
                 self._take_up(self._keeper)
 
     def _now(self) -> _Table:
@@ -188,11 +198,15 @@ class Pages:
     def _take_up(self, keeper: Keeper) -> None:
         began = self._monotonic()
         is_anew = self._looked_at is None or began - self._looked_at > ALL_ANEW_AFTER_S
-        newest = keeper.revision()
-        if is_anew or newest < self._seen:  # lower: a backup was restored
-            self._take_all(keeper)
-        elif newest > self._seen:
-            self._seen = self._take(keeper.since(self._seen), self._seen)
+        try:
+            newest = keeper.revision()
+            if is_anew or newest < self._seen:  # lower: a backup was restored
+                self._take_all(keeper)
+            elif newest > self._seen:
+                self._seen = self._take(keeper.since(self._seen), self._seen)
+        except StoreUnavailable:
+            self._failed_at = self._monotonic()
+            raise
         self._looked_at, self._look_at = began, began + LOOK_EVERY_S
 
     def _take_all(self, keeper: Keeper) -> None:

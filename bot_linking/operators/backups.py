@@ -75,8 +75,9 @@ def _restore(here: Here) -> click.Command:
         """Put a backup in the place of the SQLite database of a stopped bot.
 
         Says first what comes back with it and what is lost, and asks. A person who was erased since the
-        backup is erased again; API keys that were revoked since stay revoked; messages that were sent since
-        are not sent again. Exit status 1 while any process has the database open.
+        backup is erased again; API keys that were revoked since stay revoked; pages, tokens and second
+        factors that were changed or ended since stay as they are; messages that were sent since are not sent
+        again. Exit status 1 while any process has the database open.
         """
         from bot_linking.stores.sqlite import files, restoring
 
@@ -166,10 +167,12 @@ def _sentences(found: Comparison, *, was_there: bool) -> Iterator[str]:
         yield f"{found.lost} link(s) that were made since are lost."
         yield f"{found.unsent} message(s) that were sent since are taken out; {found.waiting} wait."
         yield f"{found.revoked} API key(s) that were revoked since stay revoked."
+        yield f"{found.kept} page(s), token(s) and second factor(s) that changed since stay as they are now."
     else:
         present = "The present database cannot be read" if was_there else "There is no database at present"
         yield f"{present}: what has changed since cannot be told."
         yield f"{found.waiting} message(s) wait; those that were sent since are sent again."
+        yield "Pages, keys, tokens and second factors are those of the backup, also what was revoked since."
     yield f"{found.erased} person(s) who were erased since are erased again."
     if found.unreadable:
         yield f"{found.unreadable} line(s) of the list of erasures cannot be read: who they name comes back."

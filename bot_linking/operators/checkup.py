@@ -55,8 +55,13 @@ def checkup(
             page.access_token, page.app_secret, url=settings.graph_url, version=settings.graph_version
         )
 
-    app_id = settings.app_id
-    yield from check_pages(bot.pages.all(), graph_of, app_id=app_id, tell_left=tell_left)
+    yield from check_pages(
+        bot.pages.all(),
+        graph_of,
+        configured=bot.pages.configured,
+        app_id=settings.app_id,
+        tell_left=tell_left,
+    )
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:

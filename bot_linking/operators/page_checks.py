@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -19,17 +19,28 @@ GraphOf = Callable[[Page], Graph]
 
 
 def check_pages(
-    pages: Sequence[Page], graph_of: GraphOf, *, app_id: str | None, tell_left: Callable[[int], None]
+    pages: Sequence[Page],
+    graph_of: GraphOf,
+    *,
+    configured: Collection[str | None],
+    app_id: str | None,
+    tell_left: Callable[[int], None],
 ) -> Iterator[Finding]:
     """The findings of every page, then of every app. `tell_left` is called with the number of pages left.
     Where there are several, a page without fault is one line. Without `app_id` Graph is asked whose app each
-    token is."""
+    token is. `configured` are the pages of the configuration: the others were added by a command."""
     apps = list({page.app_secret: page for page in reversed(pages)}.values())[::-1]  # one page of each app
     with ThreadPoolExecutor(AT_ONCE, "bot_linking check") as pool:
         try:
             found = pool.map(lambda page: app_id or app_of(graph_of(page)), apps)
             ids = dict(zip((page.app_secret for page in apps), found, strict=True))
-            each = pool.map(lambda page: list(_page(graph_of(page), page, ids[page.app_secret])), pages)
+
+            def findings_of(page: Page) -> list[Finding]:
+                return list(
+                    _page(graph_of(page), page, ids[page.app_secret], is_added=page.id not in configured)
+                )
+
+            each = pool.map(findings_of, pages)
             for left, (page, findings) in enumerate(zip(pages, each, strict=True), 1 - len(pages)):
                 tell_left(-left)
                 yield from findings if len(pages) == 1 else _named(page, findings)
@@ -55,18 +66,18 @@ def _of_app(page: Page, findings: Sequence[Finding]) -> Iterator[Finding]:
         yield Finding(state, f"page {page.id}'s app: {what}")
 
 
-def _page(graph: Graph, page: Page, app_id: str | None) -> Iterator[Finding]:
+def _page(graph: Graph, page: Page, app_id: str | None, *, is_added: bool) -> Iterator[Finding]:
+    rotate = f"flask linking page rotate {page.id}"
     try:
         page_id = graph.page_id()
     except GraphError as problem:
         settings = "BOT_LINKING_PAGE_ACCESS_TOKEN, BOT_LINKING_APP_SECRET and BOT_LINKING_GRAPH_URL"
-        yield Finding("wrong", f"{problem}: check {settings}")
+        yield Finding("wrong", f"{problem}: " + (f"run {rotate}" if is_added else f"check {settings}"))
         return
     yield Finding("ok", f"Graph answers, and the token is page {page_id}'s")
     if page.id not in (None, page_id):
-        yield Finding(
-            "wrong", f"the configured page is {page.id}: set BOT_LINKING_PAGE_ID or its token right"
-        )
+        ours = f"the configured page is {page.id}: set BOT_LINKING_PAGE_ID or its token right"
+        yield Finding("wrong", f"the token is another page's: run {rotate}" if is_added else ours)
     yield from _subscribed_page(graph, app_id)
     yield from _profile(graph)
     asking = graph if app_id is None else graph.as_app(app_id, page.app_secret)

@@ -49,7 +49,8 @@ def _undo(here: Here) -> click.Command:
             say(f"{safe(psid)}: the site does not allow the former account, so nothing was undone")
             sys.exit(1)
         link = linking.link_of(psid, page_id)
-        say(f"{safe(psid)} is {'not linked' if link is None else f'linked to {safe(link.account_id)}'} again")
+        now = "not linked any more" if link is None else f"linked to {safe(link.account_id)} again"
+        say(f"{safe(psid)} is {now}")
 
     return undo
 

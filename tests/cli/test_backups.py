@@ -9,13 +9,15 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bot_linking.core.codes import digest_of
+from bot_linking.stores import open_store
+from bot_linking.stores.page_keeper import Keeper
 from bot_linking.stores.sqlite import files
 from tests import forked, postgres
 
@@ -242,6 +244,153 @@ def test_a_key_that_was_revoked_since_stays_revoked(shell: Shell, tmp_path: Path
     assert shell.quick("restore", str(tmp_path / "copy.db"), "--yes").status == 0
     (key,) = map(json.loads, shell.quick("api-key", "list", "--json").out.splitlines())
     assert key["revoked_at"] is not None
+
+
+PAGE_KEY = {"BOT_LINKING_PAGE_KEYS": "a-key-of-added-pages-0123456789abc"}
+
+
+def lines_of(page: str, of: str = "first") -> str:
+    return "".join(f"{what}-of-{page}-{of}\n" for what in ("token", "secret", "verify"))
+
+
+def secrets_of_pages(shell: Shell) -> dict[str, tuple[str, ...]]:
+    with shell.store() as store:
+        keeper = Keeper(store, [PAGE_KEY["BOT_LINKING_PAGE_KEYS"]])
+        opened = [keeper.open(kept) for kept in keeper.all()]
+        return {page.id: page.app_secrets for page in opened if page is not None and page.id is not None}
+
+
+@pytest.fixture
+def with_pages(shell: Shell, tmp_path: Path) -> Path:
+    """A backup with the added pages 222, 333 and 444; since then 222 was rotated, 333 removed, 555 added."""
+    shell.environment |= PAGE_KEY
+    for page in ("222", "333", "444"):
+        assert shell.quick("page", "add", page, given=lines_of(page)).status == 0
+    assert shell.quick("backup", str(tmp_path / "copy.db")).status == 0
+    shell.messenger.clock.advance(1)
+    for arguments, given in (
+        (("rotate", "222"), lines_of("222", "second")),
+        (("rotate", "222", "--finish"), None),
+        (("remove", "333", "--yes"), None),
+        (("add", "555"), lines_of("555")),
+    ):
+        assert shell.quick("page", *arguments, given=given).status == 0
+    return tmp_path / "copy.db"
+
+
+def test_a_page_that_was_rotated_removed_or_added_since_stays_as_it_is(
+    shell: Shell, with_pages: Path
+) -> None:
+    """A secret that leaked and was replaced must not be good again."""
+    result = shell.quick("restore", str(with_pages), "--yes")
+    assert result.status == 0, result.err
+    assert "3 page(s), token(s) and second factor(s)" in result.err
+    assert secrets_of_pages(shell) == {
+        "222": ("secret-of-222-second",),
+        "444": ("secret-of-444-first",),
+        "555": ("secret-of-555-first",),
+    }
+    with shell.store() as store:
+        assert store.pages_revision() == max(page.revision for page in store.pages_since(0))
+
+
+@pytest.fixture
+def made_anew(shell: Shell, tmp_path: Path) -> Callable[[], Path]:
+    """Put an empty database in the place of the shell's, as a bot makes one whose volume was not mounted."""
+
+    def make() -> Path:
+        path = tmp_path / "anew.db"
+        shell.environment["BOT_LINKING_DATABASE"] = f"sqlite:///{path}"
+        open_store(f"sqlite:///{path}").close()
+        return path
+
+    return make
+
+
+def test_pages_come_back_with_the_backup_where_the_database_was_made_anew(
+    shell: Shell, made_anew: Callable[[], Path], with_pages: Path
+) -> None:
+    made_anew()
+    shell.quick("page", "add", "555", given=lines_of("555", "anew"))
+    assert shell.quick("restore", str(with_pages), "--yes").status == 0
+    assert secrets_of_pages(shell) == {
+        "222": ("secret-of-222-first",),
+        "333": ("secret-of-333-first",),
+        "444": ("secret-of-444-first",),
+        "555": ("secret-of-555-anew",),
+    }
+
+
+EXTERNAL = "bot_linking_external_account", "bot_linking.external_account"
+
+
+def change_external(shell: Shell, database: Path, *statements: str) -> None:
+    with shell.store() as store:
+        store.engine.extend(*EXTERNAL)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def app(key: str, at: int = 1) -> str:
+    return f"insert into external_apps (app_key, created_at, opened_at) values ('{key}', {at}, {at})"
+
+
+def token(name: str, key: str = "shop") -> str:
+    return f"insert into external_tokens values ('{name}', '{name}', '{key}', null, null, 'bind', 1, 9)"
+
+
+def factor(user: int, secret: str, *codes: str, key: str = "shop") -> tuple[str, ...]:
+    return (
+        f"insert into external_second_factors values ('{key}', {user}, '{secret}', 0, 0, '[]', 1)",
+        *(f"insert into external_recovery_codes values ('{key}', {user}, '{code}')" for code in codes),
+    )
+
+
+def external_in(database: Path) -> tuple[set[str], dict[int, str], set[str]]:
+    """The tokens, each user's second factor, and the recovery codes."""
+    with closing(sqlite3.connect(database)) as connection:
+        return (
+            {row[0] for row in connection.execute("select id from external_tokens")},
+            dict(connection.execute("select user_id, secret from external_second_factors").fetchall()),
+            {row[0] for row in connection.execute("select digest from external_recovery_codes")},
+        )
+
+
+def test_tokens_that_were_ended_and_second_factors_that_were_changed_since_stay_so(
+    shell: Shell, database: Path, tmp_path: Path
+) -> None:
+    copy = str(tmp_path / "copy.db")
+    change_external(
+        shell, database, app("shop"), app("other"), token("ended"), token("good"), token("other", "other"),
+        *factor(1, "disabled", "a"), *factor(2, "replaced", "b"), *factor(3, "same", "used", "unused"),
+    )  # fmt: skip
+    shell.quick("backup", copy)
+    change_external(
+        shell, database, "delete from external_tokens where id = 'ended'", token("later"),
+        "delete from external_recovery_codes where digest in ('a', 'b', 'used')",
+        "delete from external_second_factors where user_id in (1, 2)",
+        *factor(2, "anew", "c"), *factor(4, "set up since", "d"),
+    )  # fmt: skip
+    result = shell.quick("restore", copy, "--yes")
+    assert result.status == 0, result.err
+    assert "4 page(s), token(s) and second factor(s)" in result.err
+    assert external_in(database) == (
+        {"good", "other"},
+        {2: "anew", 3: "same", 4: "set up since"},
+        {"c", "unused", "d"},
+    )
+
+
+def test_tokens_come_back_with_the_backup_where_the_application_was_made_anew(
+    shell: Shell, database: Path, tmp_path: Path, made_anew: Callable[[], Path]
+) -> None:
+    change_external(shell, database, app("shop"), token("good"), *factor(1, "secret", "a"))
+    shell.quick("backup", str(tmp_path / "copy.db"))
+    database = made_anew()
+    change_external(shell, database, app("shop", at=2), token("later"))
+    assert shell.quick("restore", str(tmp_path / "copy.db"), "--yes").status == 0
+    assert external_in(database) == ({"good"}, {1: "secret"}, {"a"})
 
 
 def test_what_was_sent_since_is_not_sent_again(shell: Shell, copy: Path, ada: str) -> None:

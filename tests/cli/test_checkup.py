@@ -232,3 +232,15 @@ def test_where_people_sign_in_and_calls_name_accounts_the_site_is_asked_to_say_w
     assert found_in(new_bot(authenticate=None), words) == [], "nobody signs in"
     Keys(bot.linking.core).revoke("site")
     assert found_in(bot, words) == []
+
+
+def test_a_bad_token_of_an_added_page_is_mended_by_a_command(new_bot: NewBot, many: ManyPages) -> None:
+    bot = new_bot(**pages(1), PAGE_KEYS="a-key-of-added-pages-0123456789abc")
+    cli = bot.app.test_cli_runner()
+    for page, token in (("2000", "token-of-2000"), ("2001", "token-of-1000")):
+        lines = f"{token}\nsecret-of-{page}\nverify-of-{page}\n"
+        assert cli.invoke(args=["linking", "page", "add", page], input=lines).exit_code == 0
+    many.bad = {"2000"}
+    for page in ("2000", "2001"):
+        (finding,) = [each for each in found_in(bot, f"page {page}:") if each.state == "wrong"]
+        assert finding.what.endswith(f"run flask linking page rotate {page}")

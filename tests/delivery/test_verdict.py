@@ -61,7 +61,7 @@ def test_a_call_to_messenger_is_never_given_up(advice: str, age: int) -> None:
     outcome = judge(Refusal(advice, whole_page=advice == "page"), entry, NOW + age)
     assert isinstance(outcome, Postponed)
     assert NOW + age < outcome.next_at <= NOW + age + DAY
-    assert outcome.held_for is None
+    assert outcome.held_for == ("refused" if advice == "never" else None)
     assert is_over(replace(entry, held_for="window"), NOW + age) is None
 
 

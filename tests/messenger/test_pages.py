@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from bot_linking.config.pages import Page
 from bot_linking.core.errors import PageUnknown, StoreUnavailable
 from bot_linking.messenger.pages import ALL_ANEW_AFTER_S, LOOK_AFTER_FAILURE_S, LOOK_EVERY_S, Pages
+from tests.children import LIMIT_S
 
 Change = tuple[int, str, Page | None]
 
@@ -253,3 +255,51 @@ def test_what_is_asked_for_one_page_of_a_thousand_touches_that_page_alone(
     kept.put("777", watched(777, "another-secret"))
     pages.refresh()
     assert set(Watched.touched) == {"777"}
+
+
+def test_threads_wait_for_a_silent_store_once_and_not_one_after_the_other() -> None:
+    """Each event of a page that is not served asks the store."""
+    silent, failed, count = Silent(), list[StoreUnavailable](), 9
+    pages = Pages([page("111")], silent, monotonic=silent.read_clock)
+
+    def ask() -> None:
+        try:
+            pages.refresh()
+        except StoreUnavailable as problem:
+            failed.append(problem)
+
+    threads = [threading.Thread(target=ask) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    assert silent.has_read_clock(count + 1, LIMIT_S)  # each once, and the one that looks once more
+    silent.gives_up.set()
+    for thread in threads:
+        thread.join()
+    assert (len(failed), silent.asked) == (count, 1)
+    silent.is_away = False
+    pages.refresh()
+    assert silent.asked == 2, "who asks later looks anew"
+
+
+class Silent(Kept):
+    """A keeper whose store does not answer before it gives up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = True
+        self.gives_up = threading.Event()
+        self._clock, self._reads = threading.Condition(), 0
+
+    def revision(self) -> int:
+        self.gives_up.wait(LIMIT_S)
+        return super().revision()
+
+    def read_clock(self) -> float:
+        with self._clock:
+            self._reads += 1
+            self._clock.notify_all()
+        return monotonic()
+
+    def has_read_clock(self, times: int, within: float) -> bool:
+        with self._clock:
+            return self._clock.wait_for(lambda: self._reads >= times, within)

@@ -231,7 +231,7 @@ def test_the_entry_behind_a_finished_or_dead_one_comes_next(store: SQLStore) -> 
     ]
 
 
-@pytest.mark.parametrize("held_for", ["window", "page", "hour", "handler"])
+@pytest.mark.parametrize("held_for", ["window", "page", "hour", "handler", "refused"])
 def test_nothing_waits_for_an_entry_that_is_set_aside(store: SQLStore, held_for: str) -> None:
     put(store, PSID)
     put(store, PSID, kind="sorry")
@@ -585,8 +585,11 @@ def test_an_entry_that_waits_for_its_person_does_not_age_the_outbox(store: SQLSt
     assert store.outbox_depth() == {"depth": 1, "oldest": None, "held": 0, "dead": 0}
 
 
-def test_an_entry_held_for_the_hour_is_not_late_before_the_hour_is_over(store: SQLStore) -> None:
+@pytest.mark.parametrize("held_for", ["hour", "refused"])
+def test_an_entry_that_has_to_wait_is_late_only_after_the_time_of_its_next_try(
+    store: SQLStore, held_for: str
+) -> None:
     (entry, *others) = _four(store)
-    settle(store, Postponed(entry, NOW + DAY, "enough", "hour"), *(Buried(each, "no") for each in others))
+    settle(store, Postponed(entry, NOW + DAY, "no", held_for), *(Buried(each, "no") for each in others))
     assert store.outbox_depth() == {"depth": 1, "oldest": NOW + DAY, "held": 0, "dead": 3}
     assert store.look_at_outbox() == store.outbox_depth()

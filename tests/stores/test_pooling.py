@@ -164,8 +164,8 @@ def test_another_word_for_the_pooling_is_a_wrong_value(value: str) -> None:
         ("postgresql://u@h/d", "postgresql://u@h/d", False),
         ("postgresql://u@h/d?pooling=transaction", "postgresql://u@h/d", True),
         (
-            "postgresql://u@h/d?port=1&pooling=transaction&host=%3D",
-            "postgresql://u@h/d?port=1&host=%3D",
+            "postgresql://u@h/d?port=1&pooling=transaction&application_name=%3D",
+            "postgresql://u@h/d?port=1&application_name=%3D",
             True,
         ),
         ("postgresql://u@h,i/d?pooling=session&port=1,2", "postgresql://u@h,i/d?port=1,2", False),

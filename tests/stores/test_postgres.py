@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -746,6 +746,9 @@ def test_an_address_that_cannot_be_right_is_refused_without_showing_it(url: str)
         "postgresql://[::1]5432?user=u&password=top@secret", "postgresql://h;pw=top@secret/db",
         "postgresql://h&user=u&password=topsecret", "postgresql://h;password=topsecret/db",
         "postgresql://h:1/db&password=topsecret", "postgresql://h/db%3Fpassword=topsecret",
+        "postgresql://h/db,password=topsecret", "postgresql://h/db%20password=topsecret",
+        "postgresql://h/db|password=topsecret", "postgresql://u,password=topsecret@h/db",
+        "postgresql://h/db?user=u%20password%3Dtopsecret", "postgresql://h%20password=topsecret/db",
         "postgresql://u:a?pooling=topsecret@h/d", "postgresql://bot:a?pooling=session&topsecret@h,i/bot",
     ],
 )  # fmt: skip
@@ -756,6 +759,16 @@ def test_no_part_of_an_address_that_libpq_does_not_understand_is_shown(url: str)
             use(url)
         assert "top" not in (text := _chain(caught.value))
         assert "secret" not in text
+
+
+def test_texts_are_read_as_utf8_whatever_encoding_the_address_names(url: str) -> None:
+    store = open_store(f"{url}{'&' if '?' in url else '?'}client_encoding=sql_ascii")
+    with closing(store):
+        store.check()
+        link(store, Account("1", username="Zoë 你"))
+        found = store.find_link(PAGE, PSID)
+        assert found is not None
+        assert found.username == "Zoë 你"
 
 
 def test_a_server_that_is_not_there_is_known_at_once_and_the_password_stays_hidden() -> None:

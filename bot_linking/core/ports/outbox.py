@@ -12,6 +12,7 @@ An entry that is **held** is set aside for a reason of its own, and no other ent
 | `page` | for the page or the app to be mended, and is tried at `next_at` |
 | `hour` | until the person may get another message |
 | `handler` | for the next try of a handler that failed |
+| `refused` | for the next try of a call that Messenger refuses for good; late only after `next_at` |
 
 A page that waits as a whole has a `Pause`. The store keeps it; the worker obeys it.
 """

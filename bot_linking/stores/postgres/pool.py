@@ -97,7 +97,8 @@ class Connections:
         given = conninfo_to_dict(conninfo)
         self.are_lent = self._is_judged = are_lent
         self._conninfo = conninfo
-        self._more: Any = {name: value for name, value in _CONNECTING.items() if name not in given}
+        ours = _CONNECTING.keys() - given.keys() | {"client_encoding"}  # texts are read as UTF-8
+        self._more: Any = {name: _CONNECTING[name] for name in ours}
         self._idle = deque[Connection]()
         self._open = self._waiting = 0
         self._turn = threading.Condition(threading.Lock())

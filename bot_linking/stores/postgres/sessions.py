@@ -47,7 +47,6 @@ _UNDERSTOOD = (
     " is a number; behind the ? stand parameters of libpq's, with & between them"
 )
 SAY_POOLING = "BOT_LINKING_DATABASE must end with ?pooling=transaction (&pooling=transaction behind another)"
-_PARAMETERS = re.compile(r"[?&;].*=")
 OF_A_SESSION = _set(_SETTINGS | _DEFAULTS, local=False)
 BEGIN: tuple[bytes, ...] = (b"begin",)
 BEGIN_WITH_SETTINGS: tuple[bytes, ...] = (
@@ -90,7 +89,7 @@ def _is_understood(url: str) -> bool:
         and "@" not in address[end:]
         and ":" not in user
         and not re.search(r"\?.*=", url[:end])  # an @ among parameters makes them a user, for libpq
-        and not any(map(_PARAMETERS.search, names))
+        and not any("=" in name for name in names)  # parameters, whatever stands before them
         and all(_is_a_host(host) for several in hosts for host in several.split(","))
     )
 

@@ -35,9 +35,10 @@ _MAGIC = b"SQLite format 3\0"  # what every file of SQLite's begins with
 class Comparison:
     """What a backup holds, and how it differs from the database that it replaces.
 
-    The last four are None where that database cannot be read: `come_back` counts links that have ended since
+    The last five are None where that database cannot be read: `come_back` counts links that have ended since
     and come back, `lost` links that were made since, `unsent` messages that were sent since and are taken out
-    of the backup, `revoked` API keys that stay revoked.
+    of the backup, `revoked` API keys that stay revoked, `kept` pages, tokens and second factors that stay as
+    that database has them.
     """
 
     links: int
@@ -49,6 +50,7 @@ class Comparison:
     lost: int | None = None
     unsent: int | None = None
     revoked: int | None = None
+    kept: int | None = None
 
 
 def refuse_if_open(path: Path) -> None:
@@ -189,7 +191,7 @@ def _compare(connection: sqlite3.Connection, path: Path, erased: int, unreadable
 def _beside(
     connection: sqlite3.Connection, path: Path, statements: dict[str, str]
 ) -> Iterator[dict[str, int]]:
-    """Take sent messages and revoked keys of the present database into account in the backup, and count the
+    """Take what was sent, revoked and replaced since from the present database into the backup, and count the
     differences; an empty dict where the present database cannot be read."""
     since: dict[str, int] = {}
     if path.exists():
@@ -200,6 +202,7 @@ def _beside(
                 since[name] = connection.execute(statements[f"count_{name}"]).fetchone()[0]
             since["unsent"] = connection.execute(statements["drop_sent"]).rowcount
             since["revoked"] = connection.execute(statements["revoke_again"]).rowcount
+            since["kept"] = sum(_keep(connection, room) for room in rooms().values())
             connection.execute("commit")
     if connection.in_transaction:
         connection.execute("rollback")
@@ -207,6 +210,21 @@ def _beside(
     yield since
     with suppress(sqlite3.Error):
         connection.execute("detach now")
+
+
+def _keep(connection: sqlite3.Connection, room: str) -> int:
+    """Keep what the present database has of a room's tokens and secrets, and count what differs; 0 where it
+    is older than their tables."""
+    kept = 0
+    try:
+        for name, statement in load_statements("keeping.sql", room=room).items():
+            found = connection.execute(statement)
+            if name == "count_kept":
+                kept = found.fetchone()[0]
+    except sqlite3.OperationalError as problem:
+        if problem.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+    return kept
 
 
 def _give_to_owner_of(path: Path, fresh: Path) -> None:
