@@ -24,7 +24,7 @@ def verdict_on(entry: OutboxEntry, problem: DeliveryFailed, now: int) -> Settled
     reason, waited = escaped(str(problem))[:LONGEST_REASON], (now - entry.created_at) / 1000
     retry_at = now + int(wait_before(entry.attempts, waited, problem.retry_after) * 1000)
     if entry.kind in UNTIL_IT_WORKS:
-        is_refused = entry.kind == "unlink_call" and problem.advice == "never"
+        is_refused = entry.held_for == "refused" or (entry.kind, problem.advice) == ("unlink_call", "never")
         at = _patiently(entry, problem, retry_at, now)
         return Postponed(entry, at, reason, "refused" if is_refused else None)
     if isinstance(problem, GiveUp):

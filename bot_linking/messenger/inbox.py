@@ -141,7 +141,7 @@ class Inbox:
             pages = self._pages.pages_by_secret().get(signer, ())
             batch = sort_events(payload, pages)
             if may_be_ours and not is_of(payload, pages):
-                self._pages.refresh()  # or events of a page that was just added would be lost
+                self._pages.refresh_together()  # or events of a page that was just added would be lost
                 pages = self._pages.pages_by_secret().get(signer, ())
                 batch = sort_events(payload, pages)
             if may_be_ours:

@@ -159,19 +159,23 @@ class Pages:
             return again
 
     def refresh(self) -> None:
-        """Read the changes from the store now. Raises `StoreUnavailable`.
+        """Read the changes from the store now. Raises `StoreUnavailable`."""
+        if self._keeper is not None:
+            with self._lock():
+                self._take_up(self._keeper)
 
-        Threads that ask while another one reads share what that has come to: while the store does not answer,
-        they wait for it once, and not one after the other.
-        """
+    def refresh_together(self) -> None:
+        """The same for threads of which many may ask at once: who asks while another one reads takes what it
+        has come to. While the store does not answer they wait for it once, and not one after the other."""
         if self._keeper is None:
             return
         asked = self._monotonic()
         with self._lock():
+            if self._looked_at is not None and self._looked_at > asked:
+                return
             if self._failed_at is not None and self._failed_at > asked:
                 raise StoreUnavailable("the pages that were added could not be read")
-            if self._looked_at is None or self._looked_at <= asked:
-                self._take_up(self._keeper)
+            self._take_up(self._keeper)
 
     def _now(self) -> _Table:
         if self._keeper is not None and self._monotonic() >= self._look_at:

@@ -72,7 +72,10 @@ def _page(graph: Graph, page: Page, app_id: str | None, *, is_added: bool) -> It
         page_id = graph.page_id()
     except GraphError as problem:
         settings = "BOT_LINKING_PAGE_ACCESS_TOKEN, BOT_LINKING_APP_SECRET and BOT_LINKING_GRAPH_URL"
-        yield Finding("wrong", f"{problem}: " + (f"run {rotate}" if is_added else f"check {settings}"))
+        if is_added:
+            settings = "BOT_LINKING_GRAPH_URL"
+        mend = f"run {rotate}" if is_added and problem.cause in ("token", "secret") else f"check {settings}"
+        yield Finding("wrong", f"{problem}: {mend}")
         return
     yield Finding("ok", f"Graph answers, and the token is page {page_id}'s")
     if page.id not in (None, page_id):

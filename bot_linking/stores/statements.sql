@@ -335,9 +335,10 @@ where id in (select id from outbox where dead_at between :since and :now and kin
              and (:reason = '' or instr(lower(coalesce(last_error, '')), lower(:reason)) > 0) limit :most)
 
 -- name: outbox_depth
--- An entry that is held for the hour, or a call that Messenger refuses for good, is late only after `next_at`.
+-- An entry that is held for the hour is late only after `next_at`; one that waits for its person, or that
+-- Messenger refuses for good, never.
 select count(*) as depth,
-       min(case when o.held_for = 'window' then null when o.held_for in ('hour', 'refused') then o.next_at
+       min(case when o.held_for in ('window', 'refused') then null when o.held_for = 'hour' then o.next_at
                 else o.created_at end) as oldest,
        coalesce(sum(case when o.held_for = 'page' or p.page_id is not null then 1 else 0 end), 0) as held
 from outbox o left join page_pauses p on p.page_id = o.page_id and p.cause is not null
@@ -878,9 +879,9 @@ delete from acts where id in (select id from acts where at < :before limit :most
 -- The same as `outbox_depth`, by indexes alone; `oldest` is of the first hundred entries.
 select
   (select count(*) from outbox where dead_at is null) as depth,
-  (select min(due) from (
-     select case when held_for in ('hour', 'refused') then next_at else created_at end as due from outbox
-     where dead_at is null and (held_for is null or held_for <> 'window') order by id limit 100) as first) as oldest,
+  (select min(due) from (select case held_for when 'hour' then next_at else created_at end as due from outbox
+     where dead_at is null and (held_for is null or held_for not in ('window', 'refused'))
+     order by id limit 100) as first) as oldest,
   (select count(*) from outbox o join page_pauses p on p.page_id = o.page_id
      where o.dead_at is null and p.cause is not null)
   + (select count(*) from outbox where held_for = 'page' and dead_at is null

@@ -307,6 +307,28 @@ def made_anew(shell: Shell, tmp_path: Path) -> Callable[[], Path]:
     return make
 
 
+def test_a_page_that_was_rotated_stays_so_though_the_clock_went_back(
+    shell: Shell, database: Path, with_pages: Path
+) -> None:
+    with closing(sqlite3.connect(with_pages)) as connection, connection:
+        connection.execute("update pages set changed_at = changed_at + 3600000")
+    assert shell.quick("restore", str(with_pages), "--yes").status == 0
+    assert secrets_of_pages(shell)["222"] == ("secret-of-222-second",)
+
+
+def test_pages_of_a_newer_backup_come_back_over_an_older_database(
+    shell: Shell, database: Path, with_pages: Path, tmp_path: Path
+) -> None:
+    """As where the wrong backup was restored first."""
+    newer = secrets_of_pages(shell)
+    shell.quick("backup", str(tmp_path / "newer.db"))
+    for path in database.parent.glob("links.db-*"):
+        path.unlink()
+    database.write_bytes(with_pages.read_bytes())
+    assert shell.quick("restore", str(tmp_path / "newer.db"), "--yes").status == 0
+    assert secrets_of_pages(shell) == newer
+
+
 def test_pages_come_back_with_the_backup_where_the_database_was_made_anew(
     shell: Shell, made_anew: Callable[[], Path], with_pages: Path
 ) -> None:
@@ -340,11 +362,20 @@ def token(name: str, key: str = "shop") -> str:
     return f"insert into external_tokens values ('{name}', '{name}', '{key}', null, null, 'bind', 1, 9)"
 
 
-def factor(user: int, secret: str, *codes: str, key: str = "shop") -> tuple[str, ...]:
+def factor(user: int, secret: str, *codes: str, at: int = 1) -> tuple[str, ...]:
     return (
-        f"insert into external_second_factors values ('{key}', {user}, '{secret}', 0, 0, '[]', 1)",
-        *(f"insert into external_recovery_codes values ('{key}', {user}, '{code}')" for code in codes),
+        f"insert into external_second_factors values ('shop', {user}, '{secret}', 0, 0, '[]', {at})",
+        *(f"insert into external_recovery_codes values ('shop', {user}, '{code}')" for code in codes),
     )
+
+
+SINCE = (
+    *("delete from external_tokens where id = 'ended'", token("later")),
+    "delete from external_recovery_codes where digest in ('a', 'b', 'used')",
+    "delete from external_second_factors where user_id in (1, 2)",
+    *factor(2, "anew", "c", at=2),
+    *factor(4, "set up since", "d", at=2),
+)
 
 
 def external_in(database: Path) -> tuple[set[str], dict[int, str], set[str]]:
@@ -357,29 +388,53 @@ def external_in(database: Path) -> tuple[set[str], dict[int, str], set[str]]:
         )
 
 
-def test_tokens_that_were_ended_and_second_factors_that_were_changed_since_stay_so(
-    shell: Shell, database: Path, tmp_path: Path
-) -> None:
-    copy = str(tmp_path / "copy.db")
+@pytest.fixture
+def with_external(shell: Shell, database: Path, tmp_path: Path) -> Path:
+    """A backup with tokens, second factors and recovery codes."""
     change_external(
         shell, database, app("shop"), app("other"), token("ended"), token("good"), token("other", "other"),
-        *factor(1, "disabled", "a"), *factor(2, "replaced", "b"), *factor(3, "same", "used", "unused"),
+        *factor(1, "turned off", "a"), *factor(2, "replaced", "b"), *factor(3, "same", "used", "unused"),
     )  # fmt: skip
-    shell.quick("backup", copy)
-    change_external(
-        shell, database, "delete from external_tokens where id = 'ended'", token("later"),
-        "delete from external_recovery_codes where digest in ('a', 'b', 'used')",
-        "delete from external_second_factors where user_id in (1, 2)",
-        *factor(2, "anew", "c"), *factor(4, "set up since", "d"),
-    )  # fmt: skip
-    result = shell.quick("restore", copy, "--yes")
+    assert shell.quick("backup", str(tmp_path / "copy.db")).status == 0
+    return tmp_path / "copy.db"
+
+
+def test_tokens_that_were_ended_and_second_factors_that_were_set_up_since_stay_so(
+    shell: Shell, database: Path, with_external: Path
+) -> None:
+    change_external(shell, database, *SINCE)
+    result = shell.quick("restore", str(with_external), "--yes")
     assert result.status == 0, result.err
-    assert "4 page(s), token(s) and second factor(s)" in result.err
+    assert "3 page(s), token(s) and second factor(s)" in result.err
     assert external_in(database) == (
         {"good", "other"},
-        {2: "anew", 3: "same", 4: "set up since"},
-        {"c", "unused", "d"},
+        {1: "turned off", 2: "anew", 3: "same", 4: "set up since"},
+        {"a", "c", "unused", "d"},
     )
+
+
+def test_an_older_database_takes_no_second_factor_away_and_brings_none_back(
+    shell: Shell, database: Path, with_external: Path, tmp_path: Path
+) -> None:
+    """As where the wrong backup was restored first."""
+    change_external(shell, database, *SINCE)
+    shell.quick("backup", str(tmp_path / "newer.db"))
+    database.write_bytes(with_external.read_bytes())
+    assert shell.quick("restore", str(tmp_path / "newer.db"), "--yes").status == 0
+    _, factors, codes = external_in(database)
+    assert {user: factors[user] for user in (2, 3, 4)} == {2: "anew", 3: "same", 4: "set up since"}
+    assert codes >= {"c", "unused", "d"}
+    assert not codes & {"b", "used"}
+
+
+def test_a_second_factor_stays_encrypted_under_the_keys_of_now(
+    shell: Shell, database: Path, with_external: Path
+) -> None:
+    change_external(
+        shell, database, "update external_second_factors set secret = 'sealed anew' where user_id = 3"
+    )
+    assert shell.quick("restore", str(with_external), "--yes").status == 0
+    assert external_in(database)[1] == {1: "turned off", 2: "replaced", 3: "sealed anew"}
 
 
 def test_tokens_come_back_with_the_backup_where_the_application_was_made_anew(

@@ -244,3 +244,6 @@ def test_a_bad_token_of_an_added_page_is_mended_by_a_command(new_bot: NewBot, ma
     for page in ("2000", "2001"):
         (finding,) = [each for each in found_in(bot, f"page {page}:") if each.state == "wrong"]
         assert finding.what.endswith(f"run flask linking page rotate {page}")
+    bot = new_bot(**pages(1), PAGE_KEYS="a-key-of-added-pages-0123456789abc", GRAPH_URL="http://127.0.0.1:9")
+    silent = [each.what for each in found_in(bot, "page 200") if each.state == "wrong"]
+    assert [what.rpartition(": ")[2] for what in silent] == ["check BOT_LINKING_GRAPH_URL"] * 2

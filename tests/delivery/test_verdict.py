@@ -65,6 +65,14 @@ def test_a_call_to_messenger_is_never_given_up(advice: str, age: int) -> None:
     assert is_over(replace(entry, held_for="window"), NOW + age) is None
 
 
+@pytest.mark.parametrize("advice", ["never", "window", "page", "later"])
+def test_a_call_that_was_refused_for_good_is_set_aside_whatever_its_next_try_meets(advice: str) -> None:
+    entry = replace(ENTRY, kind="unlink_call", held_for="refused")
+    outcome = judge(Refusal(advice, whole_page=advice == "page"), entry, NOW + DAY)
+    assert isinstance(outcome, Postponed)
+    assert outcome.held_for == "refused"
+
+
 # Outside the window
 
 

@@ -264,7 +264,7 @@ def test_threads_wait_for_a_silent_store_once_and_not_one_after_the_other() -> N
 
     def ask() -> None:
         try:
-            pages.refresh()
+            pages.refresh_together()
         except StoreUnavailable as problem:
             failed.append(problem)
 
@@ -277,7 +277,7 @@ def test_threads_wait_for_a_silent_store_once_and_not_one_after_the_other() -> N
         thread.join()
     assert (len(failed), silent.asked) == (count, 1)
     silent.is_away = False
-    pages.refresh()
+    pages.refresh_together()
     assert silent.asked == 2, "who asks later looks anew"
 
 

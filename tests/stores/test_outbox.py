@@ -585,11 +585,19 @@ def test_an_entry_that_waits_for_its_person_does_not_age_the_outbox(store: SQLSt
     assert store.outbox_depth() == {"depth": 1, "oldest": None, "held": 0, "dead": 0}
 
 
-@pytest.mark.parametrize("held_for", ["hour", "refused"])
-def test_an_entry_that_has_to_wait_is_late_only_after_the_time_of_its_next_try(
-    store: SQLStore, held_for: str
-) -> None:
+def test_a_call_that_is_refused_for_good_is_never_late_and_hides_nothing_that_is(store: SQLStore) -> None:
+    for number in range(101):
+        put(store, f"1{number}", kind="unlink_call")
+    settle(store, *(Postponed(entry, NOW + DAY, "no", "refused") for entry in claim(store)))
+    assert store.outbox_depth() == {"depth": 101, "oldest": None, "held": 0, "dead": 0}
+    assert store.look_at_outbox() == store.outbox_depth()
+    put(store, "2")
+    assert store.look_at_outbox() == store.outbox_depth()
+    assert store.outbox_depth()["oldest"] == NOW
+
+
+def test_an_entry_held_for_the_hour_is_not_late_before_the_hour_is_over(store: SQLStore) -> None:
     (entry, *others) = _four(store)
-    settle(store, Postponed(entry, NOW + DAY, "no", held_for), *(Buried(each, "no") for each in others))
+    settle(store, Postponed(entry, NOW + DAY, "enough", "hour"), *(Buried(each, "no") for each in others))
     assert store.outbox_depth() == {"depth": 1, "oldest": NOW + DAY, "held": 0, "dead": 3}
     assert store.look_at_outbox() == store.outbox_depth()

@@ -12,7 +12,7 @@ An entry that is **held** is set aside for a reason of its own, and no other ent
 | `page` | for the page or the app to be mended, and is tried at `next_at` |
 | `hour` | until the person may get another message |
 | `handler` | for the next try of a handler that failed |
-| `refused` | for the next try of a call that Messenger refuses for good; late only after `next_at` |
+| `refused` | for the next try of a call that Messenger refuses for good, and is never late |
 
 A page that waits as a whole has a `Pause`. The store keeps it; the worker obeys it.
 """
@@ -130,9 +130,10 @@ class Outbox(Protocol):
 
         Of one person on one page only the oldest entry that is neither dead nor held is eligible. A `notice`
         and an `unlink_call` are not messages to the person: they may pass others; others may pass a notice,
-        and a call that is not leased. Of each page, entries that were queued within the last minute and never
-        tried come first, oldest first; then those that have been due longest. Each entry's `attempts` counts
-        this claim. Two workers never get the same entry; one passes over what another is claiming just now.
+        and a call that is not leased or was refused. Of each page, entries that were queued within the last
+        minute and never tried come first, oldest first; then those that have been due longest. Each entry's
+        `attempts` counts this claim. Two workers never get the same entry; one passes over what another is
+        claiming just now.
         """
 
     def renew(self, entries: Sequence[OutboxEntry], until: int) -> None:

@@ -37,8 +37,8 @@ class Comparison:
 
     The last five are None where that database cannot be read: `come_back` counts links that have ended since
     and come back, `lost` links that were made since, `unsent` messages that were sent since and are taken out
-    of the backup, `revoked` API keys that stay revoked, `kept` pages, tokens and second factors that stay as
-    that database has them.
+    of the backup, `revoked` API keys that stay revoked, `kept` pages that were changed, tokens that were
+    ended and second factors that were set up since, which stay so.
     """
 
     links: int
@@ -213,8 +213,8 @@ def _beside(
 
 
 def _keep(connection: sqlite3.Connection, room: str) -> int:
-    """Keep what the present database has of a room's tokens and secrets, and count what differs; 0 where it
-    is older than their tables."""
+    """Keep what the present database has made of a room's tokens and secrets since, and count that; 0 where
+    it is older than their tables."""
     kept = 0
     try:
         for name, statement in load_statements("keeping.sql", room=room).items():
