@@ -28,10 +28,12 @@ select app_key, user_id from now.external_second_factors
 join main.external_second_factors using (app_key, user_id, enrolled_at)
 where app_key in (select app_key from same_apps)
 
--- name: keep_sealing
--- Under the keys that are in use now.
-update main.external_second_factors as old set secret = (
-  select secret from now.external_second_factors as new
+-- name: keep_same
+-- Under the keys that are in use now; a code that was used stays used, and a lock stays.
+update main.external_second_factors as old set (secret, last_step, failures, failed_at) = (
+  select secret, max(old.last_step, last_step), max(old.failures, failures),
+         case when old.failures > failures then old.failed_at else failed_at end
+  from now.external_second_factors as new
   where new.app_key = old.app_key and new.user_id = old.user_id)
 where (app_key, user_id) in (select app_key, user_id from same_factors)
 

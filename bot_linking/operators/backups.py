@@ -75,9 +75,9 @@ def _restore(here: Here) -> click.Command:
         """Put a backup in the place of the SQLite database of a stopped bot.
 
         Says first what comes back with it and what is lost, and asks. A person who was erased since the
-        backup is erased again; API keys that were revoked since stay revoked; pages that were
-        changed, tokens that were ended and second factors that were set up since stay as they are; messages
-        that were sent since are not sent again. Exit status 1 while any process has the database open.
+        backup is erased again; API keys that were revoked since stay revoked; pages that were changed, tokens
+        that were ended and second factors that were set up since stay as they are; messages that were sent
+        since are not sent again. Exit status 1 while any process has the database open.
         """
         from bot_linking.stores.sqlite import files, restoring
 

@@ -316,6 +316,23 @@ def test_a_page_that_was_rotated_stays_so_though_the_clock_went_back(
     assert secrets_of_pages(shell)["222"] == ("secret-of-222-second",)
 
 
+def test_a_secret_that_was_replaced_after_an_earlier_restore_stays_so(
+    shell: Shell, with_pages: Path, tmp_path: Path, made_anew: Callable[[], Path]
+) -> None:
+    """Then the backup's numbers are higher, though its changes are older."""
+    newer = str(tmp_path / "newer.db")
+    shell.quick("backup", newer)
+    made_anew()
+    assert shell.quick("restore", str(with_pages), "--yes").status == 0
+    shell.messenger.clock.advance(1)
+    assert shell.quick("page", "rotate", "222", given=lines_of("222", "last")).status == 0
+    assert shell.quick("page", "rotate", "222", "--finish").status == 0
+    assert shell.quick("page", "remove", "333", "--yes").status == 0
+    assert shell.quick("restore", newer, "--yes").status == 0
+    assert secrets_of_pages(shell)["222"] == ("secret-of-222-last",)
+    assert "333" not in secrets_of_pages(shell)
+
+
 def test_pages_of_a_newer_backup_come_back_over_an_older_database(
     shell: Shell, database: Path, with_pages: Path, tmp_path: Path
 ) -> None:
@@ -427,14 +444,16 @@ def test_an_older_database_takes_no_second_factor_away_and_brings_none_back(
     assert not codes & {"b", "used"}
 
 
-def test_a_second_factor_stays_encrypted_under_the_keys_of_now(
+def test_a_second_factor_stays_encrypted_under_the_keys_of_now_its_code_used_and_its_lock_closed(
     shell: Shell, database: Path, with_external: Path
 ) -> None:
-    change_external(
-        shell, database, "update external_second_factors set secret = 'sealed anew' where user_id = 3"
-    )
+    changed = "secret = 'sealed anew', last_step = 7, failures = 9, failed_at = '[5]'"
+    change_external(shell, database, f"update external_second_factors set {changed} where user_id = 3")
     assert shell.quick("restore", str(with_external), "--yes").status == 0
     assert external_in(database)[1] == {1: "turned off", 2: "replaced", 3: "sealed anew"}
+    with closing(sqlite3.connect(database)) as connection:
+        kept = "select last_step, failures, failed_at from external_second_factors where user_id = 3"
+        assert connection.execute(kept).fetchall() == [(7, 9, "[5]")]
 
 
 def test_tokens_come_back_with_the_backup_where_the_application_was_made_anew(
